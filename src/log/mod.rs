@@ -1,0 +1,1 @@
+//! Floor 0: records to log lines.
