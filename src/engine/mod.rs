@@ -1,1 +1,107 @@
-//! Floor 2: the event loop that serves connections.
+//! Floor 2: the event loop that serves connections, generic over the application.
+//!
+//! ```text
+//!   listener ─accept─▶ Conn ─recv─▶ HeadReader ─▶ BodyDecoder ─▶ Spool ─▶ ready queue
+//!                        ▲                                                    │ one at a time
+//!                        │ next request, linger, close                        ▼
+//!   socket ◀─send── Outbox ◀──────── Exchange (encoder, back-pressure) ◀─ App::call
+//! ```
+//!
+//! A connection is owned by exactly one place at a time: the [`table`] while the loop reads or
+//! writes for it, the ready queue, or the running [`Exchange`]. Any number of slow clients are
+//! read and written by the loop; the application only ever sees complete requests (or, past
+//! [`Options::body_limit`], the start of a large one).
+
+pub mod conn;
+pub mod deadlines;
+pub mod drain;
+pub mod exchange;
+pub mod outbox;
+mod progress;
+pub mod reactor;
+pub mod sync;
+pub mod table;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::http::{ParseError, Policy};
+use crate::log::notice::Notice;
+use crate::sys::clock::Clock;
+
+pub use conn::Conn;
+pub use exchange::{Exchange, Gone};
+pub use reactor::Engine;
+
+/// What happens to the connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The response is complete; the connection serves the next request.
+    Keep,
+    /// The response is complete; the connection ends after it.
+    Close,
+    /// The response cannot be completed; the connection ends now, without a proper end, so that
+    /// the client can tell.
+    Drop,
+}
+
+/// The application side of the engine.
+pub trait App: Sized {
+    /// A piece of a response body that the application's runtime owns.
+    type Chunk: AsRef<[u8]> + Send;
+    /// What the application keeps with a connection from request to request.
+    type Session: Default + Send;
+
+    /// Runs one request to its end.
+    fn call(&mut self, exchange: &mut Exchange<'_, Self>) -> Verdict;
+
+    /// A request was refused with `error`; the page is on its way. Logs it.
+    fn refused(&mut self, exchange: &mut Exchange<'_, Self>, error: &ParseError);
+
+    /// Something worth a line in the error log.
+    fn notice(&mut self, notice: &Notice);
+
+    /// Called when a signal came in and about once a second. False: stop gracefully.
+    fn woken(&mut self) -> bool;
+
+    /// False once the application wants no more requests (`max_requests`).
+    fn willing(&self) -> bool;
+
+    /// The loop is about to wait: write what was held back.
+    fn turn_over(&mut self, clock: &Clock);
+}
+
+/// What the engine needs to know, fixed for the life of a worker.
+#[derive(Debug)]
+pub struct Options {
+    /// Parsing rules and limits.
+    pub policy: Policy,
+    /// Value of the `Server` header; empty for none.
+    pub server: Vec<u8>,
+    /// Whether connections may serve more than one request.
+    pub keep_alive: bool,
+    /// How long a connection may wait for its next request.
+    pub idle_timeout: Duration,
+    /// How long a client may make no progress with its head, its body, or reading a response.
+    pub stall_timeout: Duration,
+    /// How long requests in flight may take once the worker is told to stop.
+    pub graceful_timeout: Duration,
+    /// Most connections held at once.
+    pub max_connections: usize,
+    /// Bytes of a request body kept in memory.
+    pub body_memory: usize,
+    /// Bytes of a request body taken in before the application starts.
+    pub body_limit: u64,
+    /// Where larger bodies and responses go; the system's default when none.
+    pub spool_dir: Option<PathBuf>,
+    /// Bytes of a response kept in memory for a slow reader.
+    pub response_memory: usize,
+    /// Bytes of a response kept in an unlinked file for a slow reader.
+    pub response_limit: u64,
+    /// Longest sleep of the loop; also the pace of [`App::woken`] without signals.
+    pub tick: Duration,
+}
+
+/// Called once per loop turn with the monotonic time in nanoseconds: the worker's heartbeat.
+pub type Pulse = Arc<dyn Fn(u64) + Send + Sync>;

@@ -1,1 +1,7 @@
-//! Floor 1: system calls.
+//! Floor 1: system calls. EINTR and EAGAIN are handled here; nothing else is translated.
+
+pub mod clock;
+pub mod listener;
+pub mod poller;
+pub mod socket;
+pub mod spool;

@@ -1,0 +1,160 @@
+//! One client connection: socket, input, where it stands, output.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::App;
+use super::deadlines::Deadline;
+use super::outbox::Outbox;
+use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
+use crate::sys::listener::PeerAddr;
+use crate::sys::poller::Token;
+use crate::sys::spool::Spool;
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting for, or inside, a request head.
+    Head,
+    /// The head is complete; the body is coming in.
+    Body,
+    /// A request is in the ready queue or with the application.
+    Busy,
+    /// The response is complete and waits for the client to take it; then the next request.
+    FlushThenKeep,
+    /// The same; then the end.
+    FlushThenClose,
+    /// We have said our last byte and wait for the peer's, so that the kernel does not reset
+    /// the connection over bytes we never read (RFC 9112 §9.6).
+    Linger,
+}
+
+/// What the poller watches a connection for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watch {
+    /// Not registered yet: a request that comes with the connection never needs it.
+    Nothing,
+    /// Input.
+    Input,
+    /// Input and room to write.
+    Both,
+}
+
+/// A client connection.
+pub struct Conn<A: App> {
+    pub(super) socket: Option<OwnedFd>,
+    pub(super) token: Token,
+    /// Which of the worker's listeners accepted it.
+    pub listener: usize,
+    /// Who connected, as the kernel says.
+    pub addr: PeerAddr,
+    /// The same for the trust rules.
+    pub peer: Peer,
+    pub(super) trusted: bool,
+    /// `inbox[..filled]` has been received: the head of the current request, then what is not
+    /// yet understood. The rest is scratch space; the length is the capacity.
+    pub(super) inbox: Vec<u8>,
+    pub(super) filled: usize,
+    pub(super) phase: Phase,
+    pub(super) reader: HeadReader,
+    /// The current request's head; its spans lie in `inbox`.
+    pub head: Head,
+    pub(super) body: Option<BodyDecoder>,
+    pub(super) spool: Spool,
+    /// What a PROXY preamble said, for all requests of the connection.
+    pub proxy: Option<ProxyInfo>,
+    pub(super) preamble_over: bool,
+    pub(super) outbox: Outbox<A::Chunk>,
+    pub(super) watch: Watch,
+    /// The socket may hold bytes (or an end) that were not read.
+    pub(super) readable: bool,
+    /// The poller saw the peer's end: read on until it is found.
+    pub(super) ended: bool,
+    pub(super) deadline: Deadline,
+    /// Requests that were completed on this connection.
+    pub served: u64,
+    /// What the application keeps with the connection.
+    pub session: A::Session,
+}
+
+impl<A: App> Conn<A> {
+    pub(super) fn new(token: Token) -> Self {
+        Self {
+            socket: None,
+            token,
+            listener: 0,
+            addr: PeerAddr::Unix,
+            peer: Peer::Unix,
+            trusted: false,
+            inbox: Vec::new(),
+            filled: 0,
+            phase: Phase::Head,
+            reader: HeadReader::default(),
+            head: Head::default(),
+            body: None,
+            spool: Spool::default(),
+            proxy: None,
+            preamble_over: false,
+            outbox: Outbox::default(),
+            watch: Watch::Nothing,
+            readable: true,
+            ended: false,
+            deadline: Deadline::default(),
+            served: 0,
+            session: A::Session::default(),
+        }
+    }
+
+    /// Closes the socket and forgets everything but the buffers.
+    pub(super) fn retire(&mut self) {
+        self.socket = None;
+        self.filled = 0;
+        self.phase = Phase::Head;
+        self.reader.reset();
+        self.head.clear();
+        self.body = None;
+        self.spool = Spool::default();
+        self.proxy = None;
+        self.preamble_over = false;
+        self.outbox.clear();
+        self.watch = Watch::Nothing;
+        self.readable = true;
+        self.ended = false;
+        self.deadline = Deadline::default();
+        self.served = 0;
+        self.session = A::Session::default();
+    }
+
+    /// The socket; `None` once the connection has been closed.
+    pub fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.socket.as_ref().map(AsFd::as_fd)
+    }
+
+    /// The bytes that `head`'s spans point into.
+    pub fn head_bytes(&self) -> &[u8] {
+        self.inbox.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Whether bytes of a following request were received already.
+    pub(super) fn has_leftover(&self) -> bool {
+        self.filled > self.head.len
+    }
+
+    /// Drops the current request's bytes and gets ready for the next one.
+    pub(super) fn next_request(&mut self) {
+        let used = self.head.len.min(self.filled);
+        self.inbox.copy_within(used..self.filled, 0);
+        self.filled -= used;
+        self.head.clear();
+        self.reader.reset();
+        self.body = None;
+        self.spool = Spool::default();
+        self.served += 1;
+        self.phase = Phase::Head;
+    }
+
+    /// Whether closing now could make the kernel reset the connection before the peer has read
+    /// the response.
+    pub(super) fn has_unread_input(&self) -> bool {
+        self.readable || self.has_leftover() || self.body.as_ref().is_some_and(|b| !b.is_done())
+    }
+}

@@ -1,0 +1,401 @@
+//! Bytes on their way to a client, in order: small ones in one buffer, large chunks as the
+//! application's runtime owns them, file ranges by sendfile(2), and, for a client that reads
+//! slowly, an unlinked file.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::sys::socket::{self, Transfer};
+
+/// Pieces up to this size are copied: cheaper than an entry of their own, and the head and a
+/// small body leave in one system call.
+const COPY_UP_TO: usize = 16 * 1024;
+/// Pieces handed to one sendmsg(2).
+const PIECES_PER_CALL: usize = 16;
+/// Most bytes asked of one sendfile(2), so that one fast reader does not hold the loop.
+const FILE_BYTES_PER_CALL: u64 = 1 << 20;
+/// Most bytes sent for one connection before the others get their turn.
+const BYTES_PER_FLUSH: u64 = 8 << 20;
+/// A buffer that grew past this is given back once it is empty.
+const KEEP_CAPACITY: usize = 64 * 1024;
+
+enum Piece<C> {
+    /// The next so many of `Outbox::bytes`.
+    Bytes(usize),
+    /// `chunk[at..end]`.
+    Chunk { chunk: C, at: usize, end: usize },
+    /// `len` bytes of a file from `offset`.
+    File { file: OwnedFd, offset: i64, len: u64 },
+    /// The next so many bytes of the spill file.
+    Spilled(u64),
+}
+
+#[derive(Debug)]
+struct Spill {
+    file: File,
+    read_at: u64,
+    write_at: u64,
+}
+
+/// What is still to be sent on one connection.
+pub struct Outbox<C> {
+    /// Small bytes. `bytes[at..closed]` belong to `Piece::Bytes` entries, `bytes[closed..]`
+    /// follow all of `queue`.
+    bytes: Vec<u8>,
+    at: usize,
+    closed: usize,
+    queue: VecDeque<Piece<C>>,
+    /// Bytes in `Piece::Chunk` entries.
+    chunked: usize,
+    spill: Option<Spill>,
+}
+
+impl<C> Default for Outbox<C> {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            at: 0,
+            closed: 0,
+            queue: VecDeque::new(),
+            chunked: 0,
+            spill: None,
+        }
+    }
+}
+
+impl<C: AsRef<[u8]>> Outbox<C> {
+    /// The buffer behind everything else: whatever is appended to it is sent last.
+    pub fn tail(&mut self) -> &mut Vec<u8> {
+        &mut self.bytes
+    }
+
+    /// Whether everything has been sent.
+    pub fn is_empty(&self) -> bool {
+        self.queue.is_empty() && self.at == self.bytes.len()
+    }
+
+    /// Bytes held in memory.
+    pub fn in_memory(&self) -> usize {
+        self.bytes.len() - self.at + self.chunked
+    }
+
+    /// Bytes held in the unlinked file.
+    pub fn spilled(&self) -> u64 {
+        self.spill.as_ref().map_or(0, |spill| spill.write_at - spill.read_at)
+    }
+
+    /// Appends the first `len` bytes of `chunk`.
+    pub fn push(&mut self, chunk: C, len: usize) {
+        let data = chunk.as_ref();
+        let len = len.min(data.len());
+        if len <= COPY_UP_TO {
+            self.bytes.extend_from_slice(&data[..len]);
+            return;
+        }
+        self.close_tail();
+        self.chunked += len;
+        self.queue.push_back(Piece::Chunk { chunk, at: 0, end: len });
+    }
+
+    /// Appends `len` bytes of `file` from `offset`.
+    pub fn push_file(&mut self, file: OwnedFd, offset: i64, len: u64) {
+        self.close_tail();
+        self.queue.push_back(Piece::File { file, offset, len });
+    }
+
+    /// Appends a copy of `data` in the unlinked file, made in `dir` when there is none yet.
+    ///
+    /// # Errors
+    /// The file system's; nothing was appended then.
+    pub fn spill(&mut self, data: &[u8], dir: Option<&Path>) -> io::Result<()> {
+        if self.spill.is_none() {
+            let file = match dir {
+                Some(dir) => tempfile::tempfile_in(dir)?,
+                None => tempfile::tempfile()?,
+            };
+            self.spill = Some(Spill { file, read_at: 0, write_at: 0 });
+        }
+        let Some(spill) = &mut self.spill else { return Ok(()) };
+        spill.file.write_all_at(data, spill.write_at)?;
+        spill.write_at += data.len() as u64;
+        self.close_tail();
+        if let Some(Piece::Spilled(len)) = self.queue.back_mut() {
+            *len += data.len() as u64;
+        } else {
+            self.queue.push_back(Piece::Spilled(data.len() as u64));
+        }
+        Ok(())
+    }
+
+    /// Sends what the socket takes. Returns how many bytes that was; [`Outbox::is_empty`] tells
+    /// whether it was all.
+    ///
+    /// # Errors
+    /// The connection's own error, or that of a file in the queue.
+    pub fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<u64> {
+        let mut total = 0;
+        while !self.is_empty() && total < BYTES_PER_FLUSH {
+            match self.send_some(socket)? {
+                Transfer::Bytes(n) => total += n as u64,
+                Transfer::Blocked => break,
+            }
+        }
+        if self.is_empty() {
+            self.rewind();
+        }
+        Ok(total)
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.queue.clear();
+        self.chunked = 0;
+        self.spill = None;
+        self.rewind();
+    }
+
+    fn close_tail(&mut self) {
+        if self.bytes.len() > self.closed {
+            self.queue.push_back(Piece::Bytes(self.bytes.len() - self.closed));
+            self.closed = self.bytes.len();
+        }
+    }
+
+    fn rewind(&mut self) {
+        if self.bytes.capacity() > KEEP_CAPACITY {
+            self.bytes = Vec::new();
+        }
+        self.bytes.clear();
+        (self.at, self.closed) = (0, 0);
+    }
+
+    fn send_some(&mut self, socket: BorrowedFd<'_>) -> io::Result<Transfer> {
+        if self.queue.is_empty() {
+            let sent = socket::transmit(socket, &self.bytes[self.at..])?;
+            if let Transfer::Bytes(n) = sent {
+                self.at += n;
+                self.closed = self.closed.max(self.at);
+            }
+            return Ok(sent);
+        }
+        match self.queue.front_mut() {
+            Some(Piece::File { file, offset, len }) => {
+                let sent = send_range(socket, &*file, offset, *len)?;
+                if let Transfer::Bytes(n) = sent {
+                    *len -= (n as u64).min(*len);
+                    if *len == 0 {
+                        self.queue.pop_front();
+                    }
+                }
+                Ok(sent)
+            }
+            Some(Piece::Spilled(len)) => {
+                let Some(spill) = &mut self.spill else {
+                    return Err(io::ErrorKind::NotFound.into());
+                };
+                let mut offset = i64::try_from(spill.read_at).unwrap_or(i64::MAX);
+                let sent = send_range(socket, &spill.file, &mut offset, *len)?;
+                if let Transfer::Bytes(n) = sent {
+                    spill.read_at += n as u64;
+                    *len -= (n as u64).min(*len);
+                    if *len == 0 {
+                        self.queue.pop_front();
+                    }
+                    if spill.read_at == spill.write_at {
+                        spill.file.set_len(0)?;
+                        (spill.read_at, spill.write_at) = (0, 0);
+                    }
+                }
+                Ok(sent)
+            }
+            _ => self.send_gathered(socket),
+        }
+    }
+
+    fn send_gathered(&mut self, socket: BorrowedFd<'_>) -> io::Result<Transfer> {
+        let mut slices = [IoSlice::new(&[]); PIECES_PER_CALL];
+        let mut count = 0;
+        let mut at = self.at;
+        let mut only_memory = true;
+        for piece in &self.queue {
+            let slice = match piece {
+                Piece::Bytes(len) => {
+                    at += len;
+                    &self.bytes[at - len..at]
+                }
+                Piece::Chunk { chunk, at, end } => {
+                    chunk.as_ref().get(*at..*end).unwrap_or_default()
+                }
+                Piece::File { .. } | Piece::Spilled(_) => {
+                    only_memory = false;
+                    break;
+                }
+            };
+            if count == PIECES_PER_CALL {
+                only_memory = false;
+                break;
+            }
+            slices[count] = IoSlice::new(slice);
+            count += 1;
+        }
+        if only_memory && count < PIECES_PER_CALL && self.closed < self.bytes.len() {
+            slices[count] = IoSlice::new(&self.bytes[self.closed..]);
+            count += 1;
+        }
+        let sent = socket::transmit_all(socket, &slices[..count])?;
+        if let Transfer::Bytes(n) = sent {
+            self.consume(n);
+        }
+        Ok(sent)
+    }
+
+    fn consume(&mut self, mut n: usize) {
+        while n > 0 {
+            match self.queue.front_mut() {
+                Some(Piece::Bytes(len)) => {
+                    let step = n.min(*len);
+                    *len -= step;
+                    self.at += step;
+                    n -= step;
+                    if *len > 0 {
+                        return;
+                    }
+                }
+                Some(Piece::Chunk { at, end, .. }) => {
+                    let step = n.min(*end - *at);
+                    *at += step;
+                    self.chunked -= step;
+                    n -= step;
+                    if at < end {
+                        return;
+                    }
+                }
+                Some(Piece::File { .. } | Piece::Spilled(_)) => return,
+                None => {
+                    self.at += n;
+                    self.closed = self.closed.max(self.at);
+                    return;
+                }
+            }
+            self.queue.pop_front();
+        }
+    }
+}
+
+fn send_range(
+    socket: BorrowedFd<'_>,
+    file: impl std::os::fd::AsFd,
+    offset: &mut i64,
+    len: u64,
+) -> io::Result<Transfer> {
+    let ask = usize::try_from(len.min(FILE_BYTES_PER_CALL)).unwrap_or(usize::MAX);
+    match socket::send_file(socket, file, offset, ask)? {
+        // The file is shorter than promised: the client must see a broken response.
+        Transfer::Bytes(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        sent => Ok(sent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Tail(Vec<u8>),
+        Chunk(Vec<u8>, usize),
+        File(Vec<u8>),
+        Spill(Vec<u8>),
+        Flush,
+        Read(usize),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let small = proptest::collection::vec(any::<u8>(), 1..400);
+        let large = (COPY_UP_TO - 2..COPY_UP_TO * 4, any::<u8>()).prop_map(|(n, b)| vec![b; n]);
+        prop_oneof![
+            small.clone().prop_map(Step::Tail),
+            (large, 1..COPY_UP_TO * 4).prop_map(|(data, len)| Step::Chunk(data, len)),
+            small.clone().prop_map(Step::File),
+            small.prop_map(Step::Spill),
+            Just(Step::Flush),
+            (1..200_000usize).prop_map(Step::Read),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn bytes_arrive_whole_and_in_order(steps in proptest::collection::vec(step(), 1..40)) {
+            let (ours, mut theirs) = UnixStream::pair().unwrap();
+            theirs.set_nonblocking(true).unwrap();
+            let mut outbox = Outbox::<Vec<u8>>::default();
+            let (mut expected, mut got) = (Vec::new(), Vec::new());
+            for step in steps {
+                match step {
+                    Step::Tail(data) => {
+                        expected.extend_from_slice(&data);
+                        outbox.tail().extend_from_slice(&data);
+                    }
+                    Step::Chunk(data, len) => {
+                        let len = len.min(data.len());
+                        expected.extend_from_slice(&data[..len]);
+                        outbox.push(data, len);
+                    }
+                    Step::File(data) => {
+                        expected.extend_from_slice(&data);
+                        let mut file = tempfile::tempfile().unwrap();
+                        file.write_all(b"skipped").unwrap();
+                        file.write_all(&data).unwrap();
+                        outbox.push_file(file.into(), 7, data.len() as u64);
+                    }
+                    Step::Spill(data) => {
+                        expected.extend_from_slice(&data);
+                        outbox.spill(&data, None).unwrap();
+                    }
+                    Step::Flush => {
+                        outbox.flush(ours.as_fd()).unwrap();
+                    }
+                    Step::Read(n) => {
+                        let mut buf = vec![0; n];
+                        if let Ok(n) = theirs.read(&mut buf) {
+                            got.extend_from_slice(&buf[..n]);
+                        }
+                    }
+                }
+            }
+            let mut buf = vec![0; 1 << 20];
+            while !outbox.is_empty() {
+                outbox.flush(ours.as_fd()).unwrap();
+                while let Ok(n) = theirs.read(&mut buf) {
+                    got.extend_from_slice(&buf[..n]);
+                }
+            }
+            while let Ok(n) = theirs.read(&mut buf) {
+                got.extend_from_slice(&buf[..n]);
+            }
+            prop_assert_eq!(outbox.in_memory(), 0);
+            prop_assert_eq!(outbox.spilled(), 0);
+            prop_assert!(got == expected);
+        }
+    }
+
+    #[test]
+    fn a_file_that_shrank_breaks_the_response() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let mut outbox = Outbox::<Vec<u8>>::default();
+        outbox.push_file(tempfile::tempfile().unwrap().into(), 0, 5);
+        let error = outbox.flush(ours.as_fd()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+}

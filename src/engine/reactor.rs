@@ -1,0 +1,390 @@
+//! The loop's hands: accepts, reads, parses, writes and closes, for any number of connections,
+//! and puts complete requests in the ready queue. It never calls the application.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::conn::{Conn, Phase, Watch};
+use super::deadlines::Deadlines;
+use super::drain::Drain;
+use super::table::Table;
+use super::{App, Options, Pulse};
+use crate::http::{ParseError, Peer};
+use crate::log::notice::Notice;
+use crate::sys::clock::Clock;
+use crate::sys::listener::{Listener, PeerAddr};
+use crate::sys::poller::{Poller, Readiness, Token};
+use crate::sys::socket::{self, Transfer};
+
+/// Generation of tokens that name no connection.
+const SPECIAL: u32 = u32::MAX;
+const SIGNALS: Token = Token { place: u32::MAX, generation: SPECIAL };
+/// Room for a request head at first; most fit, and idle connections hold none.
+pub(super) const INBOX_BYTES: usize = 8 * 1024;
+/// Room for reading bodies, shared by all connections.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// Connections kept for reuse with their buffers.
+const SPARE_CONNS: usize = 64;
+/// After accept(2) failed for want of descriptors or memory.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Something for the application to do.
+pub(super) enum Work {
+    /// Run the request.
+    Request,
+    /// Tell of a request that was refused.
+    Refusal(ParseError),
+}
+
+/// The I/O side of one worker.
+pub struct Engine<A: App> {
+    pub(super) options: Options,
+    pub(super) clock: Clock,
+    pub(super) poller: Poller,
+    pub(super) table: Table<A>,
+    pub(super) deadlines: Deadlines,
+    pub(super) ready: VecDeque<(Box<Conn<A>>, Work)>,
+    pub(super) notices: Vec<Notice>,
+    pub(super) scratch: Vec<u8>,
+    pub(super) drain: Drain,
+    listeners: Vec<Listener>,
+    /// Listeners that may have somebody waiting, by index.
+    pending: VecDeque<usize>,
+    listening: bool,
+    accept_paused_until_ns: u64,
+    signalled: bool,
+    events: Vec<Readiness>,
+    spare: Vec<Box<Conn<A>>>,
+    inboxes: Vec<Vec<u8>>,
+    pulse: Option<Pulse>,
+}
+
+impl<A: App> Engine<A> {
+    /// An engine on `listeners`. `signals` becomes readable when a signal came in.
+    ///
+    /// # Errors
+    /// EMFILE and the like from epoll.
+    pub fn new(
+        options: Options,
+        listeners: Vec<Listener>,
+        signals: Option<BorrowedFd<'_>>,
+        pulse: Option<Pulse>,
+    ) -> io::Result<Self> {
+        let poller = Poller::new()?;
+        if let Some(fd) = signals {
+            poller.watch(fd, SIGNALS)?;
+        }
+        let mut engine = Self {
+            options,
+            clock: Clock::new(),
+            poller,
+            table: Table::default(),
+            deadlines: Deadlines::default(),
+            ready: VecDeque::new(),
+            notices: Vec::new(),
+            scratch: vec![0; SCRATCH_BYTES],
+            drain: Drain::default(),
+            pending: (0..listeners.len()).collect(),
+            listeners,
+            listening: false,
+            accept_paused_until_ns: 0,
+            signalled: false,
+            events: Vec::new(),
+            spare: Vec::new(),
+            inboxes: Vec::new(),
+            pulse,
+        };
+        engine.listen(true)?;
+        Ok(engine)
+    }
+
+    /// The loop's clock, read at least once per turn.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// What the engine was told.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// Waits for events and does the I/O they ask for. Returns whether a signal came in.
+    ///
+    /// # Errors
+    /// Only when the poller itself fails.
+    pub fn turn(&mut self) -> io::Result<bool> {
+        let mut events = std::mem::take(&mut self.events);
+        events.clear();
+        let waited = self.poller.wait(Some(self.wait_for()), &mut events);
+        self.clock.tick();
+        if let Some(pulse) = &self.pulse {
+            pulse(self.clock.now_ns());
+        }
+        for event in &events {
+            self.on_event(event);
+        }
+        self.events = events;
+        waited?;
+        self.expire();
+        if self.accept_paused_until_ns != 0 && self.clock.now_ns() >= self.accept_paused_until_ns {
+            self.accept_paused_until_ns = 0;
+            self.listen(self.may_listen())?;
+        }
+        Ok(std::mem::take(&mut self.signalled))
+    }
+
+    /// Accepts one waiting connection and reads what came with it; its request may be in the
+    /// ready queue afterwards. False: nobody waits, or nobody may come in now.
+    pub(super) fn accept(&mut self) -> bool {
+        if !self.listening {
+            return false;
+        }
+        if self.table.len() >= self.options.max_connections {
+            // Comes back with the next connection that ends.
+            self.pause_listening(0);
+            return false;
+        }
+        while let Some(index) = self.pending.pop_front() {
+            match self.listeners.get(index).map_or(Ok(None), Listener::accept) {
+                Ok(Some((socket, addr))) => {
+                    // Last in line again: no listener starves another.
+                    self.pending.push_back(index);
+                    let mut conn = self.spare_conn();
+                    conn.socket = Some(socket);
+                    conn.listener = index;
+                    conn.addr = addr;
+                    conn.peer = peer_of(&addr);
+                    conn.trusted = self.options.policy.forwarded_allow.allows(&conn.peer);
+                    self.proceed(conn);
+                    return true;
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.notices.push(Notice::AcceptFailed(error.to_string()));
+                    let until = self.clock.now_ns() + ACCEPT_PAUSE.as_nanos() as u64;
+                    self.pause_listening(until);
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// Puts a connection down until something happens to it.
+    pub(super) fn park(&mut self, mut conn: Box<Conn<A>>) {
+        if self.table.catch_up(&mut conn) && !conn.outbox.is_empty() || conn.readable {
+            // Something came in meanwhile.
+            return self.proceed(conn);
+        }
+        let wants = if conn.outbox.is_empty() { Watch::Input } else { Watch::Both };
+        if let Err(error) = self.watch(&mut conn, wants) {
+            self.notices.push(Notice::SocketError(error.to_string()));
+            return self.close(conn);
+        }
+        let patience = self.patience(&conn);
+        let at_ns = self.clock.now_ns() + patience.as_nanos() as u64;
+        self.deadlines.arm(&mut conn.deadline, conn.token, at_ns);
+        if conn.filled == 0 && conn.phase == Phase::Head && !conn.inbox.is_empty() {
+            self.inboxes.push(std::mem::take(&mut conn.inbox));
+        }
+        self.table.settle(conn);
+    }
+
+    /// Watches a connection. A change to `Both` is told to the poller each time: it re-arms the
+    /// edge, so that room which is there already is reported.
+    pub(super) fn watch(&mut self, conn: &mut Conn<A>, wants: Watch) -> io::Result<()> {
+        let Some(fd) = conn.socket.as_ref() else { return Ok(()) };
+        let fd = std::os::fd::AsFd::as_fd(fd);
+        match (conn.watch, wants) {
+            (Watch::Nothing, _) => {
+                self.poller.watch(fd, conn.token)?;
+                if wants == Watch::Both {
+                    self.poller.rewatch(fd, conn.token, true)?;
+                }
+            }
+            (_, Watch::Both) => self.poller.rewatch(fd, conn.token, true)?,
+            (Watch::Both, Watch::Input) => self.poller.rewatch(fd, conn.token, false)?,
+            (Watch::Input, Watch::Input) | (_, Watch::Nothing) => return Ok(()),
+        }
+        conn.watch = wants;
+        Ok(())
+    }
+
+    /// Ends a connection whose last byte has been handed to the kernel.
+    pub(super) fn finish(&mut self, mut conn: Box<Conn<A>>) {
+        self.table.catch_up(&mut conn);
+        if !conn.has_unread_input() {
+            return self.close(conn);
+        }
+        if let Some(fd) = conn.socket() {
+            socket::end_writing(fd);
+        }
+        conn.phase = Phase::Linger;
+        conn.filled = 0;
+        conn.readable = true;
+        self.proceed(conn);
+    }
+
+    /// Closes a connection at once.
+    pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
+        if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
+            // A duplicate may live on in the application (`gunicorn.socket`).
+            self.poller.forget(fd);
+        }
+        self.table.release(conn.token);
+        conn.retire();
+        if !conn.inbox.is_empty() {
+            self.keep_inbox(std::mem::take(&mut conn.inbox));
+        }
+        if self.spare.len() < SPARE_CONNS {
+            self.spare.push(conn);
+        }
+        if !self.listening && self.accept_paused_until_ns == 0 && self.may_listen() {
+            if let Err(error) = self.listen(true) {
+                self.notices.push(Notice::AcceptFailed(error.to_string()));
+            }
+        }
+    }
+
+    /// Reads once into the connection's inbox, growing it up to what the head may still need.
+    pub(super) fn fill(&mut self, conn: &mut Conn<A>) -> io::Result<Transfer> {
+        if conn.inbox.is_empty() {
+            conn.inbox = self.inboxes.pop().unwrap_or_else(|| vec![0; INBOX_BYTES]);
+        }
+        if conn.filled == conn.inbox.len() {
+            let room = conn.reader.room(conn.filled, &self.options.policy).max(1);
+            let grown = conn.inbox.len() + room.min(conn.inbox.len());
+            conn.inbox.resize(grown, 0);
+        }
+        let Some(fd) = conn.socket.as_ref() else { return Ok(Transfer::Bytes(0)) };
+        let fd = std::os::fd::AsFd::as_fd(fd);
+        let space = conn.inbox.get_mut(conn.filled..).unwrap_or_default();
+        let asked = space.len();
+        let got = socket::receive(fd, space)?;
+        if let Transfer::Bytes(n) = got {
+            conn.filled += n;
+            // A short read has emptied the socket; what comes later is a new edge. After an
+            // end was seen, read on until it is found.
+            conn.readable = n > 0 && (n == asked || conn.ended);
+        } else {
+            conn.readable = false;
+        }
+        Ok(got)
+    }
+
+    pub(super) fn stop_listening(&mut self) {
+        self.listeners.clear();
+        self.listening = false;
+    }
+
+    fn on_event(&mut self, event: &Readiness) {
+        if event.token.generation == SPECIAL {
+            if event.token == SIGNALS {
+                self.signalled = true;
+            } else if !self.pending.contains(&(event.token.place as usize)) {
+                self.pending.push_back(event.token.place as usize);
+            }
+            return;
+        }
+        let Some(mut conn) = self.table.take(event.token) else {
+            self.table.note(event);
+            return;
+        };
+        conn.readable |= event.readable || event.ended;
+        conn.ended |= event.ended;
+        self.proceed(conn);
+    }
+
+    fn expire(&mut self) {
+        let now_ns = self.clock.now_ns();
+        while let Some((entry_ns, token)) = self.deadlines.pop_due(now_ns) {
+            let Some(conn) = self.table.peek(token) else { continue };
+            if !self.deadlines.is_up(&mut conn.deadline, token, entry_ns, now_ns) {
+                continue;
+            }
+            if let Some(conn) = self.table.take(token) {
+                self.time_out(conn);
+            }
+        }
+    }
+
+    fn patience(&self, conn: &Conn<A>) -> Duration {
+        let normal = match conn.phase {
+            Phase::Head if conn.filled == 0 && conn.served > 0 => self.options.idle_timeout,
+            Phase::Linger => super::drain::LAST_WORDS,
+            _ => self.options.stall_timeout,
+        };
+        self.drain.patience(normal, conn)
+    }
+
+    fn wait_for(&self) -> Duration {
+        if !self.ready.is_empty() {
+            return Duration::ZERO;
+        }
+        let now_ns = self.clock.now_ns();
+        let mut until_ns = now_ns + self.options.tick.as_nanos() as u64;
+        if let Some(at_ns) = self.deadlines.earliest_ns() {
+            until_ns = until_ns.min(at_ns);
+        }
+        if self.accept_paused_until_ns != 0 {
+            until_ns = until_ns.min(self.accept_paused_until_ns);
+        }
+        // epoll counts milliseconds and rounds down: one more, or the last one is spun away.
+        Duration::from_nanos(until_ns.saturating_sub(now_ns)) + Duration::from_millis(1)
+    }
+
+    fn spare_conn(&mut self) -> Box<Conn<A>> {
+        let token = self.table.reserve();
+        match self.spare.pop() {
+            Some(mut conn) => {
+                conn.token = token;
+                conn
+            }
+            None => Box::new(Conn::new(token)),
+        }
+    }
+
+    fn keep_inbox(&mut self, inbox: Vec<u8>) {
+        if inbox.len() == INBOX_BYTES && self.inboxes.len() < SPARE_CONNS {
+            self.inboxes.push(inbox);
+        }
+    }
+
+    fn may_listen(&self) -> bool {
+        !self.drain.is_on() && self.table.len() < self.options.max_connections
+    }
+
+    fn pause_listening(&mut self, until_ns: u64) {
+        self.accept_paused_until_ns = until_ns;
+        for listener in &self.listeners {
+            self.poller.forget(std::os::fd::AsFd::as_fd(listener));
+        }
+        self.pending.clear();
+        self.listening = false;
+    }
+
+    fn listen(&mut self, on: bool) -> io::Result<()> {
+        if !on || self.listening {
+            return Ok(());
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            let token = Token { place: index as u32, generation: SPECIAL };
+            self.poller.listen(std::os::fd::AsFd::as_fd(listener), token)?;
+        }
+        self.listening = true;
+        Ok(())
+    }
+}
+
+fn peer_of(addr: &PeerAddr) -> Peer {
+    match addr {
+        PeerAddr::Ip(addr) => Peer::Ip(match addr.ip() {
+            IpAddr::V6(v6) => v6.to_canonical(),
+            v4 => v4,
+        }),
+        PeerAddr::Unix => Peer::Unix,
+    }
+}

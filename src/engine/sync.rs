@@ -1,0 +1,61 @@
+//! The sync worker's loop: one thread does the I/O for all connections and runs the application
+//! inline, one call at a time, never interleaved.
+
+use std::io;
+
+use super::exchange::Exchange;
+use super::reactor::{Engine, Work};
+use super::{App, Verdict};
+
+/// Connections accepted between two looks at the poller.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// Serves until the application wants to stop and everything in flight is done.
+///
+/// # Errors
+/// Only when the poller itself fails.
+pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
+    let mut next_tick_ns = 0;
+    loop {
+        run_ready(engine, app);
+        // One at a time, and only while no request is ready: whoever is idle shall have it.
+        for _ in 0..ACCEPTS_PER_TURN {
+            if !app.willing() || !engine.accept() {
+                break;
+            }
+            run_ready(engine, app);
+        }
+        for notice in engine.notices.drain(..) {
+            app.notice(&notice);
+        }
+        app.turn_over(&engine.clock);
+        if !app.willing() {
+            engine.begin_drain();
+        }
+        if engine.is_drained() {
+            return Ok(());
+        }
+        let signalled = engine.turn()?;
+        if signalled || engine.clock.now_ns() >= next_tick_ns {
+            next_tick_ns = engine.clock.now_ns() + engine.options.tick.as_nanos() as u64;
+            if !app.woken() {
+                engine.begin_drain();
+            }
+        }
+    }
+}
+
+fn run_ready<A: App>(engine: &mut Engine<A>, app: &mut A) {
+    while let Some((mut conn, work)) = engine.ready.pop_front() {
+        let mut exchange = Exchange::new(engine, &mut conn);
+        let verdict = match work {
+            Work::Request => app.call(&mut exchange),
+            Work::Refusal(error) => {
+                app.refused(&mut exchange, &error);
+                exchange.refuse(&error);
+                Verdict::Close
+            }
+        };
+        engine.take_back(conn, verdict);
+    }
+}

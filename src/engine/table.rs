@@ -1,0 +1,140 @@
+//! Where connections live between events: places with generations, so that an event for a
+//! connection that has gone is never taken for its successor.
+
+use super::{App, Conn};
+use crate::sys::poller::{Readiness, Token};
+
+enum Place<A: App> {
+    Vacant,
+    Home(Box<Conn<A>>),
+    /// The connection is in the ready queue or with the application; its edges are recorded
+    /// here, so that coming back costs no probing read.
+    Away {
+        readable: bool,
+        writable: bool,
+        ended: bool,
+    },
+}
+
+struct Entry<A: App> {
+    generation: u32,
+    place: Place<A>,
+}
+
+/// All connections of one worker.
+pub struct Table<A: App> {
+    entries: Vec<Entry<A>>,
+    vacant: Vec<u32>,
+}
+
+impl<A: App> Default for Table<A> {
+    fn default() -> Self {
+        Self { entries: Vec::new(), vacant: Vec::new() }
+    }
+}
+
+impl<A: App> Table<A> {
+    /// Reserves a place for a connection that is away.
+    pub fn reserve(&mut self) -> Token {
+        let away = Place::Away { readable: false, writable: false, ended: false };
+        if let Some(place) = self.vacant.pop() {
+            let entry = &mut self.entries[place as usize];
+            entry.place = away;
+            return Token { place, generation: entry.generation };
+        }
+        self.entries.push(Entry { generation: 0, place: away });
+        Token { place: (self.entries.len() - 1) as u32, generation: 0 }
+    }
+
+    /// How many connections there are, home or away.
+    pub fn len(&self) -> usize {
+        self.entries.len() - self.vacant.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Puts a connection down.
+    pub fn settle(&mut self, conn: Box<Conn<A>>) {
+        let place = conn.token.place as usize;
+        if let Some(entry) = self.entries.get_mut(place) {
+            entry.place = Place::Home(conn);
+        }
+    }
+
+    /// Takes a connection up; `None` when it has gone or is away already.
+    pub fn take(&mut self, token: Token) -> Option<Box<Conn<A>>> {
+        let place = self.place(token)?;
+        if !matches!(place, Place::Home(_)) {
+            return None;
+        }
+        let away = Place::Away { readable: false, writable: false, ended: false };
+        match std::mem::replace(place, away) {
+            Place::Home(conn) => Some(conn),
+            Place::Away { .. } | Place::Vacant => None,
+        }
+    }
+
+    /// Looks at a connection that is home.
+    pub fn peek(&mut self, token: Token) -> Option<&mut Conn<A>> {
+        match self.place(token)? {
+            Place::Home(conn) => Some(conn),
+            Place::Away { .. } | Place::Vacant => None,
+        }
+    }
+
+    /// Records an event for a connection that is away. False: it is home, or gone.
+    pub fn note(&mut self, event: &Readiness) -> bool {
+        match self.place(event.token) {
+            Some(Place::Away { readable, writable, ended }) => {
+                *readable |= event.readable || event.ended;
+                *writable |= event.writable;
+                *ended |= event.ended;
+                true
+            }
+            Some(Place::Home(_) | Place::Vacant) | None => false,
+        }
+    }
+
+    /// Hands the edges recorded while `conn` was away over to it. Returns whether room to write
+    /// was among them.
+    pub fn catch_up(&mut self, conn: &mut Conn<A>) -> bool {
+        let Some(Place::Away { readable, writable, ended }) = self.place(conn.token) else {
+            return false;
+        };
+        conn.readable |= *readable;
+        conn.ended |= *ended;
+        let had_room = *writable;
+        (*readable, *writable, *ended) = (false, false, false);
+        had_room
+    }
+
+    /// Gives the place of a connection that has ended free.
+    pub fn release(&mut self, token: Token) {
+        if let Some(entry) = self.entries.get_mut(token.place as usize) {
+            if entry.generation == token.generation && !matches!(entry.place, Place::Vacant) {
+                entry.generation = entry.generation.wrapping_add(1);
+                entry.place = Place::Vacant;
+                self.vacant.push(token.place);
+            }
+        }
+    }
+
+    /// Tokens of all connections that are home.
+    pub fn home(&self) -> Vec<Token> {
+        self.entries
+            .iter()
+            .filter_map(|entry| match &entry.place {
+                Place::Home(conn) => Some(conn.token),
+                Place::Away { .. } | Place::Vacant => None,
+            })
+            .collect()
+    }
+
+    fn place(&mut self, token: Token) -> Option<&mut Place<A>> {
+        let entry = self.entries.get_mut(token.place as usize)?;
+        (entry.generation == token.generation).then_some(&mut entry.place)
+    }
+}

@@ -1,0 +1,130 @@
+//! Byte transfer on connected sockets.
+//!
+//! Sockets stay in blocking mode and each transfer asks not to wait (`MSG_DONTWAIT`), because an
+//! application may take the same socket over through `environ["gunicorn.socket"]` and must find
+//! an ordinary blocking one. Only `sendfile(2)` has no such flag: see [`send_file`].
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::sendfile::sendfile;
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, sendmsg, shutdown};
+
+/// What a transfer came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transfer {
+    /// So many bytes went through; 0 on a read is the end of the peer's stream.
+    Bytes(usize),
+    /// Nothing now: wait for the poller.
+    Blocked,
+}
+
+/// Reads into `into` without waiting.
+///
+/// # Errors
+/// The connection's own error (ECONNRESET, ETIMEDOUT …).
+pub fn receive(fd: BorrowedFd<'_>, into: &mut [u8]) -> io::Result<Transfer> {
+    settle(|| recv(fd.as_raw_fd(), into, MsgFlags::MSG_DONTWAIT))
+}
+
+/// Writes one piece without waiting and without SIGPIPE.
+///
+/// # Errors
+/// The connection's own error (EPIPE, ECONNRESET …).
+pub fn transmit(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<Transfer> {
+    settle(|| send(fd.as_raw_fd(), data, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL))
+}
+
+/// Writes several pieces in one call, without waiting and without SIGPIPE.
+///
+/// # Errors
+/// The connection's own error (EPIPE, ECONNRESET …).
+pub fn transmit_all(fd: BorrowedFd<'_>, pieces: &[IoSlice<'_>]) -> io::Result<Transfer> {
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    settle(|| sendmsg::<()>(fd.as_raw_fd(), pieces, &[], flags, None))
+}
+
+/// Sends up to `len` bytes of `file` from `offset`, moving `offset` on, without waiting.
+///
+/// Sets O_NONBLOCK first: the flag lives in the open file description, so a Python socket made
+/// from the same one may have cleared it since.
+///
+/// # Errors
+/// The connection's error, or the file's (EIO, EINVAL for what cannot be mapped).
+pub fn send_file(
+    socket: BorrowedFd<'_>,
+    file: impl AsFd,
+    offset: &mut i64,
+    len: usize,
+) -> io::Result<Transfer> {
+    set_nonblocking(socket, true)?;
+    settle(|| sendfile(socket, &file, Some(&mut *offset), len))
+}
+
+/// Switches O_NONBLOCK.
+///
+/// # Errors
+/// EBADF only.
+pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
+    let flags = OFlag::from_bits_truncate(fcntl(fd, FcntlArg::F_GETFL)?);
+    let wanted = if on { flags | OFlag::O_NONBLOCK } else { flags - OFlag::O_NONBLOCK };
+    if wanted != flags {
+        fcntl(fd, FcntlArg::F_SETFL(wanted))?;
+    }
+    Ok(())
+}
+
+/// Says that no more bytes will be sent. A peer that is gone already is no news.
+pub fn end_writing(fd: BorrowedFd<'_>) {
+    // ENOTCONN is the only failure left, and it means the same.
+    let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
+}
+
+fn settle(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<Transfer> {
+    loop {
+        match call() {
+            Ok(n) => return Ok(Transfer::Bytes(n)),
+            Err(Errno::EAGAIN) => return Ok(Transfer::Blocked),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    #[test]
+    fn a_blocking_socket_never_makes_us_wait() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut buf = [0; 16];
+        assert_eq!(receive(ours.as_fd(), &mut buf).unwrap(), Transfer::Blocked);
+        theirs.write_all(b"abc").unwrap();
+        assert_eq!(receive(ours.as_fd(), &mut buf).unwrap(), Transfer::Bytes(3));
+        drop(theirs);
+        assert_eq!(receive(ours.as_fd(), &mut buf).unwrap(), Transfer::Bytes(0));
+        assert_eq!(transmit(ours.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_full_socket_blocks_and_a_file_goes_through() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let pieces = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
+        assert_eq!(transmit_all(ours.as_fd(), &pieces).unwrap(), Transfer::Bytes(4));
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        let mut offset = 4;
+        let sent = send_file(ours.as_fd(), &file, &mut offset, 3).unwrap();
+        assert_eq!((sent, offset), (Transfer::Bytes(3), 7));
+        let mut got = [0; 7];
+        theirs.read_exact(&mut got).unwrap();
+        assert_eq!(&got, b"abcd456");
+        while transmit(ours.as_fd(), &[0; 65536]).unwrap() != Transfer::Blocked {}
+    }
+}
