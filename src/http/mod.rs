@@ -1,1 +1,41 @@
-//! Floor 0: HTTP/1.1, bytes to events. No I/O.
+//! Floor 0: HTTP/1.1, bytes to events. No I/O, no clock, no Python.
+//!
+//! ```text
+//! poll_preamble ─▶ HeadReader::poll ─▶ Head ─▶ BodyDecoder::next ─▶ data … End ─▶ next head
+//!  (PROXY)          request_line, fields          chunks, trailers
+//!
+//! ResponseFields ─▶ Encoder::head ─▶ begin_chunk · end_chunk … ─▶ finish
+//! ```
+//!
+//! Whatever is wrong with a request is a [`ParseError`], which knows its status and page. "Not all
+//! there yet" is a value. How the input was split into reads never changes the outcome.
+
+mod body;
+mod chunk;
+mod encoder;
+mod error;
+mod fields;
+mod framing;
+mod head;
+mod limits;
+mod path;
+mod peer;
+mod policy;
+mod proxy;
+mod repr;
+mod request_line;
+mod response;
+mod span;
+mod token;
+
+pub use body::{BodyDecoder, BodyEvent};
+pub use encoder::{CONTINUE, Encoder, Facts, Finish, early_hints};
+pub use error::{BadVersion, ParseError, error_page};
+pub use head::{Field, Framing, Head, HeadReader};
+pub use limits::Limits;
+pub use path::{split_script_name, unquote};
+pub use peer::{AllowList, Peer};
+pub use policy::{HeaderMap, Policy, ProxyMode};
+pub use proxy::{Preamble, ProxyInfo, ProxyProtocol, poll_preamble};
+pub use response::{ResponseError, ResponseFields, parse_status};
+pub use span::Span;

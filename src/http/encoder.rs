@@ -1,0 +1,248 @@
+//! The framing of one response: its head in Gunicorn's order, its body by length, in chunks, up
+//! to the end of the connection, or not at all.
+
+use super::response::ResponseFields;
+use super::{ResponseError, parse_status, token};
+
+/// Interim answer to `Expect: 100-continue`.
+pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+
+/// What the encoder must know of the request and the server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Facts {
+    /// HTTP version of the request; the response says the same.
+    pub version: (u8, u8),
+    /// The method is HEAD: no body.
+    pub is_head: bool,
+    /// The server is ready to keep the connection open, and the request allows it.
+    pub keep_alive: bool,
+}
+
+/// How a response ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Finish {
+    /// The connection can take another request.
+    pub keep_alive: bool,
+    /// Bytes missing of Content-Length. Not 0: the client can only see it by the close, so
+    /// `keep_alive` is false (Gunicorn keeps the connection and loses the next response in it).
+    pub short_by: u64,
+    /// The application sent a body where none may be (HEAD, 1xx, 204, 304; RFC 9110 section 6.4.1).
+    pub dropped_body: bool,
+}
+
+/// Framing of one response. `head` starts it (anew), `finish` ends it.
+#[derive(Default, Debug)]
+pub struct Encoder {
+    framing: Framing,
+    sent_head: bool,
+    keep_alive: bool,
+    dropped_body: bool,
+    /// The chunk that was begun needs its CRLF.
+    open_chunk: bool,
+    body_bytes: u64,
+}
+
+#[derive(Default, Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// No body is sent, whatever the application says.
+    #[default]
+    Nothing,
+    /// Bytes that may still be sent.
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+impl Encoder {
+    /// Appends the response head to `out`: status line, Server (unless empty), Date, Connection,
+    /// Transfer-Encoding if any, then the application's fields.
+    ///
+    /// `status` has passed [`parse_status`]; one that has not counts as a 500 without a reason.
+    pub fn head(
+        &mut self,
+        out: &mut Vec<u8>,
+        facts: &Facts,
+        status: &[u8],
+        fields: &ResponseFields,
+        server: &[u8],
+        date: &[u8],
+    ) {
+        let (code, status) = match parse_status(status) {
+            Ok(code) => (code, status),
+            Err(_) => (500, b"500".as_slice()),
+        };
+        // RFC 9110 section 8.6: no Content-Length in 1xx and 204.
+        let lengthless = code == 204 || code < 200;
+        let bodyless = facts.is_head || lengthless || code == 304;
+        let framing = match fields.content_length() {
+            _ if bodyless => Framing::Nothing,
+            Some(length) => Framing::Length(length),
+            None if facts.version > (1, 0) => Framing::Chunked,
+            None => Framing::UntilClose,
+        };
+        let keep_alive = facts.keep_alive && !fields.asks_close() && framing != Framing::UntilClose;
+        *self = Self { framing, sent_head: true, keep_alive, ..Self::default() };
+
+        status_line(out, facts.version, status);
+        if !server.is_empty() {
+            append_field(out, b"Server", server);
+        }
+        append_field(out, b"Date", date);
+        out.extend_from_slice(match (fields.asks_upgrade(), keep_alive) {
+            (true, _) => b"Connection: upgrade\r\n",
+            (false, true) => b"Connection: keep-alive\r\n",
+            (false, false) => b"Connection: close\r\n".as_slice(),
+        });
+        if framing == Framing::Chunked {
+            out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
+        }
+        if lengthless && fields.content_length().is_some() {
+            for (name, value) in fields.iter() {
+                if !name.eq_ignore_ascii_case(b"content-length") {
+                    append_field(out, name, value);
+                }
+            }
+        } else {
+            out.extend_from_slice(fields.block());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Announces `len` bytes of body. Appends the chunk-size line when the body is chunked and
+    /// returns how many of the bytes may be sent: fewer past Content-Length, none where the
+    /// response has no body.
+    pub fn begin_chunk(&mut self, out: &mut Vec<u8>, len: usize) -> usize {
+        let allowed = match &mut self.framing {
+            Framing::Nothing => {
+                self.dropped_body |= len > 0;
+                0
+            }
+            Framing::Length(left) => {
+                let allowed = usize::try_from(*left).map_or(len, |left| left.min(len));
+                *left -= allowed as u64;
+                allowed
+            }
+            Framing::Chunked => {
+                self.open_chunk = len > 0;
+                if len > 0 {
+                    append_hex(out, len);
+                    out.extend_from_slice(b"\r\n");
+                }
+                len
+            }
+            Framing::UntilClose => len,
+        };
+        self.body_bytes += allowed as u64;
+        allowed
+    }
+
+    /// Ends what `begin_chunk` began: appends the CRLF after a chunk that had bytes.
+    pub fn end_chunk(&mut self, out: &mut Vec<u8>) {
+        if std::mem::take(&mut self.open_chunk) {
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Ends the body: appends the last chunk when the body is chunked.
+    pub fn finish(&mut self, out: &mut Vec<u8>) -> Finish {
+        let short_by = match self.framing {
+            Framing::Length(left) => left,
+            _ => 0,
+        };
+        if self.framing == Framing::Chunked {
+            out.extend_from_slice(b"0\r\n\r\n");
+            self.framing = Framing::Nothing;
+        }
+        Finish {
+            keep_alive: self.keep_alive && short_by == 0,
+            short_by,
+            dropped_body: self.dropped_body,
+        }
+    }
+
+    /// Whether the head was appended.
+    pub fn head_sent(&self) -> bool {
+        self.sent_head
+    }
+
+    /// Bytes of body let through so far, without chunk framing.
+    pub fn body_bytes(&self) -> u64 {
+        self.body_bytes
+    }
+
+    /// Nothing more will be let through: Content-Length is reached, or there is no body.
+    pub fn complete(&self) -> bool {
+        self.sent_head && matches!(self.framing, Framing::Nothing | Framing::Length(0))
+    }
+
+    /// The body goes out in chunks.
+    pub fn is_chunked(&self) -> bool {
+        self.framing == Framing::Chunked
+    }
+
+    /// The response can end only by closing the connection (HTTP/1.0 without a length).
+    pub fn is_close_delimited(&self) -> bool {
+        self.framing == Framing::UntilClose
+    }
+}
+
+/// Appends a `103 Early Hints` response; nothing for clients before HTTP/1.1 (RFC 8297).
+///
+/// # Errors
+/// A name or value that [`ResponseFields::push`] would refuse; `out` is left as it was.
+pub fn early_hints<'a>(
+    out: &mut Vec<u8>,
+    version: (u8, u8),
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> Result<(), ResponseError> {
+    if version < (1, 1) {
+        return Ok(());
+    }
+    let before = out.len();
+    out.extend_from_slice(b"HTTP/1.1 103 Early Hints\r\n");
+    for (name, value) in fields {
+        let error = if !token::is_token(name) {
+            ResponseError::InvalidName(name.to_vec())
+        } else if !token::is_field_value(value) {
+            ResponseError::InvalidValue(name.to_vec())
+        } else {
+            append_field(out, name, token::trim_ows(value));
+            continue;
+        };
+        out.truncate(before);
+        return Err(error);
+    }
+    out.extend_from_slice(b"\r\n");
+    Ok(())
+}
+
+fn status_line(out: &mut Vec<u8>, version: (u8, u8), status: &[u8]) {
+    let mut start = *b"HTTP/1.1 ";
+    start[5] = b'0' + version.0 % 10;
+    start[7] = b'0' + version.1 % 10;
+    out.extend_from_slice(&start);
+    out.extend_from_slice(status);
+    // RFC 9112 section 4: the space stays when there is no reason. Gunicorn leaves it out.
+    out.extend_from_slice(if status.len() == 3 { b" \r\n" } else { b"\r\n" });
+}
+
+fn append_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn append_hex(out: &mut Vec<u8>, mut n: usize) {
+    let mut digits = [0; 16];
+    let mut start = digits.len();
+    loop {
+        start -= 1;
+        digits[start] = b"0123456789ABCDEF"[n & 15];
+        n >>= 4;
+        if n == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[start..]);
+}

@@ -1,0 +1,211 @@
+//! What can be wrong with a request, in Gunicorn's words.
+//!
+//! One variant per exception of `gunicorn.http.errors`. The text of `Display` is `str(exception)`
+//! there: it ends up in the log line `Invalid request from ip=…: <text>`. The status, the reason
+//! and the message on the error page follow the table of Gunicorn's `Worker.handle_error`.
+
+use super::repr;
+
+/// A request that is refused. The connection closes after the error page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParseError {
+    /// The request line is not three parts, or its target is none of the four forms.
+    #[error("Invalid HTTP request line: {}", repr::text(.0))]
+    InvalidRequestLine(Vec<u8>),
+    /// The method is no token, or an unconventional one.
+    #[error("Invalid HTTP method: {}", repr::text(.0))]
+    InvalidRequestMethod(Vec<u8>),
+    /// The third part of the request line is not `HTTP/d.d`, or a version that is not served.
+    #[error("Invalid HTTP Version: {0}")]
+    InvalidHttpVersion(BadVersion),
+    /// A header line, or a header whose value can't stand.
+    #[error("Invalid HTTP Header: {}", repr::text(.text))]
+    InvalidHeader {
+        /// The raw line, or the upper-case name, or a description.
+        text: Vec<u8>,
+        /// Gunicorn has the request at hand here: such an error leaves an access line.
+        request: bool,
+    },
+    /// A header name that is no token, or refused by `header_map`, or not allowed in a trailer.
+    #[error("Invalid HTTP header name: {}", repr::text(.0))]
+    InvalidHeaderName(Vec<u8>),
+    /// A folded header line (RFC 9112 section 5.2) without `permit_obsolete_folding`.
+    #[error("Obsolete line folding is unacceptable: {}", repr::text(.0))]
+    ObsoleteFolding(Vec<u8>),
+    /// The request line is longer than `limit_request_line`.
+    #[error("Request Line is too large ({size} > {limit})")]
+    LimitRequestLine {
+        /// Bytes seen so far.
+        size: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// Too many header fields, or too large ones.
+    #[error("{0}")]
+    LimitRequestHeaders(&'static str),
+    /// A transfer coding that is not known (RFC 9112 section 6.1).
+    #[error("Unsupported transfer coding: {}", repr::text(.0))]
+    UnsupportedTransferCoding(Vec<u8>),
+    /// An `Expect` other than `100-continue`.
+    #[error("Unable to comply with expectation: {}", repr::text(.0))]
+    ExpectationFailed(Vec<u8>),
+    /// A trusted proxy says both http and https.
+    #[error("Contradictory scheme headers")]
+    InvalidSchemeHeaders,
+    /// A PROXY v1 line that can't be read.
+    #[error("Invalid PROXY line: {}", repr::text(.0))]
+    InvalidProxyLine(Vec<u8>),
+    /// A PROXY v2 header that can't be read.
+    #[error("Invalid PROXY header: {0}")]
+    InvalidProxyHeader(String),
+    /// A PROXY preamble from a peer that is not in `proxy_allow_ips`.
+    #[error("Proxy request from {} not allowed", repr::text(.0.as_bytes()))]
+    ForbiddenProxyRequest(String),
+    /// A chunk size that is no hexadecimal number, or a line that is too long.
+    #[error("Invalid chunk size: {}", repr::bytes(.0))]
+    InvalidChunkSize(Vec<u8>),
+    /// The bytes after a chunk's data are not CRLF.
+    #[error("Invalid chunk terminator is not '\\r\\n': {}", repr::bytes(.0))]
+    ChunkMissingTerminator(Vec<u8>),
+    /// A chunk extension outside RFC 9112 section 7.1.1.
+    #[error("Invalid chunk extension: {0}")]
+    InvalidChunkExtension(&'static str),
+    /// The path is not below SCRIPT_NAME: the proxy or the server is set up wrongly.
+    #[error("Configuration problem: {0}")]
+    ConfigurationProblem(String),
+}
+
+/// What was wrong with the version: `HTTP/x.y` that is not served, or something else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BadVersion {
+    /// Not of the form `HTTP/d.d`.
+    Text(Vec<u8>),
+    /// Major and minor number outside 1.0 … 1.9.
+    Number(u8, u8),
+}
+
+impl std::fmt::Display for BadVersion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(&repr::text(text)),
+            Self::Number(major, minor) => write!(f, "({major}, {minor})"),
+        }
+    }
+}
+
+impl ParseError {
+    pub(super) fn header(text: &[u8]) -> Self {
+        Self::InvalidHeader { text: text.to_ascii_uppercase(), request: false }
+    }
+
+    pub(super) fn raw_line(text: &[u8]) -> Self {
+        Self::InvalidHeader { text: text.to_vec(), request: false }
+    }
+
+    /// For errors Gunicorn raises with the request attached.
+    pub(super) fn header_of_request(name: &str) -> Self {
+        Self::InvalidHeader { text: name.as_bytes().to_vec(), request: true }
+    }
+
+    /// Status code of the answer.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::LimitRequestLine { .. } => 414,
+            Self::LimitRequestHeaders(_) => 431,
+            Self::ExpectationFailed(_) => 417,
+            Self::ForbiddenProxyRequest(_) => 403,
+            Self::UnsupportedTransferCoding(_) => 501,
+            Self::ConfigurationProblem(_) => 500,
+            _ => 400,
+        }
+    }
+
+    /// Reason phrase of the answer. Gunicorn says `Bad Request` for its 500 and 501 as well.
+    pub fn reason(&self) -> &'static str {
+        match self.status() {
+            403 => "Forbidden",
+            414 => "URI Too Long",
+            417 => "Expectation Failed",
+            431 => "Request Header Fields Too Large",
+            500 => "Internal Server Error",
+            501 => "Not Implemented",
+            _ => "Bad Request",
+        }
+    }
+
+    /// Name of the exception class in `gunicorn.http.errors`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::InvalidRequestLine(_) => "InvalidRequestLine",
+            Self::InvalidRequestMethod(_) => "InvalidRequestMethod",
+            Self::InvalidHttpVersion(_) => "InvalidHTTPVersion",
+            Self::InvalidHeader { .. } => "InvalidHeader",
+            Self::InvalidHeaderName(_) => "InvalidHeaderName",
+            Self::ObsoleteFolding(_) => "ObsoleteFolding",
+            Self::LimitRequestLine { .. } => "LimitRequestLine",
+            Self::LimitRequestHeaders(_) => "LimitRequestHeaders",
+            Self::UnsupportedTransferCoding(_) => "UnsupportedTransferCoding",
+            Self::ExpectationFailed(_) => "ExpectationFailed",
+            Self::InvalidSchemeHeaders => "InvalidSchemeHeaders",
+            Self::InvalidProxyLine(_) => "InvalidProxyLine",
+            Self::InvalidProxyHeader(_) => "InvalidProxyHeader",
+            Self::ForbiddenProxyRequest(_) => "ForbiddenProxyRequest",
+            Self::InvalidChunkSize(_) => "InvalidChunkSize",
+            Self::ChunkMissingTerminator(_) => "ChunkMissingTerminator",
+            Self::InvalidChunkExtension(_) => "InvalidChunkExtension",
+            Self::ConfigurationProblem(_) => "ConfigurationProblem",
+        }
+    }
+
+    /// The message on the error page, before HTML escaping.
+    pub fn page_message(&self) -> String {
+        match self {
+            Self::InvalidRequestLine(_) => format!("Invalid Request Line '{self}'"),
+            Self::InvalidRequestMethod(_) => format!("Invalid Method '{self}'"),
+            Self::InvalidHttpVersion(_) => format!("Invalid HTTP Version '{self}'"),
+            Self::LimitRequestHeaders(_) => format!("Error parsing headers: '{self}'"),
+            Self::InvalidProxyLine(_) | Self::InvalidProxyHeader(_) => format!("'{self}'"),
+            Self::ForbiddenProxyRequest(_) => "Request forbidden".to_owned(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// Whether Gunicorn writes an access line for this error of a head: it does when the request
+    /// was parsed far enough to be an object. Errors of a body always leave one.
+    pub fn has_request(&self) -> bool {
+        matches!(self, Self::InvalidHeader { request: true, .. })
+    }
+}
+
+/// Appends a whole error response (head and page) to `out`, byte for byte Gunicorn's.
+///
+/// `mesg` is escaped here. Characters outside latin-1 become `?` (Gunicorn fails on them).
+pub fn error_page(status: u16, reason: &str, mesg: &str, out: &mut Vec<u8>) {
+    let page = format!(
+        "<html>\n  <head>\n    <title>{reason}</title>\n  </head>\n  <body>\n    \
+         <h1><p>{reason}</p></h1>\n    {}\n  </body>\n</html>\n",
+        escape(mesg)
+    );
+    let head = format!(
+        "HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: text/html\r\n\
+         Content-Length: {}\r\n\r\n",
+        page.chars().count()
+    );
+    out.extend(head.chars().chain(page.chars()).map(|c| u8::try_from(c).unwrap_or(b'?')));
+}
+
+/// As Python's `html.escape(text, quote=True)`.
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#x27;"),
+            _ => out.push(c),
+        }
+    }
+    out
+}

