@@ -124,6 +124,11 @@ impl<A: App> Conn<A> {
         self.session = A::Session::default();
     }
 
+    /// Names the connection within its worker; never the same for two of them.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
     /// The socket; `None` once the connection has been closed.
     pub fn socket(&self) -> Option<BorrowedFd<'_>> {
         self.socket.as_ref().map(AsFd::as_fd)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::conn::{Conn, Phase, Watch};
 use super::reactor::Engine;
-use super::{App, Verdict};
+use super::{App, Refusal, Verdict};
 use crate::http::{
     BodyDecoder, Encoder, Facts, ParseError, ResponseError, ResponseFields, early_hints, error_page,
 };
@@ -200,10 +200,10 @@ impl<'e, A: App> Exchange<'e, A> {
         self.encoder.finish(self.conn.outbox.tail())
     }
 
-    /// Puts the page for `error` in the outbox.
-    pub(super) fn refuse(&mut self, error: &ParseError) {
+    /// Puts the page for `refusal` in the outbox.
+    pub(super) fn refuse(&mut self, refusal: &Refusal) {
         let out = self.conn.outbox.tail();
-        error_page(error.status(), error.reason(), &error.page_message(), out);
+        error_page(refusal.status(), refusal.reason(), &refusal.message(), out);
         // Nothing that came with it is a request.
         self.conn.readable = true;
     }

@@ -19,6 +19,7 @@ pub mod exchange;
 pub mod outbox;
 mod progress;
 pub mod reactor;
+pub mod refusal;
 pub mod sync;
 pub mod table;
 
@@ -26,13 +27,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::http::{ParseError, Policy};
+use crate::http::Policy;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 
 pub use conn::Conn;
 pub use exchange::{Exchange, Gone};
 pub use reactor::Engine;
+pub use refusal::Refusal;
 
 /// What happens to the connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,8 +58,8 @@ pub trait App: Sized {
     /// Runs one request to its end.
     fn call(&mut self, exchange: &mut Exchange<'_, Self>) -> Verdict;
 
-    /// A request was refused with `error`; the page is on its way. Logs it.
-    fn refused(&mut self, exchange: &mut Exchange<'_, Self>, error: &ParseError);
+    /// A request was refused; the page is on its way. Logs it.
+    fn refused(&mut self, exchange: &mut Exchange<'_, Self>, refusal: &Refusal);
 
     /// Something worth a line in the error log.
     fn notice(&mut self, notice: &Notice);

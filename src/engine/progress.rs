@@ -1,13 +1,13 @@
 //! How a connection moves from phase to phase: every step that bytes from a client can cause.
 
-use std::io;
 use std::os::fd::AsFd;
 
 use super::conn::{Conn, Phase};
 use super::reactor::{Engine, Work};
+use super::refusal::Refusal;
 use super::{App, Verdict};
 use crate::http::{BodyDecoder, BodyEvent, CONTINUE, Framing, ParseError, Preamble, poll_preamble};
-use crate::log::notice::Notice;
+use crate::log::notice::{Notice, Phase as Expected};
 use crate::sys::socket::{self, Transfer};
 
 /// What a step came to.
@@ -19,7 +19,7 @@ enum Step {
     /// Complete: to the ready queue.
     Ready,
     /// Refused: to the ready queue, as such.
-    Refuse(ParseError),
+    Refuse(Refusal),
     /// Nothing more to say: end it properly.
     Finish,
     /// Gone, or hopeless: close at once.
@@ -72,7 +72,7 @@ impl<A: App> Engine<A> {
                 match self.parse_head(conn) {
                     Ok(true) => return self.after_head(conn),
                     Ok(false) => {}
-                    Err(error) => return Step::Refuse(error),
+                    Err(error) => return Step::Refuse(Refusal::Parse(error)),
                 }
             }
             if !conn.readable {
@@ -118,7 +118,7 @@ impl<A: App> Engine<A> {
         if conn.head.framing == Framing::None {
             return Step::Ready;
         }
-        conn.body = Some(BodyDecoder::new(conn.head.framing, &self.options.policy.limits));
+        conn.body = Some(BodyDecoder::new(conn.head.framing, &self.options.policy));
         conn.phase = Phase::Body;
         Step::Again
     }
@@ -128,11 +128,7 @@ impl<A: App> Engine<A> {
             match self.decode(conn) {
                 Ok(true) => return Step::Ready,
                 Ok(false) => {}
-                Err(BodyFailure::Refused(error)) => return Step::Refuse(error),
-                Err(BodyFailure::Spool(error)) => {
-                    self.notices.push(Notice::SpoolFailed(error.to_string()));
-                    return Step::Refuse(ParseError::Internal);
-                }
+                Err(refusal) => return Step::Refuse(refusal),
             }
             if !conn.readable {
                 return Step::Park;
@@ -140,7 +136,7 @@ impl<A: App> Engine<A> {
             let Some(fd) = conn.socket.as_ref() else { return Step::Close };
             let asked = self.scratch.len();
             match socket::receive(fd.as_fd(), &mut self.scratch) {
-                Ok(Transfer::Bytes(0)) => return Step::Refuse(ParseError::NoMoreData),
+                Ok(Transfer::Bytes(0)) => return Step::Refuse(Refusal::CutShort),
                 Ok(Transfer::Bytes(n)) => {
                     conn.readable = n == asked || conn.ended;
                     let at = conn.filled;
@@ -160,20 +156,20 @@ impl<A: App> Engine<A> {
     }
 
     /// Decodes what the inbox holds behind the head. True: the application may start.
-    fn decode(&mut self, conn: &mut Conn<A>) -> Result<bool, BodyFailure> {
+    fn decode(&mut self, conn: &mut Conn<A>) -> Result<bool, Refusal> {
         let Some(decoder) = &mut conn.body else { return Ok(true) };
         let start = conn.head.len;
         let mut at = start;
         let complete = loop {
             let input = conn.inbox.get(at..conn.filled).unwrap_or_default();
-            let (used, event) = decoder.next(input).map_err(BodyFailure::Refused)?;
+            let (used, event) = decoder.next(input).map_err(Refusal::BadBody)?;
             match event {
                 BodyEvent::Data { start, end } => {
                     let data = input.get(start..end).unwrap_or_default();
                     let dir = self.options.spool_dir.as_deref();
                     conn.spool
                         .append(data, self.options.body_memory, dir)
-                        .map_err(BodyFailure::Spool)?;
+                        .map_err(|error| Refusal::NoSpool(error.to_string()))?;
                     at += used;
                 }
                 BodyEvent::NeedMore => {
@@ -228,19 +224,17 @@ impl<A: App> Engine<A> {
         match conn.phase {
             Phase::Head if conn.filled == 0 => self.close(conn),
             Phase::Head | Phase::Body => {
+                let phase =
+                    if conn.phase == Phase::Head { Expected::Head } else { Expected::Body };
                 conn.phase = Phase::Busy;
-                self.ready.push_back((conn, Work::Refusal(ParseError::Timeout)));
+                self.ready.push_back((conn, Work::Refusal(Refusal::TimedOut(phase))));
             }
             Phase::Linger | Phase::Busy => self.close(conn),
             Phase::FlushThenKeep | Phase::FlushThenClose => {
-                self.notices.push(Notice::WriteStalled);
+                let ip = conn.addr.ip_text();
+                self.notices.push(Notice::ClientTimeout { ip, phase: Expected::Response });
                 self.close(conn);
             }
         }
     }
-}
-
-enum BodyFailure {
-    Refused(ParseError),
-    Spool(io::Error),
 }

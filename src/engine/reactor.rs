@@ -12,7 +12,8 @@ use super::deadlines::Deadlines;
 use super::drain::Drain;
 use super::table::Table;
 use super::{App, Options, Pulse};
-use crate::http::{ParseError, Peer};
+use super::refusal::Refusal;
+use crate::http::Peer;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::listener::{Listener, PeerAddr};
@@ -36,7 +37,7 @@ pub(super) enum Work {
     /// Run the request.
     Request,
     /// Tell of a request that was refused.
-    Refusal(ParseError),
+    Refusal(Refusal),
 }
 
 /// The I/O side of one worker.
@@ -163,7 +164,7 @@ impl<A: App> Engine<A> {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    self.notices.push(Notice::AcceptFailed(error.to_string()));
+                    self.notices.push(Notice::AcceptFailed { error: error.to_string() });
                     let until = self.clock.now_ns() + ACCEPT_PAUSE.as_nanos() as u64;
                     self.pause_listening(until);
                     return false;
@@ -181,7 +182,7 @@ impl<A: App> Engine<A> {
         }
         let wants = if conn.outbox.is_empty() { Watch::Input } else { Watch::Both };
         if let Err(error) = self.watch(&mut conn, wants) {
-            self.notices.push(Notice::SocketError(error.to_string()));
+            self.notices.push(Notice::SocketError { error: error.to_string() });
             return self.close(conn);
         }
         let patience = self.patience(&conn);
@@ -244,7 +245,7 @@ impl<A: App> Engine<A> {
         }
         if !self.listening && self.accept_paused_until_ns == 0 && self.may_listen() {
             if let Err(error) = self.listen(true) {
-                self.notices.push(Notice::AcceptFailed(error.to_string()));
+                self.notices.push(Notice::AcceptFailed { error: error.to_string() });
             }
         }
     }

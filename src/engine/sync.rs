@@ -50,9 +50,9 @@ fn run_ready<A: App>(engine: &mut Engine<A>, app: &mut A) {
         let mut exchange = Exchange::new(engine, &mut conn);
         let verdict = match work {
             Work::Request => app.call(&mut exchange),
-            Work::Refusal(error) => {
-                app.refused(&mut exchange, &error);
-                exchange.refuse(&error);
+            Work::Refusal(refusal) => {
+                app.refused(&mut exchange, &refusal);
+                exchange.refuse(&refusal);
                 Verdict::Close
             }
         };

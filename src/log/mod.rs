@@ -1,1 +1,3 @@
 //! Floor 0: records to log lines.
+
+pub mod notice;

@@ -14,6 +14,16 @@ pub enum PeerAddr {
     Unix,
 }
 
+impl PeerAddr {
+    /// The address without port; empty for a unix peer.
+    pub fn ip_text(&self) -> String {
+        match self {
+            Self::Ip(addr) => addr.ip().to_string(),
+            Self::Unix => String::new(),
+        }
+    }
+}
+
 /// A listening socket. The worker's own duplicate: closing it leaves the master's open.
 #[derive(Debug)]
 pub enum Listener {

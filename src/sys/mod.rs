@@ -1,6 +1,7 @@
 //! Floor 1: system calls. EINTR and EAGAIN are handled here; nothing else is translated.
 
 pub mod clock;
+pub mod file;
 pub mod listener;
 pub mod poller;
 pub mod socket;

@@ -1,0 +1,48 @@
+//! The one place where the floors below become Python exceptions.
+
+use pyo3::exceptions::{PyOSError, PyTimeoutError, PyValueError};
+use pyo3::prelude::*;
+
+use crate::engine::Gone;
+use crate::http::{ParseError, ResponseError};
+
+const MODULE: &str = "rgunicorn.http.errors";
+
+/// A broken request body, as `wsgi.input` raises it.
+pub(super) fn parse_error(py: Python<'_>, error: &ParseError) -> PyErr {
+    let made = py
+        .import(MODULE)
+        .and_then(|module| module.call_method1("worded", (error.name(), error.to_string())));
+    made.map_or_else(|failure| failure, PyErr::from_value)
+}
+
+/// The client ended its side inside the body.
+pub(super) fn no_more_data(py: Python<'_>) -> PyErr {
+    let made = py.import(MODULE).and_then(|module| module.call_method1("NoMoreData", (b"",)));
+    made.map_or_else(|failure| failure, PyErr::from_value)
+}
+
+/// A response head that must not be sent. A bad status is a `ValueError`, as in Gunicorn.
+pub(super) fn response_error(py: Python<'_>, error: &ResponseError) -> PyErr {
+    let name = error.name();
+    if name == "ValueError" {
+        return PyValueError::new_err(error.to_string());
+    }
+    let made = py
+        .import(MODULE)
+        .and_then(|module| module.getattr(name))
+        .and_then(|class| class.call1((error.to_string(),)));
+    made.map_or_else(|failure| failure, PyErr::from_value)
+}
+
+/// A client that takes no more of the response, as `write` raises it.
+pub(super) fn gone(gone: &Gone) -> PyErr {
+    match gone {
+        Gone::Broken(error) => match error.raw_os_error() {
+            // Python picks BrokenPipeError, ConnectionResetError … by the number.
+            Some(errno) => PyOSError::new_err((errno, error.to_string())),
+            None => PyOSError::new_err(error.to_string()),
+        },
+        Gone::Stalled => PyTimeoutError::new_err("the client does not read the response"),
+    }
+}

@@ -1,0 +1,130 @@
+//! From what the application returned to bytes in the outbox.
+
+use std::os::fd::OwnedFd;
+
+use pyo3::exceptions::PyStopIteration;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyTuple};
+
+use super::app::{Failure, PyApp, deliver};
+use super::start_response::{Announced, StartResponse, not_bytes};
+use crate::engine::Exchange;
+
+/// A response whose last byte is in the outbox.
+pub(super) struct Outcome<'py> {
+    /// What the application returned; its `close` is still to be called.
+    pub(super) iterable: Bound<'py, PyAny>,
+    /// What it said in `start_response`.
+    pub(super) announced: Option<Box<Announced>>,
+}
+
+/// Whether `iterable` is a list or a tuple: complete, and nothing to close.
+pub(super) fn is_plain(iterable: &Bound<'_, PyAny>) -> bool {
+    iterable.is_exact_instance_of::<PyList>() || iterable.is_exact_instance_of::<PyTuple>()
+}
+
+/// Whether the application said by StopIteration that it has answered on the socket itself.
+pub(super) fn is_stop(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyStopIteration>(py)
+}
+
+/// Takes the whole response. A list or tuple is there already and leaves in one piece; anything
+/// else is a stream: each chunk is on its way before the next one is asked for.
+pub(super) fn send<'py>(
+    py: Python<'py>,
+    app: &PyApp,
+    exchange: &mut Exchange<'_, PyApp>,
+    iterable: &Bound<'py, PyAny>,
+    start_response: &Bound<'py, StartResponse>,
+) -> Result<(), Failure> {
+    if let Ok(list) = iterable.cast_exact::<PyList>() {
+        // By index: the application may still hold the list.
+        for item in list.iter() {
+            push(py, exchange, start_response, item, false)?;
+        }
+    } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
+        for item in tuple.iter() {
+            push(py, exchange, start_response, item, false)?;
+        }
+    } else if !send_file(py, app, exchange, iterable, start_response)? {
+        let mut iterator = iterable.try_iter()?;
+        // Callbacks (`write`, early hints) are open while the application runs.
+        while let Some(item) = app.port.open(exchange, || iterator.next()) {
+            push(py, exchange, start_response, item?, true)?;
+        }
+    }
+    // No piece at all: the head alone.
+    if !exchange.encoder().head_sent() {
+        let this = start_response.borrow();
+        let announced = announced_of(&this)?;
+        exchange.start(&announced.status, &announced.fields, announced.keep_alive);
+    }
+    Ok(())
+}
+
+fn push<'py>(
+    py: Python<'py>,
+    exchange: &mut Exchange<'_, PyApp>,
+    start_response: &Bound<'py, StartResponse>,
+    item: Bound<'py, PyAny>,
+    now: bool,
+) -> Result<(), Failure> {
+    let data = item.cast_into::<PyBytes>().map_err(|error| not_bytes(&error.into_inner()))?;
+    let this = start_response.borrow();
+    let announced = announced_of(&this)?;
+    deliver(py, exchange, announced, data, now).map_err(Failure::Gone)
+}
+
+fn announced_of<'a>(start_response: &'a StartResponse) -> Result<&'a Announced, Failure> {
+    start_response.announced().filter(|announced| announced.code != 0).ok_or_else(|| {
+        let words = "the application returned a body without calling start_response";
+        Failure::Raised(pyo3::exceptions::PyRuntimeError::new_err(words))
+    })
+}
+
+/// Sends the file of a `wsgi.file_wrapper` by sendfile(2). False: there is none to send so.
+fn send_file<'py>(
+    py: Python<'py>,
+    app: &PyApp,
+    exchange: &mut Exchange<'_, PyApp>,
+    iterable: &Bound<'py, PyAny>,
+    start_response: &Bound<'py, StartResponse>,
+) -> Result<bool, Failure> {
+    if !app.sendfile || !iterable.is_instance(app.file_wrapper.bind(py))? {
+        return Ok(false);
+    }
+    let this = start_response.borrow();
+    let announced = announced_of(&this)?;
+    let Some((file, offset, available)) = open_range(py, iterable)? else { return Ok(false) };
+    let len = announced.fields.content_length().unwrap_or(available);
+    if len > available {
+        // Shorter than promised: read it like any other iterable, and see how that ends.
+        return Ok(false);
+    }
+    if !exchange.encoder().head_sent() {
+        exchange.start(&announced.status, &announced.fields, announced.keep_alive);
+    }
+    exchange.push_file(file, offset, len);
+    Ok(true)
+}
+
+/// A duplicate of the wrapped file's descriptor, where it stands, and how much follows.
+fn open_range(
+    py: Python<'_>,
+    wrapper: &Bound<'_, PyAny>,
+) -> PyResult<Option<(OwnedFd, i64, u64)>> {
+    let filelike = wrapper.getattr("filelike")?;
+    let Some(fileno) = filelike.getattr_opt(pyo3::intern!(py, "fileno"))? else {
+        return Ok(None);
+    };
+    // io.UnsupportedOperation (BytesIO) is an OSError and a ValueError.
+    let Ok(raw) = fileno.call0().and_then(|number| number.extract::<i32>()) else {
+        return Ok(None);
+    };
+    let Some(file) = crate::sys::file::duplicate(raw)? else { return Ok(None) };
+    // The descriptor's own offset, as Gunicorn takes it: buffered reads of the application have
+    // moved it.
+    let Some((offset, available)) = crate::sys::file::rest(&file) else { return Ok(None) };
+    Ok(Some((file, offset, available)))
+}
+

@@ -1,0 +1,134 @@
+//! What a connection means to Python: `environ["gunicorn.socket"]`, early hints, and the part of
+//! the environ that is the same for all its requests.
+
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyAttributeError, PyOSError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use super::ffi::Port;
+use crate::sys::poller::Token;
+
+/// Names of a socket's methods that move bytes or take it away: after one of them the connection
+/// is the application's (a WebSocket library), and no response of ours goes into it.
+const TAKING: [&str; 14] = [
+    "send",
+    "sendall",
+    "sendmsg",
+    "sendto",
+    "sendfile",
+    "recv",
+    "recv_into",
+    "recvfrom",
+    "recvfrom_into",
+    "recvmsg",
+    "recvmsg_into",
+    "makefile",
+    "detach",
+    "shutdown",
+];
+
+/// Python's part of a connection.
+#[derive(Default)]
+pub(crate) struct Session {
+    /// The environ so far as the connection fixes it; made at the second request.
+    pub(super) environ: Option<Py<PyDict>>,
+    pub(super) handle: Option<Py<Handle>>,
+}
+
+/// `environ["gunicorn.socket"]`: the client's socket. A real Python socket is made from a
+/// duplicate on first use; until then it costs nothing.
+#[pyclass(module = "rgunicorn._core", name = "ClientSocket")]
+pub(crate) struct Handle {
+    port: Arc<Port>,
+    token: Token,
+    socket: Option<Py<PyAny>>,
+    taken: bool,
+}
+
+impl Handle {
+    pub(super) fn new(port: Arc<Port>, token: Token) -> Self {
+        Self { port, token, socket: None, taken: false }
+    }
+
+    /// Whether the application has moved bytes on the socket itself.
+    pub(super) fn is_taken(&self) -> bool {
+        self.taken
+    }
+
+    fn duplicate(&self) -> PyResult<OwnedFd> {
+        let gone = || PyOSError::new_err((libc::EBADF, "the connection has been closed"));
+        self.port
+            .reach(|exchange| {
+                let conn = exchange.conn();
+                if conn.token() != self.token {
+                    return Err(gone());
+                }
+                let fd = conn.socket().ok_or_else(gone)?;
+                Ok(fd.try_clone_to_owned()?)
+            })
+            .unwrap_or_else(|| Err(gone()))
+    }
+
+    fn real<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(socket) = &self.socket {
+            return Ok(socket.bind(py).clone());
+        }
+        let fd = self.duplicate()?;
+        let raw = fd.as_raw_fd();
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("fileno", raw)?;
+        let socket = py.import("socket")?.getattr("socket")?.call((), Some(&kwargs))?;
+        // Python's object owns the descriptor from here.
+        let _ = fd.into_raw_fd();
+        // The description may have been made non-blocking for sendfile(2).
+        socket.call_method1("settimeout", (py.None(),))?;
+        self.socket = Some(socket.clone().unbind());
+        Ok(socket)
+    }
+}
+
+#[pymethods]
+impl Handle {
+    fn __getattr__<'py>(
+        &mut self,
+        py: Python<'py>,
+        name: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let text = name.to_str()?;
+        if text.starts_with("__") {
+            return Err(PyAttributeError::new_err(text.to_owned()));
+        }
+        let value = self.real(py)?.getattr(name)?;
+        self.taken |= TAKING.contains(&text);
+        Ok(value)
+    }
+
+    /// `wsgi.early_hints`: sends `103 Early Hints` with these fields.
+    ///
+    /// Ignored for HTTP/1.0 clients and once the response has begun.
+    #[pyo3(signature = (headers, /))]
+    fn hint(slf: &Bound<'_, Self>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+        for item in headers.try_iter()? {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+            fields.push((super::start_response::octets(&name)?, super::start_response::octets(&value)?));
+        }
+        let (port, token) = {
+            let handle = slf.borrow();
+            (handle.port.clone(), handle.token)
+        };
+        let sent = port.reach(|exchange| {
+            if exchange.conn().token() != token {
+                return Ok(());
+            }
+            exchange
+                .hint(fields.iter().map(|(name, value)| (&name[..], &value[..])))
+                .map_err(|error| super::errors::response_error(slf.py(), &error))?;
+            exchange.flush().map_err(|gone| super::errors::gone(&gone))
+        });
+        sent.unwrap_or(Ok(()))
+    }
+}

@@ -1,0 +1,160 @@
+//! `start_response` and the `write` callable it returns (PEP 3333).
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
+
+use super::app::deliver;
+use super::errors;
+use super::ffi::Port;
+use crate::http::{ResponseFields, parse_status};
+
+/// What the application said its response is; its buffers are used again for the next one.
+#[derive(Default)]
+pub(super) struct Announced {
+    /// `200 OK`, as given; empty before `start_response`.
+    pub(super) status: Vec<u8>,
+    /// The number in it.
+    pub(super) code: u16,
+    pub(super) fields: ResponseFields,
+    /// Whether the connection may be kept, from the application's side.
+    pub(super) keep_alive: bool,
+}
+
+impl Announced {
+    pub(super) fn clear(&mut self) {
+        self.status.clear();
+        self.code = 0;
+        self.fields.clear();
+    }
+}
+
+/// The `start_response` of one request.
+#[pyclass(module = "rgunicorn._core")]
+pub(super) struct StartResponse {
+    port: Arc<Port>,
+    /// `None` once the request is over.
+    announced: Option<Box<Announced>>,
+}
+
+impl StartResponse {
+    pub(super) fn new(port: Arc<Port>, announced: Box<Announced>) -> Self {
+        Self { port, announced: Some(announced) }
+    }
+
+    pub(super) fn announced(&self) -> Option<&Announced> {
+        self.announced.as_deref()
+    }
+
+    /// Ends the request: what the application kept of this object is inert from now on.
+    pub(super) fn retire(&mut self) -> Option<Box<Announced>> {
+        self.announced.take()
+    }
+
+    fn announce(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = status.py();
+        let announced = self.announced.as_mut().ok_or_else(over)?;
+        let status_octets = text_octets(status)?;
+        let code =
+            parse_status(&status_octets).map_err(|error| errors::response_error(py, &error))?;
+        announced.fields.clear();
+        if let Ok(list) = headers.cast_exact::<PyList>() {
+            for item in list.iter() {
+                add(announced, &item)?;
+            }
+        } else {
+            for item in headers.try_iter()? {
+                add(announced, &item?)?;
+            }
+        }
+        announced.status.clear();
+        announced.status.extend_from_slice(&status_octets);
+        announced.code = code;
+        Ok(())
+    }
+}
+
+#[pymethods]
+impl StartResponse {
+    #[pyo3(signature = (status, headers, exc_info=None))]
+    fn __call__<'py>(
+        slf: &Bound<'py, Self>,
+        status: &Bound<'py, PyAny>,
+        headers: &Bound<'py, PyAny>,
+        exc_info: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let mut this = slf.borrow_mut();
+        if let Some(exc_info) = exc_info.filter(|info| info.is_truthy().unwrap_or(true)) {
+            let head_sent = this.port.reach(|exchange| exchange.encoder().head_sent());
+            if head_sent == Some(true) {
+                let (_, error, _): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
+                    exc_info.extract()?;
+                return Err(PyErr::from_value(error));
+            }
+        } else if this.announced.as_ref().ok_or_else(over)?.code != 0 {
+            return Err(PyAssertionError::new_err("Response headers already set!"));
+        }
+        this.announce(status, headers)?;
+        drop(this);
+        slf.getattr(pyo3::intern!(slf.py(), "write"))
+    }
+
+    /// Sends `data` at once, after the head if that has not been sent.
+    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let py = slf.py();
+        let data = data.cast::<PyBytes>().map_err(|_| not_bytes(data))?;
+        let this = slf.borrow();
+        let announced = this.announced().ok_or_else(over)?;
+        let sent =
+            this.port.reach(|exchange| deliver(py, exchange, announced, data.clone(), true));
+        sent.ok_or_else(over)?.map_err(|gone| errors::gone(&gone))
+    }
+}
+
+/// The error for a body piece of the wrong type.
+pub(super) fn not_bytes(item: &Bound<'_, PyAny>) -> PyErr {
+    let shown = item.repr().map_or_else(|_| "item".to_owned(), |repr| repr.to_string());
+    PyTypeError::new_err(format!("{shown} is not a byte"))
+}
+
+/// Octets of a `str` (Latin-1, PEP 3333) or `bytes`.
+pub(super) fn octets(value: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    match value.cast::<PyBytes>() {
+        Ok(bytes) => Ok(bytes.as_bytes().to_vec()),
+        Err(_) => text_octets(value).map(Vec::from),
+    }
+}
+
+fn over() -> PyErr {
+    PyRuntimeError::new_err("the request this callable belongs to is over")
+}
+
+fn add(announced: &mut Announced, item: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = item.py();
+    let (name, value) = match item.cast_exact::<PyTuple>() {
+        Ok(pair) if pair.len() == 2 => (pair.get_item(0)?, pair.get_item(1)?),
+        _ => item.extract()?,
+    };
+    let (name, value) = (text_octets(&name)?, text_octets(&value)?);
+    announced.fields.push(&name, &value).map_err(|error| errors::response_error(py, &error))
+}
+
+/// Octets of a `str`; ASCII, the usual case, is borrowed.
+fn text_octets<'a>(text: &'a Bound<'_, PyAny>) -> PyResult<std::borrow::Cow<'a, [u8]>> {
+    let Ok(text) = text.cast::<PyString>() else {
+        let shown = text.repr()?;
+        return Err(PyTypeError::new_err(format!("{shown} is not a string")));
+    };
+    let utf8 = text.to_str()?;
+    if utf8.is_ascii() {
+        return Ok(utf8.as_bytes().into());
+    }
+    let narrow: Result<Vec<u8>, _> = utf8.chars().map(u8::try_from).collect();
+    match narrow {
+        Ok(octets) => Ok(octets.into()),
+        // Let Python say what is wrong, in its words.
+        Err(_) => Ok(text.call_method1("encode", ("latin-1",))?.extract::<Vec<u8>>()?.into()),
+    }
+}

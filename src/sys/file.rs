@@ -1,0 +1,63 @@
+//! Files that an application hands over for sendfile(2).
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::{Whence, lseek};
+
+/// A duplicate of `fd`; `None` when it is not open.
+///
+/// # Errors
+/// EMFILE.
+pub fn duplicate(fd: RawFd) -> io::Result<Option<OwnedFd>> {
+    if fd < 0 {
+        return Ok(None);
+    }
+    // SAFETY: borrowed only for this call; a number that is not open is answered with EBADF.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    match borrowed.try_clone_to_owned() {
+        Ok(own) => Ok(Some(own)),
+        Err(error) if error.raw_os_error() == Some(Errno::EBADF as i32) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Where a regular file's offset stands and how many bytes follow; `None` for what is no regular
+/// file.
+pub fn rest(file: impl AsFd) -> Option<(i64, u64)> {
+    let stat = fstat(&file).ok()?;
+    if SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT != SFlag::S_IFREG {
+        return None;
+    }
+    let offset = lseek(&file, 0, Whence::SeekCur).ok()?;
+    Some((offset, u64::try_from(stat.st_size.saturating_sub(offset)).unwrap_or(0)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek, SeekFrom, Write};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn the_rest_of_a_regular_file() {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(b"0123456789").unwrap();
+        file.seek(SeekFrom::Start(4)).unwrap();
+        let own = duplicate(file.as_raw_fd()).unwrap().unwrap();
+        assert_eq!(rest(&own), Some((4, 6)));
+        file.seek(SeekFrom::Start(20)).unwrap();
+        assert_eq!(rest(&own), Some((20, 0)));
+    }
+
+    #[test]
+    fn pipes_and_closed_numbers_have_none() {
+        let (reader, _writer) = nix::unistd::pipe().unwrap();
+        assert_eq!(rest(&reader), None);
+        assert!(duplicate(-1).unwrap().is_none());
+        assert!(duplicate(1_000_000).unwrap().is_none());
+    }
+}
