@@ -57,7 +57,6 @@ impl<A: App> Engine<A> {
     /// Whether nothing is left to do, or no time to do it.
     pub fn is_drained(&mut self) -> bool {
         self.drain.now_ns = self.clock.now_ns();
-        self.drain.is_on()
-            && (self.table.is_empty() || self.clock.now_ns() >= self.drain.until_ns)
+        self.drain.is_on() && (self.table.is_empty() || self.clock.now_ns() >= self.drain.until_ns)
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::conn::{Conn, Phase, Watch};
 use super::reactor::Engine;
-use super::{App, Refusal, Verdict};
+use super::{App, Pulse, Refusal, Verdict};
 use crate::http::{
-    BodyDecoder, Encoder, Facts, ParseError, ResponseError, ResponseFields, early_hints, error_page,
+    BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
 };
 use crate::sys::clock::Clock;
 use crate::sys::spool::Spool;
@@ -53,9 +53,29 @@ impl<'e, A: App> Exchange<'e, A> {
         &mut self.engine.clock
     }
 
-    /// Trust and parsing rules.
-    pub fn policy(&self) -> &crate::http::Policy {
-        &self.engine.options.policy
+    /// The connection together with the trust and parsing rules.
+    pub fn conn_and_policy(&mut self) -> (&mut Conn<A>, &Policy) {
+        (self.conn, &self.engine.options.policy)
+    }
+
+    /// The connection, the rules and the clock, to look at.
+    pub fn facts(&self) -> (&Conn<A>, &Policy, &Clock) {
+        (self.conn, &self.engine.options.policy, &self.engine.clock)
+    }
+
+    /// Trailer fields of a chunked request body that has been read to its end.
+    pub fn trailers(&self) -> &[(Vec<u8>, Vec<u8>)] {
+        self.conn.body.as_ref().map(BodyDecoder::trailers).unwrap_or_default()
+    }
+
+    /// How long the client may make no progress.
+    pub fn stall_timeout(&self) -> Duration {
+        self.engine.options.stall_timeout
+    }
+
+    /// The worker's heartbeat, for those who wait elsewhere.
+    pub fn pulse(&self) -> Option<Pulse> {
+        self.engine.pulse.clone()
     }
 
     /// Takes the request body.
@@ -201,7 +221,7 @@ impl<'e, A: App> Exchange<'e, A> {
     }
 
     /// Puts the page for `refusal` in the outbox.
-    pub(super) fn refuse(&mut self, refusal: &Refusal) {
+    pub fn refuse(&mut self, refusal: &Refusal) {
         let out = self.conn.outbox.tail();
         error_page(refusal.status(), refusal.reason(), &refusal.message(), out);
         // Nothing that came with it is a request.

@@ -224,8 +224,7 @@ impl<A: App> Engine<A> {
         match conn.phase {
             Phase::Head if conn.filled == 0 => self.close(conn),
             Phase::Head | Phase::Body => {
-                let phase =
-                    if conn.phase == Phase::Head { Expected::Head } else { Expected::Body };
+                let phase = if conn.phase == Phase::Head { Expected::Head } else { Expected::Body };
                 conn.phase = Phase::Busy;
                 self.ready.push_back((conn, Work::Refusal(Refusal::TimedOut(phase))));
             }

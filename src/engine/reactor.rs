@@ -4,15 +4,15 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::conn::{Conn, Phase, Watch};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
+use super::refusal::Refusal;
 use super::table::Table;
 use super::{App, Options, Pulse};
-use super::refusal::Refusal;
 use crate::http::Peer;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
@@ -56,27 +56,29 @@ pub struct Engine<A: App> {
     pending: VecDeque<usize>,
     listening: bool,
     accept_paused_until_ns: u64,
+    signals: Option<OwnedFd>,
     signalled: bool,
     events: Vec<Readiness>,
     spare: Vec<Box<Conn<A>>>,
     inboxes: Vec<Vec<u8>>,
-    pulse: Option<Pulse>,
+    pub(super) pulse: Option<Pulse>,
 }
 
 impl<A: App> Engine<A> {
-    /// An engine on `listeners`. `signals` becomes readable when a signal came in.
+    /// An engine on `listeners`. `signals` is the reading end of a pipe, non-blocking, that gets a
+    /// byte for each signal.
     ///
     /// # Errors
     /// EMFILE and the like from epoll.
     pub fn new(
         options: Options,
         listeners: Vec<Listener>,
-        signals: Option<BorrowedFd<'_>>,
+        signals: Option<OwnedFd>,
         pulse: Option<Pulse>,
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
-        if let Some(fd) = signals {
-            poller.watch(fd, SIGNALS)?;
+        if let Some(fd) = &signals {
+            poller.watch(fd.as_fd(), SIGNALS)?;
         }
         let mut engine = Self {
             options,
@@ -92,6 +94,7 @@ impl<A: App> Engine<A> {
             listeners,
             listening: false,
             accept_paused_until_ns: 0,
+            signals,
             signalled: false,
             events: Vec::new(),
             spare: Vec::new(),
@@ -198,7 +201,7 @@ impl<A: App> Engine<A> {
     /// edge, so that room which is there already is reported.
     pub(super) fn watch(&mut self, conn: &mut Conn<A>, wants: Watch) -> io::Result<()> {
         let Some(fd) = conn.socket.as_ref() else { return Ok(()) };
-        let fd = std::os::fd::AsFd::as_fd(fd);
+        let fd = fd.as_fd();
         match (conn.watch, wants) {
             (Watch::Nothing, _) => {
                 self.poller.watch(fd, conn.token)?;
@@ -261,7 +264,7 @@ impl<A: App> Engine<A> {
             conn.inbox.resize(grown, 0);
         }
         let Some(fd) = conn.socket.as_ref() else { return Ok(Transfer::Bytes(0)) };
-        let fd = std::os::fd::AsFd::as_fd(fd);
+        let fd = fd.as_fd();
         let space = conn.inbox.get_mut(conn.filled..).unwrap_or_default();
         let asked = space.len();
         let got = socket::receive(fd, space)?;
@@ -285,6 +288,9 @@ impl<A: App> Engine<A> {
         if event.token.generation == SPECIAL {
             if event.token == SIGNALS {
                 self.signalled = true;
+                if let Some(fd) = &self.signals {
+                    crate::sys::file::drain(fd);
+                }
             } else if !self.pending.contains(&(event.token.place as usize)) {
                 self.pending.push_back(event.token.place as usize);
             }
@@ -361,7 +367,7 @@ impl<A: App> Engine<A> {
     fn pause_listening(&mut self, until_ns: u64) {
         self.accept_paused_until_ns = until_ns;
         for listener in &self.listeners {
-            self.poller.forget(std::os::fd::AsFd::as_fd(listener));
+            self.poller.forget(listener.as_fd());
         }
         self.pending.clear();
         self.listening = false;
@@ -373,7 +379,7 @@ impl<A: App> Engine<A> {
         }
         for (index, listener) in self.listeners.iter().enumerate() {
             let token = Token { place: index as u32, generation: SPECIAL };
-            self.poller.listen(std::os::fd::AsFd::as_fd(listener), token)?;
+            self.poller.listen(listener.as_fd(), token)?;
         }
         self.listening = true;
         Ok(())

@@ -153,6 +153,9 @@ impl PyApp {
             Ok(environ) => environ,
             Err(unfit) => return Err((unfit.into(), Some(announced))),
         };
+        if let Err(error) = self.access.observe(py, &environ) {
+            return Err((error.into(), Some(announced)));
+        }
         views.environ = Some(environ.clone());
         self.count(py);
         announced.keep_alive = self.willing;
@@ -334,10 +337,10 @@ impl PyApp {
             self.willing = false;
         }
         if nix::unistd::getppid().as_raw() != self.parent && self.willing {
-            let said = self.log.bind(py).call_method1(
-                "info",
-                ("Parent changed, shutting down: %s", self.worker.bind(py)),
-            );
+            let said = self
+                .log
+                .bind(py)
+                .call_method1("info", ("Parent changed, shutting down: %s", self.worker.bind(py)));
             if let Err(error) = said {
                 error.write_unraisable(py, None);
             }

@@ -43,7 +43,11 @@ impl Port {
     }
 
     /// Runs `code` while callbacks may use `exchange`.
-    pub(super) fn open<R>(&self, exchange: &mut Exchange<'_, PyApp>, code: impl FnOnce() -> R) -> R {
+    pub(super) fn open<R>(
+        &self,
+        exchange: &mut Exchange<'_, PyApp>,
+        code: impl FnOnce() -> R,
+    ) -> R {
         let before = self.exchange.swap(ptr::from_mut(exchange).cast(), Ordering::Relaxed);
         let result = code();
         self.exchange.store(before, Ordering::Relaxed);

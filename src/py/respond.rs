@@ -109,10 +109,7 @@ fn send_file<'py>(
 }
 
 /// A duplicate of the wrapped file's descriptor, where it stands, and how much follows.
-fn open_range(
-    py: Python<'_>,
-    wrapper: &Bound<'_, PyAny>,
-) -> PyResult<Option<(OwnedFd, i64, u64)>> {
+fn open_range(py: Python<'_>, wrapper: &Bound<'_, PyAny>) -> PyResult<Option<(OwnedFd, i64, u64)>> {
     let filelike = wrapper.getattr("filelike")?;
     let Some(fileno) = filelike.getattr_opt(pyo3::intern!(py, "fileno"))? else {
         return Ok(None);
@@ -127,4 +124,3 @@ fn open_range(
     let Some((offset, available)) = crate::sys::file::rest(&file) else { return Ok(None) };
     Ok(Some((file, offset, available)))
 }
-

@@ -114,7 +114,10 @@ impl Handle {
         let mut fields: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
         for item in headers.try_iter()? {
             let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
-            fields.push((super::start_response::octets(&name)?, super::start_response::octets(&value)?));
+            fields.push((
+                super::start_response::octets(&name)?,
+                super::start_response::octets(&value)?,
+            ));
         }
         let (port, token) = {
             let handle = slf.borrow();

@@ -107,8 +107,7 @@ impl StartResponse {
         let data = data.cast::<PyBytes>().map_err(|_| not_bytes(data))?;
         let this = slf.borrow();
         let announced = this.announced().ok_or_else(over)?;
-        let sent =
-            this.port.reach(|exchange| deliver(py, exchange, announced, data.clone(), true));
+        let sent = this.port.reach(|exchange| deliver(py, exchange, announced, data.clone(), true));
         sent.ok_or_else(over)?.map_err(|gone| errors::gone(&gone))
     }
 }

@@ -1,4 +1,4 @@
-//! Files that an application hands over for sendfile(2).
+//! Descriptors that come from Python: files for sendfile(2), the signal pipe.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
@@ -33,6 +33,12 @@ pub fn rest(file: impl AsFd) -> Option<(i64, u64)> {
     }
     let offset = lseek(&file, 0, Whence::SeekCur).ok()?;
     Some((offset, u64::try_from(stat.st_size.saturating_sub(offset)).unwrap_or(0)))
+}
+
+/// Reads a non-blocking pipe empty.
+pub fn drain(pipe: impl AsFd) {
+    let mut bytes = [0; 256];
+    while matches!(nix::unistd::read(&pipe, &mut bytes), Ok(n) if n == bytes.len()) {}
 }
 
 #[cfg(test)]

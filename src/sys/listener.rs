@@ -34,12 +34,11 @@ pub enum Listener {
 }
 
 impl Listener {
-    /// Duplicates `fd` and makes it non-blocking, for siblings race for each connection.
+    /// Takes over `own` and makes it non-blocking, for siblings race for each connection.
     ///
     /// # Errors
-    /// EMFILE, or EBADF when `fd` is none.
-    pub fn duplicate(fd: BorrowedFd<'_>, is_unix: bool) -> io::Result<Self> {
-        let own = fd.try_clone_to_owned()?;
+    /// fcntl(2)'s.
+    pub fn from_owned(own: OwnedFd, is_unix: bool) -> io::Result<Self> {
         super::socket::set_nonblocking(own.as_fd(), true)?;
         Ok(if is_unix { Self::Unix(own.into()) } else { Self::Tcp(own.into()) })
     }

@@ -71,12 +71,7 @@ impl Poller {
         };
         // SAFETY: both descriptors are open for the whole call and the kernel copies `event`.
         let rc = unsafe {
-            libc::epoll_ctl(
-                self.poll.as_raw_fd(),
-                libc::EPOLL_CTL_ADD,
-                fd.as_raw_fd(),
-                &mut event,
-            )
+            libc::epoll_ctl(self.poll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd.as_raw_fd(), &mut event)
         };
         if rc == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
@@ -113,11 +108,7 @@ impl Poller {
     ///
     /// # Errors
     /// epoll_wait(2)'s, EINTR excepted.
-    pub fn wait(
-        &mut self,
-        timeout: Option<Duration>,
-        into: &mut Vec<Readiness>,
-    ) -> io::Result<()> {
+    pub fn wait(&mut self, timeout: Option<Duration>, into: &mut Vec<Readiness>) -> io::Result<()> {
         match self.poll.poll(&mut self.events, timeout) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),

@@ -1,0 +1,6 @@
+"""The Rust core."""
+
+from typing import Any
+
+def serve_sync(worker: Any) -> None:
+    """Serves with one thread until `worker` is told to stop."""

@@ -1,0 +1,296 @@
+//! The access line of a request: rendered in Rust where nobody can see the difference, by the
+//! configured logger otherwise.
+
+use std::fs::File;
+use std::io::Write;
+use std::net::SocketAddr;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use super::app::PyApp;
+use super::hooks::Views;
+use super::start_response::Announced;
+use crate::engine::{Conn, Exchange};
+use crate::http::{Head, ResponseFields, unquote};
+use crate::log::{Fields, Format, Record};
+use crate::sys::listener::PeerAddr;
+
+/// Lines are written at the latest when so many bytes are waiting.
+const WRITE_AT: usize = 32 * 1024;
+
+enum Road {
+    /// Nobody wants access lines.
+    Off,
+    /// Rendered here, written to this file.
+    Native(File),
+    /// `log.access(resp, req, environ, request_time)`.
+    Python,
+}
+
+/// How access lines are written.
+pub(super) struct Access {
+    road: Road,
+    format: Option<Format>,
+    /// Environ variables the format shows.
+    watched: Vec<Py<PyString>>,
+    /// Their values before the application ran.
+    before: Vec<Option<Py<PyAny>>>,
+    /// What must happen before lines are written (sys.stdout.flush).
+    flush_first: Option<Py<PyAny>>,
+    lines: Vec<u8>,
+    scratch: Vec<u8>,
+    pid: u32,
+}
+
+impl Access {
+    /// For lines of the form `format`.
+    pub(super) fn new(py: Python<'_>, format: &str) -> Self {
+        let format = Format::compile(format);
+        let keys = format.as_ref().map(Format::environ_keys).unwrap_or_default();
+        Self {
+            road: Road::Off,
+            watched: keys.iter().map(|key| PyString::intern(py, key).unbind()).collect(),
+            before: Vec::with_capacity(keys.len()),
+            format,
+            flush_first: None,
+            lines: Vec::new(),
+            scratch: Vec::new(),
+            pid: std::process::id(),
+        }
+    }
+
+    /// Looks at the logger again: at start, and after each signal, for USR1 reopens files and a
+    /// handler may have been added.
+    pub(super) fn choose(&mut self, py: Python<'_>, log: &Bound<'_, PyAny>) {
+        self.flush();
+        let road = self.road_for(py, log);
+        self.road = road.unwrap_or_else(|error| {
+            error.write_unraisable(py, None);
+            Road::Python
+        });
+    }
+
+    /// Remembers what the format shows of `environ`, before the application can change it.
+    pub(super) fn observe(&mut self, py: Python<'_>, environ: &Bound<'_, PyDict>) -> PyResult<()> {
+        self.before.clear();
+        if matches!(self.road, Road::Native(_)) {
+            for key in &self.watched {
+                self.before.push(environ.get_item(key.bind(py))?.map(Bound::unbind));
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the lines that wait, in one call.
+    pub(super) fn flush(&mut self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        if let Some(flush) = &self.flush_first {
+            Python::attach(|py| {
+                if let Err(error) = flush.bind(py).call0() {
+                    error.write_unraisable(py, None);
+                }
+            });
+        }
+        if let Road::Native(file) = &mut self.road {
+            if let Err(error) = file.write_all(&self.lines) {
+                // As logging.Handler.handleError: to stderr, and on.
+                eprintln!("rgunicorn: cannot write the access log: {error}");
+            }
+        }
+        self.lines.clear();
+    }
+
+    fn road_for(&mut self, py: Python<'_>, log: &Bound<'_, PyAny>) -> PyResult<Road> {
+        let native = match log.getattr_opt("native_access_fd")? {
+            Some(method) if self.format.is_some() => method.call0()?.extract::<Option<i32>>()?,
+            // A logger that is not derived from ours.
+            _ => None,
+        };
+        if let Some(fd) = native {
+            if let Some(file) = crate::sys::file::duplicate(fd)? {
+                let flush = log.call_method0("native_access_flush")?;
+                self.flush_first = if flush.is_none() { None } else { Some(flush.unbind()) };
+                return Ok(Road::Native(file.into()));
+            }
+        }
+        let enabled = match log.getattr_opt("access_log_enabled")? {
+            Some(enabled) => enabled.is_truthy()?,
+            None => true,
+        };
+        // A subclass may count requests in `access` with the log itself off (statsd does).
+        let own_access = py
+            .import("rgunicorn.glogging")?
+            .getattr("Logger")?
+            .getattr("access")?
+            .is(&log.get_type().getattr("access")?);
+        Ok(if enabled || !own_access { Road::Python } else { Road::Off })
+    }
+
+    fn unchanged(&self, py: Python<'_>, environ: &Bound<'_, PyDict>) -> PyResult<bool> {
+        for (key, before) in self.watched.iter().zip(&self.before) {
+            let now = environ.get_item(key.bind(py))?;
+            let same = match (&now, before) {
+                (Some(now), Some(before)) => now.is(before.bind(py)),
+                (None, None) => true,
+                _ => false,
+            };
+            if !same {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn render(
+        &mut self,
+        conn: &Conn<PyApp>,
+        script_name: &[u8],
+        time: &[u8],
+        response: Answer<'_>,
+        duration_ns: u64,
+    ) {
+        let Some(format) = &self.format else { return };
+        let bytes = conn.head_bytes();
+        let head = &conn.head;
+        self.scratch.clear();
+        let path = head.path.of(bytes);
+        unquote(path.strip_prefix(script_name).unwrap_or(path), &mut self.scratch);
+        let path_end = self.scratch.len();
+        let remote = match conn.proxy.as_ref().and_then(|info| info.source) {
+            Some(source) => Some(source),
+            None => match conn.addr {
+                PeerAddr::Ip(addr) => Some(addr),
+                PeerAddr::Unix => None,
+            },
+        };
+        push_ip(remote, &mut self.scratch);
+        let (path, remote_addr) = self.scratch.split_at(path_end);
+        let record = Record {
+            remote_addr,
+            time,
+            method: head.method.of(bytes),
+            target: head.target.of(bytes),
+            path,
+            query: head.query.of(bytes),
+            version: head.version,
+            status: response.status,
+            body_bytes: response.body_bytes,
+            duration_ns,
+            pid: self.pid,
+            request_fields: &RequestFields { head, bytes },
+            response_fields: &response.fields,
+        };
+        format.render(&record, &mut self.lines);
+        if self.lines.len() >= WRITE_AT {
+            self.flush();
+        }
+    }
+}
+
+impl PyApp {
+    /// The line of a request that the application answered.
+    pub(super) fn log_access<'py>(
+        &mut self,
+        py: Python<'py>,
+        exchange: &mut Exchange<'_, Self>,
+        views: &mut Views<'py>,
+        announced: &Announced,
+        started_ns: u64,
+    ) {
+        if matches!(self.access.road, Road::Off) {
+            return;
+        }
+        exchange.clock().tick();
+        let duration_ns = exchange.clock().now_ns().saturating_sub(started_ns);
+        let body_bytes = exchange.encoder().body_bytes();
+        let unchanged = match &views.environ {
+            Some(environ) => self.access.unchanged(py, environ).unwrap_or(false),
+            None => true,
+        };
+        if matches!(self.access.road, Road::Native(_)) && unchanged {
+            let (conn, policy, clock) = exchange.facts();
+            let script_name = conn.head.script_name(conn.head_bytes(), policy);
+            let answer = Answer {
+                status: announced.code,
+                body_bytes,
+                fields: AnswerFields(Some(&announced.fields)),
+            };
+            self.access.render(conn, script_name, clock.log_time(), answer, duration_ns);
+            return;
+        }
+        let said = views.log_access(py, self, exchange, announced, duration_ns);
+        if let Err(error) = said {
+            self.report(py, error, "Error handling request", &[]);
+        }
+    }
+
+    /// The line of a request that was answered with an error page.
+    pub(super) fn log_error_access(
+        &mut self,
+        py: Python<'_>,
+        exchange: &mut Exchange<'_, Self>,
+        status: u16,
+    ) {
+        match self.access.road {
+            Road::Off => {}
+            Road::Native(_) => {
+                let (conn, policy, clock) = exchange.facts();
+                let script_name = conn.head.script_name(conn.head_bytes(), policy);
+                let answer = Answer { status, body_bytes: 0, fields: AnswerFields(None) };
+                self.access.render(conn, script_name, clock.log_time(), answer, 0);
+            }
+            Road::Python => {
+                let said = Views::default().log_error_access(py, self, exchange, status);
+                if let Err(error) = said {
+                    self.report(py, error, "Error handling request", &[]);
+                }
+            }
+        }
+    }
+}
+
+struct Answer<'a> {
+    status: u16,
+    body_bytes: u64,
+    fields: AnswerFields<'a>,
+}
+
+struct AnswerFields<'a>(Option<&'a ResponseFields>);
+
+impl Fields for AnswerFields<'_> {
+    fn visit(&self, name: &[u8], each: &mut dyn FnMut(&[u8])) {
+        let Some(fields) = self.0 else { return };
+        for (field, value) in fields.iter() {
+            if field.eq_ignore_ascii_case(name) {
+                each(value);
+            }
+        }
+    }
+}
+
+struct RequestFields<'a> {
+    head: &'a Head,
+    bytes: &'a [u8],
+}
+
+impl Fields for RequestFields<'_> {
+    fn visit(&self, name: &[u8], each: &mut dyn FnMut(&[u8])) {
+        for field in &self.head.fields {
+            if field.name.len() == name.len()
+                && field.name.of(self.bytes).eq_ignore_ascii_case(name)
+            {
+                each(field.value.of(self.bytes));
+            }
+        }
+    }
+}
+
+fn push_ip(addr: Option<SocketAddr>, into: &mut Vec<u8>) {
+    if let Some(addr) = addr {
+        // Writing into a Vec cannot fail.
+        let _ = write!(into, "{}", addr.ip());
+    }
+}

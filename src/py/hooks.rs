@@ -1,0 +1,243 @@
+//! `pre_request`, `post_request`, and the `req` and `resp` objects they and custom loggers see.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+
+use super::app::PyApp;
+use super::ffi::latin1;
+use super::start_response::{Announced, octets};
+use crate::engine::Exchange;
+use crate::sys::listener::PeerAddr;
+
+/// The hooks of a request that are not the defaults.
+pub(super) struct Hooks {
+    pub(super) pre_request: Option<Py<PyAny>>,
+    /// Already brought to four arguments by the setting's validator.
+    pub(super) post_request: Option<Py<PyAny>>,
+}
+
+/// Python's views of one request, made when somebody looks.
+#[derive(Default)]
+pub(super) struct Views<'py> {
+    pub(super) environ: Option<Bound<'py, PyDict>>,
+    request: Option<Bound<'py, PyAny>>,
+    /// Whether a hook may have changed `request.headers`.
+    touched: bool,
+}
+
+impl Hooks {
+    /// Calls `pre_request(worker, req)`.
+    pub(super) fn before<'py>(
+        &self,
+        py: Python<'py>,
+        worker: &Py<PyAny>,
+        exchange: &mut Exchange<'_, PyApp>,
+        views: &mut Views<'py>,
+    ) -> PyResult<()> {
+        let Some(hook) = &self.pre_request else { return Ok(()) };
+        let request = views.request(py, exchange)?;
+        views.touched = true;
+        hook.bind(py).call1((worker.bind(py), request)).map(drop)
+    }
+
+    /// Calls `post_request(worker, req, environ, resp)`; what it raises goes to the log.
+    pub(super) fn after<'py>(
+        &self,
+        py: Python<'py>,
+        worker: &Py<PyAny>,
+        log: &Py<PyAny>,
+        exchange: &mut Exchange<'_, PyApp>,
+        views: &mut Views<'py>,
+        announced: Option<&Announced>,
+    ) {
+        let Some(hook) = &self.post_request else { return };
+        let called = views.request(py, exchange).and_then(|request| {
+            let environ = match &views.environ {
+                Some(environ) => environ.clone(),
+                None => PyDict::new(py),
+            };
+            let response = match (&views.environ, announced) {
+                (Some(_), Some(announced)) => views.response(py, exchange, announced)?,
+                _ => py.None().into_bound(py),
+            };
+            hook.bind(py).call1((worker.bind(py), request, environ, response))
+        });
+        if let Err(error) = called {
+            report(py, log.bind(py), error, "Exception in post_request hook", &[]);
+        }
+    }
+}
+
+impl<'py> Views<'py> {
+    /// The header fields as `pre_request` left them, when one ran.
+    pub(super) fn changed_fields(&self) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+        let request = self.request.as_ref().filter(|_| self.touched)?;
+        let headers = request.getattr("headers").ok()?;
+        let mut fields = Vec::new();
+        for item in headers.try_iter().ok()? {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.ok()?.extract().ok()?;
+            fields.push((octets(&name).ok()?, octets(&value).ok()?));
+        }
+        Some(fields)
+    }
+
+    /// `log.access(resp, req, environ, request_time)`.
+    pub(super) fn log_access(
+        &mut self,
+        py: Python<'py>,
+        app: &PyApp,
+        exchange: &mut Exchange<'_, PyApp>,
+        announced: &Announced,
+        duration_ns: u64,
+    ) -> PyResult<()> {
+        let request = self.request(py, exchange)?;
+        let response = self.response(py, exchange, announced)?;
+        let environ = self.environ.clone().unwrap_or_else(|| PyDict::new(py));
+        let elapsed = timedelta(py, duration_ns)?;
+        app.log.bind(py).call_method1("access", (response, request, environ, elapsed)).map(drop)
+    }
+
+    /// The same for an error page. The environ is that of the request, not Gunicorn's bare one,
+    /// in which filters find `None` for the path.
+    pub(super) fn log_error_access(
+        &mut self,
+        py: Python<'py>,
+        app: &mut PyApp,
+        exchange: &mut Exchange<'_, PyApp>,
+        status: u16,
+    ) -> PyResult<()> {
+        let request = self.request(py, exchange)?;
+        let (conn, policy) = exchange.conn_and_policy();
+        let environ = match app.environ.build(py, conn, policy, None) {
+            Ok(environ) => environ,
+            // The path is not below SCRIPT_NAME: show it as it came.
+            Err(_) => request.call_method0("bare_environ")?.cast_into::<PyDict>()?,
+        };
+        let response = py
+            .import("rgunicorn.http.wsgi")?
+            .getattr("Response")?
+            .call_method1("of_error", (&request, status))?;
+        let elapsed = timedelta(py, 0)?;
+        app.log.bind(py).call_method1("access", (response, request, environ, elapsed)).map(drop)
+    }
+
+    fn request(
+        &mut self,
+        py: Python<'py>,
+        exchange: &mut Exchange<'_, PyApp>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(request) = &self.request {
+            return Ok(request.clone());
+        }
+        let trailers: Vec<_> = exchange.trailers().to_vec();
+        let conn = exchange.conn();
+        let bytes = conn.head_bytes();
+        let head = &conn.head;
+        let headers = PyList::empty(py);
+        for field in &head.fields {
+            headers
+                .append((upper(py, field.name.of(bytes))?, latin1(py, field.value.of(bytes))?))?;
+        }
+        let trailing = PyList::empty(py);
+        for (name, value) in &trailers {
+            trailing.append((upper(py, name)?, latin1(py, value)?))?;
+        }
+        let peer = match conn.addr {
+            PeerAddr::Ip(addr) => (addr.ip().to_string(), addr.port()).into_pyobject(py)?,
+            PeerAddr::Unix => PyTuple::new(py, ["", ""])?,
+        };
+        let proxy = PyDict::new(py);
+        if let Some(info) = &conn.proxy {
+            if let (Some(source), Some(destination)) = (info.source, info.destination) {
+                let protocol = if source.is_ipv6() { "TCP6" } else { "TCP4" };
+                proxy.set_item("proxy_protocol", protocol)?;
+                proxy.set_item("client_addr", source.ip().to_string())?;
+                proxy.set_item("client_port", source.port())?;
+                proxy.set_item("proxy_addr", destination.ip().to_string())?;
+                proxy.set_item("proxy_port", destination.port())?;
+            }
+        }
+        let facts = PyDict::new(py);
+        facts.set_item("method", latin1(py, head.method.of(bytes))?)?;
+        facts.set_item("uri", latin1(py, head.target.of(bytes))?)?;
+        facts.set_item("path", latin1(py, head.path.of(bytes))?)?;
+        facts.set_item("query", latin1(py, head.query.of(bytes))?)?;
+        facts.set_item("version", head.version)?;
+        facts.set_item("headers", headers)?;
+        facts.set_item("trailers", trailing)?;
+        facts.set_item("scheme", if head.https { "https" } else { "http" })?;
+        facts.set_item("peer_addr", peer)?;
+        facts.set_item("proxy_protocol_info", proxy)?;
+        facts.set_item("req_number", conn.served + 1)?;
+        facts.set_item("keep_alive", head.keep_alive)?;
+        let request = py.import("rgunicorn.http.message")?.getattr("Request")?.call_method(
+            "of_core",
+            (),
+            Some(&facts),
+        )?;
+        self.request = Some(request.clone());
+        Ok(request)
+    }
+
+    fn response(
+        &mut self,
+        py: Python<'py>,
+        exchange: &mut Exchange<'_, PyApp>,
+        announced: &Announced,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let request = self.request(py, exchange)?;
+        let headers = PyList::empty(py);
+        for (name, value) in announced.fields.iter() {
+            headers.append((latin1(py, name)?, latin1(py, value)?))?;
+        }
+        let encoder = exchange.encoder();
+        let facts = PyDict::new(py);
+        let status = latin1(py, &announced.status)?;
+        facts.set_item("status", if announced.code == 0 { None } else { Some(status) })?;
+        facts.set_item("status_code", announced.code)?;
+        facts.set_item("headers", headers)?;
+        facts.set_item("headers_sent", encoder.head_sent())?;
+        facts.set_item("sent", encoder.body_bytes())?;
+        facts.set_item("response_length", announced.fields.content_length())?;
+        facts.set_item("chunked", encoder.is_chunked())?;
+        facts.set_item("upgrade", announced.fields.asks_upgrade())?;
+        facts.set_item("must_close", !announced.keep_alive)?;
+        py.import("rgunicorn.http.wsgi")?.getattr("Response")?.call_method(
+            "of_core",
+            (request,),
+            Some(&facts),
+        )
+    }
+}
+
+/// `log.exception(message, *words)` for `error`.
+pub(super) fn report(
+    py: Python<'_>,
+    log: &Bound<'_, PyAny>,
+    error: PyErr,
+    message: &str,
+    words: &[&str],
+) {
+    let said = (|| {
+        let mut arguments = vec![message];
+        arguments.extend_from_slice(words);
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("exc_info", error.value(py))?;
+        log.call_method("exception", PyTuple::new(py, arguments)?, Some(&kwargs))
+    })();
+    if let Err(failure) = said {
+        // The logger itself is broken: say both, to stderr.
+        error.write_unraisable(py, None);
+        failure.write_unraisable(py, None);
+    }
+}
+
+fn upper<'py>(py: Python<'py>, name: &[u8]) -> PyResult<Bound<'py, pyo3::types::PyString>> {
+    latin1(py, &name.to_ascii_uppercase())
+}
+
+fn timedelta(py: Python<'_>, duration_ns: u64) -> PyResult<Bound<'_, PyAny>> {
+    let class = py.import("datetime")?.getattr("timedelta")?;
+    let seconds = duration_ns / 1_000_000_000;
+    class.call1((0, seconds, duration_ns / 1_000 % 1_000_000))
+}

@@ -1,0 +1,258 @@
+//! `wsgi.input`: the request body, buffered before the application started; past the engine's
+//! limit, the rest is read from the socket as it is asked for.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList};
+
+use super::app::PyApp;
+use super::errors;
+use crate::engine::exchange::Body;
+use crate::engine::{Exchange, Pulse};
+use crate::http::{BodyDecoder, BodyEvent, ParseError};
+use crate::sys::clock::monotonic_ns;
+use crate::sys::socket::{self, Transfer};
+use crate::sys::spool::SpoolReader;
+
+/// Read from the socket, or scanned for a line end, at once.
+const STEP: usize = 64 * 1024;
+
+/// The body of one request.
+#[pyclass(module = "rgunicorn._core", name = "Input")]
+pub(super) struct Input {
+    spool: SpoolReader,
+    rest: Option<Rest>,
+    /// Bytes taken from either but not yet asked for (what follows a line end).
+    pending: Vec<u8>,
+    at: usize,
+}
+
+/// The part of a large body that is still on its way.
+struct Rest {
+    decoder: BodyDecoder,
+    unseen: Vec<u8>,
+    socket: OwnedFd,
+    patience: Duration,
+    pulse: Option<Pulse>,
+}
+
+enum Shortage {
+    /// The client ended its side, or stalled.
+    Ended,
+    Broken(io::Error),
+    Bad(ParseError),
+}
+
+impl Input {
+    pub(super) fn new(body: Body, exchange: &mut Exchange<'_, PyApp>) -> io::Result<Self> {
+        let rest = match body.rest {
+            None => None,
+            Some((decoder, unseen)) => {
+                let socket = exchange
+                    .conn()
+                    .socket()
+                    .ok_or(io::ErrorKind::NotConnected)?
+                    .try_clone_to_owned()?;
+                let patience = exchange.stall_timeout();
+                Some(Rest { decoder, unseen, socket, patience, pulse: exchange.pulse() })
+            }
+        };
+        Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
+    }
+
+    /// The empty body.
+    pub(super) fn empty() -> Self {
+        Self { spool: SpoolReader::default(), rest: None, pending: Vec::new(), at: 0 }
+    }
+
+    /// Hands the decoder of an unfinished body back.
+    pub(super) fn give_back(&mut self) -> Option<BodyDecoder> {
+        self.rest.take().map(|rest| rest.decoder)
+    }
+
+    fn buffered(&self) -> &[u8] {
+        self.pending.get(self.at..).unwrap_or_default()
+    }
+
+    /// Makes at least one byte available in `pending`; false at the end of the body.
+    fn refill(&mut self, py: Python<'_>) -> PyResult<bool> {
+        self.pending.clear();
+        self.at = 0;
+        if self.spool.left() > 0 {
+            let want = usize::try_from(self.spool.left()).unwrap_or(STEP).min(STEP);
+            self.pending.resize(want, 0);
+            let got = self.spool.read(&mut self.pending)?;
+            self.pending.truncate(got);
+            if got == 0 {
+                return Err(errors::no_more_data(py));
+            }
+            return Ok(true);
+        }
+        let Some(rest) = &mut self.rest else { return Ok(false) };
+        let pending = &mut self.pending;
+        py.detach(|| rest.receive(pending)).map_err(|shortage| match shortage {
+            Shortage::Ended => errors::no_more_data(py),
+            Shortage::Broken(error) => error.into(),
+            Shortage::Bad(error) => errors::parse_error(py, &error),
+        })
+    }
+
+    /// Takes up to `size` bytes (all when `None`).
+    fn take<'py>(&mut self, py: Python<'py>, size: Option<usize>) -> PyResult<Bound<'py, PyBytes>> {
+        if self.buffered().is_empty() && self.rest.is_none() {
+            // All of it is at hand: straight into the object.
+            let left = usize::try_from(self.spool.left())?;
+            let want = size.map_or(left, |size| size.min(left));
+            if let Some(memory) = self.spool.in_memory() {
+                let bytes = PyBytes::new(py, memory.get(..want).unwrap_or_default());
+                self.spool.consume(want);
+                return Ok(bytes);
+            }
+            return PyBytes::new_with(py, want, |into| Ok(self.spool.read_exact(into)?));
+        }
+        let mut out = Vec::new();
+        while size.is_none_or(|size| out.len() < size) {
+            if self.buffered().is_empty() && !self.refill(py)? {
+                break;
+            }
+            let want = size.map_or(usize::MAX, |size| size - out.len());
+            let have = self.buffered();
+            let step = have.len().min(want);
+            out.extend_from_slice(&have[..step]);
+            self.at += step;
+        }
+        Ok(PyBytes::new(py, &out))
+    }
+
+    fn line<'py>(&mut self, py: Python<'py>, size: Option<usize>) -> PyResult<Bound<'py, PyBytes>> {
+        let mut out = Vec::new();
+        while size.is_none_or(|size| out.len() < size) {
+            if self.buffered().is_empty() && !self.refill(py)? {
+                break;
+            }
+            let want = size.map_or(usize::MAX, |size| size - out.len());
+            let have = self.buffered();
+            let have = &have[..have.len().min(want)];
+            let end = memchr::memchr(b'\n', have).map(|at| at + 1);
+            let step = end.unwrap_or(have.len());
+            out.extend_from_slice(&have[..step]);
+            self.at += step;
+            if end.is_some() {
+                break;
+            }
+        }
+        Ok(PyBytes::new(py, &out))
+    }
+}
+
+#[pymethods]
+impl Input {
+    /// Reads up to `size` bytes; all there is when `size` is None or negative.
+    #[pyo3(signature = (size=None))]
+    fn read<'py>(
+        &mut self,
+        py: Python<'py>,
+        size: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.take(py, limit(size)?)
+    }
+
+    /// Reads up to and including the next line end, `size` bytes at most.
+    #[pyo3(signature = (size=None))]
+    fn readline<'py>(
+        &mut self,
+        py: Python<'py>,
+        size: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        self.line(py, limit(size)?)
+    }
+
+    /// All lines; the hint is ignored, as PEP 3333 allows.
+    #[pyo3(signature = (hint=None))]
+    fn readlines<'py>(
+        &mut self,
+        py: Python<'py>,
+        hint: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let _ = hint;
+        let lines = PyList::empty(py);
+        loop {
+            let line = self.line(py, None)?;
+            if line.as_bytes().is_empty() {
+                return Ok(lines);
+            }
+            lines.append(line)?;
+        }
+    }
+
+    fn __iter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
+        slf
+    }
+
+    fn __next__<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+        let line = self.line(py, None)?;
+        Ok(if line.as_bytes().is_empty() { None } else { Some(line) })
+    }
+}
+
+impl Rest {
+    /// Appends decoded bytes to `into`, waiting for the client; false at the end of the body.
+    fn receive(&mut self, into: &mut Vec<u8>) -> Result<bool, Shortage> {
+        let mut give_up_ns = monotonic_ns() + self.patience.as_nanos() as u64;
+        loop {
+            while !self.unseen.is_empty() {
+                let (used, event) = self.decoder.next(&self.unseen).map_err(Shortage::Bad)?;
+                if let BodyEvent::Data { start, end } = event {
+                    into.extend_from_slice(self.unseen.get(start..end).unwrap_or_default());
+                }
+                self.unseen.drain(..used);
+                if matches!(event, BodyEvent::End) {
+                    return Ok(!into.is_empty());
+                }
+                if matches!(event, BodyEvent::NeedMore) {
+                    break;
+                }
+            }
+            if !into.is_empty() {
+                return Ok(true);
+            }
+            if self.decoder.is_done() {
+                return Ok(false);
+            }
+            let filled = self.unseen.len();
+            self.unseen.resize(filled + STEP, 0);
+            let got = socket::receive(self.socket.as_fd(), &mut self.unseen[filled..]);
+            let n = if let Ok(Transfer::Bytes(n)) = got { n } else { 0 };
+            self.unseen.truncate(filled + n);
+            match got.map_err(Shortage::Broken)? {
+                Transfer::Bytes(0) => return Err(Shortage::Ended),
+                Transfer::Bytes(_) => {
+                    give_up_ns = monotonic_ns() + self.patience.as_nanos() as u64;
+                }
+                Transfer::Blocked if monotonic_ns() >= give_up_ns => return Err(Shortage::Ended),
+                Transfer::Blocked => self.wait(),
+            }
+        }
+    }
+
+    /// Waits for bytes, a second at most: a slow client is no reason for the arbiter to think
+    /// that the worker hangs.
+    fn wait(&self) {
+        if let Some(pulse) = &self.pulse {
+            pulse(monotonic_ns());
+        }
+        let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
+        // EINTR is as good as an event: the caller looks again.
+        let _ = poll(&mut fds, PollTimeout::from(1000u16));
+    }
+}
+
+fn limit(size: Option<&Bound<'_, PyAny>>) -> PyResult<Option<usize>> {
+    let Some(size) = size.filter(|size| !size.is_none()) else { return Ok(None) };
+    let size: i64 = size.extract()?;
+    Ok(usize::try_from(size).ok())
+}
