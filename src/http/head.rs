@@ -1,7 +1,10 @@
 //! A request head: what was asked, read incrementally out of the connection's buffer.
 
+use memchr::{memchr, memchr_iter, memmem};
+
+use super::fields::read_head;
 use super::span::Span;
-use super::{ParseError, Policy};
+use super::{ParseError, Policy, request_line};
 
 /// One header field the policy keeps.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -86,7 +89,16 @@ impl Head {
 /// in small pieces costs no more than one that comes whole.
 #[derive(Default, Debug)]
 pub struct HeadReader {
+    /// Start of the request line: behind the one empty line that RFC 9112 section 2.2 lets pass.
+    start: usize,
+    /// No LF to be looked at lies before this offset.
     searched: usize,
+    /// Start of the header section, once the request line was read.
+    section: Option<usize>,
+    /// Start of the header line that is not complete yet.
+    line: usize,
+    /// Complete lines of the header section.
+    lines: usize,
 }
 
 impl HeadReader {
@@ -108,19 +120,120 @@ impl HeadReader {
         policy: &Policy,
         head: &mut Head,
     ) -> Result<bool, ParseError> {
-        let _ = (trusted, policy, head);
-        self.searched = buf.len();
-        Ok(false)
+        let section = match self.section {
+            Some(section) => section,
+            None => {
+                head.clear();
+                let Some(line_end) = self.find_request_line(buf, policy.limits.request_line)?
+                else {
+                    return Ok(false);
+                };
+                request_line::read(buf, self.start..line_end, policy, head)?;
+                self.begin_section(line_end + 2)
+            }
+        };
+        let Some(end) = self.find_section_end(buf, section, policy.limits.section)? else {
+            return Ok(false);
+        };
+        if let Err(error) = read_head(buf, section..end, self.lines, trusted, policy, head) {
+            if !matches!(error, ParseError::InvalidHeader { request: true, .. }) {
+                head.fields.clear();
+            }
+            return Err(error);
+        }
+        head.len = end + 2;
+        self.reset();
+        Ok(true)
     }
 
     /// Bytes this head may still grow by when `have` are there, so that the caller never buffers
     /// more. At least 1 as long as `poll` asks for more.
     pub fn room(&self, have: usize, policy: &Policy) -> usize {
-        (policy.limits.request_line + policy.limits.section + 8).saturating_sub(have)
+        let limits = &policy.limits;
+        // One byte over the limit is what tells that it is passed.
+        let most = match self.section {
+            Some(section) => section + limits.section + 1,
+            None => 2 + limits.request_line + 2 + limits.section + 1,
+        };
+        most.saturating_sub(have)
     }
 
     /// Starts over with a new head.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
+
+    /// Offset of the CRLF that ends the request line.
+    ///
+    /// RFC 9112 section 2.2: lines end with CRLF. A bare LF is refused, never taken for one: two
+    /// parsers that disagree on it see different requests.
+    fn find_request_line(&mut self, buf: &[u8], limit: usize) -> Result<Option<usize>, ParseError> {
+        if self.searched == 0 {
+            match buf {
+                [] | [b'\r'] => return Ok(None),
+                [b'\r', b'\n', ..] => (self.start, self.searched) = (2, 2),
+                _ => {}
+            }
+        }
+        let window = buf.len().min(self.start + limit + 3);
+        let Some(lf) = memchr(b'\n', buf.get(self.searched..window).unwrap_or_default())
+            .map(|at| self.searched + at)
+        else {
+            self.searched = window;
+            if window.saturating_sub(self.start) > limit + 2 {
+                return Err(line_too_long(&buf[self.start..], limit));
+            }
+            return Ok(None);
+        };
+        if lf == self.start || buf[lf - 1] != b'\r' {
+            return Err(ParseError::InvalidRequestLine(BARE_LF.to_vec()));
+        }
+        if lf - 1 - self.start > limit {
+            return Err(line_too_long(&buf[self.start..], limit));
+        }
+        Ok(Some(lf - 1))
+    }
+
+    fn begin_section(&mut self, section: usize) -> usize {
+        self.section = Some(section);
+        self.searched = section;
+        self.line = section;
+        section
+    }
+
+    /// Offset of the empty line that ends the head.
+    fn find_section_end(
+        &mut self,
+        buf: &[u8],
+        section: usize,
+        limit: usize,
+    ) -> Result<Option<usize>, ParseError> {
+        let window = buf.len().min(section + limit + 1);
+        let unseen = buf.get(self.searched..window).unwrap_or_default();
+        for at in memchr_iter(b'\n', unseen) {
+            let lf = self.searched + at;
+            if lf == self.line || buf[lf - 1] != b'\r' {
+                return Err(ParseError::raw_line(BARE_LF));
+            }
+            if lf - 1 == self.line {
+                return Ok(Some(self.line));
+            }
+            self.line = lf + 1;
+            self.lines += 1;
+        }
+        self.searched = window;
+        if window.saturating_sub(section) > limit {
+            return Err(ParseError::LimitRequestHeaders("max buffer headers"));
+        }
+        Ok(None)
+    }
+}
+
+pub(super) const BARE_LF: &[u8] = b"bare LF as line terminator";
+
+/// `text` starts with a request line of more than `limit` bytes. Its size is that of the line, or
+/// of what has come so far.
+fn line_too_long(text: &[u8], limit: usize) -> ParseError {
+    let size = memmem::find(text, b"\r\n").unwrap_or(text.len());
+    ParseError::LimitRequestLine { size, limit }
 }

@@ -17,6 +17,7 @@ mod error;
 mod fields;
 mod framing;
 mod head;
+mod judge;
 mod limits;
 mod path;
 mod peer;

@@ -1,7 +1,9 @@
 //! From the request target to SCRIPT_NAME and PATH_INFO.
 
-use std::borrow::Cow;
+use std::net::Ipv6Addr;
+use std::ops::Range;
 
+use memchr::memchr;
 use percent_encoding::percent_decode;
 
 use super::{ParseError, repr};
@@ -23,8 +25,58 @@ pub fn split_script_name<'a>(path: &'a [u8], script_name: &[u8]) -> Result<&'a [
 /// Appends `path` percent-decoded to `out`. Raw bytes; an escape that is none stays as it is, as
 /// in Python's `unquote_to_bytes`.
 pub fn unquote(path: &[u8], out: &mut Vec<u8>) {
-    match Cow::from(percent_decode(path)) {
-        Cow::Borrowed(same) => out.extend_from_slice(same),
-        Cow::Owned(_) => out.extend(percent_decode(path)),
+    match memchr(b'%', path) {
+        None => out.extend_from_slice(path),
+        Some(_) => out.extend(percent_decode(path)),
     }
+}
+
+/// Path and query of a request target, as ranges in it; `None` when its authority is malformed.
+///
+/// The outcome is that of Python's `urlsplit` (Gunicorn's way), which differs from RFC 3986 where
+/// the target is `host:port`: a host of letters is taken for a scheme.
+pub(super) fn split_target(target: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    let start = match target.first() {
+        Some(b'/') => 0,
+        _ => path_start(target)?,
+    };
+    let rest = &target[start..];
+    let rest = &rest[..memchr(b'#', rest).unwrap_or(rest.len())];
+    let end = start + rest.len();
+    Some(match memchr(b'?', rest) {
+        Some(mark) => (start..start + mark, start + mark + 1..end),
+        None => (start..end, end..end),
+    })
+}
+
+/// Where the path begins, behind scheme and authority.
+fn path_start(target: &[u8]) -> Option<usize> {
+    let in_scheme = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let scheme = memchr(b':', target)
+        .filter(|&colon| target[0].is_ascii_alphabetic() && target[..colon].iter().all(in_scheme));
+    let start = scheme.map_or(0, |colon| colon + 1);
+    let Some(rest) = target[start..].strip_prefix(b"//") else { return Some(start) };
+    let length = rest.iter().position(|b| matches!(b, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    authority_is_fine(&rest[..length]).then_some(start + 2 + length)
+}
+
+/// Brackets hold an IP literal (RFC 3986 section 3.2.2). The rest of the authority is not used.
+fn authority_is_fine(authority: &[u8]) -> bool {
+    let open = memchr(b'[', authority);
+    let close = memchr(b']', authority);
+    let Some(open) = open else { return close.is_none() };
+    if close.is_none() {
+        return false;
+    }
+    let literal = String::from_utf8_lossy(&authority[open + 1..]);
+    let literal = literal.split(']').next().unwrap_or_default();
+    if let Some(future) = literal.strip_prefix('v') {
+        return future.split_once('.').is_some_and(|(version, address)| {
+            !version.is_empty()
+                && version.bytes().all(|b| b.is_ascii_hexdigit())
+                && !address.is_empty()
+        });
+    }
+    let (address, zone) = literal.split_once('%').unwrap_or((literal, "-"));
+    !zone.is_empty() && !zone.contains('%') && address.parse::<Ipv6Addr>().is_ok()
 }

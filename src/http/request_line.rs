@@ -1,1 +1,88 @@
-//! In the next commits.
+//! The first line of a head: method, target, version (RFC 9112 section 3).
+
+use std::ops::Range;
+
+use memchr::memchr;
+
+use super::path::split_target;
+use super::span::Span;
+use super::{BadVersion, Head, ParseError, Policy, token};
+
+/// Reads the request line `buf[line]` (without CRLF) into `head`.
+///
+/// The order of the checks is Gunicorn's, so that a line with several faults gets its answer.
+pub(super) fn read(
+    buf: &mut [u8],
+    line: Range<usize>,
+    policy: &Policy,
+    head: &mut Head,
+) -> Result<(), ParseError> {
+    let text = buf.get(line.clone()).unwrap_or_default();
+    let parts = memchr(b' ', text).and_then(|method_end| {
+        let target_end = memchr(b' ', &text[method_end + 1..])?;
+        Some((method_end, method_end + 1 + target_end))
+    });
+    let Some((method_end, target_end)) = parts else {
+        return Err(ParseError::InvalidRequestLine(text.to_vec()));
+    };
+    let method = line.start..line.start + method_end;
+    let target = method.end + 1..line.start + target_end;
+
+    check_method(&text[..method_end], policy)?;
+    if policy.casefold_method {
+        buf[method.clone()].make_ascii_uppercase();
+    }
+    let text = &buf[line.clone()];
+    let (path, query) = read_target(&buf[method.clone()], &buf[target.clone()])
+        .ok_or_else(|| ParseError::InvalidRequestLine(text.to_vec()))?;
+    let version = read_version(&text[target_end + 1..], policy)?;
+
+    head.is_head = &buf[method.clone()] == b"HEAD";
+    head.is_connect = &buf[method.clone()] == b"CONNECT";
+    head.path = Span::new(target.start + path.start, target.start + path.end);
+    head.query = Span::new(target.start + query.start, target.start + query.end);
+    head.method = Span::new(method.start, method.end);
+    head.target = Span::new(target.start, target.end);
+    head.version = version;
+    Ok(())
+}
+
+fn check_method(method: &[u8], policy: &Policy) -> Result<(), ParseError> {
+    let unconventional = |b: &u8| b.is_ascii_lowercase() || *b == b'#';
+    let refused = !policy.permit_unconventional_method
+        && (!(3..=20).contains(&method.len()) || method.iter().any(unconventional));
+    if refused || !token::is_token(method) {
+        return Err(ParseError::InvalidRequestMethod(method.to_vec()));
+    }
+    Ok(())
+}
+
+/// Path and query of a target that has one of the four forms of RFC 9112 section 3.2.
+fn read_target(method: &[u8], target: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    // RFC 3986 section 2: everything outside printable ASCII must be percent-encoded.
+    if target.is_empty() || !target.iter().all(|b| matches!(b, 0x21..=0x7e)) {
+        return None;
+    }
+    if target[0] != b'/' {
+        let fits = match target {
+            b"*" => method == b"OPTIONS",
+            _ => method == b"CONNECT" || target.windows(3).any(|w| w == b"://"),
+        };
+        if !fits {
+            return None;
+        }
+    }
+    split_target(target)
+}
+
+fn read_version(text: &[u8], policy: &Policy) -> Result<(u8, u8), ParseError> {
+    let [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] = text
+    else {
+        return Err(ParseError::InvalidHttpVersion(BadVersion::Text(text.to_vec())));
+    };
+    let (major, minor) = (major - b'0', minor - b'0');
+    if major != 1 && !policy.permit_unconventional_version {
+        return Err(ParseError::InvalidHttpVersion(BadVersion::Number(major, minor)));
+    }
+    Ok((major, minor))
+}

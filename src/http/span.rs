@@ -19,7 +19,7 @@ impl Span {
     }
 
     /// The bytes of this span in `buf`; empty when the span does not lie inside `buf`.
-    pub fn of<'a>(self, buf: &'a [u8]) -> &'a [u8] {
+    pub fn of(self, buf: &[u8]) -> &[u8] {
         buf.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 

@@ -1,0 +1,216 @@
+//! The rules that each header field must pass, one place for heads and trailers, fast and slow.
+
+use super::span::Span;
+use super::{Field, Head, HeaderMap, Limits, ParseError, Policy, framing, token};
+
+/// The part of the policy that also holds for trailers; small enough to be kept with a body.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SectionRules {
+    pub(super) limits: Limits,
+    pub(super) strip_header_spaces: bool,
+    pub(super) permit_obsolete_folding: bool,
+    header_map: HeaderMap,
+}
+
+impl SectionRules {
+    pub(super) fn of(policy: &Policy) -> Self {
+        Self {
+            limits: policy.limits,
+            strip_header_spaces: policy.strip_header_spaces,
+            permit_obsolete_folding: policy.permit_obsolete_folding,
+            header_map: policy.header_map,
+        }
+    }
+}
+
+/// Judges the fields of one section in their order, and collects what they say together.
+pub(super) struct Judge<'a> {
+    rules: SectionRules,
+    /// Set for a trusted peer: whose scheme and forwarder headers count.
+    believed: Option<&'a Policy>,
+    trailer: bool,
+    version: (u8, u8),
+    count: usize,
+    has_host: bool,
+    has_content_type: bool,
+    /// What the scheme headers so far say.
+    scheme_is_https: Option<bool>,
+    tls: bool,
+    expect_continue: bool,
+    script_name: Option<Span>,
+    /// Content-Length or Transfer-Encoding was seen.
+    has_framing: bool,
+    asks_close: bool,
+    asks_keep_alive: bool,
+    asks_upgrade: bool,
+}
+
+impl<'a> Judge<'a> {
+    pub(super) fn of_head(policy: &'a Policy, trusted: bool, version: (u8, u8)) -> Self {
+        Self {
+            believed: trusted.then_some(policy),
+            trailer: false,
+            version,
+            tls: policy.tls,
+            ..Self::of_trailers(SectionRules::of(policy))
+        }
+    }
+
+    /// Nothing in a trailer is believed: the request was routed long before.
+    pub(super) fn of_trailers(rules: SectionRules) -> Self {
+        Self {
+            rules,
+            believed: None,
+            trailer: true,
+            version: (1, 1),
+            count: 0,
+            has_host: false,
+            has_content_type: false,
+            scheme_is_https: None,
+            tls: false,
+            expect_continue: false,
+            script_name: None,
+            has_framing: false,
+            asks_close: false,
+            asks_keep_alive: false,
+            asks_upgrade: false,
+        }
+    }
+
+    pub(super) fn rules(&self) -> SectionRules {
+        self.rules
+    }
+
+    /// One more field: also those that are dropped count (in Gunicorn only those kept).
+    pub(super) fn count_field(&mut self) -> Result<(), ParseError> {
+        if self.count >= self.rules.limits.fields {
+            return Err(ParseError::LimitRequestHeaders("limit request headers fields"));
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// `bytes` is the length of the field's lines with their CRLFs.
+    pub(super) fn check_size(&self, bytes: usize) -> Result<(), ParseError> {
+        if bytes > self.rules.limits.field_size {
+            return Err(ParseError::LimitRequestHeaders("limit request headers fields size"));
+        }
+        Ok(())
+    }
+
+    /// Whether the field is kept. Only a few names mean anything here, so the length of the name
+    /// decides what it is compared with.
+    pub(super) fn keeps(&mut self, field: Field, buf: &[u8]) -> Result<bool, ParseError> {
+        let name = field.name.of(buf);
+        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is(b"host") => once(&mut self.has_host, "HOST")?,
+            6 if is(b"expect") => self.take_expect(field.value.of(buf))?,
+            10 if is(b"connection") => self.take_connection(field.value.of(buf)),
+            12 if is(b"content-type") => once(&mut self.has_content_type, "CONTENT-TYPE")?,
+            14 if is(b"content-length") => self.has_framing = true,
+            17 if is(b"transfer-encoding") => self.has_framing = true,
+            _ => {}
+        }
+        if let Some(policy) = self.believed {
+            self.take_scheme(policy, name, field.value.of(buf))?;
+        }
+        if !name.contains(&b'_') {
+            return Ok(true);
+        }
+        let keeps = self.keeps_underscore(name)?;
+        if keeps && is(b"script_name") {
+            self.script_name = Some(field.value);
+        }
+        Ok(keeps)
+    }
+
+    /// What the fields say together goes into the head.
+    pub(super) fn conclude(self, buf: &[u8], head: &mut Head) -> Result<(), ParseError> {
+        let mut must_close = head.is_connect;
+        if self.has_framing {
+            let verdict = framing::decide(&head.fields, buf, head.version)?;
+            head.framing = verdict.framing;
+            must_close |= verdict.must_close;
+        }
+        head.https = self.scheme_is_https.unwrap_or(self.tls);
+        head.expect_continue = self.expect_continue;
+        head.upgrade = self.asks_upgrade;
+        head.has_script_name = self.script_name.is_some();
+        head.script_name = self.script_name.unwrap_or_default();
+        // RFC 9112 section 9.3; and what follows a CONNECT is never a request (RFC 9931 section 8).
+        let willing = if head.version > (1, 0) { true } else { self.asks_keep_alive };
+        head.keep_alive = willing && !self.asks_close && !must_close;
+        Ok(())
+    }
+
+    fn take_expect(&mut self, value: &[u8]) -> Result<(), ParseError> {
+        if self.trailer {
+            return Ok(());
+        }
+        if !value.eq_ignore_ascii_case(b"100-continue") {
+            return Err(ParseError::ExpectationFailed(value.to_vec()));
+        }
+        // RFC 9110 section 10.1.1: an HTTP/1.0 client can't wait for 100.
+        self.expect_continue |= self.version >= (1, 1);
+        Ok(())
+    }
+
+    /// Connection is a list, and several fields are one list (RFC 9110 section 7.6.1). Gunicorn
+    /// looks at the whole first field only.
+    fn take_connection(&mut self, value: &[u8]) {
+        for option in token::list(value) {
+            self.asks_close |= option.eq_ignore_ascii_case(b"close");
+            self.asks_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
+            self.asks_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+        }
+    }
+
+    fn take_scheme(
+        &mut self,
+        policy: &Policy,
+        name: &[u8],
+        value: &[u8],
+    ) -> Result<(), ParseError> {
+        for (header, secure) in &policy.secure_scheme_headers {
+            if !is_upper_of(name, header) {
+                continue;
+            }
+            let https = value == secure;
+            if self.scheme_is_https.is_some_and(|earlier| earlier != https) {
+                return Err(ParseError::InvalidSchemeHeaders);
+            }
+            self.scheme_is_https = Some(https);
+        }
+        Ok(())
+    }
+
+    /// `X_Y` and `X-Y` become the same name in the environ, so only who may is believed.
+    fn keeps_underscore(&self, name: &[u8]) -> Result<bool, ParseError> {
+        let may = |policy: &Policy| {
+            policy.forwarder_headers.iter().any(|n| n == b"*" || is_upper_of(name, n))
+        };
+        if self.believed.is_some_and(may) {
+            return Ok(true);
+        }
+        match self.rules.header_map {
+            HeaderMap::Dangerous => Ok(true),
+            HeaderMap::Drop => Ok(false),
+            HeaderMap::Refuse => Err(ParseError::InvalidHeaderName(name.to_ascii_uppercase())),
+        }
+    }
+}
+
+/// RFC 9110 section 5.3: a second field of a singleton makes the message ambiguous.
+fn once(seen: &mut bool, name: &str) -> Result<(), ParseError> {
+    if std::mem::replace(seen, true) {
+        return Err(ParseError::header_of_request(name));
+    }
+    Ok(())
+}
+
+/// Whether `name` upper-cased is `upper`, a name of the configuration, which is taken as written.
+fn is_upper_of(name: &[u8], upper: &[u8]) -> bool {
+    name.len() == upper.len()
+        && name.iter().zip(upper).all(|(byte, wanted)| byte.to_ascii_uppercase() == *wanted)
+}
