@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
-from importlib.abc import Loader
 from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder
 from importlib.util import find_spec
 
@@ -51,11 +50,14 @@ class AliasFinder:
         """The spec of an alias, or None for names that are not ours."""
         if fullname.partition(".")[0] != "gunicorn" or find_spec(f"r{fullname}") is None:
             return None
-        return ModuleSpec(fullname, AliasLoader())
+        return ModuleSpec(fullname, AliasLoader())  # type: ignore[arg-type]
 
 
-class AliasLoader(Loader):
-    """Loads `gunicorn.x` by importing `rgunicorn.x` and returning it."""
+class AliasLoader:
+    """Loads `gunicorn.x` by importing `rgunicorn.x` and returning it.
+
+    No `importlib.abc.Loader`, whose module takes longer to import than this whole package.
+    """
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """The real module, imported if it is not yet."""
