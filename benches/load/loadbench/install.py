@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from loadbench.errors import BenchError, Unavailable
@@ -33,6 +34,7 @@ def install(name: str, requirement: str) -> Path:
     return python
 
 
+@cache  # two configurations of rgunicorn are one build
 def install_tree(name: str) -> Path:
     """The interpreter of an environment with this tree's wheel, built now (release profile).
 

@@ -130,6 +130,7 @@ class Bench:
             # Not counted: the first start writes the .pyc files and fills the page cache.
             with self._attempt(f"boot {peer.name}"), Server(peer, self._plan.server_core):
                 times[peer.name] = []
+        own = [peer for peer in own if peer.name in times]
         for number in range(self._plan.starts):
             for peer in own if number % 2 == 0 else own[::-1]:
                 with (

@@ -106,10 +106,13 @@ class RgunicornSync(Peer):
     title = "rgunicorn sync"
 
     def prepare(self) -> None:
+        given = os.environ.get("RGUNICORN_PYTHON")
+        if given:
+            self.python = Path(given).absolute()
+            return
         if not (REPOSITORY / "python" / "rgunicorn" / "__main__.py").exists():
             raise Unavailable("this tree has no rgunicorn/__main__.py yet")
-        given = os.environ.get("RGUNICORN_PYTHON")
-        self.python = Path(given).absolute() if given else install_tree("rgunicorn")
+        self.python = install_tree("rgunicorn")
 
     def version(self) -> str:
         return installed_version(self.python, "rgunicorn") or "unknown"
