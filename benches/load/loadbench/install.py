@@ -1,0 +1,89 @@
+"""Builds what is measured: a virtual environment for each Python server, cargo for the floor."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+from loadbench.errors import BenchError, Unavailable
+from loadbench.paths import BENCH, REPOSITORY, RESPONDER
+
+_PYTHON_TAG = f"{sys.version_info.major}.{sys.version_info.minor}"
+_BUILD_TIMEOUT_S = 1800
+
+
+def venv_python(name: str) -> Path:
+    """The interpreter of the environment `name`, made from the Python that runs the harness."""
+    directory = BENCH / f"venv-{name}-{_PYTHON_TAG}"
+    python = directory / "bin" / "python"
+    if not python.exists():
+        _run([sys.executable, "-m", "venv", str(directory)])
+    return python
+
+
+def install(name: str, requirement: str) -> Path:
+    """The interpreter of an environment that has exactly `requirement` (`name==version`)."""
+    python = venv_python(name)
+    distribution, _, wanted = requirement.partition("==")
+    if installed_version(python, distribution) != wanted:
+        _run([str(python), "-m", "pip", "install", "--quiet", requirement])
+    return python
+
+
+@cache  # two configurations of rgunicorn are one build
+def install_tree(name: str) -> Path:
+    """The interpreter of an environment with this tree's wheel, built now (release profile).
+
+    Always built again, cargo knows what is fresh: numbers of a stale build are worse than none.
+    """
+    python = venv_python(name)
+    command = [str(python), "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"]
+    _run([*command, str(REPOSITORY)])
+    return python
+
+
+def build_responder() -> Path:
+    """The floor's executable."""
+    target = BENCH / "responder-target"
+    manifest = str(RESPONDER / "Cargo.toml")
+    command = ["cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", manifest]
+    _run([*command, "--target-dir", str(target)])
+    return target / "release" / "responder"
+
+
+def installed_version(python: Path, distribution: str) -> str | None:
+    """The version of `distribution` that `python` imports, None when it has none."""
+    code = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+    command = [str(python), "-c", code, distribution]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def require_tools(*names: str) -> None:
+    """Raises BenchError naming every tool that is not on PATH."""
+    missing = [name for name in names if shutil.which(name) is None]
+    if missing:
+        raise BenchError(f"not installed: {', '.join(missing)}")
+
+
+def _run(command: list[str]) -> None:
+    # A build for the harness must not land in, or take settings from, an active environment.
+    environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
+    try:
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_BUILD_TIMEOUT_S,
+            check=False,
+            env=environ,
+        )
+    except FileNotFoundError as error:
+        raise Unavailable(f"{command[0]}: {error.strerror}") from error
+    if done.returncode != 0:
+        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
+        raise Unavailable(f"`{' '.join(command)}` failed:\n{tail}")

@@ -1,0 +1,71 @@
+"""What the client asks for. A scenario is the request; servers differ only in how they answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HELLO = b"Hello, World!"
+
+# What a desktop browser sends when a page is opened; with Host these are 16 fields.
+BROWSER_HEADERS = (
+    ("Connection", "keep-alive"),
+    ("Cache-Control", "max-age=0"),
+    ("sec-ch-ua", '"Chromium";v="142", "Not_A Brand";v="99"'),
+    ("sec-ch-ua-mobile", "?0"),
+    ("sec-ch-ua-platform", '"Linux"'),
+    ("Upgrade-Insecure-Requests", "1"),
+    (
+        "User-Agent",
+        "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+        "Chrome/142.0.0.0 Safari/537.36",
+    ),
+    ("Accept", "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"),
+    ("Sec-Fetch-Site", "same-origin"),
+    ("Sec-Fetch-Mode", "navigate"),
+    ("Sec-Fetch-User", "?1"),
+    ("Sec-Fetch-Dest", "document"),
+    ("Referer", "http://127.0.0.1/shop/"),
+    ("Accept-Language", "en-GB,en;q=0.9,de;q=0.8"),
+    ("Cookie", "sessionid=3k9f0a7d2c5b8e1f6a4d; csrftoken=Zt5XqLw8RkP0sVb2; theme=dark"),
+)
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of request, and what the server must have switched on for it."""
+
+    name: str
+    title: str
+    path: str = "/"
+    headers: tuple[tuple[str, str], ...] = ()
+    keep_alive: bool = True
+    access_log: bool = False
+    body: bytes = HELLO
+
+    def request(self, port: int) -> bytes:
+        """The bytes wrk sends for this scenario, for the clients of our own."""
+        fields = [("Host", f"127.0.0.1:{port}"), *self.headers]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
+        return f"GET {self.path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+_CLOSE = (("Connection", "close"),)
+
+SCENARIOS = (
+    Scenario("close", "hello, `Connection: close`", headers=_CLOSE, keep_alive=False),
+    Scenario("keepalive", "hello, kept alive"),
+    Scenario(
+        "browser",
+        "browser-like request (16 header fields), kept alive",
+        path="/shop/items?page=2&sort=price",
+        headers=BROWSER_HEADERS,
+    ),
+    Scenario(
+        "log-close",
+        "hello, `Connection: close`, access log to a file",
+        headers=_CLOSE,
+        keep_alive=False,
+        access_log=True,
+    ),
+    Scenario("log-keepalive", "hello, kept alive, access log to a file", access_log=True),
+)

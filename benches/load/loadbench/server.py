@@ -1,0 +1,134 @@
+"""One running server: started pinned to a core, stopped by its pids whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from loadbench import procfs
+from loadbench.client import read_answer
+from loadbench.errors import BenchError
+from loadbench.paths import APPS, BENCH
+from loadbench.peers import Launch, Peer
+from loadbench.scenarios import HELLO, SCENARIOS, Scenario
+
+_BOOT_LIMIT_S = 20.0
+_STOP_LIMIT_S = 10.0
+_RETRY_S = 0.0005
+
+
+class Server:
+    """Context manager around one process tree.
+
+    `boot_seconds` is the time from the start of the program to the end of its first response.
+    """
+
+    def __init__(
+        self, peer: Peer, core: int, *, workers: int = 1, scenario: Scenario | None = None
+    ):
+        self._scenario = scenario or SCENARIOS[0]
+        self._peer = peer
+        self._core = core
+        self._workers = workers
+        self.boot_seconds = 0.0
+        self.port = 0
+
+    def __enter__(self) -> Server:
+        (BENCH / "runs").mkdir(parents=True, exist_ok=True)
+        self._directory = tempfile.TemporaryDirectory(prefix="run-", dir=BENCH / "runs")
+        self._output = Path(self._directory.name) / "output.log"
+        self.port = _free_port()
+        log = Path(self._directory.name) / "access.log"
+        self.access_log = log if self._scenario.access_log else None
+        launch = Launch(self.port, self._workers, self.access_log)
+        command = ["taskset", "-c", str(self._core), *self._peer.command(launch)]
+        with self._output.open("wb") as output:
+            started = time.perf_counter()
+            self._process = subprocess.Popen(
+                command,
+                cwd=APPS,
+                env=_environment(self._directory.name),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._await_answer(started)
+            self.boot_seconds = time.perf_counter() - started
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_exc: object) -> None:
+        if kind is not None:
+            print(f"  output of {self._peer.name}:\n{self.output()}")
+        self._stop()
+
+    @property
+    def pids(self) -> list[int]:
+        """Master and workers."""
+        return procfs.process_tree(self._process.pid)
+
+    @property
+    def serving_pids(self) -> list[int]:
+        """The processes that answer requests."""
+        return procfs.leaves(self._process.pid)
+
+    def output(self) -> str:
+        """The end of what the server printed."""
+        return self._output.read_text(errors="replace")[-3000:]
+
+    def _await_answer(self, started: float) -> None:
+        while time.perf_counter() - started < _BOOT_LIMIT_S:
+            if self._process.poll() is not None:
+                break
+            try:
+                sock = socket.create_connection(("127.0.0.1", self.port), timeout=_BOOT_LIMIT_S)
+            except ConnectionRefusedError:
+                time.sleep(_RETRY_S)
+                continue
+            with sock:
+                sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                if read_answer(sock).body == HELLO:
+                    return
+        raise BenchError(f"{self._peer.name} did not start:\n{self.output()}")
+
+    def _stop(self) -> None:
+        pids = self.pids
+        if self._process.poll() is None:
+            self._process.send_signal(self._peer.stop_signal)
+        try:
+            self._process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            print(f"  {self._peer.name}: did not stop on {self._peer.stop_signal.name}, killed")
+        # Only processes of the session this object made: a pid may have been given away since.
+        for pid in pids:
+            try:
+                if os.getsid(pid) == self._process.pid:
+                    os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue  # it has ended by itself, as it should
+        self._process.wait()
+        self._directory.cleanup()
+
+
+def _environment(home: str) -> dict[str, str]:
+    """Nothing of the caller's: a WEB_CONCURRENCY or PYTHON* of his shell would be measured too.
+
+    HOME is private because Gunicorn's control socket has one path per user.
+    """
+    return {"PATH": os.environ["PATH"], "HOME": home, "LANG": "C.UTF-8"}
+
+
+def _free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port

@@ -1,0 +1,65 @@
+"""Medians over rounds: from samples to the numbers of the tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+from loadbench.measure import Sample
+
+
+@dataclass(frozen=True)
+class Row:
+    """One server in one scenario: medians, and the spread of what matters most."""
+
+    server: str
+    scenario: str
+    rounds: int
+    requests: int
+    requests_per_s: float
+    requests_per_cpu_s: float
+    cpu_us: float
+    cpu_us_min: float
+    cpu_us_max: float
+    user_us: float
+    system_us: float
+    busy: float
+    """Share of its core the server used. Below 1 the client was the limit: its requests/s say
+    nothing about the server then."""
+    foreign: float
+    """Largest share of that core that other programs took in one of the rounds."""
+    p50_ms: float
+    p99_ms: float
+    kept_alive: bool
+    socket_errors: int
+
+
+def summarise(samples: list[Sample]) -> list[Row]:
+    """One row per (scenario, server), in the order in which they first ran."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for sample in samples:
+        groups.setdefault((sample.scenario, sample.server), []).append(sample)
+    return [_row(group) for group in groups.values()]
+
+
+def _row(group: list[Sample]) -> Row:
+    cpu = [one.cpu_us for one in group]
+    return Row(
+        server=group[0].server,
+        scenario=group[0].scenario,
+        rounds=len(group),
+        requests=sum(one.requests for one in group),
+        requests_per_s=median(one.requests / one.seconds for one in group),
+        requests_per_cpu_s=1e6 / median(cpu),
+        cpu_us=median(cpu),
+        cpu_us_min=min(cpu),
+        cpu_us_max=max(cpu),
+        user_us=median(one.user_s / one.requests * 1e6 for one in group),
+        system_us=median(one.system_s / one.requests * 1e6 for one in group),
+        busy=median((one.user_s + one.system_s) / one.seconds for one in group),
+        foreign=max(one.foreign_s / one.seconds for one in group),
+        p50_ms=median(one.p50_ms for one in group),
+        p99_ms=median(one.p99_ms for one in group),
+        kept_alive=all(one.kept_alive for one in group),
+        socket_errors=sum(one.socket_errors for one in group),
+    )
