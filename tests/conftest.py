@@ -1,0 +1,80 @@
+"""Fixtures every suite shares: the server under test, and its log when a test fails."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.server import LIVE, Command, Spawn, parity_gunicorn, spawner, under_test
+
+MARKERS = {
+    "gunicorn_bug(why)": "states what is right where Gunicorn 27.0.1 is wrong; not run on Gunicorn",
+    "ours(why)": "needs a setting or a promise Gunicorn does not have; not run on Gunicorn",
+}
+LOG_TAIL = 6_000
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}: {meaning}")
+
+
+def pytest_report_header() -> list[str]:
+    gunicorn = parity_gunicorn()
+    return [
+        f"server under test: {' '.join(under_test().argv)}",
+        f"parity Gunicorn: {' '.join(gunicorn.argv) if gunicorn else 'RGUNICORN_PARITY_PYTHON not set'}",
+    ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not under_test().is_gunicorn:
+        return
+    for item in items:
+        for name in ("gunicorn_bug", "ours"):
+            if mark := item.get_closest_marker(name):
+                item.add_marker(pytest.mark.skip(reason=f"{name}: {mark.args[0]}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Iterator[pytest.TestReport]:
+    report = yield
+    if report.failed:
+        for server in LIVE:
+            title = f"log of {' '.join(server.command.argv)} {server.app} in {server.directory}"
+            report.sections.append((title, server.log()[-LOG_TAIL:]))
+    return report
+
+
+@pytest.fixture(scope="session")
+def command() -> Command:
+    """The server under test."""
+    return under_test()
+
+
+@pytest.fixture
+def spawn(tmp_path: Path, command: Command) -> Iterator[Spawn]:
+    """Starts servers that end with the test."""
+    with contextlib.ExitStack() as stack:
+        yield spawner(stack, tmp_path, command)
+
+
+@pytest.fixture(scope="module")
+def module_spawn(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Iterator[Spawn]:
+    """Starts servers that all tests of a module share."""
+    with contextlib.ExitStack() as stack:
+        yield spawner(stack, tmp_path_factory.mktemp("server"), command)
+
+
+@pytest.fixture(scope="session")
+def gunicorn() -> Command:
+    """Real Gunicorn 27.0.1 of the parity suite."""
+    found = parity_gunicorn()
+    if found is None:
+        pytest.skip("RGUNICORN_PARITY_PYTHON is not set: `make test` installs Gunicorn and sets it")
+    return found
