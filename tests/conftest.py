@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,10 +23,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_report_header() -> list[str]:
     gunicorn = parity_gunicorn()
-    return [
-        f"server under test: {' '.join(under_test().argv)}",
-        f"parity Gunicorn: {' '.join(gunicorn.argv) if gunicorn else 'RGUNICORN_PARITY_PYTHON not set'}",
-    ]
+    beside = " ".join(gunicorn.argv) if gunicorn else "RGUNICORN_PARITY_PYTHON is not set"
+    return [f"server under test: {' '.join(under_test().argv)}", f"parity Gunicorn: {beside}"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +36,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=f"{name}: {mark.args[0]}"))
 
 
+LOG_SEEN: dict[int, int] = {}
+"""How much of each live server's log belongs to the tests before this one, by master pid."""
+
+
+def pytest_runtest_setup() -> None:
+    LOG_SEEN.clear()
+    LOG_SEEN.update({server.pid: len(server.log()) for server in LIVE})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -46,8 +52,11 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for server in LIVE:
+            news = server.log()[LOG_SEEN.get(server.pid, 0) :]
+            if not news:
+                continue
             title = f"log of {' '.join(server.command.argv)} {server.app} in {server.directory}"
-            report.sections.append((title, server.log()[-LOG_TAIL:]))
+            report.sections.append((title, news[-LOG_TAIL:]))
     return report
 
 
@@ -60,15 +69,15 @@ def command() -> Command:
 @pytest.fixture
 def spawn(tmp_path: Path, command: Command) -> Iterator[Spawn]:
     """Starts servers that end with the test."""
-    with contextlib.ExitStack() as stack:
-        yield spawner(stack, tmp_path, command)
+    with spawner(tmp_path, command) as started:
+        yield started
 
 
 @pytest.fixture(scope="module")
 def module_spawn(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Iterator[Spawn]:
     """Starts servers that all tests of a module share."""
-    with contextlib.ExitStack() as stack:
-        yield spawner(stack, tmp_path_factory.mktemp("server"), command)
+    with spawner(tmp_path_factory.mktemp("server"), command) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 The ones in `VALIDATED` are WSGI by the letter and wrapped in `wsgiref.validate`, which raises when
 the *server* breaks PEP 3333. The ones in `ROUGH` break it themselves, or must hand the server their
-very own objects. Any other path gives the environ, validated unless it is `*` or `/`.
+very own objects. Any other path gives the environ.
 """
 
 from wsgiref.validate import validator
@@ -39,6 +39,7 @@ VALIDATED = {
 }
 
 ROUGH = {
+    "*": dump,
     "102": responses.processing,
     "body-204": responses.body_anyway,
     "call": bodies.call,
@@ -51,6 +52,7 @@ ROUGH = {
     "file-range": files.with_length,
     "no-start": broken.no_start_response,
     "not-bytes": broken.not_bytes,
+    "odd-method": dump,
     "start": broken.start,
     "twice": broken.starts_twice,
 }
@@ -59,5 +61,5 @@ APPS = {name: validator(handler) for name, handler in VALIDATED.items()} | ROUGH
 
 
 def app(environ, start_response):
-    name = environ["PATH_INFO"].partition("/")[2].partition("/")[0]
-    return APPS.get(name, APPS["environ"] if name else dump)(environ, start_response)
+    name = environ["PATH_INFO"].lstrip("/").partition("/")[0]
+    return APPS.get(name, APPS["environ"])(environ, start_response)

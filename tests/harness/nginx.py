@@ -91,7 +91,9 @@ def nginx(
             buffering="on" if buffering else "off",
             keepalive="keepalive 8;" if keepalive else "",
             version="1.1",
-            upstream=f"unix:{upstream}" if isinstance(upstream, str) else f"127.0.0.1:{upstream[1]}",
+            upstream=f"unix:{upstream}"
+            if isinstance(upstream, str)
+            else f"127.0.0.1:{upstream[1]}",
         )
     )
     # nginx started by root drops to `nobody`, who could not enter pytest's private directories.

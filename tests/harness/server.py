@@ -1,7 +1,7 @@
 """A server under test: started in a session of its own, watched, and always ended by its pid.
 
-Which server it is comes from `RGUNICORN_UNDER_TEST`, a command such as `/venv/bin/python -m gunicorn`;
-without it `python -m rgunicorn` of the interpreter that runs pytest.
+Which server it is comes from `RGUNICORN_UNDER_TEST`, a command such as
+`/venv/bin/python -m gunicorn`; without it `python -m rgunicorn` of the interpreter that runs pytest.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def free_port() -> int:
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """This process's environment without what configures a server, with the fixture apps importable."""
+    """Our environment without what configures a server, with the fixture apps importable."""
     env = {name: value for name, value in os.environ.items() if name not in FOREIGN_ENV}
     env["PYTHONPATH"] = str(APPS)
     env["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -216,7 +216,7 @@ class Server:
         if self.process is None:
             return
         if self.running():
-            self.process.terminate()
+            self.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(5)
         # start_new_session made the master's pid the process group of all it forked.
@@ -247,17 +247,6 @@ LIVE: list[Server] = []
 """Servers of the running tests: what a failing test dumps."""
 
 
-@contextlib.contextmanager
-def running(server: Server) -> Iterator[Server]:
-    """Registers `server` for the failure report and ends it afterwards, started or not."""
-    LIVE.append(server)
-    try:
-        yield server
-    finally:
-        server.end()
-        LIVE.remove(server)
-
-
 Spawn = Callable[..., Server]
 """`spawn(app, transport="tcp", ready=True, **fields of Server)`: what the fixtures hand out."""
 
@@ -265,9 +254,10 @@ Kitchen = Callable[..., Server]
 """`kitchen(env={...}, **settings)`: a server with every little app, shared by a module's tests."""
 
 
-def spawner(stack: contextlib.ExitStack, root: Path, default: Command) -> Spawn:
-    """A function that starts servers below `root`; each ends with `stack`."""
-    count = 0
+@contextlib.contextmanager
+def spawner(root: Path, default: Command) -> Iterator[Spawn]:
+    """A function that starts servers below `root`. Afterwards all of them are ended, together."""
+    servers: list[Server] = []
 
     def spawn(
         app: str | None,
@@ -276,15 +266,23 @@ def spawner(stack: contextlib.ExitStack, root: Path, default: Command) -> Spawn:
         command: Command = default,
         **fields: object,
     ) -> Server:
-        nonlocal count
-        count += 1
-        directory = root / f"{command.name}-{count}"
+        directory = root / f"{command.name}-{len(servers) + 1}"
         directory.mkdir(parents=True)
         address: Address = ("127.0.0.1", free_port())
         if transport == "unix":
             address = str(directory / "s.sock")
         server = Server(command, app, directory, address, **fields)  # type: ignore[arg-type]
-        stack.enter_context(running(server)).start()
+        servers.append(server)
+        LIVE.append(server)
+        server.start()
         return server.wait_ready() if ready else server
 
-    return spawn
+    try:
+        yield spawn
+    finally:
+        for server in servers:
+            if server.running():
+                server.send_signal(signal.SIGTERM)
+        for server in servers:
+            server.end()
+            LIVE.remove(server)
