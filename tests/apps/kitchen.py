@@ -53,6 +53,7 @@ ROUGH = {
     "no-start": broken.no_start_response,
     "not-bytes": broken.not_bytes,
     "odd-method": dump,
+    "slow": responses.waits_for_client,
     "start": broken.start,
     "twice": broken.starts_twice,
 }

@@ -68,6 +68,16 @@ def processing(environ, start_response):
     return []
 
 
+def waits_for_client(environ, start_response):
+    """The second item comes when the client, having seen the first, ends its side."""
+    start_response("200 OK", [TEXT])
+    yield b"first"
+    environ["wsgi.input"].read()
+    sock = environ["gunicorn.socket"]
+    sock.recv(1)
+    yield b"second"
+
+
 def write(environ, start_response):
     send = start_response("200 OK", [TEXT])
     send(b"written,")

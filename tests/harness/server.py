@@ -1,7 +1,7 @@
 """A server under test: started in a session of its own, watched, and always ended by its pid.
 
 Which server it is comes from `RGUNICORN_UNDER_TEST`, a command such as
-`/venv/bin/python -m gunicorn`; without it `python -m rgunicorn` of the interpreter that runs pytest.
+`/venv/bin/python -m gunicorn`; without it `python -m rgunicorn` of the interpreter pytest runs in.
 """
 
 from __future__ import annotations

@@ -108,6 +108,7 @@ def test_forwarder_headers(
         assert "HTTP_X_UNDER" not in environ(others.address, "X_Under: 1")
 
 
+@pytest.mark.gunicorn_bug("a dropped name does not count for limit_request_fields")
 def test_dropped_names_count_for_the_limit(kitchen: Kitchen) -> None:
     server = kitchen(limit_request_fields=5)
     names = [f"X_{i}: v" for i in range(4)]
