@@ -206,3 +206,11 @@ def test_refused(server: Server, name: str) -> None:
     same(answer, error_response(status, reason, message))
     assert server.workers() == workers
     assert b"Hello" in exchange(server.address, get("/hello"))
+
+
+@pytest.mark.gunicorn_bug("the reason phrase of 501 is `Bad Request`")
+def test_unsupported_coding(server: Server) -> None:
+    same(
+        exchange(server.address, field("Transfer-Encoding: br, chunked")),
+        error_response(501, "Not Implemented", "Unsupported transfer coding: 'br'"),
+    )
