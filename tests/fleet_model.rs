@@ -4,6 +4,8 @@
 //! The model is a toy machine: processes that live until they are killed or decide to end, and a
 //! caller that performs the actions to the letter.
 
+#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test")]
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
