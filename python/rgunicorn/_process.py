@@ -1,0 +1,115 @@
+"""What a process does to itself: background, identity, title, working directory."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+
+def _load_setproctitle() -> Callable[[str], None] | None:
+    if sys.platform == "darwin":
+        # setproctitle crashes forked processes there (gunicorn issue 3021).
+        return None
+    try:
+        setproctitle = import_module("setproctitle")
+    except ImportError:
+        return None
+    # It looks for argv's memory on first use and finds it only while the environment is
+    # unchanged; systemd's variables are about to be removed (gunicorn issue 3430).
+    setproctitle.getproctitle()
+    set_title: Callable[[str], None] = setproctitle.setproctitle
+    return set_title
+
+
+_set_title = _load_setproctitle()
+
+
+def _setproctitle(title: str) -> None:
+    """Shows `title` in process lists when `setproctitle` is installed, else does nothing."""
+    if _set_title is not None:
+        _set_title(f"gunicorn: {title}")
+
+
+def getcwd() -> str:
+    """The working directory, as the shell spells it (`PWD`) when that is the same directory."""
+    cwd = os.getcwd()
+    spelled = os.environ.get("PWD")
+    if not spelled:
+        return cwd
+    try:
+        return spelled if os.path.samefile(spelled, cwd) else cwd
+    except OSError:
+        return cwd
+
+
+def daemonize(enable_stdio_inheritance: bool = False) -> None:
+    """Puts this process into the background, in a session of its own, with umask 022.
+
+    The callers' two parents exit with 0. Nothing happens in a master that was re-executed
+    (`GUNICORN_FD` is set): its parent is in the background already.
+
+    Args:
+        enable_stdio_inheritance: keep stdout and stderr where they are not terminals; else both
+            go to /dev/null. stdin always does.
+    """
+    if "GUNICORN_FD" in os.environ:
+        return
+
+    for become_leader in (True, False):
+        # A session leader could get a controlling terminal back, so its child goes on instead.
+        if os.fork():
+            os._exit(0)
+        if become_leader:
+            os.setsid()
+    os.umask(0o22)
+
+    null = os.open(os.devnull, os.O_RDWR)
+    # PEP 446: with one of 0-2 closed at the start, `null` may be that descriptor itself.
+    os.set_inheritable(null, True)
+    os.dup2(null, 0)
+    for fd in (1, 2):
+        if not enable_stdio_inheritance or os.isatty(fd):
+            os.dup2(null, fd)
+    if null > 2:
+        os.close(null)
+
+
+def get_username(uid: int) -> str:
+    """Login name of a user id; KeyError when there is none."""
+    import pwd
+
+    return pwd.getpwuid(uid).pw_name
+
+
+def set_owner_process(uid: int, gid: int, initgroups: bool = False) -> None:
+    """Makes this process run as `uid` and `gid`; 0 leaves the one it belongs to alone.
+
+    Args:
+        initgroups: also take the user's supplementary groups; skipped for a uid without a name.
+    """
+    if gid:
+        username = None
+        if initgroups and uid:
+            try:
+                username = get_username(uid)
+            except KeyError:
+                # A uid without a passwd entry (containers) has no groups to take.
+                username = None
+        if username is not None:
+            os.initgroups(username, gid)
+            # initgroups(3) leaves the primary group as it was.
+            os.setgid(gid)
+        elif gid != os.getgid():
+            os.setgid(gid)
+
+    if uid and uid != os.getuid():
+        os.setuid(uid)
+
+
+def seed() -> None:
+    """Reseeds `random`, which a forked worker would share with its siblings."""
+    import random
+
+    random.seed(os.urandom(64))

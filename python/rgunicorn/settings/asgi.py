@@ -1,0 +1,134 @@
+"""ASGI, and the choice of a request parser."""
+
+from __future__ import annotations
+
+from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.validators import lower, one_of, validate_pos_int, validate_string
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rgunicorn.config import Config
+
+_ASGI = Unbuilt(
+    "the asgi worker", "serve ASGI applications with Gunicorn or uvicorn; this setting is theirs"
+)
+
+
+def validate_asgi_loop(val: Any) -> str:
+    """auto, asyncio or uvloop."""
+    words = ("auto", "asyncio", "uvloop")
+    return "auto" if val is None else one_of(lower(val), words, "ASGI loop")
+
+
+def validate_asgi_lifespan(val: Any) -> str:
+    """auto, on or off."""
+    words = ("auto", "on", "off")
+    return "auto" if val is None else one_of(lower(val), words, "ASGI lifespan")
+
+
+def validate_http_parser(val: Any) -> str:
+    """auto, fast or python."""
+    if val is None:
+        return "auto"
+    if not isinstance(val, str):
+        raise TypeError("http_parser must be a string")
+    word = val.lower().strip()
+    if word not in ("auto", "fast", "python"):
+        raise ValueError("http_parser must be one of: auto, fast, python")
+    return word
+
+
+class ASGILoop(Setting):
+    name = "asgi_loop"
+    section = "Worker Processes"
+    cli = ["--asgi-loop"]
+    meta = "STRING"
+    validator = validate_asgi_loop
+    default = "auto"
+    unbuilt = _ASGI
+    desc = """\
+        Event loop of the asgi worker: `auto`, `asyncio` or `uvloop`.
+        """
+
+
+class ASGILifespan(Setting):
+    name = "asgi_lifespan"
+    section = "Worker Processes"
+    cli = ["--asgi-lifespan"]
+    meta = "STRING"
+    validator = validate_asgi_lifespan
+    default = "auto"
+    unbuilt = _ASGI
+    desc = """\
+        Whether the asgi worker speaks the lifespan protocol: `auto`, `on` or `off`.
+        """
+
+
+class ASGIDisconnectGracePeriod(Setting):
+    name = "asgi_disconnect_grace_period"
+    section = "Worker Processes"
+    cli = ["--asgi-disconnect-grace-period"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 3
+    unbuilt = _ASGI
+    desc = """\
+        Seconds that an ASGI application may go on after its client has left.
+        """
+
+
+class WebSocketMaxMessageSize(Setting):
+    name = "websocket_max_message_size"
+    section = "Worker Processes"
+    cli = ["--websocket-max-message-size"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 16777216
+    unbuilt = _ASGI
+    desc = """\
+        Largest WebSocket message in bytes that the asgi worker accepts; 0 for any size.
+        """
+
+
+class HttpParser(Setting):
+    name = "http_parser"
+    section = "Worker Processes"
+    cli = ["--http-parser"]
+    meta = "STRING"
+    validator = validate_http_parser
+    default = "auto"
+    unbuilt = Unbuilt(
+        "Gunicorn's C parser (gunicorn_h1c)",
+        "leave http_parser at 'auto': the parser here is native code already",
+    )
+    desc = """\
+        Request parser; there is one here, in Rust, for `auto` and for `python`.
+
+        Gunicorn chooses between a parser in Python and one in C (`fast`). `auto` and `python`
+        both mean rgunicorn's own parser, which follows the rules of Gunicorn's Python parser;
+        `fast` asks for a package that rgunicorn does not use and is refused.
+        """
+
+    def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
+        return self.unbuilt if self.value == "fast" else None
+
+
+class RootPath(Setting):
+    name = "root_path"
+    section = "Server Mechanics"
+    cli = ["--root-path"]
+    meta = "STRING"
+    validator = validate_string
+    default = ""
+    unbuilt = Unbuilt(
+        "the asgi worker",
+        "for a WSGI application, set the environment variable SCRIPT_NAME or let the proxy send "
+        "it (see forwarder_headers)",
+    )
+    desc = """\
+        The path under which an ASGI application is mounted.
+        """

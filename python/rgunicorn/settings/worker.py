@@ -1,0 +1,191 @@
+"""How many workers there are, of what kind, and how long they may take."""
+
+from __future__ import annotations
+
+import os
+
+from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.validators import validate_class, validate_pos_int
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rgunicorn.config import Config
+
+
+def _web_concurrency() -> int | str:
+    raw = os.environ.get("WEB_CONCURRENCY", "1")
+    try:
+        return int(raw)
+    except ValueError:
+        # Kept as text: refused with its name when a `Config` is made, not by an import.
+        return raw
+
+
+class Workers(Setting):
+    name = "workers"
+    section = "Worker Processes"
+    cli = ["-w", "--workers"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = _web_concurrency()
+    default_doc = "`WEB_CONCURRENCY` if it is in the environment, else `1`"
+    default_env = "WEB_CONCURRENCY"
+    desc = """\
+        How many processes handle requests.
+
+        Each sync worker runs one request at a time, so this is the number of requests that run
+        at once. Start with the number of CPUs for an application that computes, with two to four
+        times as many for one that waits for a database, and measure. Memory grows with every
+        worker; `preload_app` shares part of it.
+
+        TTIN and TTOU signals change the number while the server runs, until the next HUP.
+        """
+
+
+class WorkerClass(Setting):
+    name = "worker_class"
+    section = "Worker Processes"
+    cli = ["-k", "--worker-class"]
+    meta = "STRING"
+    validator = validate_class
+    default = "sync"
+    desc = """\
+        The kind of worker.
+
+        `sync`, the dotted name of a subclass of `gunicorn.workers.base.Worker` or of
+        `gunicorn.workers.sync.SyncWorker`, `egg:DISTRIBUTION#NAME` for an entry point in the
+        group `gunicorn.workers`, or, in a config file, a class or a function that returns one.
+
+        The other classes of Gunicorn (`gthread`, `gevent`, `gevent_wsgi`, `gevent_pywsgi`,
+        `tornado`, `asgi`) are not built yet and are refused at boot.
+        """
+
+    def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
+        from rgunicorn.settings.unbuilt import unbuilt_worker
+
+        return unbuilt_worker(self.value)
+
+
+class WorkerThreads(Setting):
+    name = "threads"
+    section = "Worker Processes"
+    cli = ["--threads"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 1
+    unbuilt = Unbuilt("the gthread worker", "leave threads at 1 and raise workers (-w)")
+    desc = """\
+        How many threads of each worker run the application.
+
+        More than 1 turns the sync worker into the gthread worker. Other worker classes take no
+        notice of it.
+        """
+
+    def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
+        # Gunicorn's own test for "would become gthread".
+        kind: Any = cfg.settings["worker_class"].get()
+        is_sync = isinstance(kind, str) and (kind == "sync" or kind.endswith("SyncWorker"))
+        return self.unbuilt if is_sync and self.value > 1 else None
+
+
+class WorkerConnections(Setting):
+    name = "worker_connections"
+    section = "Worker Processes"
+    cli = ["--worker-connections"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 1000
+    desc = """\
+        How many clients a gthread or gevent worker keeps connected at most.
+
+        The sync worker takes no notice of it, here as in Gunicorn.
+        """
+
+
+class MaxRequests(Setting):
+    name = "max_requests"
+    section = "Worker Processes"
+    cli = ["--max-requests"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 0
+    desc = """\
+        Replace a worker after this many requests; 0 means never.
+
+        A blunt but effective guard against memory leaks. The worker finishes the request it
+        is working on. Use `max_requests_jitter` as well when there are several workers.
+        """
+
+
+class MaxRequestsJitter(Setting):
+    name = "max_requests_jitter"
+    section = "Worker Processes"
+    cli = ["--max-requests-jitter"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 0
+    desc = """\
+        Add a random number from 0 to this one to `max_requests`, for each worker anew.
+
+        Keeps workers that were started together from being replaced together.
+        """
+
+
+class Timeout(Setting):
+    name = "timeout"
+    section = "Worker Processes"
+    cli = ["-t", "--timeout"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 30
+    desc = """\
+        Seconds without a sign of life after which a worker is killed and replaced.
+
+        A sync worker gives no sign of life while the application runs, so this is also the
+        longest time that one request may take. Clients that send or read slowly do not count:
+        they never hold the worker. 0 switches the watch off. The worker gets SIGABRT first, so
+        that `worker_abort` can say where it was stuck, and SIGKILL a second later.
+        """
+
+
+class GracefulTimeout(Setting):
+    name = "graceful_timeout"
+    section = "Worker Processes"
+    cli = ["--graceful-timeout"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 30
+    desc = """\
+        Seconds that requests may still take after TERM or HUP.
+
+        Workers that are busy longer are killed. Keep it below the time that your process
+        manager waits before it kills the server itself (10 seconds under Docker, 30 on
+        Kubernetes, 90 under systemd unless you changed them).
+        """
+
+
+class Keepalive(Setting):
+    name = "keepalive"
+    section = "Worker Processes"
+    cli = ["--keep-alive"]
+    meta = "INT"
+    type = int
+    validator = validate_pos_int
+    default = 2
+    desc = """\
+        Seconds that an idle connection is kept open for its next request; 0 keeps none.
+
+        The sync worker closes every connection after one request, as in Gunicorn, unless
+        `sync_keepalive` is on. Behind a load balancer that reuses connections, set this higher
+        than the load balancer's own idle time, or it will now and then write to a connection
+        that is being closed.
+        """
