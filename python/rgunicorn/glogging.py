@@ -1,0 +1,396 @@
+"""Gunicorn's logger: `gunicorn.error` and `gunicorn.access` on the standard `logging` package.
+
+The names here, public and private, are Gunicorn's: subclasses in the wild override `setup`,
+`access`, `atoms` and `now`, and call `_set_handler` from their own `setup`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime
+import functools
+import json
+import logging
+import logging.config
+import logging.handlers
+import os
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
+
+from rgunicorn import logfiles
+from rgunicorn.atoms import SafeAtoms, atoms_of
+from rgunicorn.syslog import SYSLOG_FACILITIES, parse_syslog_address
+
+__all__ = [
+    "CONFIG_DEFAULTS",
+    "SYSLOG_FACILITIES",
+    "Logger",
+    "SafeAtoms",
+    "loggers",
+    "parse_syslog_address",
+]
+
+_STANDARD_FDS = (1, 2)
+
+_LINE_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
+_DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
+
+
+def _console(stream: str) -> dict[str, Any]:
+    return {"class": "logging.StreamHandler", "formatter": "generic", "stream": stream}
+
+
+def _on(handler: str, name: str) -> dict[str, Any]:
+    return {"level": "INFO", "handlers": [handler], "propagate": True, "qualname": name}
+
+
+# What `logconfig_dict` and `logconfig_json` replace keys of.
+CONFIG_DEFAULTS: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "root": {"level": "INFO", "handlers": ["console"]},
+    "loggers": {
+        "gunicorn.error": _on("error_console", "gunicorn.error"),
+        "gunicorn.access": _on("console", "gunicorn.access"),
+    },
+    "handlers": {
+        "console": _console("ext://sys.stdout"),
+        "error_console": _console("ext://sys.stderr"),
+    },
+    "formatters": {
+        "generic": {
+            "format": _LINE_FORMAT,
+            "datefmt": _DATE_FORMAT,
+            "class": "logging.Formatter",
+        },
+    },
+}
+
+
+def loggers() -> list[logging.Logger]:
+    """All loggers made so far, the root logger left out."""
+    made = list(logging.root.manager.loggerDict.values())
+    return [logger for logger in made if isinstance(logger, logging.Logger)]
+
+
+class Logger:
+    """What `server.log` and `worker.log` are; `logger_class` names it or a subclass.
+
+    Args:
+        cfg: the configuration; its logging settings, `user`, `group` and `proc_name` are read.
+
+    Raises:
+        RuntimeError: a log file, syslog target or logging configuration that can't be used.
+    """
+
+    LOG_LEVELS = {
+        "critical": logging.CRITICAL,
+        "error": logging.ERROR,
+        "warning": logging.WARNING,
+        "info": logging.INFO,
+        "debug": logging.DEBUG,
+    }
+    loglevel = logging.INFO
+
+    error_fmt = _LINE_FORMAT
+    datefmt = _DATE_FORMAT
+    access_fmt = "%(message)s"
+    syslog_fmt = "[%(process)d] %(message)s"
+
+    atoms_wrapper_class: type[Any] = SafeAtoms
+
+    def __init__(self, cfg: Any) -> None:
+        self.error_log = logging.getLogger("gunicorn.error")
+        self.error_log.propagate = False
+        self.access_log = logging.getLogger("gunicorn.access")
+        self.access_log.propagate = False
+        self.error_handlers: list[logging.Handler] = []
+        self.access_handlers: list[logging.Handler] = []
+        self.logfile: TextIO | None = None
+        # Re-entrant: a second USR1 may interrupt the handler of the first.
+        self.lock = threading.RLock()
+        self.cfg = cfg
+        self.setup(cfg)
+
+    def setup(self, cfg: Any) -> None:
+        """Puts the handlers of `cfg` on both loggers, in place of ours from an earlier call.
+
+        When that fails (RuntimeError), those from the earlier call go on: a reload with a broken
+        configuration must not silence the server.
+        """
+        before, level = vars(self).copy(), self.error_log.level
+        old = [(log, it) for log in (self.error_log, self.access_log) for it in _own_handlers(log)]
+        for log, handler in old:
+            log.removeHandler(handler)
+        try:
+            self._setup_handlers(cfg)
+        except BaseException:
+            vars(self).update(before)
+            self.error_log.setLevel(level)
+            for log in (self.error_log, self.access_log):
+                self._drop_handlers(log)
+            for log, handler in old:
+                log.addHandler(handler)
+            raise
+        for _, handler in old:
+            handler.close()
+
+    def _setup_handlers(self, cfg: Any) -> None:
+        self.cfg = cfg
+        self._access_log_enabled = self._compute_access_log_enabled()
+        self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
+        self.error_log.setLevel(self.loglevel)
+        self.access_log.setLevel(logging.INFO)
+
+        error_format = logging.Formatter(self.error_fmt, self.datefmt)
+        self._set_handler(self.error_log, cfg.errorlog, error_format)
+        if cfg.accesslog is not None:
+            access_format = logging.Formatter(self.access_fmt)
+            self._set_handler(self.access_log, cfg.accesslog, access_format, stream=sys.stdout)
+        if cfg.syslog:
+            self._set_syslog_handler(self.error_log, cfg, self.syslog_fmt, "error")
+            if not cfg.disable_redirect_access_to_syslog:
+                self._set_syslog_handler(self.access_log, cfg, self.syslog_fmt, "access")
+        self._apply_logconfig(cfg)
+        # Last: nothing may fail behind it, for it can't be undone.
+        if cfg.capture_output and cfg.errorlog != "-":
+            self._capture_output(cfg.errorlog)
+
+    def critical(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.error_log.critical(msg, *args, **kwargs)
+
+    def error(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.error_log.error(msg, *args, **kwargs)
+
+    def warning(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.error_log.warning(msg, *args, **kwargs)
+
+    def info(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.error_log.info(msg, *args, **kwargs)
+
+    def debug(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.error_log.debug(msg, *args, **kwargs)
+
+    def exception(self, msg: object, *args: object, **kwargs: Any) -> None:
+        self.error_log.exception(msg, *args, **kwargs)
+
+    def log(self, lvl: int | str, msg: object, *args: object, **kwargs: Any) -> None:
+        """Logs at a level given by number or name; an unknown name is info."""
+        if isinstance(lvl, str):
+            lvl = self.LOG_LEVELS.get(lvl.lower(), logging.INFO)
+        self.error_log.log(lvl, msg, *args, **kwargs)
+
+    @property
+    def access_log_enabled(self) -> bool:
+        """Whether `access` writes anything; a subclass's `setup` need not have called ours."""
+        enabled = getattr(self, "_access_log_enabled", None)
+        return self._compute_access_log_enabled() if enabled is None else enabled
+
+    def _compute_access_log_enabled(self) -> bool:
+        cfg = self.cfg
+        to_syslog = cfg.syslog and not cfg.disable_redirect_access_to_syslog
+        logconfig = cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json
+        return bool(cfg.accesslog or logconfig or to_syslog)
+
+    def access(
+        self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: datetime.timedelta
+    ) -> None:
+        """Writes the access line of one request.
+
+        The record's `msg` is `access_log_format` and its `args` the wrapped atoms: filters in the
+        wild read both.
+
+        Args:
+            resp: has `status`, `headers` and `sent`.
+            req: has `headers`, or is those headers: pairs, or a mapping.
+            environ: the WSGI environ, as the app left it.
+            request_time: from the request to the end of the response.
+        """
+        if not self.access_log_enabled:
+            return
+        atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
+        try:
+            self.access_log.info(self.cfg.access_log_format, atoms)
+        except Exception:
+            self.error(traceback.format_exc())
+
+    def atoms(
+        self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: datetime.timedelta
+    ) -> dict[str, Any]:
+        """The value of each access log atom, not yet escaped; arguments as in `access`."""
+        return atoms_of(resp, req, environ, request_time, self.now(), self._get_user)
+
+    def now(self) -> str:
+        """The local time as the Common Log Format has it."""
+        return time.strftime("[%d/%b/%Y:%H:%M:%S %z]")
+
+    def native_access_fd(self) -> int | None:
+        """The file descriptor that Rust may write rendered access lines to itself.
+
+        None when somebody may see the difference: then `access` must be called for each request.
+        The answer holds until a signal or hook changes the logging; ask again after fork and USR1.
+        """
+        from rgunicorn import native_access
+
+        stream = native_access.stream_of(self)
+        return None if stream is None else stream.fileno()
+
+    def native_access_flush(self) -> Callable[[], None] | None:
+        """What to call before a line goes to `native_access_fd`, if anything.
+
+        On standard output Python's own handler flushes what the app has printed, line by line;
+        an app in a container whose `print` shows up relies on it.
+        """
+        from rgunicorn import native_access
+
+        stream = native_access.stream_of(self)
+        standard = (sys.stdout, sys.__stdout__)
+        return stream.flush if stream is not None and stream in standard else None
+
+    def reopen_files(self) -> None:
+        """Opens the log files of all loggers, root included, again by name (USR1).
+
+        Safe inside a signal handler, at whatever point of a write it came. A file that can't be
+        opened goes on as it is, and the error log says so.
+        """
+        owner = (self.cfg.user, self.cfg.group)
+        if self.logfile is not None:
+            with self.lock:
+                fds = (self.logfile.fileno(), *_STANDARD_FDS)
+                self._reopen(lambda: logfiles.replace(self.cfg.errorlog, fds, owner))
+        for handler in logfiles.file_handlers([logging.root, *loggers()]):
+            ours = owner if getattr(handler, "_gunicorn", False) else None
+            self._reopen(functools.partial(logfiles.reopen, handler, ours))
+
+    def close_on_exec(self) -> None:
+        """Keeps the log files out of the programs the app starts."""
+        for handler in logfiles.file_handlers([logging.root, *loggers()]):
+            with logfiles.held(handler):
+                if handler.stream is not None:
+                    os.set_inheritable(handler.stream.fileno(), False)
+
+    def _reopen(self, reopen: Callable[[], None]) -> None:
+        try:
+            reopen()
+        except OSError as exc:
+            self.error("Can't reopen log file: %s", exc)
+
+    def _apply_logconfig(self, cfg: Any) -> None:
+        if cfg.logconfig_dict:
+            _dict_config(cfg.logconfig_dict)
+        elif cfg.logconfig_json:
+            # Gunicorn goes on without a file that is not there.
+            if os.path.exists(cfg.logconfig_json):
+                with open(cfg.logconfig_json, encoding="utf-8") as file:
+                    _dict_config(file)
+        elif cfg.logconfig:
+            if not os.path.exists(cfg.logconfig):
+                raise RuntimeError(f"Error: log config '{cfg.logconfig}' not found")
+            here = os.path.dirname(cfg.logconfig)
+            logging.config.fileConfig(
+                cfg.logconfig,
+                defaults={"__file__": cfg.logconfig, "here": here},
+                disable_existing_loggers=False,
+            )
+        else:
+            return
+
+        # logging.config closes every handler there was. Ours open again now, while this process
+        # still has the rights to, not with the first line of a worker that has given them up.
+        for handler in _own_handlers(self.error_log) + _own_handlers(self.access_log):
+            if isinstance(handler, logging.FileHandler) and handler.stream is None:
+                handler.stream = handler._open()
+
+    def _capture_output(self, path: str) -> None:
+        """Points standard output and error at the error log file."""
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        new = open(path, "a+")  # noqa: SIM115
+        for fd in _STANDARD_FDS:
+            os.dup2(new.fileno(), fd)
+        with self.lock:
+            if self.logfile is not None:
+                self.logfile.close()
+            self.logfile = new
+
+    def _drop_handlers(self, log: logging.Logger) -> None:
+        for handler in _own_handlers(log):
+            log.removeHandler(handler)
+            handler.close()
+
+    def _get_gunicorn_handler(self, log: logging.Logger) -> logging.Handler | None:
+        return next(iter(_own_handlers(log)), None)
+
+    def _set_handler(
+        self,
+        log: logging.Logger,
+        output: str | None,
+        fmt: logging.Formatter,
+        stream: TextIO | None = None,
+    ) -> None:
+        """Gives `log` a handler of ours for a file, or for `stream` (default stderr) if `-`."""
+        self._drop_handlers(log)
+        if output is None:
+            return
+
+        handler: logging.Handler
+        if output == "-":
+            handler = logging.StreamHandler(stream)
+        else:
+            logfiles.check_is_writable(output)
+            handler = logging.FileHandler(output)
+            logfiles.give_to(handler.stream.fileno(), (self.cfg.user, self.cfg.group))
+        self._add_handler(log, handler, fmt)
+
+    def _set_syslog_handler(self, log: logging.Logger, cfg: Any, fmt: str, name: str) -> None:
+        prefix = cfg.syslog_prefix or cfg.proc_name.replace(":", ".")
+        facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
+        if facility is None:
+            raise RuntimeError("unknown facility name")
+        socktype, address = parse_syslog_address(cfg.syslog_addr)
+        handler = logging.handlers.SysLogHandler(
+            address=address,
+            facility=facility,
+            socktype=socktype,  # type: ignore[arg-type]
+        )
+        self._add_handler(log, handler, logging.Formatter(f"gunicorn.{prefix}.{name}: {fmt}"))
+
+    def _add_handler(
+        self, log: logging.Logger, handler: logging.Handler, fmt: logging.Formatter
+    ) -> None:
+        handler.setFormatter(fmt)
+        handler._gunicorn = True  # type: ignore[attr-defined]
+        log.addHandler(handler)
+
+    def _get_user(self, environ: Mapping[str, Any]) -> str | None:
+        """The user of a Basic `Authorization` (RFC 7617), None when it names none."""
+        scheme, space, credentials = environ.get("HTTP_AUTHORIZATION", "").partition(" ")
+        if not space or not scheme.lower().startswith("basic"):
+            return None
+        try:
+            return base64.b64decode(credentials.encode()).split(b":", 1)[0].decode()
+        except (binascii.Error, UnicodeDecodeError) as exc:
+            self.debug("Couldn't get username: %s", exc)
+            return None
+
+
+def _own_handlers(log: logging.Logger) -> list[logging.Handler]:
+    return [handler for handler in log.handlers if getattr(handler, "_gunicorn", False)]
+
+
+def _dict_config(config: Any) -> None:
+    """Applies a `dictConfig` mapping over `CONFIG_DEFAULTS`, whole keys at a time.
+
+    Args:
+        config: the mapping, or a file with it as JSON.
+    """
+    try:
+        changes = config if isinstance(config, Mapping) else json.load(config)
+        logging.config.dictConfig({**CONFIG_DEFAULTS, **changes})
+    except (AttributeError, ImportError, ValueError, TypeError) as exc:
+        raise RuntimeError(str(exc)) from exc

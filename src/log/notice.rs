@@ -1,0 +1,227 @@
+//! What the engine wants said in the error log.
+//!
+//! The engine must not wait for Python's logging, nor flood it, so it queues these values and the
+//! Python floor says them once per loop turn. The words are Gunicorn's where Gunicorn has some.
+
+use std::fmt;
+
+/// One thing to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A request that breaks HTTP or the configured policy; it was answered with an error page.
+    InvalidRequest {
+        /// The peer's address without port; empty for a unix peer.
+        ip: String,
+        /// The parser's own words, client bytes in them already escaped.
+        error: String,
+    },
+    /// A system call on a connection failed in an unusual way.
+    SocketError {
+        /// As Python shows it, `[Errno 5] Input/output error`.
+        error: String,
+    },
+    /// `ECONNRESET`.
+    ConnectionReset,
+    /// `ENOTCONN`.
+    NotConnected,
+    /// `EPIPE`.
+    BrokenPipe,
+    /// The peer left in the middle of a request.
+    PrematureDisconnect {
+        /// What was missing.
+        error: String,
+    },
+    /// The error page did not reach the client.
+    ErrorPageUnsent,
+    /// The client made no progress for as long as the setting allows.
+    ClientTimeout {
+        /// The peer's address without port; empty for a unix peer.
+        ip: String,
+        /// What it was expected to do.
+        phase: Phase,
+    },
+    /// The app announced more body than it gave; the connection is closed so that the client sees it.
+    ShortResponse {
+        /// The request method.
+        method: String,
+        /// The request target.
+        uri: String,
+        /// Its `Content-Length` minus the bytes it gave.
+        missing: u64,
+    },
+    /// Body bytes for HEAD, 1xx, 204 or 304 (RFC 9110 section 6.4.1), dropped.
+    BodyOnNoBodyResponse {
+        /// The request method.
+        method: String,
+        /// Status code of the response.
+        status: u16,
+    },
+    /// This worker has served `max_requests`.
+    MaxRequests,
+    /// More was to be said in this loop turn than the queue takes.
+    Suppressed {
+        /// How many notices were left out.
+        count: u64,
+    },
+}
+
+impl Notice {
+    /// How loud to say it.
+    pub fn level(&self) -> Level {
+        match self {
+            Self::ConnectionReset
+            | Self::NotConnected
+            | Self::BrokenPipe
+            | Self::PrematureDisconnect { .. }
+            | Self::ErrorPageUnsent => Level::Debug,
+            Self::ClientTimeout { .. } | Self::MaxRequests => Level::Info,
+            Self::InvalidRequest { .. }
+            | Self::ShortResponse { .. }
+            | Self::BodyOnNoBodyResponse { .. }
+            | Self::Suppressed { .. } => Level::Warning,
+            Self::SocketError { .. } => Level::Error,
+        }
+    }
+
+    /// The Python logger to say it on; Gunicorn gives one warning to the response module's own.
+    pub fn logger(&self) -> &'static str {
+        match self {
+            Self::BodyOnNoBodyResponse { .. } => "gunicorn.http.wsgi",
+            _ => "gunicorn.error",
+        }
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::InvalidRequest { ip, error } => {
+                write!(f, "Invalid request from ip={ip}: {error}")
+            }
+            // Where Gunicorn shows a traceback, its last line.
+            Self::SocketError { error } => {
+                write!(f, "Socket error processing request.\nOSError: {error}")
+            }
+            Self::ConnectionReset => f.write_str("Ignoring connection reset"),
+            Self::NotConnected => f.write_str("Ignoring socket not connected"),
+            Self::BrokenPipe => f.write_str("Ignoring EPIPE"),
+            Self::PrematureDisconnect { error } => {
+                write!(f, "Ignored premature client disconnection. {error}")
+            }
+            Self::ErrorPageUnsent => f.write_str("Failed to send error message."),
+            Self::ClientTimeout { ip, phase } => write!(f, "Client timed out: ip={ip} {phase}"),
+            Self::ShortResponse { method, uri, missing } => write!(
+                f,
+                "Response to {method} {uri} is {missing} bytes shorter than its Content-Length; \
+                 closing the connection"
+            ),
+            Self::BodyOnNoBodyResponse { method, status } => write!(
+                f,
+                "WSGI app sent body bytes on a no-body response (method={method} \
+                 status={status}); dropping per RFC 9110."
+            ),
+            Self::MaxRequests => f.write_str("Autorestarting worker after current request."),
+            Self::Suppressed { count } => write!(f, "{count} more messages left out"),
+        }
+    }
+}
+
+/// What a client that timed out was expected to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Send the request head.
+    Head,
+    /// Send the request body.
+    Body,
+    /// Take the response.
+    Response,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Head => "sending the request head",
+            Self::Body => "sending the request body",
+            Self::Response => "receiving the response",
+        })
+    }
+}
+
+/// Python's logging levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Level {
+    /// `logging.DEBUG`
+    Debug = 10,
+    /// `logging.INFO`
+    Info = 20,
+    /// `logging.WARNING`
+    Warning = 30,
+    /// `logging.ERROR`
+    Error = 40,
+}
+
+impl Level {
+    /// The number Python's `Logger.log` takes.
+    pub fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Level, Notice, Phase};
+
+    #[test]
+    fn words_levels_and_loggers() {
+        let s = str::to_owned;
+        let cases = [
+            (
+                Notice::InvalidRequest { ip: s("10.0.0.1"), error: s("Invalid HTTP method: 'x'") },
+                Level::Warning,
+                "Invalid request from ip=10.0.0.1: Invalid HTTP method: 'x'",
+            ),
+            (
+                Notice::SocketError { error: s("[Errno 5] Input/output error") },
+                Level::Error,
+                "Socket error processing request.\nOSError: [Errno 5] Input/output error",
+            ),
+            (Notice::ConnectionReset, Level::Debug, "Ignoring connection reset"),
+            (Notice::NotConnected, Level::Debug, "Ignoring socket not connected"),
+            (Notice::BrokenPipe, Level::Debug, "Ignoring EPIPE"),
+            (
+                Notice::PrematureDisconnect { error: s("No more data after: b'GET'") },
+                Level::Debug,
+                "Ignored premature client disconnection. No more data after: b'GET'",
+            ),
+            (Notice::ErrorPageUnsent, Level::Debug, "Failed to send error message."),
+            (
+                Notice::ClientTimeout { ip: s("::1"), phase: Phase::Body },
+                Level::Info,
+                "Client timed out: ip=::1 sending the request body",
+            ),
+            (
+                Notice::ShortResponse { method: s("GET"), uri: s("/a"), missing: 7 },
+                Level::Warning,
+                "Response to GET /a is 7 bytes shorter than its Content-Length; closing the \
+                 connection",
+            ),
+            (Notice::MaxRequests, Level::Info, "Autorestarting worker after current request."),
+            (Notice::Suppressed { count: 3 }, Level::Warning, "3 more messages left out"),
+        ];
+        for (notice, level, words) in cases {
+            assert_eq!(notice.to_string(), words);
+            assert_eq!(notice.level(), level, "{notice:?}");
+            assert_eq!(notice.logger(), "gunicorn.error", "{notice:?}");
+        }
+
+        let notice = Notice::BodyOnNoBodyResponse { method: s("HEAD"), status: 200 };
+        assert_eq!(notice.level().number(), 30);
+        assert_eq!(notice.logger(), "gunicorn.http.wsgi");
+        assert_eq!(
+            notice.to_string(),
+            "WSGI app sent body bytes on a no-body response (method=HEAD status=200); dropping \
+             per RFC 9110."
+        );
+    }
+}
