@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::conn::{Conn, Phase, Watch};
 use super::reactor::Engine;
-use super::{App, Pulse, Refusal, Verdict};
+use super::{App, Refusal, Verdict};
 use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
 };
 use crate::sys::clock::Clock;
+use crate::sys::scoreboard::Slot;
 use crate::sys::spool::Spool;
 
 /// The client will not take any more of the response.
@@ -74,8 +75,8 @@ impl<'e, A: App> Exchange<'e, A> {
     }
 
     /// The worker's heartbeat, for those who wait elsewhere.
-    pub fn pulse(&self) -> Option<Pulse> {
-        self.engine.pulse.clone()
+    pub fn pulse(&self) -> Option<Slot> {
+        self.engine.pulse
     }
 
     /// Takes the request body.

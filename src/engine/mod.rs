@@ -24,7 +24,6 @@ pub mod sync;
 pub mod table;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::http::Policy;
@@ -104,6 +103,3 @@ pub struct Options {
     /// Longest sleep of the loop; also the pace of [`App::woken`] without signals.
     pub tick: Duration,
 }
-
-/// Called once per loop turn with the monotonic time in nanoseconds: the worker's heartbeat.
-pub type Pulse = Arc<dyn Fn(u64) + Send + Sync>;

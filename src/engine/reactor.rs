@@ -12,12 +12,13 @@ use super::deadlines::Deadlines;
 use super::drain::Drain;
 use super::refusal::Refusal;
 use super::table::Table;
-use super::{App, Options, Pulse};
+use super::{App, Options};
 use crate::http::Peer;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::poller::{Poller, Readiness, Token};
+use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
 
 /// Generation of tokens that name no connection.
@@ -61,7 +62,7 @@ pub struct Engine<A: App> {
     events: Vec<Readiness>,
     spare: Vec<Box<Conn<A>>>,
     inboxes: Vec<Vec<u8>>,
-    pub(super) pulse: Option<Pulse>,
+    pub(super) pulse: Option<Slot>,
 }
 
 impl<A: App> Engine<A> {
@@ -74,7 +75,7 @@ impl<A: App> Engine<A> {
         options: Options,
         listeners: Vec<Listener>,
         signals: Option<OwnedFd>,
-        pulse: Option<Pulse>,
+        pulse: Option<Slot>,
     ) -> io::Result<Self> {
         let poller = Poller::new()?;
         if let Some(fd) = &signals {
@@ -124,8 +125,8 @@ impl<A: App> Engine<A> {
         events.clear();
         let waited = self.poller.wait(Some(self.wait_for()), &mut events);
         self.clock.tick();
-        if let Some(pulse) = &self.pulse {
-            pulse(self.clock.now_ns());
+        if let Some(slot) = self.pulse {
+            slot.beat(self.clock.now_ns());
         }
         for event in &events {
             self.on_event(event);

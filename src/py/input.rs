@@ -11,10 +11,11 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::app::PyApp;
 use super::errors;
+use crate::engine::Exchange;
 use crate::engine::exchange::Body;
-use crate::engine::{Exchange, Pulse};
 use crate::http::{BodyDecoder, BodyEvent, ParseError};
 use crate::sys::clock::monotonic_ns;
+use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
 use crate::sys::spool::SpoolReader;
 
@@ -37,7 +38,7 @@ struct Rest {
     unseen: Vec<u8>,
     socket: OwnedFd,
     patience: Duration,
-    pulse: Option<Pulse>,
+    pulse: Option<Slot>,
 }
 
 enum Shortage {
@@ -242,8 +243,8 @@ impl Rest {
     /// Waits for bytes, a second at most: a slow client is no reason for the arbiter to think
     /// that the worker hangs.
     fn wait(&self) {
-        if let Some(pulse) = &self.pulse {
-            pulse(monotonic_ns());
+        if let Some(slot) = self.pulse {
+            slot.beat(monotonic_ns());
         }
         let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         // EINTR is as good as an event: the caller looks again.

@@ -2,14 +2,17 @@
 
 mod access;
 mod app;
+mod arbiter;
 mod environ;
 mod errors;
 mod ffi;
+mod fork;
 mod hooks;
 mod input;
 mod keys;
 mod options;
 mod respond;
+mod scoreboard;
 mod session;
 mod start_response;
 mod worker;
@@ -17,6 +20,12 @@ mod worker;
 /// The extension module.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::arbiter::{Fleet, Inbox, reap};
+    #[pymodule_export]
+    use super::fork::fork;
+    #[pymodule_export]
+    use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
     use super::worker::serve_sync;
 }

@@ -13,9 +13,11 @@ use super::ffi::Port;
 use super::hooks::Hooks;
 use super::input::Input;
 use super::options;
-use crate::engine::{Engine, Pulse, sync};
+use super::scoreboard::Slot;
+use crate::engine::{Engine, sync};
 use crate::sys::file;
 use crate::sys::listener::Listener;
+use crate::sys::scoreboard;
 
 /// Serves with one thread until the worker is told to stop. Called in the worker process, by
 /// `SyncWorker.run`.
@@ -123,7 +125,10 @@ fn wake_fd(worker: &Bound<'_, PyAny>) -> PyResult<Option<OwnedFd>> {
     Ok(file::duplicate(pipe.get_item(0)?.extract()?)?)
 }
 
-fn pulse(worker: &Bound<'_, PyAny>) -> PyResult<Option<Pulse>> {
-    let _ = worker;
-    Ok(None)
+/// The worker's heartbeat; a `worker.tmp` of somebody else's making has no slot, and is left to
+/// whoever made it.
+fn pulse(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
+    let tmp = worker.getattr("tmp")?;
+    let Some(slot) = tmp.getattr_opt("slot")? else { return Ok(None) };
+    Ok(slot.cast::<Slot>().ok().map(|slot| slot.get().handle()))
 }

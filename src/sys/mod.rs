@@ -1,8 +1,11 @@
 //! Floor 1: system calls. EINTR and EAGAIN are handled here; nothing else is translated.
 
+pub mod children;
 pub mod clock;
 pub mod file;
 pub mod listener;
 pub mod poller;
+pub mod scoreboard;
+pub mod signals;
 pub mod socket;
 pub mod spool;

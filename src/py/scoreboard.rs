@@ -1,0 +1,115 @@
+//! The scoreboard as Python sees it; `rgunicorn.workers.workertmp` wraps it into `worker.tmp`.
+
+use std::path::PathBuf;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::sys::scoreboard;
+
+/// Shared memory with one slot for each worker.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct Scoreboard {
+    board: scoreboard::Scoreboard,
+}
+
+#[pymethods]
+impl Scoreboard {
+    /// Anonymous memory, or an unlinked file in `directory`.
+    #[new]
+    #[pyo3(signature = (directory=None))]
+    fn new(directory: Option<PathBuf>) -> PyResult<Self> {
+        Ok(Self { board: scoreboard::Scoreboard::new(directory.as_deref())? })
+    }
+
+    /// Takes slot `index` for a worker, or any free one, counted from the far end so that
+    /// workers without a number stay clear of those with one. RuntimeError when there is none.
+    #[pyo3(signature = (index=None, age=0))]
+    fn claim(&self, index: Option<usize>, age: u64) -> PyResult<Slot> {
+        let claimed = index.or_else(|| self.board.last_free()).and_then(|index| {
+            let slot = self.board.slot(index)?;
+            slot.claim(age);
+            Some(Slot { slot, index })
+        });
+        claimed.ok_or_else(|| {
+            PyRuntimeError::new_err(format!("no room for more than {} workers", scoreboard::SLOTS))
+        })
+    }
+
+    /// The descriptor behind the memory; open as long as the process.
+    fn fileno(&self) -> i32 {
+        self.board.as_raw_fd()
+    }
+}
+
+/// One worker's place on the scoreboard. Times are `time.monotonic_ns()`.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct Slot {
+    slot: scoreboard::Slot,
+    /// Number of the slot, from 0.
+    #[pyo3(get)]
+    index: usize,
+}
+
+impl Slot {
+    /// The slot itself, for the engine's heartbeat.
+    pub(super) fn handle(&self) -> scoreboard::Slot {
+        self.slot
+    }
+}
+
+#[pymethods]
+impl Slot {
+    /// Gives the slot back. The master does this, after the worker's end.
+    fn release(&self) {
+        self.slot.release();
+    }
+
+    /// The worker lives.
+    fn beat(&self, now_ns: u64) {
+        self.slot.beat(now_ns);
+    }
+
+    /// Last heartbeat, `None` before the first.
+    #[getter]
+    fn heartbeat_ns(&self) -> Option<u64> {
+        self.slot.heartbeat_ns()
+    }
+
+    /// The process that has the slot, 0 before the fork.
+    #[getter]
+    fn pid(&self) -> u64 {
+        self.slot.pid()
+    }
+
+    #[setter]
+    fn set_pid(&self, pid: u64) {
+        self.slot.set_pid(pid);
+    }
+
+    /// Serial number of the worker's fork.
+    #[getter]
+    fn age(&self) -> u64 {
+        self.slot.age()
+    }
+
+    /// Requests finished.
+    #[getter]
+    fn requests(&self) -> u64 {
+        self.slot.requests()
+    }
+
+    /// Requests in the app right now.
+    #[getter]
+    fn busy(&self) -> u64 {
+        self.slot.busy()
+    }
+}
+
+impl Slot {
+    /// The slot itself, for an engine that beats without Python.
+    #[expect(dead_code, reason = "py/worker.rs takes it; remove this line there")]
+    pub(crate) fn handle(&self) -> scoreboard::Slot {
+        self.slot
+    }
+}

@@ -1,0 +1,278 @@
+//! Shared memory in which workers say how they are and the master reads it.
+//!
+//! Mapped before the first fork and never unmapped, so a [`Slot`] is valid as long as the
+//! process. All slots are reserved up front: untouched pages cost nothing, and SIGTTIN never runs
+//! out. Each slot has one writer (its worker; before the fork the master) and any number of
+//! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
+//!
+//! # Layout, version 1
+//! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
+//! header: magic, version, slot size, number of slots, each a native-endian u64.
+
+use std::fs::File;
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+
+/// How many workers the board has room for.
+pub const SLOTS: usize = 4096;
+
+const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
+const VERSION: u64 = 1;
+const SLOT_SIZE: usize = 128;
+
+/// The mapping. Cheap to copy; never unmapped.
+#[derive(Clone, Copy, Debug)]
+pub struct Scoreboard {
+    slots: &'static [Cells],
+    fd: RawFd,
+}
+
+impl Scoreboard {
+    /// Maps a new board: anonymous memory, or an unlinked file when a directory is given
+    /// (`worker_tmp_dir`).
+    ///
+    /// # Errors
+    /// What memfd_create(2), or making a file in `dir`, or mmap(2) answers.
+    pub fn new(dir: Option<&Path>) -> io::Result<Self> {
+        let fd = match dir {
+            None => memfd_create("rgunicorn-scoreboard", MFdFlags::MFD_CLOEXEC)?,
+            Some(dir) => OwnedFd::from(tempfile::tempfile_in(dir)?),
+        };
+        let file = File::from(fd);
+        file.set_len(((SLOTS + 1) * SLOT_SIZE) as u64)?;
+        let all = map(&file)?;
+        let (header, slots) = all.split_first().ok_or(io::ErrorKind::InvalidData)?;
+        header.pid.store(MAGIC, Ordering::Relaxed);
+        header.age.store(VERSION, Ordering::Relaxed);
+        header.state.store(SLOT_SIZE as u64, Ordering::Relaxed);
+        header.heartbeat_ns.store(SLOTS as u64, Ordering::Relaxed);
+        // The descriptor is the board's name for others (`/proc/PID/fd`): it stays open.
+        let fd = OwnedFd::from(file);
+        let board = Self { slots, fd: fd.as_raw_fd() };
+        std::mem::forget(fd);
+        Ok(board)
+    }
+
+    /// The slot with this number, 0…[`SLOTS`]-1.
+    pub fn slot(&self, index: usize) -> Option<Slot> {
+        self.slots.get(index).map(|cells| Slot { cells })
+    }
+
+    /// The free slot with the highest number.
+    pub fn last_free(&self) -> Option<usize> {
+        (0..SLOTS).rev().find(|index| self.slot(*index).is_some_and(|slot| slot.is_free()))
+    }
+
+    /// The descriptor behind the mapping; open as long as the process.
+    pub fn as_raw_fd(&self) -> RawFd {
+        self.fd
+    }
+}
+
+/// One worker's place on the board. Copy it wherever it is needed.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot {
+    cells: &'static Cells,
+}
+
+impl Slot {
+    /// Takes the slot for a worker that is about to be forked: all fields back to 0.
+    pub fn claim(self, age: u64) {
+        let cells = self.cells;
+        for cell in [
+            &cells.pid,
+            &cells.heartbeat_ns,
+            &cells.requests,
+            &cells.busy,
+            &cells.request_started_ns,
+            &cells.connections,
+            &cells.bytes_out,
+        ] {
+            cell.store(0, Ordering::Relaxed);
+        }
+        cells.age.store(age, Ordering::Relaxed);
+        cells.state.store(CLAIMED, Ordering::Relaxed);
+    }
+
+    /// Gives the slot back; master only, after the worker's end.
+    pub fn release(self) {
+        self.cells.state.store(FREE, Ordering::Relaxed);
+    }
+
+    /// True when no worker has it.
+    pub fn is_free(self) -> bool {
+        self.cells.state.load(Ordering::Relaxed) == FREE
+    }
+
+    /// The worker lives: one store, cheap enough for every turn of an event loop. `now_ns` is
+    /// CLOCK_MONOTONIC.
+    #[inline]
+    pub fn beat(self, now_ns: u64) {
+        self.cells.heartbeat_ns.store(now_ns, Ordering::Relaxed);
+    }
+
+    /// Last heartbeat, `None` before the first one.
+    pub fn heartbeat_ns(self) -> Option<u64> {
+        Some(self.cells.heartbeat_ns.load(Ordering::Relaxed)).filter(|beat_ns| *beat_ns != 0)
+    }
+
+    /// The process that has the slot, 0 before the fork.
+    pub fn pid(self) -> u64 {
+        self.cells.pid.load(Ordering::Relaxed)
+    }
+
+    /// Says which process has the slot.
+    pub fn set_pid(self, pid: u64) {
+        self.cells.pid.store(pid, Ordering::Relaxed);
+    }
+
+    /// Serial number of the worker's fork.
+    pub fn age(self) -> u64 {
+        self.cells.age.load(Ordering::Relaxed)
+    }
+
+    /// The app is called.
+    #[inline]
+    pub fn begin_request(self, now_ns: u64) {
+        self.cells.request_started_ns.store(now_ns, Ordering::Relaxed);
+        self.add(&self.cells.busy, 1);
+    }
+
+    /// The app is done.
+    #[inline]
+    pub fn end_request(self) {
+        self.add(&self.cells.requests, 1);
+        self.add(&self.cells.busy, u64::MAX);
+    }
+
+    /// Requests finished since the claim.
+    pub fn requests(self) -> u64 {
+        self.cells.requests.load(Ordering::Relaxed)
+    }
+
+    /// Requests in the app right now.
+    pub fn busy(self) -> u64 {
+        self.cells.busy.load(Ordering::Relaxed)
+    }
+
+    /// CLOCK_MONOTONIC when the youngest request entered the app, 0 before the first.
+    pub fn request_started_ns(self) -> u64 {
+        self.cells.request_started_ns.load(Ordering::Relaxed)
+    }
+
+    /// Open connections.
+    #[inline]
+    pub fn set_connections(self, connections: u64) {
+        self.cells.connections.store(connections, Ordering::Relaxed);
+    }
+
+    /// Open connections as last said.
+    pub fn connections(self) -> u64 {
+        self.cells.connections.load(Ordering::Relaxed)
+    }
+
+    /// Counts bytes written to clients.
+    #[inline]
+    pub fn add_bytes_out(self, bytes: u64) {
+        self.add(&self.cells.bytes_out, bytes);
+    }
+
+    /// Bytes written to clients since the claim.
+    pub fn bytes_out(self) -> u64 {
+        self.cells.bytes_out.load(Ordering::Relaxed)
+    }
+
+    fn add(self, cell: &AtomicU64, n: u64) {
+        cell.fetch_add(n, Ordering::Relaxed);
+    }
+}
+
+const FREE: u64 = 0;
+const CLAIMED: u64 = 1;
+
+/// All-zero is a valid value and means a free slot: that is what a fresh mapping holds.
+#[derive(Debug)]
+#[repr(C, align(128))]
+struct Cells {
+    pid: AtomicU64,
+    age: AtomicU64,
+    state: AtomicU64,
+    heartbeat_ns: AtomicU64,
+    requests: AtomicU64,
+    busy: AtomicU64,
+    request_started_ns: AtomicU64,
+    connections: AtomicU64,
+    bytes_out: AtomicU64,
+    _reserved: [AtomicU64; 7],
+}
+
+const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
+
+fn map(file: &File) -> io::Result<&'static [Cells]> {
+    let length = NonZeroUsize::new((SLOTS + 1) * SLOT_SIZE).ok_or(io::ErrorKind::InvalidInput)?;
+    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+    // SAFETY: a fresh shared mapping of a file of this length, at an address the kernel chooses.
+    let start = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file.as_fd(), 0)? };
+    // SAFETY: page-aligned, SLOTS + 1 cells long, zeroed, never unmapped, and every access in
+    // every process goes through atomics.
+    Ok(unsafe { std::slice::from_raw_parts(start.as_ptr().cast::<Cells>(), SLOTS + 1) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_say_what_their_worker_wrote() {
+        let board = Scoreboard::new(None).unwrap();
+        let slot = board.slot(3).unwrap();
+        assert!(slot.is_free());
+        slot.claim(7);
+        slot.set_pid(42);
+        assert_eq!((slot.is_free(), slot.age(), slot.pid()), (false, 7, 42));
+        assert_eq!(slot.heartbeat_ns(), None);
+        slot.beat(5);
+        assert_eq!(slot.heartbeat_ns(), Some(5));
+        slot.begin_request(9);
+        assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
+        slot.end_request();
+        assert_eq!((slot.busy(), slot.requests()), (0, 1));
+        slot.set_connections(2);
+        slot.add_bytes_out(10);
+        slot.add_bytes_out(1);
+        assert_eq!((slot.connections(), slot.bytes_out()), (2, 11));
+        assert!(board.slot(2).unwrap().is_free() && board.slot(4).unwrap().is_free());
+        slot.release();
+        slot.claim(8);
+        assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
+    }
+
+    #[test]
+    fn board_is_seen_through_another_mapping_of_its_descriptor() {
+        use std::os::fd::BorrowedFd;
+        let board = Scoreboard::new(None).unwrap();
+        board.slot(SLOTS - 1).unwrap().claim(99);
+        // SAFETY: the board keeps its descriptor open for ever.
+        let fd = unsafe { BorrowedFd::borrow_raw(board.as_raw_fd()) };
+        let other = map(&File::from(fd.try_clone_to_owned().unwrap())).unwrap();
+        assert_eq!(other[0].pid.load(Ordering::Relaxed), MAGIC);
+        assert_eq!(other[SLOTS].age.load(Ordering::Relaxed), 99);
+        assert_eq!(board.last_free(), Some(SLOTS - 2));
+        assert!(board.slot(SLOTS).is_none());
+    }
+
+    #[test]
+    fn board_in_a_directory_leaves_no_file_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let board = Scoreboard::new(Some(dir.path())).unwrap();
+        board.slot(0).unwrap().claim(1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(Scoreboard::new(Some(Path::new("/nonexistent"))).is_err());
+    }
+}
