@@ -51,13 +51,6 @@ pub(crate) struct Slot {
     index: usize,
 }
 
-impl Slot {
-    /// The slot itself, for the engine's heartbeat.
-    pub(super) fn handle(&self) -> scoreboard::Slot {
-        self.slot
-    }
-}
-
 #[pymethods]
 impl Slot {
     /// Gives the slot back. The master does this, after the worker's end.
