@@ -180,8 +180,14 @@ impl<A: App> Engine<A> {
 
     /// Puts a connection down until something happens to it.
     pub(super) fn park(&mut self, mut conn: Box<Conn<A>>) {
-        if self.table.catch_up(&mut conn) && !conn.outbox.is_empty() || conn.readable {
-            // Something came in meanwhile.
+        let room = self.table.catch_up(&mut conn);
+        let news = match conn.phase {
+            Phase::Head | Phase::Body | Phase::Linger => conn.readable,
+            Phase::FlushThenKeep | Phase::FlushThenClose => room,
+            Phase::Busy => false,
+        };
+        if news {
+            // It came while the connection was away.
             return self.proceed(conn);
         }
         let wants = if conn.outbox.is_empty() { Watch::Input } else { Watch::Both };

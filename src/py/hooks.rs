@@ -222,7 +222,8 @@ pub(super) fn report(
         let mut arguments = vec![message];
         arguments.extend_from_slice(words);
         let kwargs = PyDict::new(py);
-        kwargs.set_item("exc_info", error.value(py))?;
+        // With its traceback, which the bare value lacks before CPython 3.12.
+        kwargs.set_item("exc_info", error.clone_ref(py).into_value(py))?;
         log.call_method("exception", PyTuple::new(py, arguments)?, Some(&kwargs))
     })();
     if let Err(failure) = said {

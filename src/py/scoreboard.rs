@@ -101,7 +101,6 @@ impl Slot {
 
 impl Slot {
     /// The slot itself, for an engine that beats without Python.
-    #[expect(dead_code, reason = "py/worker.rs takes it; remove this line there")]
     pub(crate) fn handle(&self) -> scoreboard::Slot {
         self.slot
     }
