@@ -235,7 +235,7 @@ class Logger:
         None when somebody may see the difference: then `access` must be called for each request.
         The answer holds until a signal or hook changes the logging; ask again after fork and USR1.
         """
-        from rgunicorn import native_access
+        from rgunicorn import native_access  # which needs this module whole
 
         stream = native_access.stream_of(self)
         return None if stream is None else stream.fileno()
@@ -342,9 +342,8 @@ class Logger:
         if output == "-":
             handler = logging.StreamHandler(stream)
         else:
-            logfiles.check_is_writable(output)
+            logfiles.prepare(output, (self.cfg.user, self.cfg.group))
             handler = logging.FileHandler(output)
-            logfiles.give_to(handler.stream.fileno(), (self.cfg.user, self.cfg.group))
         self._add_handler(log, handler, fmt)
 
     def _set_syslog_handler(self, log: logging.Logger, cfg: Any, fmt: str, name: str) -> None:

@@ -12,23 +12,19 @@ from collections.abc import Iterable, Iterator
 Owner = tuple[int, int]
 
 
-def check_is_writable(path: str) -> None:
-    """Raises RuntimeError, in Gunicorn's words, when `path` can't be opened for appending."""
+def prepare(path: str, owner: Owner) -> None:
+    """Makes the log file `path` where there is none, and gives it to `owner`.
+
+    Raises RuntimeError, in Gunicorn's words, when it can't be opened for appending.
+    """
     try:
-        os.close(_open(path))
+        fd = _open(path)
     except OSError as exc:
         raise RuntimeError(f"Error: '{path}' isn't writable [{exc!r}]") from exc
-
-
-def give_to(fd: int, owner: Owner) -> None:
-    """Makes `owner` the owner of an open log file, as far as this process may.
-
-    Only of a regular file: run by root, Gunicorn gives away `/dev/null`.
-    """
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        # Without the right to, the file stays whose it is; that it could be opened is enough.
-        with contextlib.suppress(PermissionError):
-            os.fchown(fd, *owner)
+    try:
+        _give_to(fd, owner)
+    finally:
+        os.close(fd)
 
 
 def replace(path: str, fds: Iterable[int], owner: Owner | None) -> None:
@@ -40,7 +36,7 @@ def replace(path: str, fds: Iterable[int], owner: Owner | None) -> None:
     new = _open(path)
     try:
         if owner is not None:
-            give_to(new, owner)
+            _give_to(new, owner)
         for fd in fds:
             os.dup2(new, fd, inheritable=os.get_inheritable(fd))
     finally:
@@ -78,6 +74,17 @@ def reopen(handler: logging.FileHandler, owner: Owner | None) -> None:
             handler.stream = handler._open()
             return
         replace(handler.baseFilename, [handler.stream.fileno()], owner)
+
+
+def _give_to(fd: int, owner: Owner) -> None:
+    """Makes `owner` the owner of an open log file, as far as this process may.
+
+    Only of a regular file: run by root, Gunicorn gives away `/dev/null`.
+    """
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        # Without the right to, the file stays whose it is; that it could be opened is enough.
+        with contextlib.suppress(PermissionError):
+            os.fchown(fd, *owner)
 
 
 def _open(path: str) -> int:

@@ -116,17 +116,16 @@ class InotifyReloader(ReloaderBase):
             raise OSError(code, f"inotify: {os.strerror(code)}")
         self._poll = select.poll()
         self._poll.register(self._fd, select.POLLIN)
-        self._dirs: set[str] = set()
 
     def get_files(self) -> list[str]:
         files = super().get_files()
         # A change behind a link is one in the directory of its target.
         links = [os.path.realpath(path) for path in files if os.path.islink(path)]
         dirs = {os.path.dirname(os.path.abspath(path)) for path in files + links}
-        for path in dirs - self._dirs:
-            # What can't be watched (gone, or max_user_watches reached) is still looked at.
+        for path in dirs:
+            # Again each time, for a directory made anew under its old name; the kernel knows which
+            # it watches. What can't be watched (fs.inotify.max_user_watches) is still looked at.
             self._libc.inotify_add_watch(self._fd, os.fsencode(path), self._CHANGES)
-        self._dirs = dirs
         return files
 
     def _wait(self) -> None:

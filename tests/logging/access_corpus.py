@@ -65,12 +65,24 @@ REQUESTS: list[tuple[str, str, dict[str, Any]]] = [
     ("newline in the path", "%(h)s %(U)s %(s)s", {"path": "/a\r\n127.0.0.1 - forged\x00"}),
     ("terminal codes", "%(U)s %(a)s", {"path": "/\x1b[2J\x7f\x85\x9b31m", "request": []}),
     ("tab in a field", "%(a)s", {"request": [["USER-AGENT", "a\tb"]]}),
-    ("repeated fields", "%(f)s|%(a)s|%({referer}i)s|%({x}i)s", {
-        "request": [["REFERER", "a"], ["X", "1"], ["USER-AGENT", "u"], ["REFERER", "b"], ["X", "2"]]
-    }),
-    ("repeated response fields", "%({set-cookie}o)s", {
-        "response": [["Set-Cookie", "a=1"], ["set-cookie", "b=2"]]
-    }),
+    (
+        "repeated fields",
+        "%(f)s|%(a)s|%({referer}i)s|%({x}i)s",
+        {
+            "request": [
+                ["REFERER", "a"],
+                ["X", "1"],
+                ["USER-AGENT", "u"],
+                ["REFERER", "b"],
+                ["X", "2"],
+            ]
+        },
+    ),
+    (
+        "repeated response fields",
+        "%({set-cookie}o)s",
+        {"response": [["Set-Cookie", "a=1"], ["set-cookie", "b=2"]]},
+    ),
     ("user", "%(u)s", {"request": basic("Basic dXNlcjpwYXNz")}),
     ("user, any case", "%(u)s", {"request": basic("bAsIc dXNlcjpwYXNz")}),
     ("user, longer scheme", "%(u)s", {"request": basic("Basically dXNlcjpwYXNz")}),

@@ -1,0 +1,106 @@
+"""The syslog settings: addresses, and what arrives at a real socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rgunicorn.glogging import parse_syslog_address
+
+PARITY = os.environ.get("RGUNICORN_PARITY_PYTHON")
+UDP, TCP = socket.SOCK_DGRAM, socket.SOCK_STREAM
+
+ADDRESSES: dict[str, Any] = {
+    "unix:///dev/log": (None, "/dev/log"),
+    "unix:///dev/log#dgram": (UDP, "/dev/log"),
+    "unix:///dev/log#stream": (None, "/dev/log"),
+    "unix:///dev/log#a#b": (None, "/dev/log"),
+    "udp://localhost:514": (UDP, ("localhost", 514)),
+    "udp://LocalHost": (UDP, ("localhost", 514)),
+    "udp://": (UDP, ("localhost", 514)),
+    "udp://:99": (UDP, ("", 99)),
+    "tcp://10.0.0.1:601": (TCP, ("10.0.0.1", 601)),
+    "tcp://[2001:DB8::1]:601": (TCP, ("2001:db8::1", 601)),
+    "udp://[::1]": (UDP, ("::1", 514)),
+    "udp://host:": "'' is not a valid port number.",
+    "udp://host:x": "'x' is not a valid port number.",
+    "udp://host:1:2": "'1:2' is not a valid port number.",
+    "udp://[::1]:-1": "'-1' is not a valid port number.",
+    "localhost:514": "invalid syslog address",
+    "http://localhost": "invalid syslog address",
+    "": "invalid syslog address",
+}
+
+
+@pytest.mark.parametrize(("address", "expected"), ADDRESSES.items())
+def test_addresses(address: str, expected: Any) -> None:
+    if not isinstance(expected, str):
+        assert parse_syslog_address(address) == expected
+        return
+    with pytest.raises(RuntimeError) as caught:
+        parse_syslog_address(address)
+    assert str(caught.value) == expected
+
+
+@pytest.mark.skipif(not PARITY, reason="RGUNICORN_PARITY_PYTHON names no Python with Gunicorn")
+def test_addresses_are_read_as_gunicorn_does() -> None:
+    code = (
+        "import sys; from gunicorn.glogging import parse_syslog_address as parse\n"
+        "for address in sys.argv[1:]:\n"
+        "    try: print(repr(parse(address)))\n"
+        "    except RuntimeError as exc: print(exc)"
+    )
+    assert PARITY is not None
+    run = subprocess.run([PARITY, "-c", code, *ADDRESSES], check=True, stdout=subprocess.PIPE)
+    expected = [it if isinstance(it, str) else repr(it) for it in ADDRESSES.values()]
+    assert run.stdout.decode().splitlines() == expected
+
+
+def test_datagrams(make_logger: Any, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        daemon.settimeout(30)
+        address = f"unix://{tmp_path}/log#dgram"
+        log = make_logger(syslog=True, syslog_addr=address, syslog_facility="LOCAL3")
+        log.info("hello")
+        log.access_log.info("GET /")
+        pid = os.getpid()
+        # Facility 19 (local3), severity 6 (informational), RFC 5424 section 6.2.1.
+        expected = [
+            f"<158>gunicorn.shop.wsgi.app.error: [{pid}] hello\0",
+            f"<158>gunicorn.shop.wsgi.app.access: [{pid}] GET /\0",
+        ]
+        assert [daemon.recv(4096).decode() for _ in expected] == expected
+
+
+@pytest.mark.parametrize("scheme", ["udp", "tcp"])
+def test_network(make_logger: Any, scheme: str) -> None:
+    kind = UDP if scheme == "udp" else TCP
+    with socket.socket(socket.AF_INET, kind) as daemon:
+        daemon.bind(("127.0.0.1", 0))
+        daemon.settimeout(30)
+        if kind == TCP:
+            daemon.listen()
+        port = daemon.getsockname()[1]
+        log = make_logger(
+            syslog=True,
+            syslog_addr=f"{scheme}://127.0.0.1:{port}",
+            syslog_prefix="shop",
+            disable_redirect_access_to_syslog=True,
+        )
+        assert log.access_log.handlers == []
+        log.warning("low")
+        connection = daemon.accept()[0] if kind == TCP else daemon
+        expected = f"<12>gunicorn.shop.error: [{os.getpid()}] low\0".encode()
+        with connection:
+            assert connection.recv(4096) == expected
+
+
+def test_unknown_facility(make_logger: Any) -> None:
+    with pytest.raises(RuntimeError, match="^unknown facility name$"):
+        make_logger(syslog=True, syslog_facility="nope")
