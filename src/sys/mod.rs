@@ -1,5 +1,7 @@
 //! Floor 1: system calls. EINTR and EAGAIN are handled here; nothing else is translated.
 
+#[cfg(feature = "count-allocations")]
+pub mod alloc;
 pub mod children;
 pub mod clock;
 pub mod file;
