@@ -1,5 +1,7 @@
 //! Every response of `tests/corpus/responses.json` through the encoder, and what it leaves behind.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 
