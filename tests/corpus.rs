@@ -1,14 +1,18 @@
 //! Every request of `tests/corpus/requests.json` through floor 0, whole and byte by byte.
 
+#![allow(clippy::unwrap_used)]
+
+#[path = "fuzz/session.rs"]
+mod session;
+
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
-use rgunicorn::http::{
-    AllowList, BodyDecoder, BodyEvent, Framing, Head, HeadReader, HeaderMap, Limits, ParseError,
-    Peer, Policy, Preamble, ProxyInfo, ProxyMode, poll_preamble, split_script_name, unquote,
-};
+use rgunicorn::http::{AllowList, Framing, HeaderMap, Limits, Peer, Policy, ProxyMode};
+use session::{Outcome, Request, serve};
 
 #[test]
 fn whole() {
@@ -36,7 +40,8 @@ fn run(split: impl Fn(&[u8]) -> Vec<&[u8]>) {
     for case in &cases {
         let raw = raw(&case["raw"]);
         let mut expected = case["expect"].clone();
-        let mut seen = Client::new(case).serve(split(&raw));
+        let (policy, peer) = client(case);
+        let mut seen = describe(&serve(&policy, peer, split(&raw)), &policy);
         ignore_size_of_line(&mut expected);
         ignore_size_of_line(&mut seen);
         if seen != expected {
@@ -79,174 +84,61 @@ fn text(bytes: &[u8]) -> String {
     bytes.iter().map(|&b| char::from(b)).collect()
 }
 
-/// One connection, served as the engine would: buffer, head, body, next head.
-struct Client {
-    policy: Policy,
-    peer: Peer,
-    buf: Vec<u8>,
-    reader: HeadReader,
-    head: Head,
-    body: Option<BodyDecoder>,
-    proxy: Option<ProxyInfo>,
-    preamble_is_over: bool,
-    is_over: bool,
-    requests: Vec<Value>,
+fn client(case: &Value) -> (Policy, Peer) {
+    let peer = match case["peer"].as_str().unwrap_or("127.0.0.1") {
+        "unix" => Peer::Unix,
+        ip => Peer::Ip(ip.parse().unwrap()),
+    };
+    (policy(case), peer)
 }
 
-impl Client {
-    fn new(case: &Value) -> Self {
-        let policy = policy(case);
-        let peer = match case["peer"].as_str().unwrap_or("127.0.0.1") {
-            "unix" => Peer::Unix,
-            ip => Peer::Ip(ip.parse().unwrap()),
-        };
-        Self {
-            preamble_is_over: policy.proxy == ProxyMode::Off,
-            policy,
-            peer,
-            buf: Vec::new(),
-            reader: HeadReader::default(),
-            head: Head::default(),
-            body: None,
-            proxy: None,
-            is_over: false,
-            requests: Vec::new(),
-        }
+fn describe(outcome: &Outcome, policy: &Policy) -> Value {
+    let requests = outcome.requests.iter().map(|request| describe_request(request, policy));
+    let mut result = json!({ "requests": requests.collect::<Vec<_>>() });
+    if let Some(error) = &outcome.error {
+        result["error"] = json!(error.name());
+        result["status"] = json!(error.status());
+        result["log"] = json!(error.to_string());
+        result["message"] = json!(error.page_message());
     }
-
-    fn serve(mut self, pieces: Vec<&[u8]>) -> Value {
-        let error = pieces.into_iter().try_for_each(|piece| self.receive(piece)).err();
-        let on_eof = self.body.as_ref().and_then(BodyDecoder::on_eof);
-        let mut result = json!({});
-        if let Some(error) = error.or(on_eof) {
-            self.forget_unfinished_body();
-            result = json!({
-                "error": error.name(),
-                "status": error.status(),
-                "log": error.to_string(),
-                "message": error.page_message(),
-            });
-        } else if self.is_short() {
-            result["incomplete"] = json!(true);
-            self.forget_unfinished_body();
-        }
-        for request in &mut self.requests {
-            shorten(request.as_object_mut().unwrap());
-        }
-        result["requests"] = json!(self.requests);
-        result
+    if outcome.is_cut {
+        result["incomplete"] = json!(true);
     }
-
-    /// Gunicorn calls a Content-Length body that stops early complete.
-    fn is_short(&self) -> bool {
-        match &self.body {
-            Some(_) => self.head.framing == Framing::Chunked,
-            None => !self.is_over && !self.buf.is_empty(),
-        }
-    }
-
-    fn forget_unfinished_body(&mut self) {
-        if let (Some(_), Some(request)) = (self.body.take(), self.requests.last_mut()) {
-            request.as_object_mut().unwrap().remove("body");
-        }
-    }
-
-    fn receive(&mut self, piece: &[u8]) -> Result<(), ParseError> {
-        self.buf.extend_from_slice(piece);
-        while !self.is_over {
-            let goes_on = match self.body {
-                Some(_) => self.read_body()?,
-                None if self.preamble_is_over => self.read_head()?,
-                None => self.read_preamble()?,
-            };
-            if !goes_on {
-                break;
-            }
-        }
-        Ok(())
-    }
-
-    fn read_preamble(&mut self) -> Result<bool, ParseError> {
-        match poll_preamble(&self.buf, &self.peer, &self.policy)? {
-            Preamble::NeedMore => return Ok(false),
-            Preamble::Absent => {}
-            Preamble::Present { len, info } => {
-                self.buf.drain(..len);
-                self.proxy = Some(info);
-            }
-        }
-        self.preamble_is_over = true;
-        Ok(true)
-    }
-
-    fn read_head(&mut self) -> Result<bool, ParseError> {
-        let trusted = self.policy.forwarded_allow.allows(&self.peer);
-        if !self.reader.poll(&mut self.buf, trusted, &self.policy, &mut self.head)? {
-            assert!(self.reader.room(self.buf.len(), &self.policy) > 0);
-            return Ok(false);
-        }
-        // Gunicorn first hands out the request, then makes the environ: so in its order of errors.
-        let request = describe(&self.head, &self.buf, &self.policy, self.proxy.take())?;
-        self.requests.push(request);
-        self.body = Some(BodyDecoder::new(self.head.framing, &self.policy));
-        self.buf.drain(..self.head.len);
-        Ok(true)
-    }
-
-    fn read_body(&mut self) -> Result<bool, ParseError> {
-        let decoder = self.body.as_mut().unwrap();
-        let (taken, event) = decoder.next(&self.buf)?;
-        let request = self.requests.last_mut().unwrap();
-        match event {
-            BodyEvent::NeedMore => assert_eq!(taken, self.buf.len()),
-            BodyEvent::Data { start, end } => {
-                assert!(start < end && end <= taken);
-                let so_far = request["body"].as_str().unwrap().to_owned();
-                request["body"] = json!(so_far + &text(&self.buf[start..end]));
-            }
-            BodyEvent::End => {
-                if !decoder.trailers().is_empty() {
-                    let pairs = decoder.trailers().iter();
-                    request["trailers"] = pairs.map(|(n, v)| json!([text(n), text(v)])).collect();
-                }
-                self.body = None;
-                self.is_over = !self.head.keep_alive;
-            }
-        }
-        self.buf.drain(..taken);
-        Ok(event != BodyEvent::NeedMore)
-    }
+    result
 }
 
-fn describe(
-    head: &Head,
-    buf: &[u8],
-    policy: &Policy,
-    proxy: Option<ProxyInfo>,
-) -> Result<Value, ParseError> {
-    let script_name = head.script_name(buf, policy);
-    let mut path_info = Vec::new();
-    unquote(split_script_name(head.path.of(buf), script_name)?, &mut path_info);
+fn describe_request(request: &Request, policy: &Policy) -> Value {
+    let Request { head, buf, .. } = request;
     let fields = head.fields.iter().map(|field| {
         json!([text(&field.name.of(buf).to_ascii_uppercase()), text(field.value.of(buf))])
     });
-    let mut request = json!({
+    let mut seen = json!({
         "method": text(head.method.of(buf)),
         "target": text(head.target.of(buf)),
         "version": [head.version.0, head.version.1],
         "scheme": if head.https { "https" } else { "http" },
-        "script_name": text(script_name),
-        "path_info": text(&path_info),
+        "script_name": text(head.script_name(buf, policy)),
+        "path_info": text(&request.path_info),
         "query": text(head.query.of(buf)),
         "headers": fields.collect::<Vec<_>>(),
         "keep_alive": head.keep_alive,
         "expect_continue": head.expect_continue,
-        "body": "",
     });
-    if let Some(info) = proxy {
-        let ip = |a: Option<std::net::SocketAddr>| a.map(|a| a.ip().to_string());
-        let port = |a: Option<std::net::SocketAddr>| a.map(|a| a.port());
-        request["proxy"] = json!([
+    // A Content-Length body that stops early just ends, as in Gunicorn.
+    if request.is_complete || head.framing != Framing::Chunked {
+        match request.body.len() {
+            0..=200 => seen["body"] = json!(text(&request.body)),
+            length => seen["body_length"] = json!(length),
+        }
+    }
+    if !request.trailers.is_empty() {
+        let pairs = request.trailers.iter();
+        seen["trailers"] = pairs.map(|(name, value)| json!([text(name), text(value)])).collect();
+    }
+    if let Some(info) = request.proxy {
+        let ip = |address: Option<SocketAddr>| address.map(|a| a.ip().to_string());
+        let port = |address: Option<SocketAddr>| address.map(|a| a.port());
+        seen["proxy"] = json!([
             info.protocol.name(),
             ip(info.source),
             port(info.source),
@@ -254,16 +146,7 @@ fn describe(
             port(info.destination),
         ]);
     }
-    Ok(request)
-}
-
-fn shorten(request: &mut Map<String, Value>) {
-    let Some(body) = request.get("body") else { return };
-    let length = body.as_str().unwrap().chars().count();
-    if length > 200 {
-        request.remove("body");
-        request.insert("body_length".to_owned(), json!(length));
-    }
+    seen
 }
 
 fn policy(case: &Value) -> Policy {

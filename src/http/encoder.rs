@@ -72,7 +72,7 @@ impl Encoder {
             Err(_) => (500, b"500".as_slice()),
         };
         // RFC 9110 section 8.6: no Content-Length in 1xx and 204.
-        let lengthless = code == 204 || code < 200;
+        let lengthless = code == 204 || (100..200).contains(&code);
         let bodyless = facts.is_head || lengthless || code == 304;
         let framing = match fields.content_length() {
             _ if bodyless => Framing::Nothing,

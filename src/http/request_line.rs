@@ -29,16 +29,18 @@ pub(super) fn read(
     let target = method.end + 1..line.start + target_end;
 
     check_method(&text[..method_end], policy)?;
+    let is = |known: &[u8]| match policy.casefold_method {
+        true => text[..method_end].eq_ignore_ascii_case(known),
+        false => &text[..method_end] == known,
+    };
+    (head.is_head, head.is_connect) = (is(b"HEAD"), is(b"CONNECT"));
+    let (path, query) = read_target(&buf[target.clone()], head.is_connect, is(b"OPTIONS"))
+        .ok_or_else(|| ParseError::InvalidRequestLine(text.to_vec()))?;
+    let version = read_version(&text[target_end + 1..], policy)?;
     if policy.casefold_method {
         buf[method.clone()].make_ascii_uppercase();
     }
-    let text = &buf[line.clone()];
-    let (path, query) = read_target(&buf[method.clone()], &buf[target.clone()])
-        .ok_or_else(|| ParseError::InvalidRequestLine(text.to_vec()))?;
-    let version = read_version(&text[target_end + 1..], policy)?;
 
-    head.is_head = &buf[method.clone()] == b"HEAD";
-    head.is_connect = &buf[method.clone()] == b"CONNECT";
     head.path = Span::new(target.start + path.start, target.start + path.end);
     head.query = Span::new(target.start + query.start, target.start + query.end);
     head.method = Span::new(method.start, method.end);
@@ -58,15 +60,19 @@ fn check_method(method: &[u8], policy: &Policy) -> Result<(), ParseError> {
 }
 
 /// Path and query of a target that has one of the four forms of RFC 9112 section 3.2.
-fn read_target(method: &[u8], target: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+fn read_target(
+    target: &[u8],
+    is_connect: bool,
+    is_options: bool,
+) -> Option<(Range<usize>, Range<usize>)> {
     // RFC 3986 section 2: everything outside printable ASCII must be percent-encoded.
     if target.is_empty() || !target.iter().all(|b| matches!(b, 0x21..=0x7e)) {
         return None;
     }
     if target[0] != b'/' {
         let fits = match target {
-            b"*" => method == b"OPTIONS",
-            _ => method == b"CONNECT" || target.windows(3).any(|w| w == b"://"),
+            b"*" => is_options,
+            _ => is_connect || target.windows(3).any(|w| w == b"://"),
         };
         if !fits {
             return None;

@@ -1,4 +1,4 @@
-"""Fills `requests.json` with what an installed Gunicorn makes of each case.
+"""Fills `requests.json` and `responses.json` with what an installed Gunicorn makes of each case.
 
     python tests/corpus/record.py           # write
     python tests/corpus/record.py --check   # compare only, exit 1 on a difference
@@ -19,16 +19,18 @@ import os
 import re
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gunicorn.config import Config
 from gunicorn.http import wsgi
-from gunicorn.http.errors import NoMoreData
+from gunicorn.http.errors import InvalidResponseHeader, InvalidResponseHeaderName, NoMoreData
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.sync import SyncWorker
 
-CORPUS = Path(__file__).with_name("requests.json")
+REQUESTS = Path(__file__).with_name("requests.json")
+RESPONSES = Path(__file__).with_name("responses.json")
 
 
 class _Log:
@@ -133,25 +135,65 @@ def ask_gunicorn(case: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def main() -> int:
-    logging.disable(logging.CRITICAL)
-    cases = json.loads(CORPUS.read_text())
+class _Request:
+    """What a response asks its request."""
+
+    def __init__(self, case: dict[str, Any]) -> None:
+        self.method = case["method"]
+        self.version = tuple(case["version"])
+        self._closes = not case["keep_alive"]
+
+    def should_close(self) -> bool:
+        return self._closes
+
+
+class _Wire:
+    """A socket that keeps what it is sent."""
+
+    def __init__(self) -> None:
+        self.sent = b""
+
+    def sendall(self, data: bytes) -> None:
+        self.sent += data
+
+
+def answer_as_gunicorn(case: dict[str, Any]) -> dict[str, Any]:
+    sock = _Wire()
+    resp = wsgi.Response(_Request(case), sock, Config())
+    try:
+        resp.start_response(case["status"], [tuple(field) for field in case["headers"]])
+        for piece in case["pieces"]:
+            resp.write(piece.encode("latin-1"))
+        resp.close()
+    except (ValueError, InvalidResponseHeader, InvalidResponseHeaderName) as exc:
+        return {"error": type(exc).__name__, "text": str(exc)}
+    return {"wire": sock.sent.decode("latin-1"), "keep_alive": not resp.should_close()}
+
+
+def refresh(corpus: Path, ask: Callable[[dict[str, Any]], dict[str, Any]], write: bool) -> list[str]:
+    cases = json.loads(corpus.read_text())
     changed = []
     for case in cases:
         key = "gunicorn" if "difference" in case else "expect"
-        answer = ask_gunicorn(case)
+        answer = ask(case)
         if case.get(key) != answer:
-            changed.append(case["name"])
+            changed.append(f"{corpus.stem} {case['name']}")
             case[key] = answer
         if "difference" in case:
             assert case["expect"] != case["gunicorn"], f"{case['name']}: no difference"
-    if sys.argv[1:] == ["--check"]:
-        print("\n".join(changed) or "the corpus is what Gunicorn does")
-        return 1 if changed else 0
-    lines = ",\n".join(json.dumps(case) for case in cases)
-    CORPUS.write_text(f"[\n{lines}\n]\n")
-    print(f"{len(cases)} cases, {len(changed)} changed")
-    return 0
+    if write:
+        lines = ",\n".join(json.dumps(case) for case in cases)
+        corpus.write_text(f"[\n{lines}\n]\n")
+    return changed
+
+
+def main() -> int:
+    logging.disable(logging.CRITICAL)
+    wsgi.util.http_date = lambda: "DATE"
+    write = sys.argv[1:] != ["--check"]
+    changed = refresh(REQUESTS, ask_gunicorn, write) + refresh(RESPONSES, answer_as_gunicorn, write)
+    print("\n".join(changed) or "the corpus is what Gunicorn does")
+    return 1 if changed and not write else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,123 @@
+//! The checks of the fuzz targets, driven by proptest: any bytes, and bytes that look like HTTP.
+
+#[path = "fuzz/checks.rs"]
+mod checks;
+#[path = "fuzz/session.rs"]
+mod session;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// Pieces of requests: strung together at random they get far into the parser.
+const REQUEST_PIECES: &[&[u8]] = &[
+    b"GET / HTTP/1.1\r\n",
+    b"POST /a?b#c HTTP/1.1\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\n",
+    b"get / HTTP/1.0\r\n",
+    b"Host: a\r\n",
+    b"Content-Length: 3\r\n",
+    b"Transfer-Encoding: chunked\r\n",
+    b"Transfer-Encoding: gzip, chunked\r\n",
+    b"Connection: close\r\n",
+    b"X-P: https\r\n",
+    b"SCRIPT_NAME: /\r\n",
+    b"x_y: z\r\n",
+    b"Expect: 100-continue\r\n",
+    b"X : a\r\n",
+    b"X: a\r\n b\r\n\tc\r\n",
+    b"X: 0123456789012345678901234567890\r\n",
+    b"\r\n",
+    b"\r\n\r\n",
+    b"abc",
+    b"3\r\nabc\r\n",
+    b"3;a=\"b\"\r\nabc\r\n",
+    b"0\r\n\r\n",
+    b"0\r\nT: x\r\n\r\n",
+    b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
+    b"PROXY UNKNOWN\r\n",
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x01\x02\x03\x04\x05\x06\x07\x08\0\x01\0\x02",
+    b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0",
+    b"\r",
+    b"\n",
+    b" ",
+    b":",
+];
+
+/// Pieces of what an application says: status, fields, body lines.
+const RESPONSE_PIECES: &[&[u8]] = &[
+    b"\0200 OK\n",
+    b"\x05200 OK\n",
+    b"\x04404 Not Found\n",
+    b"\x01204 No Content\n",
+    b"\x03304\n",
+    b"\x07101 x\n",
+    b"Content-Length: 3\n",
+    b"Content-Length: 30\n",
+    b"Connection: close\n",
+    b"Connection: upgrade\nUpgrade: websocket\n",
+    b"Transfer-Encoding: chunked\n",
+    b"X-Y: a b\tc\n",
+    b"X: \xe9\n",
+    b"bad name: x\n",
+    b"body\n",
+    b"\n",
+    b"0\r\n",
+];
+
+fn strung(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        8 => proptest::sample::select(pieces).prop_map(<[u8]>::to_vec),
+        1 => vec(any::<u8>(), 0..6),
+    ];
+    vec(piece, 0..14).prop_map(|pieces| pieces.concat())
+}
+
+fn with_choices(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
+    (vec(0u8..40, 0..6), any::<u8>(), strung(pieces)).prop_map(|(cuts, choice, data)| {
+        let mut input = vec![choice];
+        input.extend(cuts);
+        input.extend(data);
+        input
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn any_bytes(data in vec(any::<u8>(), 0..300)) {
+        checks::head(&data);
+        checks::body(&data);
+        checks::split(&data);
+        checks::proxy(&data);
+        checks::response(&data);
+    }
+
+    #[test]
+    fn head(choice: u8, data in strung(REQUEST_PIECES)) {
+        checks::head(&[&[choice], b"GET / HTTP/1.1\r\n".as_slice(), &data].concat());
+        checks::head(&[&[choice], data.as_slice()].concat());
+    }
+
+    #[test]
+    fn body(data in with_choices(REQUEST_PIECES)) {
+        checks::body(&data);
+    }
+
+    #[test]
+    fn split(choice: u8, cuts in vec(0u8..40, 4), data in strung(REQUEST_PIECES)) {
+        checks::split(&[&[choice], cuts.as_slice(), &data].concat());
+        let request = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
+        checks::split(&[&[choice], cuts.as_slice(), request, &data].concat());
+    }
+
+    #[test]
+    fn proxy(data in with_choices(REQUEST_PIECES)) {
+        checks::proxy(&data);
+    }
+
+    #[test]
+    fn response(data in strung(RESPONSE_PIECES)) {
+        checks::response(&data);
+    }
+}
