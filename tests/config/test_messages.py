@@ -36,16 +36,14 @@ CASES = {
         ["-w", "many", "app"], f"{USAGE}argument -w/--workers: invalid int value: 'many'\n", 2
     ),
     "hexadecimal": Case(
-        ["--timeout", "0x10", "app"], f"{USAGE}argument -t/--timeout: invalid int value: '0x10'\n", 2
+        ["--timeout", "0x10", "app"],
+        f"{USAGE}argument -t/--timeout: invalid int value: '0x10'\n",
+        2,
     ),
     "unknown flag": Case(["--nope", "app"], f"{USAGE}unrecognized arguments: --nope\n", 2),
-    "extra app": Case(
-        ["app", "-w", "2", "other"], f"{USAGE}unrecognized arguments: other\n", 2
-    ),
+    "extra app": Case(["app", "-w", "2", "other"], f"{USAGE}unrecognized arguments: other\n", 2),
     "no value": Case(["app", "-b"], f"{USAGE}argument -b/--bind: expected one argument\n", 2),
-    "negative": Case(
-        ["-w=-1", "app"], **invalid("workers", "-1", "Value must be positive: -1")
-    ),
+    "negative": Case(["-w=-1", "app"], **invalid("workers", "-1", "Value must be positive: -1")),
     "proxy protocol eats the app": Case(
         ["--proxy-protocol", "app:app"],
         **invalid("proxy_protocol", "app:app", "proxy_protocol must be: off, v1, v2, or auto"),
@@ -77,9 +75,7 @@ CASES = {
     ),
     "addresses": Case(
         ["--forwarded-allow-ips", "x", "app"],
-        **invalid(
-            "forwarded_allow_ips", "x", "'x' does not appear to be an IPv4 or IPv6 network"
-        ),
+        **invalid("forwarded_allow_ips", "x", "'x' does not appear to be an IPv4 or IPv6 network"),
     ),
     "bad words in the environment": Case(
         ["app"],
@@ -212,9 +208,7 @@ def test_help_of_gunicorn_has_no_other_flags(ours: CommandLine, gunicorn: Comman
     assert flags(gunicorn("-h").stdout) - flags(ours("-h").stdout) == set()
 
 
-def test_print_config_of_both_is_the_same(
-    ours: CommandLine, gunicorn: CommandLine
-) -> None:
+def test_print_config_of_both_is_the_same(ours: CommandLine, gunicorn: CommandLine) -> None:
     args = ["--print-config", "-b", "a:1", "--env", "A=b", "app"]
     theirs, mine = gunicorn(*args), ours(*args)
     lines = [line for line in mine.stdout.splitlines() if not line.startswith("sync_keepalive ")]

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from command_line import CommandLine
+
 from rgunicorn import __version__
 from rgunicorn.config import KNOWN_SETTINGS, Config, refuse_unbuilt
 from rgunicorn.errors import ConfigError
@@ -114,7 +115,9 @@ def test_what_is_not_built_is_refused(name: str, value: Any, feature: str) -> No
 
 
 def test_every_unbuilt_setting_is_in_the_table() -> None:
-    assert {s.name for s in KNOWN_SETTINGS if s.unbuilt} | {"worker_class"} == {n for n, _, _ in USED}
+    assert {s.name for s in KNOWN_SETTINGS if s.unbuilt} | {"worker_class"} == {
+        n for n, _, _ in USED
+    }
 
 
 @pytest.mark.parametrize(

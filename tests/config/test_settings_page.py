@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from rgunicorn.config import KNOWN_SETTINGS
 from rgunicorn.settings import page
 

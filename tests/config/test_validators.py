@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import validator_cases
+
 from rgunicorn import config, util
 from rgunicorn.config import KNOWN_SETTINGS
 
@@ -88,8 +89,7 @@ def test_a_pattern_that_matches_nothing_yet_is_taken_with_a_warning() -> None:
 def test_ssl_version_is_ignored_with_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     assert config.validate_ssl_version("TLSv1_2") == "TLSv1_2"
     assert capsys.readouterr().err == (
-        "Warning: option `ssl_version` is deprecated and it is ignored."
-        " Use ssl_context instead.\n"
+        "Warning: option `ssl_version` is deprecated and it is ignored. Use ssl_context instead.\n"
     )
 
 
@@ -115,5 +115,3 @@ def test_reload_engines_are_those_of_the_reloader() -> None:
     from rgunicorn.settings.debugging import RELOAD_ENGINES
 
     assert sorted(reloader.reloader_engines) == sorted(RELOAD_ENGINES)
-
-

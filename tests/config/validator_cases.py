@@ -205,7 +205,11 @@ CASES: list[tuple[str, Any, Any]] = [
     ("statsd_host", "stats:9", ("stats", 9)),
     ("statsd_host", "unix:9", ("unix", 9)),
     ("statsd_host", "unix:///run/x", "/run/x"),
-    ("statsd_host", "a:b", Raises("TypeError", "Value must be one of ('host:port', 'unix://PATH')")),
+    (
+        "statsd_host",
+        "a:b",
+        Raises("TypeError", "Value must be one of ('host:port', 'unix://PATH')"),
+    ),
     # validate_ssl_version
     ("ssl_version", 2, 2),
 ]
@@ -226,6 +230,8 @@ def failures(known_settings: list[Any]) -> list[str]:
         else:
             ok = got == expected and type(got) is type(expected)
         if not ok:
-            wanted = f"{expected.kind}: {expected.text}" if isinstance(expected, Raises) else expected
+            wanted = (
+                f"{expected.kind}: {expected.text}" if isinstance(expected, Raises) else expected
+            )
             wrong.append(f"{name} = {value!r}: {got!r} instead of {wanted!r}")
     return wrong
