@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_file_location
 
 from rgunicorn import _alias, util
 from rgunicorn.config import Config, get_default_config_file, refuse_unbuilt
@@ -18,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterable
-    from types import ModuleType
+    from types import CodeType, ModuleType
     from typing import Any, NoReturn
 
 
@@ -247,14 +249,20 @@ class Application(BaseApplication):
                 raise
 
 
-def _execute(filename: str) -> ModuleType:
-    from importlib.machinery import SourceFileLoader
-    from importlib.util import module_from_spec, spec_from_file_location
+class _SourceLoader(SourceFileLoader):
+    """Compiles the source each time: the bytecode cache goes by seconds, and would hand an edit
+    of this second's file the old code on HUP."""
 
-    loader = None
-    if os.path.splitext(filename)[1] not in (".py", ".pyc"):
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        return self.source_to_code(self.get_data(path), path)
+
+
+def _execute(filename: str) -> ModuleType:
+    extension = os.path.splitext(filename)[1]
+    if extension not in (".py", ".pyc"):
         util.warn("configuration file should have a valid Python extension.\n")
-        loader = SourceFileLoader("__config__", filename)
+    loader = None if extension == ".pyc" else _SourceLoader("__config__", filename)
     spec = spec_from_file_location("__config__", filename, loader=loader)
     if spec is None or spec.loader is None:
         raise ImportError(f"{filename!r} can not be imported")

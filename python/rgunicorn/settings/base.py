@@ -171,7 +171,8 @@ def auto_int(_: object, x: str) -> int:
 
 
 def _dedent(text: str) -> str:
-    """`inspect.cleandoc` without importing `inspect` or `textwrap` at boot."""
-    first, *rest = text.strip().expandtabs().split("\n")
-    margin = min((len(line) - len(line.lstrip()) for line in rest if line.strip()), default=0)
-    return "\n".join([first, *(line[margin:].rstrip() for line in rest)])
+    """`textwrap.dedent` without importing it at boot; the first line may start at the quotes."""
+    first, *rest = text.strip("\n").expandtabs().split("\n")
+    counted = [first, *rest] if first[:1] == " " else rest
+    margin = min((len(line) - len(line.lstrip()) for line in counted if line.strip()), default=0)
+    return "\n".join([first.strip(), *(line[margin:].rstrip() for line in rest)]).strip()

@@ -1,0 +1,96 @@
+"""In a process that serves, `gunicorn` is rgunicorn."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+INSTALL = "from rgunicorn.app.base import BaseApplication\n"
+APP = "class App(BaseApplication):\n    def load_config(self): pass\nApp()\n"
+
+
+def run(code: str, cwd: Path, **env: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=cwd,
+        env=os.environ | env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_modules_are_the_same_objects(tmp_path: Path) -> None:
+    code = (
+        INSTALL
+        + APP
+        + (
+            "import gunicorn, gunicorn.app.wsgiapp, rgunicorn.app.wsgiapp, sys\n"
+            "from gunicorn.config import AccessLogFormat as theirs\n"
+            "from rgunicorn.config import AccessLogFormat as ours\n"
+            "assert sys.modules['gunicorn'] is sys.modules['rgunicorn']\n"
+            "assert gunicorn.app.wsgiapp is rgunicorn.app.wsgiapp\n"
+            "assert gunicorn.app.wsgiapp.__spec__.name == 'rgunicorn.app.wsgiapp'\n"
+            "assert gunicorn.app.wsgiapp.__name__ == 'rgunicorn.app.wsgiapp'\n"
+            "assert not hasattr(gunicorn.app.wsgiapp, '__path__')\n"
+            "print(theirs is ours)"
+        )
+    )
+    assert run(code, tmp_path) == "True"
+
+
+def test_names_are_imported_before_the_application(tmp_path: Path) -> None:
+    # Agents such as newrelic look for these two.
+    code = (
+        INSTALL + APP + "import sys; print({'gunicorn', 'gunicorn.app.base'} <= set(sys.modules))"
+    )
+    assert run(code, tmp_path) == "True"
+
+
+def test_a_watching_finder_sees_the_imports_by_name(tmp_path: Path) -> None:
+    code = (
+        "import sys\nseen = []\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None): seen.append(name)\n"
+        "sys.meta_path.insert(0, Watch())\n" + INSTALL + APP + "print('gunicorn.app.base' in seen)"
+    )
+    assert run(code, tmp_path) == "True"
+
+
+def test_it_wins_over_an_installed_gunicorn(tmp_path: Path) -> None:
+    (tmp_path / "gunicorn").mkdir()
+    (tmp_path / "gunicorn" / "__init__.py").write_text("real = True")
+    code = INSTALL + APP + "import gunicorn; print(hasattr(gunicorn, 'real'))"
+    assert run(code, tmp_path) == "False"
+
+
+@pytest.mark.parametrize(
+    ("code", "env"),
+    [
+        # Importing the package is not serving.
+        (INSTALL, {}),
+        (INSTALL + APP, {"RGUNICORN_ALIAS": "0"}),
+        # Half of one and half of the other would be worse.
+        ("import gunicorn\n" + INSTALL + APP, {}),
+    ],
+    ids=["import", "switch", "already imported"],
+)
+def test_when_there_is_no_alias(tmp_path: Path, code: str, env: dict[str, str]) -> None:
+    (tmp_path / "gunicorn").mkdir()
+    (tmp_path / "gunicorn" / "__init__.py").write_text("real = True")
+    assert run(f"{code}import gunicorn; print(gunicorn.real)", tmp_path, **env) == "True"
+
+
+def test_modules_that_we_do_not_have_are_missing_by_name(tmp_path: Path) -> None:
+    code = (
+        INSTALL
+        + APP
+        + ("try:\n    import gunicorn.six\nexcept ModuleNotFoundError as exc:\n    print(exc.name)")
+    )
+    assert run(code, tmp_path) == "gunicorn.six"

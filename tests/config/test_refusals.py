@@ -1,0 +1,194 @@
+"""A value that needs what is not built is refused at boot; every other value is let through."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+import pytest
+from command_line import CommandLine
+
+from rgunicorn import __version__
+from rgunicorn.config import KNOWN_SETTINGS, Config, refuse_unbuilt
+from rgunicorn.errors import ConfigError
+
+
+class Worker:
+    """Stands for rgunicorn.workers.base.Worker, so that no server needs to be built."""
+
+
+class Subclass(Worker):
+    pass
+
+
+class Stranger:
+    pass
+
+
+@pytest.fixture(autouse=True)
+def worker_base(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("rgunicorn.workers.base")
+    module.Worker = Worker  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "rgunicorn.workers.base", module)
+
+
+def configured(**values: Any) -> Config:
+    cfg = Config()
+    for name, value in values.items():
+        cfg.set(name, value)
+    return cfg
+
+
+def hook1(server: Any) -> None: ...
+def hook2(server: Any, worker: Any) -> None: ...
+
+
+USED: list[tuple[str, Any, str]] = [
+    ("worker_class", "gthread", "the gthread worker"),
+    ("worker_class", "gevent", "the gevent worker"),
+    ("worker_class", "gevent_wsgi", "the gevent worker"),
+    ("worker_class", "gevent_pywsgi", "the gevent worker"),
+    ("worker_class", "tornado", "the tornado worker"),
+    ("worker_class", "asgi", "the asgi worker"),
+    ("worker_class", "eventlet", "the eventlet worker"),
+    ("worker_class", "gunicorn.workers.gthread.ThreadWorker", "the gthread worker"),
+    ("worker_class", "rgunicorn.workers.ggevent.GeventWorker", "the gevent worker"),
+    ("worker_class", "gunicorn.workers.gasgi.ASGIWorker", "the asgi worker"),
+    ("worker_class", Stranger, "a worker that is no subclass"),
+    ("threads", 2, "the gthread worker"),
+    ("paste", "app.ini", "PasteDeploy"),
+    ("raw_paste_global_conf", ["a=b"], "PasteDeploy"),
+    ("statsd_host", "localhost", "StatsD"),
+    ("dogstatsd_tags", "a:b", "StatsD"),
+    ("statsd_prefix", "p", "StatsD"),
+    ("enable_backlog_metric", True, "StatsD"),
+    ("protocol", "uwsgi", "the uwsgi protocol"),
+    ("uwsgi_allow_ips", "*", "the uwsgi protocol"),
+    ("keyfile", "k.pem", "TLS"),
+    ("certfile", "c.pem", "TLS"),
+    ("cert_reqs", 2, "TLS"),
+    ("ca_certs", "ca.pem", "TLS"),
+    ("suppress_ragged_eofs", False, "TLS"),
+    ("do_handshake_on_connect", True, "TLS"),
+    ("ciphers", "ECDHE", "TLS"),
+    ("ssl_context", hook2, "TLS"),
+    ("http_protocols", "h2,h1", "HTTP/2"),
+    ("http2_cleartext", "both", "HTTP/2"),
+    ("http2_max_concurrent_streams", 1, "HTTP/2"),
+    ("http2_initial_window_size", 1, "HTTP/2"),
+    ("http2_max_frame_size", 20000, "HTTP/2"),
+    ("http2_max_header_list_size", 0, "HTTP/2"),
+    ("asgi_loop", "uvloop", "the asgi worker"),
+    ("asgi_lifespan", "off", "the asgi worker"),
+    ("asgi_disconnect_grace_period", 1, "the asgi worker"),
+    ("websocket_max_message_size", 1, "the asgi worker"),
+    ("http_parser", "fast", "Gunicorn's C parser"),
+    ("root_path", "/x", "the asgi worker"),
+    ("dirty_apps", ["m:C"], "dirty arbiters"),
+    ("dirty_workers", 1, "dirty arbiters"),
+    ("dirty_timeout", 1, "dirty arbiters"),
+    ("dirty_threads", 2, "dirty arbiters"),
+    ("dirty_graceful_timeout", 1, "dirty arbiters"),
+    ("on_dirty_starting", hook1, "dirty arbiters"),
+    ("dirty_post_fork", hook2, "dirty arbiters"),
+    ("dirty_worker_init", hook1, "dirty arbiters"),
+    ("dirty_worker_exit", hook2, "dirty arbiters"),
+    ("control_socket", "/tmp/x.ctl", "the control socket"),
+    ("control_socket_mode", 0o660, "the control socket"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "feature"), USED, ids=lambda value: str(value))
+def test_what_is_not_built_is_refused(name: str, value: Any, feature: str) -> None:
+    cfg = configured(**{name: value})
+    with pytest.raises(ConfigError) as caught:
+        refuse_unbuilt(cfg)
+    text = str(caught.value)
+    assert text.startswith(f"{name} = ")
+    assert f" needs {feature}" in text
+    shown = cfg.settings[name].get()
+    assert getattr(shown, "__qualname__", repr(shown)) in text
+    # What to use instead, as a sentence.
+    assert len(text.partition(" does not have yet: ")[2]) > 20
+    assert text.endswith(".")
+
+
+def test_every_unbuilt_setting_is_in_the_table() -> None:
+    assert {s.name for s in KNOWN_SETTINGS if s.unbuilt} | {"worker_class"} == {
+        n for n, _, _ in USED
+    }
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"worker_class": "sync", "workers": 9, "worker_connections": 5, "keepalive": 60},
+        {"worker_class": "gunicorn.workers.sync.SyncWorker"},
+        {"worker_class": "rgunicorn.workers.sync.SyncWorker"},
+        {"worker_class": Subclass},
+        # A worker of somebody else has its own use for threads, as under Gunicorn.
+        {"worker_class": Subclass, "threads": 4},
+        {"threads": 0},
+        {"http_parser": "python", "http_protocols": "h1", "http2_cleartext": False},
+        # Every word but uwsgi means HTTP to Gunicorn.
+        {"protocol": "https"},
+        {"control_socket": "/tmp/x.ctl", "control_socket_mode": 0, "control_socket_disable": True},
+        {"ssl_version": 2, "syslog": True, "reload": True, "spew": True, "daemon": True},
+        {"proxy_protocol": "v2", "reuse_port": True, "user": 1, "tmp_upload_dir": "/tmp"},
+        {"sync_keepalive": True},
+    ],
+    ids=str,
+)
+def test_what_is_built_is_let_through(values: dict[str, Any]) -> None:
+    refuse_unbuilt(configured(**values))
+
+
+def test_all_refusals_come_at_once_and_in_order() -> None:
+    with pytest.raises(ConfigError) as caught:
+        refuse_unbuilt(configured(dirty_workers=1, certfile="c.pem", threads=3))
+    lines = str(caught.value).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["threads", "certfile", "dirty_workers"]
+
+
+def test_a_subclass_of_a_worker_that_is_not_built(ours: CommandLine) -> None:
+    ours.write(
+        "mine.py",
+        "from gunicorn.workers.gthread import ThreadWorker\nclass Mine(ThreadWorker): ...\n",
+    )
+    done = ours("--check-config", "-k", "mine.Mine", "app")
+    assert done.returncode == 1
+    assert done.stderr.startswith("\nError: worker_class = 'mine.Mine' needs the gthread worker")
+
+
+def test_a_worker_class_that_is_not_there(ours: CommandLine) -> None:
+    done = ours("--check-config", "-k", "no_module.Worker", "app")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        "\nError: class uri 'no_module.Worker' invalid or not found: \n\n["
+        "ModuleNotFoundError: No module named 'no_module'"
+    )
+
+
+def test_refused_on_the_command_line_and_when_checked(ours: CommandLine) -> None:
+    ours.write("gunicorn.conf.py", "certfile = 'c.pem'")
+    for args in ([], ["--check-config"], ["--print-config"]):
+        done = ours(*args, "--threads", "4", "app")
+        assert done.returncode == 1
+        assert done.stderr.replace(f"rgunicorn {__version__}", "rgunicorn VERSION") == (
+            "\nError: threads = 4 needs the gthread worker, which rgunicorn VERSION does not have "
+            "yet: leave threads at 1 and raise workers (-w).\n"
+            "certfile = 'c.pem' needs TLS, which rgunicorn VERSION does not have yet: let a proxy "
+            "such as nginx, Caddy or HAProxy do TLS in front of the server.\n"
+        )
+        # A printed configuration shows what is being refused.
+        assert ("threads " in done.stdout) == (args == ["--print-config"])
+
+
+def test_paste_without_an_application_is_refused_as_paste(ours: CommandLine) -> None:
+    done = ours("--check-config", "--paste", "app.ini")
+    assert (done.returncode, done.stderr.split(",")[0]) == (
+        1,
+        "\nError: paste = 'app.ini' needs PasteDeploy",
+    )

@@ -1,0 +1,161 @@
+"""Each setting has the name, flags, type, default, order and class that Gunicorn's has."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rgunicorn import config
+from rgunicorn.config import KNOWN_SETTINGS
+
+FACTS: list[dict[str, Any]] = json.loads(
+    (Path(__file__).parent / "gunicorn_settings.json").read_text()
+)
+OURS = {setting.name: setting for setting in KNOWN_SETTINGS}
+
+# Their defaults depend on the machine, on the user or on the environment.
+COMPUTED = {"chdir", "user", "group", "control_socket", "bind", "workers", "forwarded_allow_ips"}
+
+# Prints what `KNOWN_SETTINGS` of a package holds, as JSON.
+DUMP = """
+import importlib, json, sys
+config = importlib.import_module(sys.argv[1] + ".config")
+print(json.dumps([
+    {
+        "class": s.__name__, "name": s.name, "section": s.section, "order": s.order, "cli": s.cli,
+        "meta": s.meta, "action": s.action, "nargs": s.nargs, "const": s.const,
+        "type": getattr(s.type, "__name__", None),
+        "validator": s.validator.__name__,
+        "default": s.default.__qualname__ if callable(s.default) else s.default,
+        "value": s().value.__qualname__ if callable(s.default) else s().value,
+        "short": s.short,
+    }
+    for s in config.KNOWN_SETTINGS if s.section != "rgunicorn"
+]))
+"""
+
+
+def test_there_are_all_of_gunicorns_settings_and_ours_after_them() -> None:
+    assert [s.name for s in KNOWN_SETTINGS][: len(FACTS)] == [fact["name"] for fact in FACTS]
+    assert [s.name for s in KNOWN_SETTINGS if s.section == "rgunicorn"] == ["sync_keepalive"]
+    assert [s.order for s in KNOWN_SETTINGS] == list(range(len(KNOWN_SETTINGS)))
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact["name"])
+def test_setting_is_declared_as_in_gunicorn(fact: dict[str, Any]) -> None:
+    setting = OURS[fact["name"]]
+    assert setting.section == fact["section"]
+    assert setting.order == fact["order"]
+    assert (setting.cli or []) == fact["cli"]
+    assert setting.meta == fact["meta"]
+    assert setting.action == fact["action"]
+    assert setting.nargs == fact["nargs"]
+    assert setting.const == fact["const"]
+    assert getattr(setting.type, "__name__", None) == fact["type"]
+    assert validator_name(setting, fact["validator"]) == fact["validator"]
+    if fact["default"] == "<callable>":
+        assert callable(setting.default)
+    elif fact["name"] not in COMPUTED:
+        assert setting.default == fact["default"]
+        assert setting().value == fact.get("default_validated", fact["default"])
+
+
+def validator_name(setting: Any, expected: str) -> str:
+    if expected.startswith("validate_callable("):
+        arity = int(expected[len("validate_callable(") : -1])
+        with pytest.raises(TypeError, match=f"arity of: {arity}"):
+            setting.validator(lambda a, b, c, d, e, f: None)
+        return expected
+    return setting.validator.__name__
+
+
+def test_known_settings_equal_those_of_the_real_gunicorn(
+    parity_python: str, tmp_path: Path
+) -> None:
+    theirs = dump(parity_python, "gunicorn", tmp_path)
+    ours = dump(sys.executable, "rgunicorn", tmp_path)
+    for entry in (*theirs, *ours):
+        del entry["short"]
+    assert ours == theirs
+
+
+def test_no_help_sentence_is_gunicorns(parity_python: str, tmp_path: Path) -> None:
+    theirs = {entry["name"]: entry["short"] for entry in dump(parity_python, "gunicorn", tmp_path)}
+    assert [s.name for s in KNOWN_SETTINGS if theirs.get(s.name) == s.short] == []
+
+
+def dump(python: str, package: str, cwd: Path) -> list[dict[str, Any]]:
+    done = subprocess.run(
+        [python, "-c", DUMP, package], cwd=cwd, capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+def test_classes_and_validators_can_be_imported_from_config() -> None:
+    for setting in KNOWN_SETTINGS:
+        assert getattr(config, setting.__name__) is setting
+    for fact in FACTS:
+        if not fact["validator"].startswith("validate_callable("):
+            assert callable(getattr(config, fact["validator"]))
+
+
+def test_every_setting_explains_itself() -> None:
+    for setting in KNOWN_SETTINGS:
+        assert setting.short.endswith((".", ":")), setting.name
+        assert len(setting.short) <= 100, setting.name
+
+
+def test_abbreviations_of_gunicorns_flags_stay_unique() -> None:
+    flags = [flag for fact in FACTS for flag in fact["cli"] if flag.startswith("--")]
+    flags += ["--help", "--version"]
+    own = [f for s in KNOWN_SETTINGS[len(FACTS) :] for f in s.cli or [] if f.startswith("--")]
+    for flag in flags:
+        for end in range(3, len(flag)):
+            prefix = flag[:end]
+            if sum(other.startswith(prefix) for other in flags) == 1:
+                assert not [o for o in own if o.startswith(prefix)], prefix
+
+
+def test_a_setting_declared_elsewhere_is_known_like_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    from rgunicorn.settings import base
+
+    monkeypatch.setattr(base, "KNOWN_SETTINGS", known := list(KNOWN_SETTINGS))
+
+    class Flavour(config.Setting):
+        name = "flavour"
+        section = "Ice cream"
+        cli = ["--flavour"]
+        validator = config.validate_string
+        default = " vanilla "
+        desc = """\
+            Which one.
+
+                indented
+            """
+
+    assert known[-1] is Flavour
+    assert Flavour.order == len(KNOWN_SETTINGS)
+    assert Flavour.short == "Which one."
+    assert Flavour.desc == "Which one.\n\n    indented"
+    cfg = config.Config()
+    assert cfg.flavour == "vanilla"
+    assert cfg.parser().parse_args(["--flavour", "lemon"]).flavour == "lemon"
+    assert "flavour" not in config.make_settings(ignore=["flavour"])
+
+
+def test_boot_imports_nothing_slow() -> None:
+    slow = {"argparse", "inspect", "ipaddress", "random", "shlex", "ssl", "typing", "urllib.parse"}
+    path = str(Path(config.__file__).parent.parent)
+    code = (
+        f"import sys; sys.path.insert(0, {path!r}); import rgunicorn.app.wsgiapp\n"
+        "import rgunicorn.config; rgunicorn.config.Config(); print(*sys.modules)"
+    )
+    # -S: site-packages may import anything at the start (coverage, editable installs).
+    command = [sys.executable, "-S", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert slow.intersection(done.stdout.split()) == set()
