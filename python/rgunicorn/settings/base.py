@@ -6,7 +6,6 @@ bodies; config files and applications may declare further ones the same way.
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 from collections.abc import Iterable
@@ -128,6 +127,8 @@ class Setting:
 
     def copy(self) -> Setting:
         """A second holder of the same value."""
+        import copy
+
         return copy.copy(self)
 
     def get(self) -> Any:

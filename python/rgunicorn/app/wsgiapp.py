@@ -1,0 +1,60 @@
+"""The command `rgunicorn`."""
+
+from __future__ import annotations
+
+from rgunicorn import util
+from rgunicorn.app.base import Application
+from rgunicorn.errors import ConfigError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from typing import Any
+
+
+class WSGIApplication(Application):
+    """A WSGI application that the command line or `wsgi_app` names."""
+
+    app_uri: str | None = None
+
+    def init(self, parser: ArgumentParser, opts: Namespace, args: list[str]) -> None:
+        """Takes the app spec from the command line; further words are ignored, as by Gunicorn."""
+        self.app_uri = args[0] if args else None
+        if self.app_uri is not None:
+            self.cfg.set("default_proc_name", self.app_uri)
+
+    def load_config(self) -> None:
+        """Reads the configuration.
+
+        Raises:
+            ConfigError: no application is named anywhere.
+        """
+        super().load_config()
+        if self.app_uri is None:
+            self.app_uri = self.cfg.wsgi_app
+        # `paste` names an application as well; it is refused with a better text when it runs.
+        if self.app_uri is None and self.cfg.paste is None:
+            raise ConfigError("No application module specified.")
+
+    def load_wsgiapp(self) -> Any:
+        """Imports the application."""
+        if self.app_uri is None:
+            raise ConfigError("No application module specified.")
+        return util.import_app(self.app_uri)
+
+    def load(self) -> Any:
+        """Imports the application."""
+        return self.load_wsgiapp()
+
+
+def run(prog: str | None = None) -> None:
+    """Runs the command line of this process.
+
+    Args:
+        prog: name of the program in messages; that of `sys.argv[0]` if None.
+    """
+    WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog).run()
+
+
+if __name__ == "__main__":
+    run()
