@@ -1,0 +1,122 @@
+"""Real nginx in front of a server under test, in its own session, directory and port."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from .server import Address, free_port
+from .wait import until
+
+CONFIG = """\
+daemon off;
+worker_processes 1;
+pid {dir}/nginx.pid;
+error_log {dir}/nginx-error.log warn;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_max_body_size 200m;
+    client_body_temp_path {dir}/body;
+    proxy_temp_path {dir}/proxy;
+    fastcgi_temp_path {dir}/fastcgi;
+    uwsgi_temp_path {dir}/uwsgi;
+    scgi_temp_path {dir}/scgi;
+    upstream app {{ server {upstream}; {keepalive} }}
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            proxy_pass http://app;
+            proxy_http_version {version};
+            proxy_set_header Connection "";
+            proxy_set_header Host $http_host;
+            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+            proxy_set_header X-Forwarded-Proto {proto};
+            proxy_request_buffering {buffering};
+        }}
+    }}
+}}
+"""
+
+
+class Nginx:
+    """A running nginx: `url` in front, `error_log()` for what it complained about."""
+
+    def __init__(self, directory: Path, port: int, process: subprocess.Popen[bytes]) -> None:
+        self.directory = directory
+        self.port = port
+        self.process = process
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def error_log(self) -> str:
+        path = self.directory / "nginx-error.log"
+        return path.read_text() if path.exists() else ""
+
+
+def available() -> str | None:
+    """The path of nginx; Debian keeps it in sbin, which is not on everybody's PATH."""
+    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin")
+
+
+@contextlib.contextmanager
+def nginx(
+    directory: Path,
+    upstream: Address,
+    *,
+    proto: str = "https",
+    buffering: bool = True,
+    keepalive: bool = False,
+) -> Iterator[Nginx]:
+    """nginx proxying to `upstream`, telling it X-Forwarded-Proto `proto`."""
+    binary = available()
+    assert binary, "ask available() first"
+    directory.mkdir(parents=True, exist_ok=True)
+    directory.chmod(0o755)
+    port = free_port()
+    config = directory / "nginx.conf"
+    config.write_text(
+        CONFIG.format(
+            dir=directory,
+            port=port,
+            proto=proto,
+            buffering="on" if buffering else "off",
+            keepalive="keepalive 8;" if keepalive else "",
+            version="1.1",
+            upstream=f"unix:{upstream}"
+            if isinstance(upstream, str)
+            else f"127.0.0.1:{upstream[1]}",
+        )
+    )
+    # nginx started by root drops to `nobody`, who could not enter pytest's private directories.
+    user = ["-g", "user root;"] if os.geteuid() == 0 else []
+    process = subprocess.Popen(
+        [binary, "-p", str(directory), "-e", str(directory / "nginx-error.log"), "-c", str(config)]
+        + user,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        server = Nginx(directory, port, process)
+        until(lambda: _accepts(port), "nginx to listen", show=server.error_log)
+        yield server
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(5)
+
+
+def _accepts(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

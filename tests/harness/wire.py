@@ -1,0 +1,193 @@
+"""A client that knows bytes: it sends what it is given and reads one response at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from .server import Address
+
+
+@dataclass
+class Response:
+    """One response as it came over the wire."""
+
+    head: bytes
+    """Status line and fields with their CRLFs and the empty line."""
+    body: bytes = b""
+    trailers: bytes = b""
+    chunks: list[bytes] = field(default_factory=list)
+    """The chunks of a chunked body, the last empty one left out."""
+    hints: list[bytes] = field(default_factory=list)
+    """Heads of the 1xx responses before it."""
+
+    @property
+    def status_line(self) -> str:
+        return self.head.split(b"\r\n", 1)[0].decode("latin-1")
+
+    @property
+    def status(self) -> int:
+        return int(self.status_line.split(" ")[1])
+
+    @property
+    def headers(self) -> list[tuple[str, str]]:
+        lines = self.head.decode("latin-1").split("\r\n")[1:-2]
+        pairs = (line.partition(":") for line in lines)
+        return [(name, value.removeprefix(" ")) for name, _, value in pairs]
+
+    def header(self, name: str) -> str | None:
+        """The value of the only field called `name`, or None."""
+        values = [value for key, value in self.headers if key.lower() == name.lower()]
+        assert len(values) < 2, f"{name} appears {len(values)} times in {self.head!r}"
+        return values[0] if values else None
+
+
+class Closed(Exception):
+    """The server closed before the response was complete; `args[0]` is what had come."""
+
+
+class Wire:
+    """One connection. Every read and write is bounded by `timeout` seconds."""
+
+    def __init__(self, address: Address, timeout: float = 20, receive_buffer: int = 0) -> None:
+        family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+        self.sock = socket.socket(family)
+        self.sock.settimeout(timeout)
+        if receive_buffer:
+            # Before connect(), or the window is negotiated without it.
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        self.sock.connect(address)
+        if family == socket.AF_INET:
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._buffer = b""
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.sock.close()
+
+    def send(self, data: bytes) -> Wire:
+        self.sock.sendall(data)
+        return self
+
+    def send_byte_by_byte(self, data: bytes) -> Wire:
+        """Sends one byte at a time, giving the server time to see it alone."""
+        for i in range(len(data)):
+            self.sock.sendall(data[i : i + 1])
+            time.sleep(0.001)
+        return self
+
+    def half_close(self) -> Wire:
+        """No more bytes from this side."""
+        self.sock.shutdown(socket.SHUT_WR)
+        return self
+
+    def read_to_close(self) -> bytes:
+        """All that comes until the server closes. A reset is an error: it may have eaten bytes."""
+        while self._receive():
+            pass
+        data, self._buffer = self._buffer, b""
+        return data
+
+    def response(self, method: str = "GET") -> Response:
+        """The next final response, with the 1xx responses before it in `hints`."""
+        hints = []
+        while True:
+            head = self._until(b"\r\n\r\n")
+            response = Response(head, hints=hints)
+            if response.status >= 200 or response.status == 101:
+                break
+            hints.append(head)
+        if method == "HEAD" or response.status in (101, 204, 304):
+            return response
+        if (response.header("Transfer-Encoding") or "").lower() == "chunked":
+            self._read_chunks(response)
+        elif (length := response.header("Content-Length")) is not None:
+            response.body = self._exactly(int(length))
+        else:
+            response.body = self.read_to_close()
+        return response
+
+    def is_closed(self) -> bool:
+        """Waits for the server's next move: True if it closed, False if it sent a byte."""
+        return not self._buffer and not self._receive()
+
+    def _read_chunks(self, response: Response) -> None:
+        while True:
+            size = int(self._until(b"\r\n")[:-2].split(b";")[0], 16)
+            if size == 0:
+                break
+            response.chunks.append(self._exactly(size))
+            end = self._exactly(2)
+            assert end == b"\r\n", f"chunk ends with {end!r}"
+        response.body = b"".join(response.chunks)
+        while (line := self._until(b"\r\n")) != b"\r\n":
+            response.trailers += line
+
+    def _until(self, mark: bytes) -> bytes:
+        while mark not in self._buffer:
+            if not self._receive():
+                raise Closed(self._buffer)
+        data, mark, self._buffer = self._buffer.partition(mark)
+        return data + mark
+
+    def _exactly(self, count: int) -> bytes:
+        while len(self._buffer) < count:
+            if not self._receive():
+                raise Closed(self._buffer)
+        data, self._buffer = self._buffer[:count], self._buffer[count:]
+        return data
+
+    def _receive(self) -> bool:
+        data = self.sock.recv(262144)
+        self._buffer += data
+        return bool(data)
+
+
+def exchange(address: Address, raw: bytes) -> bytes:
+    """Sends `raw` on a new connection and reads until the server closes it.
+
+    A server that refuses a request may close while we still send: what it said is what counts.
+    """
+    with Wire(address) as wire:
+        with contextlib.suppress(BrokenPipeError):
+            wire.send(raw)
+        return wire.read_to_close()
+
+
+def ask(address: Address, raw: bytes) -> Response:
+    """Sends `raw` on a new connection and reads one response, which must be followed by a close."""
+    with Wire(address) as wire:
+        wire.send(raw)
+        response = wire.response(raw.lstrip().split(b" ", 1)[0].decode("latin-1"))
+        assert wire.is_closed(), "the server sent bytes after the response"
+        return response
+
+
+def get(path: str = "/", *headers: str, method: str = "GET", version: str = "1.1") -> bytes:
+    """A bodyless request with a Host field and the given further field lines."""
+    lines = [f"{method} {path} HTTP/{version}", "Host: example.test", *headers, "", ""]
+    return "\r\n".join(lines).encode("latin-1")
+
+
+def post(path: str, body: bytes, *headers: str, method: str = "POST") -> bytes:
+    """A request with a Content-Length body."""
+    return get(path, f"Content-Length: {len(body)}", *headers, method=method) + body
+
+
+def chunked(*pieces: bytes, trailers: bytes = b"") -> bytes:
+    """A chunked body of `pieces`."""
+    body = b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces)
+    return body + b"0\r\n" + trailers + b"\r\n"

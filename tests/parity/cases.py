@@ -1,0 +1,118 @@
+"""The requests both servers get: our own list and the corpus of the Rust tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from harness.server import TESTS
+from harness.wire import chunked, get, post
+
+CORPUS = TESTS / "corpus/requests.json"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One request. `difference` names the row of differences.py that makes the answers differ."""
+
+    name: str
+    raw: bytes
+    settings: dict[str, object] = field(default_factory=dict)
+    difference: str | None = None
+
+
+OWN = [
+    Case("hello", get("/hello")),
+    Case("hello 1.0", get("/hello", version="1.0")),
+    Case("hello keep-alive asked", get("/hello", "Connection: keep-alive")),
+    Case("head", get("/hello", method="HEAD")),
+    Case("stream", get("/stream")),
+    Case("stream 1.0", get("/stream", version="1.0")),
+    Case("stream head", get("/stream", method="HEAD")),
+    Case("empty", get("/empty")),
+    Case("write", get("/write")),
+    Case("extra fields", get("/extra")),
+    Case("hop-by-hop", get("/hop")),
+    Case("too long", get("/long")),
+    Case("too short", get("/short")),
+    Case("204", get("/status?s=204+No+Content")),
+    Case("304", get("/status?s=304+Not+Modified")),
+    Case("204 with a body", get("/body-204?s=204+No+Content")),
+    Case("304 with a body", get("/body-204?s=304+Not+Modified")),
+    Case("205", get("/status?s=205+Reset+Content")),
+    Case("102", get("/102")),
+    Case("early hints", get("/early")),
+    Case("early hints 1.0", get("/early", version="1.0")),
+    Case("file", get("/file")),
+    Case("file chunked", get("/file?chunked")),
+    Case("file from offset", get("/file-offset?o=1000")),
+    Case("file at its end", get("/file-offset?o=300003"), difference="sendfile-empty"),
+    Case("file-like", get("/file-like")),
+    Case("echo", post("/echo", b"body")),
+    Case(
+        "echo chunked",
+        get("/echo", "Transfer-Encoding: chunked", method="POST") + chunked(b"a", b"bc"),
+    ),
+    Case(
+        "echo with trailers",
+        get("/echo", "Transfer-Encoding: chunked", method="POST")
+        + chunked(b"a", trailers=b"X-Late: 1\r\n"),
+    ),
+    Case(
+        "expect", get("/echo", "Expect: 100-continue", "Content-Length: 2", method="POST") + b"ok"
+    ),
+    Case("raise", get("/raise")),
+    Case("raise late", get("/raise-late")),
+    Case("raise in iterator", get("/raise-iter")),
+    Case("start twice", get("/twice")),
+    Case("start twice late", get("/twice?late")),
+    Case("no start_response", get("/no-start"), difference="no-start-response"),
+    Case("exc_info", get("/exc_info"), difference="exc-info-headers"),
+    Case("system exit", get("/exit?code=5")),
+    Case("bad status", get("/start?status-word")),
+    Case("bad header name", get("/start?name-blank")),
+    Case("bad header value", get("/start?value-crlf")),
+    Case(
+        "unsupported coding",
+        get("/", "Transfer-Encoding: br, chunked", method="POST"),
+        difference="error-reason",
+    ),
+    Case("outside of SCRIPT_NAME", get("/", "SCRIPT_NAME: /foo"), difference="error-reason"),
+    Case("websocket upgrade", get("/hello", "Connection: Upgrade", "Upgrade: websocket")),
+    Case("connect", b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n"),
+    Case("lower case", b"get /hello HTTP/1.1\r\n\r\n", {"casefold_http_method": True}),
+    Case(
+        "odd method",
+        b"g#t /hello HTTP/1.1\r\n\r\n",
+        {"permit_unconventional_http_method": True},
+    ),
+    Case(
+        "odd version", b"GET /hello HTTP/2.0\r\n\r\n", {"permit_unconventional_http_version": True}
+    ),
+    Case("folding", get("/environ", "X-Fold: a\r\n b\r\n\tc"), {"permit_obsolete_folding": True}),
+    Case("spaced name", get("/environ", "X-Space : v"), {"strip_header_spaces": True}),
+    Case("line at its limit", get("/" + "a" * 85), {"limit_request_line": 100}),
+    Case("line over its limit", get("/" + "a" * 90), {"limit_request_line": 100}),
+    Case("fields at their limit", get("/environ", "A: 1", "B: 2"), {"limit_request_fields": 3}),
+    Case("fields over it", get("/environ", "A: 1", "B: 2", "C: 3"), {"limit_request_fields": 3}),
+    Case("field at its limit", get("/environ", "A: " + "b" * 45), {"limit_request_field_size": 50}),
+    Case("field over it", get("/environ", "A: " + "b" * 46), {"limit_request_field_size": 50}),
+    Case("no limit on the line", get("/" + "a" * 20_000), {"limit_request_line": 0}),
+]
+
+
+def corpus() -> Iterator[Case]:
+    """The Rust tests' requests. `raw` is Latin-1 text; `settings` as in a config file."""
+    if not CORPUS.exists():
+        return
+    for entry in json.loads(CORPUS.read_text()):
+        yield Case(
+            f"corpus: {entry['name']}",
+            entry["raw"].encode("latin-1"),
+            entry.get("settings") or {},
+            entry.get("difference"),
+        )
+
+
+CASES = {case.name: case for case in (*OWN, *corpus())}

@@ -1,0 +1,93 @@
+"""The same bytes to both servers: status, headers, body, environ."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.compare import same
+from harness.server import Address, Command
+from harness.wire import Closed, Response, Wire
+from parity import normal
+from parity.cases import CASES
+from parity.differences import BY_ID
+
+if TYPE_CHECKING:
+    from parity.conftest import MakePair
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("files") / "file"
+    path.write_bytes(bytes(range(256)) * 1171 + b"end" * 75 + b"..")
+    return path
+
+
+def answer(address: Address, raw: bytes) -> dict[str, object]:
+    """All a server says to `raw` until it closes, taken apart as far as it can be."""
+    with Wire(address) as wire:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            # A server may refuse by the head alone.
+            wire.send(raw).half_close()
+        try:
+            said = wire.read_to_close()
+        except ConnectionResetError:
+            return {"reset": True}
+    return take_apart(said, raw.lstrip().split(b" ", 1)[0])
+
+
+def take_apart(said: bytes, method: bytes) -> dict[str, object]:
+    if not said:
+        return {"silent": True}
+    replay = Replay(said)
+    try:
+        found = normal.response(replay.response(method.decode("latin-1")))
+    except (Closed, ValueError, IndexError):
+        head, _, body = said.partition(b"\r\n\r\n")
+        found = {**normal.response(Response(head + b"\r\n\r\n")), "cut": True, "body": body}
+    else:
+        found["rest"] = replay.read_to_close()
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        found["body"] = normal.environ(json.loads(found["body"]))  # type: ignore[arg-type]
+    return found
+
+
+class Replay(Wire):
+    """Reads from bytes that were already received."""
+
+    def __init__(self, data: bytes) -> None:
+        self._buffer = data
+
+    def _receive(self) -> bool:
+        return False
+
+
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+@pytest.mark.parametrize("name", CASES)
+def test_same_answer(
+    shared_pair: MakePair, command: Command, file: Path, transport: str, name: str
+) -> None:
+    case = CASES[name]
+    settings = {"workers": 1, **case.settings}
+    pair = shared_pair("kitchen:app", transport, settings=settings, env={"FILE": str(file)})
+    theirs, ours = (answer(server.address, case.raw) for server in pair)
+    for found, server in ((theirs, pair.theirs), (ours, pair.ours)):
+        if isinstance(found.get("body"), dict):
+            hide_path(found["body"], server.address)  # type: ignore[arg-type]
+    if case.difference is None:
+        same(ours, theirs, f"{name}: rgunicorn (actual) and Gunicorn (expected)")
+        return
+    assert case.difference in BY_ID
+    if not command.is_gunicorn:
+        assert ours != theirs, f"{case.difference} does not show any more: {ours}"
+
+
+def hide_path(environ: dict[str, list[object]], address: Address) -> None:
+    """A unix listener's path is SERVER_NAME where no Host says otherwise."""
+    for value in environ.values():
+        if value[1] == address:
+            value[1] = "SOCKET"
