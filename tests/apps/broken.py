@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from urllib.parse import parse_qs
 
 from responses import TEXT
@@ -69,6 +70,12 @@ def start(environ, start_response):
     """A start_response call no server may let through; `?` names it."""
     start_response(*STARTS[environ["QUERY_STRING"]])
     return [b"let through"]
+
+
+def sleeps(environ, start_response):
+    """Far beyond every timeout; whoever waits for this gives up first."""
+    time.sleep(100)
+    raise AssertionError("nobody ended this worker")
 
 
 def exits(environ, start_response):

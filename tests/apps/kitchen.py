@@ -32,6 +32,7 @@ VALIDATED = {
     "raise-iter": broken.in_iterator,
     "short": responses.too_short,
     "sized": responses.sized,
+    "sleep": broken.sleeps,
     "status": responses.status,
     "stream": responses.stream,
     "unread": bodies.unread,

@@ -1,0 +1,1 @@
+"""What the suites are made of: servers, bytes on a wire, nginx, comparisons."""

@@ -1,0 +1,355 @@
+"""`Arbiter`: the master process, the `server` that hooks are given.
+
+Rust decides, Python performs: policy is in `src/fleet`, everything that users can see or change
+is a method here (signals, boot, reload) or in `Supervisor` (workers).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+
+from rgunicorn import SERVER_SOFTWARE, __version__, handover, sock, systemd, util
+from rgunicorn.errors import HaltServer
+from rgunicorn.pidfile import Pidfile
+from rgunicorn.reload import reconfigure, rewrite_pidfile
+from rgunicorn.supervisor import Supervisor
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, ClassVar
+
+    from rgunicorn.app.base import BaseApplication
+    from rgunicorn.glogging import Logger
+
+
+class Arbiter(Supervisor):
+    """Keeps the workers of one application alive and does what signals tell it.
+
+    Args:
+        app: the application object with its configuration.
+    """
+
+    # Overridden per instance: how this process was started, for a re-execution.
+    START_CTX: dict[Any, Any] = {}
+
+    LISTENERS: list[Any] = []
+
+    SIGNALS: ClassVar[list[signal.Signals]] = [
+        getattr(signal, f"SIG{name}")
+        for name in ("HUP", "QUIT", "INT", "TERM", "TTIN", "TTOU", "USR1", "USR2", "WINCH")
+    ]
+    # SIGCLD and other second names of a number come after its first.
+    SIG_NAMES: ClassVar[dict[int, str]] = {sig: sig.name[3:].lower() for sig in signal.Signals}
+
+    log: Any
+
+    def __init__(self, app: BaseApplication) -> None:
+        super().__init__()
+        os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
+        self._num_workers: int | None = None
+        self.log: Logger | None = None
+        self.pidfile: Pidfile | None = None
+        self.systemd = False
+        # The master that executed us, while it lives.
+        self.master_pid = 0
+        self.master_name = "Master"
+        # The dirty arbiter is not built; hooks look at these names.
+        self.dirty_arbiter_pid = 0
+        self.dirty_arbiter = None
+        self.dirty_pidfile = None
+
+        self.setup(app)
+        self.START_CTX = handover.start_context()
+
+    @property
+    def num_workers(self) -> int:
+        """How many workers are to run; setting it calls the `nworkers_changed` hook."""
+        return self._num_workers or 0
+
+    @num_workers.setter
+    def num_workers(self, value: int) -> None:
+        old, self._num_workers = self._num_workers, value
+        self._fleet.set_target(value)
+        self.cfg.nworkers_changed(self, value, old)
+
+    def setup(self, app: BaseApplication) -> None:
+        """Takes over the configuration of `app`.
+
+        Raises:
+            RuntimeError: a class can not be loaded, an address or `raw_env` is malformed.
+        """
+        env, address = app.cfg.env, app.cfg.address
+        self.app = app
+        self.cfg = app.cfg
+        self._setup_log()
+        if "GUNICORN_PID" in os.environ:
+            self.log.reopen_files()
+
+        self.worker_class = self.cfg.worker_class
+        self.address = address
+        self.timeout = self.cfg.timeout
+        self._fleet.set_limits(self.timeout, self.cfg.graceful_timeout)
+        self.num_workers = self.cfg.workers
+        self.proc_name = self.cfg.proc_name + (".2" if self.master_pid else "")
+        self.log.debug(
+            "Current configuration:\n%s",
+            "\n".join(
+                f"  {name}: {setting.value}" for name, setting in sorted(self.cfg.settings.items())
+            ),
+        )
+        os.environ.update(env)
+        if self.cfg.preload_app:
+            self.app.wsgi()
+
+    def start(self) -> None:
+        """Boots the master: pidfile, signal handlers, listeners.
+
+        Raises:
+            RuntimeError: the pidfile can not be had.
+            SystemExit: an address can not be bound.
+        """
+        self.log.info("Starting rgunicorn %s", __version__)
+        self._stats["start_time"] = time.time()
+        if "GUNICORN_PID" in os.environ:
+            self.master_pid = int(os.environ["GUNICORN_PID"])
+            self.proc_name += ".2"
+            self.master_name = "Master.2"
+        self.pid = os.getpid()
+        name = self._pidfile_name()
+        if name is not None:
+            self.pidfile = Pidfile(name)
+            self.pidfile.create(self.pid)
+        try:
+            self.cfg.on_starting(self)
+            self.init_signals()
+            if not self.LISTENERS:
+                self.LISTENERS = handover.open_listeners(self)
+            self.log.debug("Arbiter booted")
+            self.log.info("Listening at: %s (%s)", self._listeners_text(), self.pid)
+            self.log.info("Using worker: %s", self.cfg.worker_class_str)
+            systemd.sd_notify("READY=1\nSTATUS=Gunicorn arbiter booted", self.log)
+            if hasattr(self.worker_class, "check_config"):
+                self.worker_class.check_config(self.cfg, self.log)
+            self.cfg.when_ready(self)
+        except BaseException:
+            self._unlink_pidfile()
+            raise
+
+    def init_signals(self) -> None:
+        """Directs the master's signals into `SIG_QUEUE`."""
+        self.log.close_on_exec()
+        for sig in (*self.SIGNALS, signal.SIGCHLD):
+            # What Python had installed would be called as well.
+            signal.signal(sig, signal.SIG_DFL)
+        self.SIG_QUEUE.install()
+
+    def signal(self, sig: int, frame: FrameType | None) -> None:
+        """Queues `sig` as if it had been received. For handlers of others: it only queues."""
+        self.SIG_QUEUE.put_nowait(sig)
+
+    signal_chld = signal
+
+    def run(self) -> None:
+        """The life of the master; ends with SystemExit, here and in each forked worker."""
+        self.start()
+        util._setproctitle(f"master [{self.proc_name}]")
+        try:
+            self.manage_workers()
+            while True:
+                self.maybe_promote_master()
+                self._handle_signals(self.wait_for_signals(timeout=1.0))
+                self.murder_workers()
+                self.manage_workers()
+        except BaseException as exc:
+            # A worker came out of `spawn_worker`: the rest is the master's business.
+            if os.getpid() != self.pid:
+                raise
+            self._end(exc)
+
+    def handle_chld(self) -> None:
+        """SIGCHLD: a child ended."""
+        self.reap_workers()
+
+    def handle_cld(self) -> None:
+        """SIGCHLD by its other name."""
+        self.handle_chld()
+
+    def handle_hup(self) -> None:
+        """SIGHUP: reload."""
+        self.log.info("Hang up: %s", self.master_name)
+        self.reload()
+
+    def handle_term(self) -> None:
+        """SIGTERM: graceful stop."""
+        raise StopIteration
+
+    def handle_int(self) -> None:
+        """SIGINT: quick stop."""
+        self.stop(False)
+        raise StopIteration
+
+    def handle_quit(self) -> None:
+        """SIGQUIT: quick stop."""
+        self.stop(False)
+        raise StopIteration
+
+    def handle_ttin(self) -> None:
+        """SIGTTIN: one worker more."""
+        self.num_workers += 1
+        self.manage_workers()
+
+    def handle_ttou(self) -> None:
+        """SIGTTOU: one worker fewer, down to one."""
+        if self.num_workers > 1:
+            self.num_workers -= 1
+            self.manage_workers()
+
+    def handle_usr1(self) -> None:
+        """SIGUSR1: reopen the log files, here and in the workers."""
+        self.log.reopen_files()
+        self.kill_workers(signal.SIGUSR1)
+
+    def handle_usr2(self) -> None:
+        """SIGUSR2: execute a second master beside this one."""
+        self.reexec()
+
+    def handle_winch(self) -> None:
+        """SIGWINCH: a daemon stops its workers gracefully; on a terminal it means nothing."""
+        if not self.cfg.daemon:
+            self.log.debug("SIGWINCH ignored. Not daemonized")
+            return
+        self.log.info("graceful stop of workers")
+        self.num_workers = 0
+        self.manage_workers()
+
+    def maybe_promote_master(self) -> None:
+        """Takes the place of the master that executed us, once it is gone."""
+        if self.master_pid in (0, os.getppid()):
+            return
+        self.log.info("Master has been promoted.")
+        predecessor, self.master_pid = self.master_pid, 0
+        self.master_name = "Master"
+        self.proc_name = self.cfg.proc_name
+        os.environ.pop("GUNICORN_PID", None)
+        if self.pidfile is not None:
+            self.pidfile.take_over(self.cfg.pidfile, predecessor)
+        util._setproctitle(f"master [{self.proc_name}]")
+
+    def reexec(self) -> None:
+        """Starts the original command again, with our listeners; both masters serve then."""
+        if self.reexec_pid:
+            self.log.warning("USR2 signal ignored. Child exists.")
+        elif self.master_pid:
+            self.log.warning("USR2 signal ignored. Parent exists.")
+        else:
+            handover.reexec(self)
+
+    def reload(self) -> None:
+        """Loads the configuration again and replaces all workers.
+
+        A configuration that can not be loaded or bound is reported, and the old one stays in
+        force with its workers.
+        """
+        self._stats["reloads"] += 1
+        if not reconfigure(self):
+            return
+        self.log.reopen_files()
+        self.cfg.on_reload(self)
+        rewrite_pidfile(self)
+        util._setproctitle(f"master [{self.proc_name}]")
+        self._fleet.on_reload()
+        self.manage_workers()
+
+    def stop(self, graceful: bool = True) -> None:
+        """Closes the listeners and ends all workers; returns when they are gone.
+
+        Args:
+            graceful: let them finish their requests, for up to `graceful_timeout` seconds.
+        """
+        sock.close_sockets(self.LISTENERS, self._owns_listeners())
+        self.LISTENERS = []
+        self._stop_workers(graceful)
+
+    def halt(self, reason: object = None, exit_status: int = 0) -> None:
+        """Ends the server: stops everything, says why, removes the pidfile, exits."""
+        self.stop()
+        say = self.log.error if exit_status else self.log.info
+        say("Shutting down: %s", self.master_name)
+        if reason is not None:
+            say("Reason: %s", reason)
+        self._unlink_pidfile()
+        self.cfg.on_exit(self)
+        sys.exit(exit_status)
+
+    def _handle_signals(self, signals: list[int]) -> None:
+        try:
+            while signals:
+                self._handle_signal(signals.pop(0))
+        finally:
+            # Those behind a TERM: a stop wants to know of an INT.
+            for sig in signals:
+                self.SIG_QUEUE.put_nowait(sig)
+
+    def _handle_signal(self, sig: int) -> None:
+        name = self.SIG_NAMES.get(sig)
+        if name is None:
+            self.log.info("Ignoring unknown signal: %s", sig)
+            return
+        handler = getattr(self, f"handle_{name}", None)
+        if handler is None:
+            self.log.error("Unhandled signal: %s", name)
+            return
+        say = self.log.debug if sig == signal.SIGCHLD else self.log.info
+        say("Handling signal: %s", name)
+        handler()
+
+    def _end(self, exc: BaseException) -> None:
+        """What the exception that left the main loop means."""
+        if isinstance(exc, (StopIteration, KeyboardInterrupt)):
+            self.halt()
+        elif isinstance(exc, HaltServer):
+            self.halt(reason=exc.reason, exit_status=exc.exit_status)
+        elif not isinstance(exc, Exception):
+            raise exc
+        else:
+            self.log.error("Unhandled exception in main loop", exc_info=exc)
+            self.stop(False)
+            self._unlink_pidfile()
+            sys.exit(-1)
+
+    def _setup_log(self) -> None:
+        if self.log is None:
+            self.log = self.cfg.logger_class(self.cfg)
+            return
+        try:
+            self.log.setup(self.cfg)
+        except Exception:
+            # The logger has gone back to what it had.
+            print(
+                "\nError: reloading the logger configuration failed, keeping the previous one",
+                file=sys.stderr,
+            )
+            traceback.print_exc()
+            sys.stderr.flush()
+            self.log.error("reloading the logger configuration failed, keeping the previous one")
+
+    def _listeners_text(self) -> str:
+        return ",".join(map(str, self.LISTENERS))
+
+    def _owns_listeners(self) -> bool:
+        """Whether nobody else serves on our unix sockets when we close them."""
+        shared = self.reexec_pid or self.master_pid or self.systemd or self.cfg.reuse_port
+        return not shared
+
+    def _pidfile_name(self) -> str | None:
+        name = self.cfg.pidfile
+        return f"{name}.2" if name is not None and self.master_pid else name
+
+    def _unlink_pidfile(self) -> None:
+        if self.pidfile is not None:
+            self.pidfile.unlink()

@@ -1,0 +1,91 @@
+"""From one master to the next: what a re-executed master is given, and how it takes it.
+
+The parent stays as it is; the child executes the original command in the original environment and
+directory. `GUNICORN_PID` tells it whose successor it is, `GUNICORN_FD` which descriptors are its
+listeners; systemd's `LISTEN_FDS` protocol is spoken on when it was spoken to us, so that the
+successor knows that systemd owns the sockets.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rgunicorn import sock, systemd, util
+from rgunicorn._core import fork
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rgunicorn.arbiter import Arbiter
+    from rgunicorn.sock import BaseSocket
+
+
+def start_context() -> dict[Any, Any]:
+    """The command that started this process.
+
+    Returns:
+        `args`, the command line; `cwd`, the directory; `0`, the program to execute.
+    """
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if spec is None or not spec.parent and spec.name == "__main__":
+        command = sys.argv[:]
+    else:
+        # After `python -m package`, argv[0] is a file in the package: executed by that name it
+        # would put the package's directory first on sys.path.
+        module = spec.parent if spec.name.endswith(".__main__") else spec.name
+        command = ["-m", module, *sys.argv[1:]]
+    return {"args": [sys.executable, *command], "cwd": util.getcwd(), 0: sys.executable}
+
+
+def reexec(server: Arbiter) -> None:
+    """Forks and, in the child, executes the original command; the parent returns at once."""
+    master_pid = os.getpid()
+    server.reexec_pid = fork(server.SIG_QUEUE)
+    if server.reexec_pid:
+        return
+    # Not a word of this child may reach the main loop above: it would stop its siblings.
+    try:
+        server.cfg.pre_exec(server)
+        os.chdir(server.START_CTX["cwd"])
+        os.execvpe(server.START_CTX[0], server.START_CTX["args"], _environment(server, master_pid))
+    except BaseException:
+        server.log.exception("Exception while executing a new master")
+        os._exit(1)
+
+
+def open_listeners(server: Arbiter) -> list[BaseSocket]:
+    """The listeners this process was given, else those it is configured to have.
+
+    Sets `server.systemd`, and removes the variables that name descriptors.
+
+    Raises:
+        SystemExit: an address can not be bound.
+        ValueError: a variable does not hold numbers, or a path is no socket.
+    """
+    passed_on = os.environ.pop("GUNICORN_FD", "")
+    count = systemd.listen_fds()
+    if count:
+        server.systemd = True
+        start = systemd.SD_LISTEN_FDS_START
+        return sock.create_sockets(server.cfg, server.log, range(start, start + count))
+    if passed_on:
+        # These are all there is: an `fd://N` among the settings is one of them.
+        fds = [int(fd) for fd in passed_on.split(",")]
+        return sock.create_sockets(server.cfg, server.log, fds, addresses=[])
+    if server.cfg.reuse_port:
+        sock.check_bindable(server.cfg, server.log)
+        return []
+    return sock.create_sockets(server.cfg, server.log)
+
+
+def _environment(server: Arbiter, master_pid: int) -> dict[str, str]:
+    environ: dict[str, str] = dict(server.cfg.env_orig)
+    environ["GUNICORN_PID"] = str(master_pid)
+    # Also when it is empty: that it is there at all tells `daemonize` to stay.
+    environ["GUNICORN_FD"] = ",".join(str(listener.fileno()) for listener in server.LISTENERS)
+    if server.systemd:
+        environ["LISTEN_PID"] = str(os.getpid())
+        environ["LISTEN_FDS"] = str(len(server.LISTENERS))
+    return environ

@@ -1,0 +1,295 @@
+"""The listeners: sockets that know their address, and how to make, pass on and close them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from rgunicorn import util
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rgunicorn.config import Config
+    from rgunicorn.glogging import Logger
+
+# How often binding an address is tried, and the seconds between two tries.
+TRIES = 5
+PAUSE = 1.0
+
+
+class BaseSocket:
+    """A listening socket; what it does not have itself is looked up on `sock`.
+
+    Args:
+        address: what the user configured, or what an inherited socket is bound to.
+        conf: settings `backlog`, `reuse_port`, `umask`, `user`, `group`.
+        log: for errors while closing.
+        fd: a bound socket to take over, under the same descriptor; None makes a new one.
+
+    Raises:
+        OSError: it can not be made, bound or listened on.
+    """
+
+    FAMILY: socket.AddressFamily
+
+    def __init__(self, address: Any, conf: Config, log: Logger, fd: int | None = None) -> None:
+        self.conf = conf
+        self.log = log
+        self.cfg_addr = address
+        # An inherited descriptor keeps its number, so that it can be passed on a second time.
+        sock = socket.socket(self.FAMILY, socket.SOCK_STREAM, fileno=fd)
+        try:
+            self.sock: Any = self.set_options(sock, bound=fd is not None)
+        except BaseException:
+            if fd is None:
+                sock.close()
+            raise
+
+    def __str__(self) -> str:
+        return f"<socket {self.sock.fileno()}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "sock":
+            raise AttributeError(name)
+        return getattr(self.sock, name)
+
+    def set_options(self, sock: socket.socket, bound: bool = False) -> socket.socket:
+        """Makes `sock` a listener: options, `bind` unless it is bound, `listen` unless it does."""
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if self.conf.reuse_port:
+            share_port(sock)
+        if not bound:
+            self.bind(sock)
+        sock.setblocking(False)
+        # A re-executed master gets it by number.
+        sock.set_inheritable(True)
+        # SELinux may forbid listen() on a socket that systemd already listens on.
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            sock.listen(self.conf.backlog)
+        return sock
+
+    def bind(self, sock: socket.socket) -> None:
+        """Binds `sock` to the configured address."""
+        sock.bind(self.cfg_addr)
+
+    def close(self) -> None:
+        """Closes the socket; a second time does nothing."""
+        if self.sock is None:
+            return
+        try:
+            self.sock.close()
+        except OSError as exc:
+            self.log.info("Error while closing socket %s", exc)
+        self.sock = None
+
+    def get_backlog(self) -> int:
+        """How many connections wait to be accepted; -1 when that can not be known."""
+        return -1
+
+
+class TCPSocket(BaseSocket):
+    """A listener on an IPv4 address."""
+
+    FAMILY = socket.AF_INET
+
+    def __str__(self) -> str:
+        host, port = self.sock.getsockname()[:2]
+        return f"{self._scheme}://{host}:{port}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.conf.is_ssl else "http"
+
+    def set_options(self, sock: socket.socket, bound: bool = False) -> socket.socket:
+        # Accepted connections inherit it.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return super().set_options(sock, bound=bound)
+
+    def get_backlog(self) -> int:
+        if sys.platform != "linux" or self.sock is None:
+            return -1
+        # struct tcp_info of linux/tcp.h: 8 bytes, then words; on a listener `tcpi_unacked`,
+        # the fifth word, is the length of the accept queue.
+        info = self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+        return struct.unpack_from("I", info, 24)[0]
+
+
+class TCP6Socket(TCPSocket):
+    """A listener on an IPv6 address."""
+
+    FAMILY = socket.AF_INET6
+
+    def __str__(self) -> str:
+        host, port = self.sock.getsockname()[:2]
+        return f"{self._scheme}://[{host}]:{port}"
+
+
+class UnixSocket(BaseSocket):
+    """A listener on a path, or on an abstract name (which starts with a null character).
+
+    Raises:
+        ValueError: something that is no socket has that path.
+    """
+
+    FAMILY = socket.AF_UNIX
+
+    def __init__(self, address: Any, conf: Config, log: Logger, fd: int | None = None) -> None:
+        if fd is None and not is_abstract(address):
+            try:
+                is_socket = stat.S_ISSOCK(os.stat(address).st_mode)
+            except FileNotFoundError:
+                pass  # nothing in the way
+            else:
+                if not is_socket:
+                    raise ValueError(f"{address!r} is not a socket")
+                os.remove(address)
+        super().__init__(address, conf, log, fd=fd)
+
+    def __str__(self) -> str:
+        return f"unix:{self.cfg_addr}"
+
+    def bind(self, sock: socket.socket) -> None:
+        umask = os.umask(self.conf.umask)
+        try:
+            sock.bind(self.cfg_addr)
+        finally:
+            os.umask(umask)
+        if not is_abstract(self.cfg_addr):
+            util.chown(self.cfg_addr, self.conf.uid, self.conf.gid)
+
+
+def is_abstract(address: str | bytes) -> bool:
+    """True for a name in Linux's abstract namespace, which is no file."""
+    return address[:1] in ("\0", b"\0")
+
+
+def create_sockets(
+    conf: Config,
+    log: Logger,
+    fds: Iterable[int] | None = None,
+    addresses: Sequence[Any] | None = None,
+) -> list[BaseSocket]:
+    """Listeners on everything that is configured.
+
+    Descriptors take precedence: with any given, addresses that would have to be bound are left
+    alone, because whoever passed the descriptors bound them.
+
+    Args:
+        fds: inherited descriptors, beside those configured as `fd://N`.
+        addresses: instead of `conf.address`.
+
+    Raises:
+        SystemExit: with 1, after an address could not be bound for five tries.
+        OSError: a descriptor is no open socket.
+        ValueError: a path is in use for something else.
+    """
+    configured = conf.address if addresses is None else addresses
+    # The same descriptor may be configured and announced by systemd.
+    inherited = dict.fromkeys(
+        [*(bind for bind in configured if isinstance(bind, int)), *(fds or ())]
+    )
+    if inherited:
+        return [_adopt(fd, conf, log) for fd in inherited]
+    listeners: list[BaseSocket] = []
+    try:
+        for address in configured:
+            listeners.append(_bind_patiently(address, conf, log, _kind_of(address)))
+    except BaseException:
+        close_sockets(listeners)
+        raise
+    return listeners
+
+
+def check_bindable(conf: Config, log: Logger) -> None:
+    """With `reuse_port`, binds every TCP address once and lets it go.
+
+    Each worker binds for itself, so without this a port in use would only show as workers that
+    die. Nothing listens: a listener would take connections away from a server that shares the
+    port.
+
+    Raises:
+        SystemExit: as `create_sockets`.
+    """
+
+    for address in conf.address:
+        if isinstance(address, tuple):
+            _bind_patiently(address, conf, log, _bind_unheard).close()
+
+
+def close_sockets(listeners: Iterable[BaseSocket], unlink: bool = True) -> None:
+    """Closes the listeners.
+
+    Args:
+        unlink: also remove the files of unix sockets.
+    """
+    for listener in listeners:
+        name = listener.getsockname()
+        listener.close()
+        if unlink and isinstance(name, str) and name and not is_abstract(name):
+            util.unlink(name)
+
+
+def _bind_patiently(
+    address: Any, conf: Config, log: Logger, make: Callable[[Any, Config, Logger], Any]
+) -> Any:
+    for _ in range(TRIES):
+        try:
+            return make(address, conf, log)
+        except OSError as exc:
+            if exc.errno == errno.EADDRINUSE:
+                log.error("Connection in use: %s", address)
+            elif exc.errno == errno.EADDRNOTAVAIL:
+                log.error("Invalid address: %s", address)
+            log.error("connection to %s failed: %s", address, exc)
+            log.debug("Retrying in 1 second.")
+            time.sleep(PAUSE)
+    log.error("Can't connect to %s", address)
+    sys.exit(1)
+
+
+def _bind_unheard(address: tuple[str, int], conf: Config, log: Logger) -> socket.socket:
+    sock = socket.socket(_kind_of(address).FAMILY, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        share_port(sock)
+        sock.bind(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def share_port(sock: socket.socket) -> None:
+    """Lets other sockets of this user bind the same port."""
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    except OSError as exc:
+        # Old kernels do not know it, new ones refuse it on unix sockets.
+        if exc.errno not in (errno.ENOPROTOOPT, errno.EINVAL, errno.EOPNOTSUPP):
+            raise
+
+
+def _kind_of(address: Any) -> type[BaseSocket]:
+    if isinstance(address, (str, bytes)):
+        return UnixSocket
+    if isinstance(address, tuple):
+        return TCP6Socket if util.is_ipv6(address[0]) else TCPSocket
+    raise TypeError(f"Unable to create socket from: {address!r}")
+
+
+def _adopt(fd: int, conf: Config, log: Logger) -> BaseSocket:
+    probe = socket.socket(fileno=os.dup(fd))
+    with probe:
+        family, name = probe.family, probe.getsockname()
+    for kind in (TCPSocket, TCP6Socket, UnixSocket):
+        if family == kind.FAMILY:
+            return kind(name, conf, log, fd=fd)
+    raise TypeError(f"Unable to create socket from: {name!r}")

@@ -1,0 +1,262 @@
+"""`Supervisor`: what the master does to its workers.
+
+The fleet (`src/fleet`) decides who is forked and who is told to leave; the methods here do it. They
+have Gunicorn's names, and each is called through `self`, so subclasses can change what happens.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+import traceback
+
+from rgunicorn import sock, util
+from rgunicorn._core import Fleet, Inbox, fork, reap
+from rgunicorn.errors import AppImportError, HaltServer
+from rgunicorn.workers.workertmp import WorkerTmp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, NoReturn
+
+    from rgunicorn._core import Action
+    from rgunicorn.app.base import BaseApplication
+    from rgunicorn.config import Config
+    from rgunicorn.glogging import Logger
+    from rgunicorn.workers.base import Worker
+
+
+class Supervisor:
+    """The part of the master that forks, watches, signals and reaps workers."""
+
+    # Exit codes with which a worker says that replacing it is of no use.
+    WORKER_BOOT_ERROR = 3
+    APP_LOAD_ERROR = 4
+
+    WORKERS: ClassVar[dict[int, Worker]] = {}
+
+    # What wakes the master without being a signal.
+    WAKEUP_REQUEST = signal.NSIG
+
+    app: BaseApplication
+    cfg: Config
+    log: Logger
+    worker_class: type[Worker]
+    proc_name: str
+    timeout: float
+
+    def __init__(self) -> None:
+        self.SIG_QUEUE = Inbox()
+        self.LISTENERS: list[Any] = []
+        self.pid = 0
+        self.worker_age = 0
+        self.reexec_pid = 0
+        self._fleet = Fleet()
+        self._last_worker_count: int | None = None
+        self._stats: dict[str, Any] = {
+            "start_time": None,
+            "workers_spawned": 0,
+            "workers_killed": 0,
+            "reloads": 0,
+        }
+
+    def wakeup(self) -> None:
+        """Ends the wait of the main loop, from any thread."""
+        self.SIG_QUEUE.put_nowait(self.WAKEUP_REQUEST)
+
+    def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
+        """Waits for signals, at most `timeout` seconds or until a worker's deadline.
+
+        Returns:
+            The signal numbers in the order they came; empty when the time is over.
+        """
+        timeout = min(timeout, self._fleet.sleep(time.monotonic_ns()))
+        return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
+
+    def manage_workers(self) -> None:
+        """Forks missing workers and tells superfluous ones to leave."""
+        self._perform(self._fleet.balance(time.monotonic_ns()))
+
+        count = self._fleet.serving()
+        if count != self._last_worker_count:
+            self._last_worker_count = count
+            self._gauge(f"{count} workers", "gunicorn.workers", count, "gauge")
+        if self.cfg.enable_backlog_metric:
+            backlog = sum(max(listener.get_backlog(), 0) for listener in self.LISTENERS)
+            self._gauge(f"socket backlog: {backlog}", "gunicorn.backlog", backlog, "histogram")
+
+    def spawn_workers(self) -> None:
+        """Forks the workers that are missing."""
+        self.manage_workers()
+
+    def spawn_worker(self) -> int:
+        """Forks one worker.
+
+        Returns:
+            Its pid. In the worker itself this does not return but raises SystemExit, so that what
+            encloses the main loop and `atexit` run there as in any process.
+        """
+        self.worker_age, slot = self._fleet.next_child()
+        WorkerTmp.upcoming = (slot, self.worker_age)
+        worker = self.worker_class(
+            self.worker_age,
+            self.pid,
+            self.LISTENERS,
+            self.app,
+            self.timeout / 2.0,
+            self.cfg,
+            self.log,
+        )
+        worker.slot = slot
+        self.cfg.pre_fork(self, worker)
+
+        pid = fork(self.SIG_QUEUE, self._reopen_on_usr1)
+        if not pid:
+            self._live(worker)
+        worker.pid = pid
+        self.WORKERS[pid] = worker
+        self._fleet.on_spawned(pid, self.worker_age, slot, time.monotonic_ns())
+        self._stats["workers_spawned"] += 1
+        return pid
+
+    def kill_workers(self, sig: int) -> None:
+        """Sends `sig` to every worker."""
+        for pid in list(self.WORKERS):
+            self.kill_worker(pid, sig)
+
+    def kill_worker(self, pid: int, sig: int) -> None:
+        """Sends `sig` to the worker `pid`, or forgets the worker if it does not exist any more."""
+        try:
+            os.kill(pid, sig)
+        except ProcessLookupError:
+            self._fleet.on_vanished(pid)
+            worker = self.WORKERS.pop(pid, None)
+            if worker is not None:
+                worker.tmp.close()
+                self.cfg.worker_exit(self, worker)
+            return
+        if sig in (signal.SIGTERM, signal.SIGKILL):
+            self._stats["workers_killed"] += 1
+
+    def murder_workers(self) -> None:
+        """Deals with workers whose heartbeat has stopped or whose time to leave is over."""
+        beats = []
+        for pid, worker in list(self.WORKERS.items()):
+            try:
+                beats.append((pid, int(worker.tmp.last_update() * 1e9)))
+            except (OSError, ValueError):
+                continue  # closed by its worker class: no heartbeat, no timeout
+        self._perform(self._fleet.on_tick(time.monotonic_ns(), beats))
+
+    def reap_workers(self) -> None:
+        """Takes note of all children that have ended.
+
+        Raises:
+            HaltServer: a worker could not boot or load the app.
+        """
+        while (ended := reap()) is not None:
+            pid, code, sig = ended
+            if pid == self.reexec_pid:
+                self.reexec_pid = 0
+                continue
+            worker = self.WORKERS.pop(pid, None)
+            if worker is not None:
+                worker.tmp.close()
+            self._perform(self._fleet.on_exited(pid, code, sig, time.monotonic_ns()), worker)
+
+    def _stop_workers(self, graceful: bool) -> None:
+        self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
+        while not self._fleet.is_settled(time.monotonic_ns()):
+            for sig in self.wait_for_signals():
+                if graceful and sig in (signal.SIGINT, signal.SIGQUIT):
+                    graceful = False
+                    self.log.info("Quick shutdown requested")
+                    self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
+            try:
+                self.reap_workers()
+            except Exception:
+                # A hook that raises must not keep the other workers from being stopped.
+                self.log.exception("Exception while stopping workers")
+            self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
+
+    def _perform(self, actions: list[Action], ended: Worker | None = None) -> None:
+        for action in actions:
+            match action:
+                case ("spawn",):
+                    self.spawn_worker()
+                case ("kill", pid, sig):
+                    self.kill_worker(pid, sig)
+                case ("code", pid, code):
+                    self.log.error("Worker (pid:%s) exited with code %s.", pid, code)
+                case ("signal", pid, sig):
+                    self._report_signal(pid, sig)
+                case ("timeout", pid):
+                    self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
+                    self.WORKERS[pid].aborted = True
+                case ("unknown", pid):
+                    self.log.debug("Reaped unknown child process (pid:%s)", pid)
+                case ("child_exit", _):
+                    self.cfg.child_exit(self, ended)
+                case ("halt", reason, status):
+                    raise HaltServer(reason, status)
+
+    def _report_signal(self, pid: int, sig: int) -> None:
+        try:
+            name = signal.Signals(sig).name
+        except ValueError:
+            name = f"signal {sig}"
+        if sig == signal.SIGKILL:
+            self.log.error("Worker (pid:%s) was sent %s! Perhaps out of memory?", pid, name)
+        elif sig == signal.SIGTERM:
+            self.log.info("Worker (pid:%s) was sent %s!", pid, name)
+        else:
+            self.log.warning("Worker (pid:%s) was sent %s!", pid, name)
+
+    def _gauge(self, text: str, metric: str, value: int, kind: str) -> None:
+        # instrument.statsd sends records with these extras.
+        self.log.debug(text, extra={"metric": metric, "value": value, "mtype": kind})
+
+    def _reopen_on_usr1(self) -> None:
+        # Between the fork and the worker's own handlers a log rotation must neither kill the
+        # worker, which is SIGUSR1's default, nor be missed.
+        signal.signal(signal.SIGUSR1, lambda sig, frame: self.log.reopen_files())
+
+    def _live(self, worker: Worker) -> NoReturn:
+        """The whole life of a worker, in its process."""
+        worker.pid = os.getpid()
+        for sibling in self.WORKERS.values():
+            sibling.tmp.close()
+        slot = getattr(worker.tmp, "slot", None)
+        if slot is not None:
+            slot.pid = worker.pid
+        try:
+            util._setproctitle(f"worker [{self.proc_name}]")
+            self.log.info("Booting worker with pid: %s", worker.pid)
+            if self.cfg.reuse_port:
+                worker.sockets = sock.create_sockets(self.cfg, self.log)
+            self.cfg.post_fork(self, worker)
+            worker.init_process()
+            sys.exit(0)
+        except SystemExit:
+            raise
+        except AppImportError as exc:
+            self.log.debug("Exception while loading the application", exc_info=True)
+            print(exc, file=sys.stderr, flush=True)
+            sys.exit(self.APP_LOAD_ERROR)
+        except HaltServer as exc:
+            # Raised in a worker it must not reach the copy of the main loop above us.
+            self.log.error("Worker asks for a halt: %s", exc.reason)
+            sys.exit(exc.exit_status)
+        except BaseException as exc:
+            self.log.exception("Exception in worker process")
+            print(exc, file=sys.stderr, flush=True)
+            sys.exit(-1 if worker.booted else self.WORKER_BOOT_ERROR)
+        finally:
+            self.log.info("Worker exiting (pid: %s)", worker.pid)
+            try:
+                worker.tmp.close()
+                self.cfg.worker_exit(self, worker)
+            except Exception:
+                self.log.warning("Exception during worker exit:\n%s", traceback.format_exc())

@@ -1,0 +1,283 @@
+"""`Worker`: what every worker class inherits, here and in other packages.
+
+The names and the order in which they are called are Gunicorn's: uvicorn, aiohttp and others
+subclass this class.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from datetime import datetime
+
+from rgunicorn import util
+from rgunicorn.workers.refusal import refusal
+from rgunicorn.workers.workertmp import WorkerTmp
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import FrameType
+    from typing import Any
+
+    from rgunicorn.app.base import BaseApplication
+    from rgunicorn.config import Config
+    from rgunicorn.glogging import Logger
+    from rgunicorn.reloader import ReloaderBase
+
+
+class Worker:
+    """A worker process; in the master, the handle of one.
+
+    Made by the master before the fork, so the constructor must not touch the process; that is
+    what `init_process` is for.
+
+    Args:
+        age: serial number of the fork.
+        ppid: the master's pid.
+        sockets: the listeners.
+        app: the application object of the command line or the embedder.
+        timeout: seconds within which `notify` has to be called: half of the setting `timeout`.
+        cfg: the configuration.
+        log: the logger.
+    """
+
+    # Reset before the worker's own handlers are installed.
+    SIGNALS = [
+        getattr(signal, f"SIG{name}")
+        for name in ("ABRT", "HUP", "QUIT", "INT", "TERM", "USR1", "USR2", "WINCH", "CHLD")
+    ]
+
+    # Read and write end of the pipe that wakes the worker's loop, from `init_process` on.
+    PIPE: Sequence[int] = []
+
+    # Number among the living workers, from 0; reused. The arbiter sets it.
+    slot: int | None = None
+
+    def __init__(
+        self,
+        age: int,
+        ppid: int,
+        sockets: list[Any],
+        app: BaseApplication,
+        timeout: float,
+        cfg: Config,
+        log: Logger,
+    ) -> None:
+        self.age = age
+        self.ppid = ppid
+        self.sockets = sockets
+        self.app = app
+        self.timeout = timeout
+        self.cfg = cfg
+        self.log = log
+        self.pid: int | str = "[booting]"
+        self.booted = False
+        self.aborted = False
+        self.alive = True
+        self.reloader: ReloaderBase | None = None
+        self.wsgi: Any
+        # Requests so far, and how many are enough.
+        self.nr = 0
+        self.max_requests = sys.maxsize
+        if cfg.max_requests > 0:
+            self.max_requests = cfg.max_requests + random.randint(0, cfg.max_requests_jitter)
+        self.tmp = WorkerTmp(cfg)
+
+    def __str__(self) -> str:
+        return f"<Worker {self.pid}>"
+
+    def notify(self) -> None:
+        """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
+        self.tmp.notify()
+
+    def run(self) -> None:
+        """Serves until `alive` is False. Subclasses implement it."""
+        raise NotImplementedError
+
+    def init_process(self) -> None:
+        """Turns the forked process into a worker and runs it; returns when its work is done.
+
+        An override ends with a call of this method.
+        """
+        os.environ.update(self.cfg.env)
+        util.set_owner_process(self.cfg.uid, self.cfg.gid, initgroups=self.cfg.initgroups)
+        util.seed()
+
+        self.PIPE = os.pipe()
+        for fd in self.PIPE:
+            util.set_non_blocking(fd)
+        for listener in self.sockets:
+            util.close_on_exec(listener.fileno())
+        util.close_on_exec(self.tmp.fileno())
+        self.wait_fds = [*self.sockets, self.PIPE[0]]
+        self.log.close_on_exec()
+
+        self.init_signals()
+        _remember(self)
+
+        if self.cfg.reload:
+            self._make_reloader()
+        self.load_wsgi()
+        if self.reloader is not None:
+            self.reloader.start()
+
+        self.cfg.post_worker_init(self)
+        self.booted = True
+        self.run()
+
+    def init_signals(self) -> None:
+        """Installs the worker's signal handlers."""
+        for sig in self.SIGNALS:
+            signal.signal(sig, signal.SIG_DFL)
+        for sig, handler in (
+            (signal.SIGQUIT, self.handle_quit),
+            (signal.SIGTERM, self.handle_exit),
+            (signal.SIGINT, self.handle_quit),
+            (signal.SIGWINCH, self.handle_winch),
+            (signal.SIGUSR1, self.handle_usr1),
+            (signal.SIGABRT, self.handle_abort),
+        ):
+            signal.signal(sig, handler)
+        # A request in a system call of the app goes on undisturbed.
+        signal.siginterrupt(signal.SIGTERM, False)
+        signal.siginterrupt(signal.SIGUSR1, False)
+        signal.set_wakeup_fd(self.PIPE[1])
+
+    def load_wsgi(self) -> None:
+        """Loads the application into `self.wsgi`.
+
+        With `reload`, a syntax error becomes an application that shows it, until it is mended.
+
+        Raises:
+            AppImportError: it can not be found or is none.
+        """
+        try:
+            self.wsgi = self.app.wsgi()
+        except SyntaxError as exc:
+            if not self.cfg.reload:
+                raise
+            self.log.exception(exc)
+            if self.reloader is not None and exc.filename is not None:
+                self.reloader.add_extra_file(exc.filename)
+            with io.StringIO() as text:
+                traceback.print_exception(type(exc), exc, exc.__traceback__, file=text)
+                self.wsgi = util.make_fail_app(text.getvalue())
+
+    def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
+        """SIGUSR1: reopen the log files."""
+        self.log.reopen_files()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM: leave after the current request."""
+        self.alive = False
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGQUIT, SIGINT: leave now."""
+        self.alive = False
+        self.cfg.worker_int(self)
+        # As long as Gunicorn leaves other threads to see `alive`.
+        time.sleep(0.1)
+        sys.exit(0)
+
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
+        """SIGABRT: the master has not heard from us for `timeout` seconds."""
+        self.alive = False
+        self.cfg.worker_abort(self)
+        sys.exit(1)
+
+    def handle_winch(self, sig: int, frame: FrameType | None) -> None:
+        """SIGWINCH: the terminal's business, not a worker's."""
+        self.log.debug("worker: SIGWINCH ignored.")
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Logs a failed request and answers it.
+
+        Args:
+            req: the request, None when its head could not be read.
+            client: the socket to answer on.
+            addr: the peer's address; empty for unix sockets.
+            exc: what went wrong.
+        """
+        start = datetime.now()
+        addr = addr or ("", -1)
+        answer = refusal(exc)
+        if answer is not None:
+            status, reason, page = answer
+            # A header that was refused late has its request with it, for the access log.
+            req = req or getattr(exc, "req", None)
+            self.log.warning(f"Invalid request from ip={addr[0]}: {exc}")
+        else:
+            status, reason, page = 500, "Internal Server Error", ""
+            if hasattr(req, "uri"):
+                method = f"{req.method} " if hasattr(req, "method") else ""
+                self.log.exception("Error handling request %s%s", method, req.uri)
+            else:
+                self.log.exception("Error handling request (no URI read)")
+
+        if req is not None:
+            self._log_refused(req, client, addr, f"{status} {reason}", len(page), start)
+        try:
+            util.write_error(client, status, reason, page)
+        except OSError:
+            self.log.debug("Failed to send error message.")
+
+    def _log_refused(
+        self, req: Any, client: Any, addr: Any, status: str, length: int, start: datetime
+    ) -> None:
+        from rgunicorn.http.wsgi import Response, default_environ
+
+        environ = default_environ(req, client, self.cfg)
+        environ["REMOTE_ADDR"] = addr[0]
+        environ["REMOTE_PORT"] = str(addr[1])
+        resp = Response(req, client, self.cfg)
+        resp.status = status
+        resp.response_length = length
+        self.log.access(resp, req, environ, datetime.now() - start)
+
+    def _make_reloader(self) -> None:
+        from rgunicorn.reloader import reloader_engines
+
+        def changed(path: str) -> None:
+            self.log.info("Worker reloading: %s modified", path)
+            self.alive = False
+            os.write(self.PIPE[1], b"1")
+            self.cfg.worker_int(self)
+            time.sleep(0.1)
+            sys.exit(0)
+
+        self.log.warning("Reloader is on. Use in development only!")
+        self.reloader = reloader_engines[self.cfg.reload_engine](
+            extra_files=self.cfg.reload_extra_files, callback=changed
+        )
+
+
+# The worker that this process is, for the children that its app forks.
+_worker: Worker | None = None
+
+
+def _remember(worker: Worker) -> None:
+    global _worker
+    if _worker is None:
+        os.register_at_fork(after_in_child=_forget)
+    _worker = worker
+
+
+def _forget() -> None:
+    """In a child that the app forked: gives up the worker's signal handlers.
+
+    With them, `multiprocessing.Process.terminate()` would only set `alive` in a copy of the
+    worker, and `Pool` would wait for ever for children that do not die.
+    """
+    if _worker is None:
+        return
+    for sig in _worker.SIGNALS:
+        if getattr(signal.getsignal(sig), "__self__", None) is _worker:
+            default = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
+            signal.signal(sig, default)
+    signal.set_wakeup_fd(-1)

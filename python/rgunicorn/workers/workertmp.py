@@ -1,0 +1,83 @@
+"""`WorkerTmp`: a worker's heartbeat, and its place on the scoreboard.
+
+Gunicorn keeps the heartbeat as the time stamp of a temporary file, whence the names. Here it is a
+word in memory that master and workers share; the meaning is the same.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from rgunicorn._core import Scoreboard, Slot
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rgunicorn.config import Config
+
+# The board of each directory (None: no file at all). The master makes it with its first worker;
+# a child only ever inherits it.
+_boards: dict[str | None, Scoreboard] = {}
+
+
+class WorkerTmp:
+    """Heartbeat of one worker.
+
+    The master makes it before the fork; the worker calls `notify`; the master reads.
+
+    Args:
+        cfg: setting `worker_tmp_dir`: with a directory the memory is a file there.
+
+    Raises:
+        RuntimeError: the directory is missing, or all 4096 places are taken.
+        OSError: the memory can not be had.
+    """
+
+    # Number and age of the worker about to be made. `Worker.__init__` has Gunicorn's signature,
+    # which has no room for the number, so the arbiter leaves them here for one constructor call.
+    upcoming: tuple[int | None, int] = (None, 0)
+
+    def __init__(self, cfg: Config) -> None:
+        self.slot: Slot = _board(cfg.worker_tmp_dir).claim(*WorkerTmp.upcoming)
+        WorkerTmp.upcoming = (None, 0)
+        self._fileno = _boards[cfg.worker_tmp_dir].fileno()
+        self._owner = os.getpid()
+        self._made = time.time()
+        self._closed = False
+
+    def notify(self) -> None:
+        """The worker lives."""
+        self.slot.beat(time.monotonic_ns())
+
+    def last_update(self) -> float:
+        """Monotonic time of the last heartbeat, in seconds.
+
+        Before the first heartbeat it is the wall-clock time of our birth, as with Gunicorn: far
+        in the future of the monotonic clock, so that a worker still importing its app is not
+        late.
+
+        Raises:
+            ValueError: it is closed.
+        """
+        if self._closed:
+            raise ValueError("the heartbeat of this worker is closed")
+        beat_ns = self.slot.heartbeat_ns
+        return self._made if beat_ns is None else beat_ns / 1e9
+
+    def fileno(self) -> int:
+        """The descriptor behind the shared memory."""
+        return self._fileno
+
+    def close(self) -> None:
+        """The worker is gone; in the process that made us, its place becomes free."""
+        if not self._closed and os.getpid() == self._owner:
+            self.slot.release()
+        self._closed = True
+
+
+def _board(directory: str | None) -> Scoreboard:
+    if directory not in _boards:
+        if directory and not os.path.isdir(directory):
+            raise RuntimeError(f"{directory} doesn't exist. Can't create workertmp.")
+        _boards[directory] = Scoreboard(directory or None)
+    return _boards[directory]

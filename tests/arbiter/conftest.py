@@ -1,0 +1,60 @@
+"""A server whose workers are plain Python, or of the class RGUNICORN_ARBITER_WORKER names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+import pytest
+
+from harness.server import Server, Spawn
+from harness.wait import until
+from harness.wire import exchange, get
+
+Serve = Callable[..., Server]
+
+WORKER_CLASS = os.environ.get("RGUNICORN_ARBITER_WORKER", "tiny.TinyWorker")
+
+
+@pytest.fixture
+def serve(spawn: Spawn) -> Serve:
+    """`serve(config="", app=…, transport=…, ready=…, …, **settings)` starts a server."""
+    own = ("app", "transport", "ready", "command", "config", "args", "env", "cwd")
+
+    def start(**options: object) -> Server:
+        fields = {name: options.pop(name) for name in own if name in options}
+        app = fields.pop("app", "tiny:application")
+        settings = {"worker_class": WORKER_CLASS, "workers": 2, **options}
+        return spawn(app, settings=settings, **fields)
+
+    return start
+
+
+@pytest.fixture
+def order() -> Callable[[Server, str], str]:
+    """`order(server, "/pid")`: the body that the tiny application answers."""
+
+    def ask(server: Server, path: str, address: object = None) -> str:
+        raw = exchange(address or server.address, get(path))  # type: ignore[arg-type]
+        return raw.partition(b"\r\n\r\n")[2].decode()
+
+    return ask
+
+
+@pytest.fixture
+def accepted() -> Callable[[Server], None]:
+    """`accepted(server)` waits until a worker has taken every connection made so far."""
+
+    def queue(port: int) -> int:
+        # Of a listener (state 0A) `rx_queue` is the number of connections not yet accepted.
+        with open("/proc/net/tcp") as table:
+            for line in table.readlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].split(":")[1], 16) == port:
+                    return int(fields[4].split(":")[1], 16)
+        return 0
+
+    def wait(server: Server) -> None:
+        until(lambda: not queue(server.address[1]), "an empty accept queue", show=server.log)
+
+    return wait
