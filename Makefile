@@ -1,0 +1,119 @@
+# Everything this project does for itself. `make serve` and `make test` need cargo and Python >= 3.10;
+# what else they need they install into .venv and .venv-gunicorn.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+PORT ?= 8000
+ARGS ?=
+
+VENV := $(CURDIR)/.venv
+GUNICORN := $(CURDIR)/.venv-gunicorn
+PIP := -m pip --disable-pip-version-check -q install
+PYTHON_SOURCES := python tests examples benches
+
+# The package as it would be installed: rebuilt when one of these changes.
+SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
+
+# Rust tests of the Python floor are programs that embed libpython, which may lie where the loader
+# does not look (pyenv, uv). Not by -rpath in RUSTFLAGS: other flags would build every crate anew.
+LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
+EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
+
+.PHONY: help serve test test-rust test-python lint bench fmt docs check check-libpython tools clean
+
+help:
+	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
+	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
+	@echo "make bench   Rust benchmarks, then the load benchmark (ARGS=... for run.py)"
+	@echo "make fmt     format everything"
+	@echo "make docs    write docs/settings.md from the declarations"
+	@echo "make clean   remove what the targets above made"
+
+serve: $(VENV)/.rgunicorn $(VENV)/.examples
+	@cd examples/django && $(VENV)/bin/python manage.py prepare
+	@echo "Four workers on http://127.0.0.1:$(PORT)/ (admin: admin/admin); Ctrl-C stops them."
+	@cd examples/django && exec $(VENV)/bin/rgunicorn --bind 127.0.0.1:$(PORT)
+
+# One recipe after the other, also under make -j: pytest's summary is the end of the output.
+test: check
+	@$(MAKE) --no-print-directory tools
+	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory test-rust
+	@$(MAKE) --no-print-directory test-python
+
+lint: $(VENV)/.tests check-libpython
+	cargo fmt --check
+	$(EMBEDDED) cargo clippy --quiet --all-targets -- -D warnings
+	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+	$(VENV)/bin/ruff check $(wildcard $(PYTHON_SOURCES))
+	$(VENV)/bin/ruff format --check $(wildcard $(PYTHON_SOURCES))
+	$(VENV)/bin/mypy
+
+test-rust: $(VENV)/.tests check-libpython
+	cargo test --quiet --no-default-features
+	$(EMBEDDED) cargo test --quiet
+
+test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed
+	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python $(VENV)/bin/python -m pytest $(ARGS)
+
+bench: $(VENV)/.rgunicorn
+	cargo bench --no-default-features
+	RGUNICORN_PYTHON=$(VENV)/bin/python $(VENV)/bin/python benches/load/run.py $(ARGS)
+
+fmt: $(VENV)/.tests
+	cargo fmt
+	$(VENV)/bin/ruff check --fix $(wildcard $(PYTHON_SOURCES))
+	$(VENV)/bin/ruff format $(wildcard $(PYTHON_SOURCES))
+
+docs: $(VENV)/.rgunicorn
+	$(VENV)/bin/python -m rgunicorn.settings.page docs/settings.md
+
+clean:
+	rm -rf $(VENV) $(GUNICORN) target examples/django/data
+
+check:
+	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.85 or newer, https://rustup.rs" >&2; exit 1; }
+	@command -v cc > /dev/null || { echo "cc is missing, which Rust links with: install gcc (Debian: build-essential)" >&2; exit 1; }
+	@command -v $(PYTHON) > /dev/null || { echo "$(PYTHON) is missing: install Python 3.10 or newer, or say make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { echo "$$($(PYTHON) --version 2>&1) is too old: Python 3.10 or newer is needed, say make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2> /dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian: python3-venv)" >&2; exit 1; }
+
+check-libpython: $(VENV)/.tests
+	@$(VENV)/bin/python -c 'import os, sys, sysconfig as s; v = s.get_config_var; sys.exit(not any(os.path.exists(os.path.join(v(d) or "", v("LDLIBRARY"))) for d in ("LIBDIR", "LIBPL")))' || { echo "libpython to link the Rust tests with is missing: install Python's development files (Debian: python3-dev)" >&2; exit 1; }
+
+# On a CI machine the programs some tests need are installed; anywhere else those tests are skipped
+# and say why.
+tools:
+	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	  missing=; \
+	  for tool in nginx curl wrk strace; do \
+	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
+	  done; \
+	  if [ -n "$$missing" ]; then \
+	    apt-get -qq update; \
+	    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing; \
+	  fi; \
+	fi
+
+$(VENV)/bin/python: | check
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.examples: tests/requirements-apps.txt | $(VENV)/bin/python
+	$(VENV)/bin/python $(PIP) -r $<
+	@touch $@
+
+$(VENV)/.tests: tests/requirements.txt tests/requirements-apps.txt | $(VENV)/bin/python
+	$(VENV)/bin/python $(PIP) -r $<
+	@touch $@
+
+$(VENV)/.rgunicorn: $(SOURCES) | $(VENV)/bin/python
+	$(VENV)/bin/python $(PIP) --force-reinstall --no-deps .
+	@touch $@
+
+# Beside rgunicorn, not in one environment with it: each server must find only itself.
+$(GUNICORN)/.installed: tests/requirements-gunicorn.txt tests/requirements-apps.txt | check
+	$(PYTHON) -m venv $(GUNICORN)
+	$(GUNICORN)/bin/python $(PIP) -r $<
+	@touch $@
