@@ -11,24 +11,11 @@ use pyo3::types::{PyDict, PyString};
 use super::ffi::Port;
 use crate::sys::poller::Token;
 
-/// Names of a socket's methods that move bytes or take it away: after one of them the connection
-/// is the application's (a WebSocket library), and no response of ours goes into it.
-const TAKING: [&str; 14] = [
-    "send",
-    "sendall",
-    "sendmsg",
-    "sendto",
-    "sendfile",
-    "recv",
-    "recv_into",
-    "recvfrom",
-    "recvfrom_into",
-    "recvmsg",
-    "recvmsg_into",
-    "makefile",
-    "detach",
-    "shutdown",
-];
+/// Names of a socket's methods that say something to the client, or take the socket away: after
+/// one of them the connection is the application's (a WebSocket library's), and no response of
+/// ours goes into it. Reading alone does not count: an application may look at what comes.
+const TAKING: [&str; 8] =
+    ["send", "sendall", "sendmsg", "sendto", "sendfile", "makefile", "detach", "shutdown"];
 
 /// Python's part of a connection.
 #[derive(Default)]
