@@ -87,6 +87,13 @@ DIFFERENCES = [
         "workers/test_large_uploads.py",
     ),
     Difference(
+        "term-serves-queue",
+        "At TERM, requests that were sent before it are served (within `graceful_timeout`). "
+        "Gunicorn finishes only those inside the app; the others are reset.",
+        "A deployment should lose nothing.",
+        "workers/test_stop.py::test_term_serves_what_has_connected",
+    ),
+    Difference(
         "slow-clients",
         "A client that sends or reads slowly holds nobody up. In Gunicorn's sync worker it blocks "
         "everybody until the timeout kills the worker.",
