@@ -20,4 +20,12 @@ def dump(environ, start_response):
     return [body]
 
 
+def with_body(environ, start_response):
+    """The same with the body under `body`, Latin-1 decoded. Not WSGI by the letter: read()."""
+    found = describe(environ) | {"body": ["str", environ["wsgi.input"].read().decode("latin-1")]}
+    body = json.dumps(found, sort_keys=True).encode()
+    start_response("200 OK", [("Content-Length", str(len(body)))])
+    return [body]
+
+
 application = app = dump

@@ -22,6 +22,7 @@ VALIDATED = {
     "empty": responses.empty,
     "exc_info": responses.exc_info,
     "extra": responses.extra_headers,
+    "gate": responses.gate,
     "hello": responses.hello,
     "hop": responses.hop_by_hop,
     "lines": bodies.lines,

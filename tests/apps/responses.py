@@ -1,6 +1,8 @@
 """Apps that answer in all the ways a response can be framed."""
 
+import os
 import sys
+import time
 from urllib.parse import parse_qs
 
 TEXT = ("Content-Type", "text/plain")
@@ -76,6 +78,19 @@ def waits_for_client(environ, start_response):
     sock = environ["gunicorn.socket"]
     sock.recv(1)
     yield b"second"
+
+
+def gate(environ, start_response):
+    """`/gate/some/path`: says on wsgi.errors that it is in, and answers when that file exists."""
+    path = environ["PATH_INFO"].removeprefix("/gate")
+    environ["wsgi.errors"].write("in the gate\n")
+    environ["wsgi.errors"].flush()
+    for _ in range(2000):
+        if os.path.exists(path):
+            break
+        time.sleep(0.01)
+    start_response("200 OK", [TEXT])
+    return [b"through the gate"]
 
 
 def write(environ, start_response):

@@ -52,13 +52,18 @@ class Closed(Exception):
 class Wire:
     """One connection. Every read and write is bounded by `timeout` seconds."""
 
-    def __init__(self, address: Address, timeout: float = 20, receive_buffer: int = 0) -> None:
+    def __init__(
+        self, address: Address, timeout: float = 20, receive_buffer: int = 0, source: str = ""
+    ) -> None:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         self.sock = socket.socket(family)
         self.sock.settimeout(timeout)
         if receive_buffer:
             # Before connect(), or the window is negotiated without it.
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        if source and family == socket.AF_INET:
+            # Any address of 127/8 will do as a second machine.
+            self.sock.bind((source, 0))
         self.sock.connect(address)
         if family == socket.AF_INET:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from harness.server import TESTS
 from harness.wire import chunked, get, post
+from parity.differences import CORPUS_DIFFERENCES
 
 CORPUS = TESTS / "corpus/requests.json"
 
@@ -20,6 +21,13 @@ class Case:
     raw: bytes
     settings: dict[str, object] = field(default_factory=dict)
     difference: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    app: str = "kitchen:app"
+    transports: tuple[str, ...] = ("tcp", "unix")
+    source: str = "127.0.0.1"
+    """The client's address. Only 127.0.0.1 is trusted by default."""
+    status: int | None = None
+    """What rgunicorn must answer where `difference` does not have to be visible on the wire."""
 
 
 OWN = [
@@ -102,17 +110,41 @@ OWN = [
 ]
 
 
+# In the corpus a peer is just an address; here it must be one a client can have on this machine.
+SOURCES = {"127.0.0.1": "127.0.0.1", "203.0.113.9": "127.0.0.2"}
+ADDRESS_SETTINGS = {"forwarded_allow_ips", "proxy_allow_ips"}
+
+
 def corpus() -> Iterator[Case]:
-    """The Rust tests' requests. `raw` is Latin-1 text; `settings` as in a config file."""
+    """The Rust tests' requests; tests/corpus/README.md describes the file."""
     if not CORPUS.exists():
         return
     for entry in json.loads(CORPUS.read_text()):
+        peer = entry.get("peer", "127.0.0.1")
+        settings = entry.get("settings", {})
+        if peer != "unix" and peer not in SOURCES:
+            continue
+        if peer not in ("unix", "127.0.0.1") and settings.keys() & ADDRESS_SETTINGS:
+            continue
+        sentence = entry.get("difference")
+        expect = entry["expect"]
         yield Case(
             f"corpus: {entry['name']}",
-            entry["raw"].encode("latin-1"),
-            entry.get("settings") or {},
-            entry.get("difference"),
+            b"".join(pieces(entry["raw"])),
+            settings,
+            CORPUS_DIFFERENCES.get(sentence, sentence),
+            entry.get("env", {}),
+            "environ:with_body",
+            ("unix",) if peer == "unix" else ("tcp",),
+            SOURCES.get(peer, ""),
+            expect.get("status", 200) if not expect.get("incomplete") else None,
         )
+
+
+def pieces(raw: str | list[object]) -> Iterator[bytes]:
+    for piece in [raw] if isinstance(raw, str) else raw:
+        text, count = (piece, 1) if isinstance(piece, str) else piece  # type: ignore[misc]
+        yield text.encode("latin-1") * count
 
 
 CASES = {case.name: case for case in (*OWN, *corpus())}

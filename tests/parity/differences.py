@@ -52,11 +52,53 @@ DIFFERENCES = [
         "wire/test_response.py::test_exc_info_replaces_status_and_headers",
     ),
     Difference(
+        "connection-list",
+        "The request's Connection field is a list of tokens, over all its fields. Gunicorn "
+        "compares the first field as a whole.",
+        "RFC 9110 §7.6.1.",
+        "corpus/requests.json",
+    ),
+    Difference(
+        "bare-lf",
+        "A bare LF in a head, a trailer or a chunk line is refused where it stands, and named. "
+        "Gunicorn waits for more or blames the field around it.",
+        "The answer must not depend on how the bytes arrive.",
+        "corpus/requests.json",
+    ),
+    Difference(
+        "head-limit",
+        "A head that is too long is refused by what has come. Gunicorn looks after the next read.",
+        "The answer must not depend on how the bytes arrive.",
+        "corpus/requests.json",
+    ),
+    Difference(
+        "beyond-64-bits",
+        "A Content-Length or chunk size beyond 64 bits is refused. Gunicorn waits for that many "
+        "bytes.",
+        "They cannot come.",
+        "corpus/requests.json",
+    ),
+    Difference(
+        "mapped-peers",
+        "An IPv4 peer of an IPv6 listener (`::ffff:127.0.0.1`) matches IPv4 entries of "
+        "`forwarded_allow_ips`. In Gunicorn it does not.",
+        "It is the same machine.",
+        "corpus/requests.json",
+    ),
+    Difference(
+        "proxy-v1-line",
+        "A PROXY v1 line has plain digits for ports, at most 107 bytes and CRLF at its end. "
+        "Gunicorn takes what `int()` takes and reads on to the next CRLF; a NUL in it is a 500.",
+        "The PROXY specification §2.1.",
+        "corpus/requests.json",
+    ),
+    Difference(
         "proxy-local",
-        "PROXY v2 LOCAL and UNSPEC keep the connection's own address. Gunicorn sets REMOTE_ADDR to "
-        "None and REMOTE_PORT to the text `None`.",
+        "A PROXY preamble without usable addresses (v1 UNKNOWN, v2 LOCAL, UNSPEC, unix, datagram) "
+        "keeps the connection's own. Gunicorn sets REMOTE_ADDR to None and REMOTE_PORT to the text "
+        "`None`, refuses UNKNOWN, and answers 500 to unix and datagram.",
         "The PROXY specification: use the real connection. PEP 3333 wants strings.",
-        "wire/test_proxy.py::test_local_and_unspec_keep_the_peer",
+        "wire/test_proxy.py::test_unusable_addresses_keep_the_peer",
     ),
     Difference(
         "proxy-refused",
@@ -87,6 +129,13 @@ DIFFERENCES = [
         "workers/test_large_uploads.py",
     ),
     Difference(
+        "term-serves-queue",
+        "At TERM, requests that were sent before it are served (within `graceful_timeout`). "
+        "Gunicorn finishes only those inside the app; the others are reset.",
+        "A deployment should lose nothing.",
+        "workers/test_stop.py::test_term_serves_what_has_connected",
+    ),
+    Difference(
         "slow-clients",
         "A client that sends or reads slowly holds nobody up. In Gunicorn's sync worker it blocks "
         "everybody until the timeout kills the worker.",
@@ -112,5 +161,37 @@ DIFFERENCES = [
         "parity/test_logs.py::test_access_line_of_a_file",
     ),
 ]
+
+CORPUS_DIFFERENCES = {
+    "Connection is a token list over all fields (RFC 9110 section 7.6.1); Gunicorn compares the "
+    "whole first field": "connection-list",
+    "a broken PROXY v2 header is answered with 400; Gunicorn answers 500 with a "
+    "traceback": "proxy-refused",
+    "a bare LF is named as such however the bytes arrive; Gunicorn names the header when the whole "
+    "head arrived at once": "bare-lf",
+    "a bare LF in the chunked coding is refused as soon as it is seen; Gunicorn waits for the CRLF "
+    "or for the whole trailer section": "bare-lf",
+    "PROXY v2 over unix sockets and datagrams keeps the real peer, as the specification wants; "
+    "Gunicorn answers 500 with a traceback": "proxy-local",
+    "a preamble without usable addresses keeps the real peer, as the PROXY specification "
+    "wants": "proxy-local",
+    "a preamble without usable addresses keeps the real peer, as the PROXY specification wants; "
+    "Gunicorn calls it UNSPEC": "proxy-local",
+    "fields that header_map drops count for limit_request_fields too, as Gunicorn's own comment "
+    "says": "dropped-names-count",
+    "the limit of the whole head is checked on what has come; Gunicorn checks after the next "
+    "read": "head-limit",
+    "an IPv4 peer of a dual-stack listener (::ffff:a.b.c.d) matches IPv4 entries of "
+    "forwarded_allow_ips": "mapped-peers",
+    "a Content-Length beyond 64 bits is refused; Gunicorn waits for that many "
+    "bytes": "beyond-64-bits",
+    "a chunk size beyond 64 bits is refused; Gunicorn waits for that many bytes": "beyond-64-bits",
+    "ports of a PROXY line are digits; Gunicorn takes what Python's int() takes": "proxy-v1-line",
+    "a PROXY line ends within 107 bytes (specification 2.1); Gunicorn reads on": "proxy-v1-line",
+    "a PROXY line ends with CRLF; Gunicorn reads on to the next one": "proxy-v1-line",
+    "a PROXY line with a NUL is refused as any other; Gunicorn answers 500 with a "
+    "traceback": "proxy-v1-line",
+}
+"""The sentences of tests/corpus/requests.json and the rows they belong to."""
 
 BY_ID = {difference.id: difference for difference in DIFFERENCES}

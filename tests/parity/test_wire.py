@@ -13,7 +13,7 @@ from harness.compare import same
 from harness.server import Address, Command
 from harness.wire import Closed, Response, Wire
 from parity import normal
-from parity.cases import CASES
+from parity.cases import CASES, Case
 from parity.differences import BY_ID
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def answer(address: Address, raw: bytes) -> dict[str, object]:
-    """All a server says to `raw` until it closes, taken apart as far as it can be."""
-    with Wire(address) as wire:
+def answer(address: Address, case: Case) -> dict[str, object]:
+    """All a server says to a request until it closes, taken apart as far as it can be."""
+    with Wire(address, source=case.source) as wire:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
             # A server may refuse by the head alone.
-            wire.send(raw).half_close()
+            wire.send(case.raw).half_close()
         try:
             said = wire.read_to_close()
         except ConnectionResetError:
             return {"reset": True}
-    return take_apart(said, raw.lstrip().split(b" ", 1)[0])
+    return take_apart(said, case.raw.lstrip().split(b" ", 1)[0])
 
 
 def take_apart(said: bytes, method: bytes) -> dict[str, object]:
@@ -66,24 +66,35 @@ class Replay(Wire):
         return False
 
 
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
-@pytest.mark.parametrize("name", CASES)
+EACH = [(name, transport) for name, case in CASES.items() for transport in case.transports]
+
+
+@pytest.mark.parametrize("name, transport", EACH)
 def test_same_answer(
     shared_pair: MakePair, command: Command, file: Path, transport: str, name: str
 ) -> None:
     case = CASES[name]
-    settings = {"workers": 1, **case.settings}
-    pair = shared_pair("kitchen:app", transport, settings=settings, env={"FILE": str(file)})
-    theirs, ours = (answer(server.address, case.raw) for server in pair)
+    pair = shared_pair(
+        case.app,
+        transport,
+        settings={"workers": 1, **case.settings},
+        env={"FILE": str(file), **case.env},
+    )
+    theirs, ours = (answer(server.address, case) for server in pair)
     for found, server in ((theirs, pair.theirs), (ours, pair.ours)):
         if isinstance(found.get("body"), dict):
             hide_path(found["body"], server.address)  # type: ignore[arg-type]
     if case.difference is None:
         same(ours, theirs, f"{name}: rgunicorn (actual) and Gunicorn (expected)")
         return
-    assert case.difference in BY_ID
-    if not command.is_gunicorn:
+    assert case.difference in BY_ID, "no row of differences.py"
+    if command.is_gunicorn:
+        return
+    if case.status is None:
         assert ours != theirs, f"{case.difference} does not show any more: {ours}"
+    else:
+        status = str(ours.get("status", ""))
+        assert status.split(" ")[1:2] == [str(case.status)], f"{ours}, Gunicorn: {theirs}"
 
 
 def hide_path(environ: dict[str, list[object]], address: Address) -> None:

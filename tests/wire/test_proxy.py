@@ -67,9 +67,23 @@ def test_without_preamble_it_is_served_as_usual(kitchen: Kitchen, transport: str
     assert "PROXY_PROTOCOL" not in found
 
 
-@pytest.mark.parametrize("preamble", [v2(0, 0x00, b""), v2(1, 0x00, b""), v2(0, 0x11, INET)])
-@pytest.mark.gunicorn_bug("LOCAL and UNSPEC give REMOTE_ADDR None and REMOTE_PORT 'None'")
-def test_local_and_unspec_keep_the_peer(kitchen: Kitchen, transport: str, preamble: bytes) -> None:
+@pytest.mark.parametrize(
+    "preamble",
+    [
+        b"PROXY UNKNOWN\r\n",
+        b"PROXY UNKNOWN ffff::1 ffff::2 1 2\r\n",
+        v2(0, 0x00, b""),
+        v2(1, 0x00, b""),
+        v2(0, 0x11, INET),
+        v2(1, 0x31, bytes(216)),
+        v2(1, 0x12, INET),
+    ],
+    ids=["unknown", "unknown with more", "local", "unspec", "local inet", "unix", "datagram"],
+)
+@pytest.mark.gunicorn_bug("REMOTE_ADDR None and REMOTE_PORT 'None', or a refusal, or 500")
+def test_unusable_addresses_keep_the_peer(
+    kitchen: Kitchen, transport: str, preamble: bytes
+) -> None:
     found = answer(kitchen(proxy_protocol="auto").address, preamble)
     assert found["REMOTE_ADDR"] == ("127.0.0.1" if transport == "tcp" else "")
     assert found.get("REMOTE_PORT") != "None"
@@ -78,7 +92,6 @@ def test_local_and_unspec_keep_the_peer(kitchen: Kitchen, transport: str, preamb
 @pytest.mark.parametrize(
     "line",
     [
-        b"PROXY UNKNOWN\r\n",
         b"PROXY TCP4 203.0.113.9 192.0.2.7 4711\r\n",
         b"PROXY TCP4 999.0.0.1 192.0.2.7 4711 443\r\n",
         b"PROXY TCP4 203.0.113.9 192.0.2.7 4711 65536\r\n",
@@ -94,8 +107,8 @@ def test_bad_v1_line(kitchen: Kitchen, line: bytes) -> None:
 
 @pytest.mark.parametrize(
     "preamble",
-    [v2(1, 0x31, bytes(216)), v2(1, 0x12, INET), v2(1, 0x11, INET, version=3), v2(1, 0x11, b"ab")],
-    ids=["unix", "dgram", "version 3", "short"],
+    [v2(1, 0x11, INET, version=3), v2(2, 0x11, INET), v2(1, 0x11, b"ab"), v2(1, 0x51, INET)],
+    ids=["version 3", "command", "short", "family"],
 )
 @pytest.mark.gunicorn_bug("what v2 cannot say answers 500 with a traceback")
 def test_bad_v2_preamble(kitchen: Kitchen, preamble: bytes) -> None:

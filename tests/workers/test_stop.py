@@ -1,0 +1,111 @@
+"""Requests in flight when the server is told to stop or to reload: none is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness.server import Server, Spawn
+from harness.wait import until
+from harness.wire import Wire, ask, get, post
+
+CLIENTS = 4
+
+
+def gate(server: Server) -> Path:
+    """A file in the server's directory: the app `/gate` answers when it exists."""
+    return server.directory / "gate"
+
+
+def enter(server: Server) -> Wire:
+    """A request that is inside the app and stays there."""
+    wire = Wire(server.address)
+    seen = server.log().count("in the gate")
+    wire.send(get(f"/gate{gate(server)}"))
+    server.wait_log("in the gate", seen + 1)
+    return wire
+
+
+@pytest.mark.parametrize("transport", ["tcp", "unix"])
+def test_term_waits_for_the_request_in_the_app(spawn: Spawn, transport: str) -> None:
+    server = spawn("kitchen:app", transport)
+    with enter(server) as wire:
+        server.send_signal(signal.SIGTERM)
+        server.wait_log("Handling signal: term")
+        gate(server).touch()
+        assert wire.response().body == b"through the gate"
+    assert server.wait_exit() == 0
+
+
+def test_graceful_timeout_ends_what_takes_longer(spawn: Spawn) -> None:
+    server = spawn("kitchen:app", settings={"graceful_timeout": 1})
+    with enter(server) as wire:
+        server.send_signal(signal.SIGTERM)
+        assert server.wait_exit() == 0
+        with contextlib.suppress(ConnectionResetError):
+            assert b"through" not in wire.read_to_close()
+
+
+def test_quit_does_not_wait(spawn: Spawn) -> None:
+    server = spawn("kitchen:app")
+    with enter(server) as wire:
+        server.send_signal(signal.SIGQUIT)
+        assert server.wait_exit() == 0
+        with contextlib.suppress(ConnectionResetError):
+            assert b"through" not in wire.read_to_close()
+
+
+def test_hup_under_load_loses_nothing(spawn: Spawn) -> None:
+    server = spawn("kitchen:app", settings={"workers": 2})
+    reloaded = threading.Event()
+
+    def use(i: int) -> int:
+        for _ in range(5000):
+            if reloaded.is_set():
+                break
+            assert ask(server.address, get("/hello")).body == b"Hello, World!"
+            body = b"b" * (i + 1)
+            assert ask(server.address, post("/echo", body)).body == body
+        return i
+
+    def reload(count: int) -> None:
+        before = set(server.workers())
+        server.send_signal(signal.SIGHUP)
+        server.wait_log("Hang up: Master", count)
+        until(
+            lambda: len(now := set(server.workers())) == 2 and not before & now,
+            "two new workers and no old one",
+            show=server.log,
+        )
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        results = pool.map(use, range(CLIENTS))
+        try:
+            for count in (1, 2, 3):
+                reload(count)
+        finally:
+            reloaded.set()
+        assert list(results) == list(range(CLIENTS))
+    server.assert_clean_exit()
+
+
+@pytest.mark.gunicorn_bug("what waits in the backlog at TERM is reset")
+def test_term_serves_what_has_connected(spawn: Spawn) -> None:
+    """Ten clients have sent their requests; one is in the app, the others wait."""
+    server = spawn("kitchen:app")
+    with contextlib.ExitStack() as stack:
+        first = stack.enter_context(enter(server))
+        waiting = [stack.enter_context(Wire(server.address)) for _ in range(10)]
+        for wire in waiting:
+            wire.send(get("/hello"))
+        server.send_signal(signal.SIGTERM)
+        server.wait_log("Handling signal: term")
+        gate(server).touch()
+        assert first.response().body == b"through the gate"
+        assert [wire.response().body for wire in waiting] == [b"Hello, World!"] * 10
+    assert server.wait_exit() == 0
