@@ -1,4 +1,4 @@
-"""Tracing of every executed line, for the setting `spew`."""
+"""Shows each line of Python as it runs (the `spew` setting)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,20 @@ import linecache
 import re
 import sys
 from collections.abc import Container
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from types import FrameType
-    from typing import Any
+from types import FrameType
+from typing import Any
 
 __all__ = ["Spew", "spew", "unspew"]
 
+_NAMES = re.compile(r"[^\W\d]\w*")
+
 
 class Spew:
-    """A trace function that prints `MODULE:LINE: SOURCE` to stdout.
+    """A trace function that prints `module:line: source`, and the values of the names in it.
 
     Args:
-        trace_names: modules to print; None for all.
-        show_values: also print the values of the variables that the line names.
+        trace_names: the modules to show; None is all.
+        show_values: whether a second line gives each name's value.
     """
 
     def __init__(self, trace_names: Container[str] | None = None, show_values: bool = True) -> None:
@@ -29,32 +28,34 @@ class Spew:
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> Spew:
         if event == "line":
-            self._line(frame)
+            self._show(frame)
         return self
 
-    def _line(self, frame: FrameType) -> None:
-        name = frame.f_globals.get("__name__", "[unknown]")
-        if self.trace_names is not None and name not in self.trace_names:
+    def _show(self, frame: FrameType) -> None:
+        module = frame.f_globals.get("__name__", "[unknown]")
+        if self.trace_names is not None and module not in self.trace_names:
             return
 
-        line = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
-        if not line:
-            line = f"Unknown code named [{frame.f_code.co_name}].  VM instruction #{frame.f_lasti}"
-        print(f"{name}:{frame.f_lineno}: {line.rstrip()}")
+        # With the globals, linecache asks the module's loader when there is no such file.
+        source = linecache.getline(frame.f_code.co_filename, frame.f_lineno, frame.f_globals)
+        if not source:
+            source = f"[no source of {frame.f_code.co_name}, instruction {frame.f_lasti}]"
+        print(f"{module}:{frame.f_lineno}: {source.rstrip()}")
+
         if not self.show_values:
             return
-
-        scopes = {**frame.f_globals, **frame.f_locals}
-        values = [f"{word}={scopes[word]!r}" for word in re.findall(r"\w+", line) if word in scopes]
+        scope = {**frame.f_globals, **frame.f_locals}
+        names = dict.fromkeys(_NAMES.findall(source))
+        values = [f"{name}={scope[name]!r}" for name in names if name in scope]
         if values:
             print("\t" + " ".join(values))
 
 
 def spew(trace_names: Container[str] | None = None, show_values: bool = False) -> None:
-    """Starts to print every line of Python that this thread executes."""
+    """Starts printing every line this thread runs; arguments as for `Spew`."""
     sys.settrace(Spew(trace_names, show_values))
 
 
 def unspew() -> None:
-    """Stops printing."""
+    """Stops what `spew` started."""
     sys.settrace(None)
