@@ -343,19 +343,3 @@ def test_a_copy_of_a_setting_has_a_value_of_its_own() -> None:
     other.set(9)
     assert (setting.get(), other.get()) == (1, 9)
     assert "Workers object" in repr(other) and "value 9" in repr(other)
-
-
-def test_spew_prints_lines_and_values(capsys: pytest.CaptureFixture[str]) -> None:
-    def traced(number: int) -> int:
-        return number + 1
-
-    before = sys.gettrace()
-    debug.spew(trace_names=[__name__], show_values=True)
-    try:
-        traced(41)
-    finally:
-        debug.unspew()
-        sys.settrace(before)
-    out = capsys.readouterr().out
-    assert "return number + 1\n\tnumber=41" in out
-    assert out.startswith(f"{__name__}:")

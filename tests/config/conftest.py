@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import APP, CommandLine
+
+from config.command_line import APP, CommandLine
 
 
 @pytest.fixture

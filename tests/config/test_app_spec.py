@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from command_line import CommandLine
+
+from config.command_line import CommandLine
 
 MODULE = """\
 def application(environ, start_response): ...

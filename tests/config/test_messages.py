@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 import pytest
-from command_line import CommandLine
+
+from config.command_line import CommandLine
 
 USAGE = "usage: SERVER [OPTIONS] [APP_MODULE]\nSERVER: error: "
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from command_line import CommandLine, parse_config
+
+from config.command_line import CommandLine, parse_config
 
 # An application class that brings settings of its own, as frameworks do.
 FRAMEWORK = """\

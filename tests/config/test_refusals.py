@@ -7,8 +7,9 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from command_line import CommandLine
 
+import rgunicorn.workers
+from config.command_line import CommandLine
 from rgunicorn import __version__
 from rgunicorn.config import KNOWN_SETTINGS, Config, refuse_unbuilt
 from rgunicorn.errors import ConfigError
@@ -150,6 +151,12 @@ def test_all_refusals_come_at_once_and_in_order() -> None:
         refuse_unbuilt(configured(dirty_workers=1, certfile="c.pem", threads=3))
     lines = str(caught.value).splitlines()
     assert [line.split(" ")[0] for line in lines] == ["threads", "certfile", "dirty_workers"]
+
+
+def test_an_alias_that_a_program_has_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(rgunicorn.workers.SUPPORTED_WORKERS, "gthread", f"{__name__}.Subclass")
+    monkeypatch.setitem(sys.modules, __name__, sys.modules[Subclass.__module__])
+    refuse_unbuilt(configured(worker_class="gthread"))
 
 
 def test_a_subclass_of_a_worker_that_is_not_built(ours: CommandLine) -> None:

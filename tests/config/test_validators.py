@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import validator_cases
 
+from config import validator_cases
 from rgunicorn import config, util
 from rgunicorn.config import KNOWN_SETTINGS
 
@@ -21,10 +21,10 @@ def test_values_come_out_as_expected() -> None:
 
 def test_gunicorn_answers_the_same(parity_python: str) -> None:
     code = (
-        "import gunicorn.config, validator_cases\n"
+        "import gunicorn.config; from config import validator_cases\n"
         "print(*validator_cases.failures(gunicorn.config.KNOWN_SETTINGS), sep='\\n')"
     )
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     done = subprocess.run([parity_python, "-c", code], cwd=here, capture_output=True, text=True)
     assert (done.stdout.strip(), done.stderr) == ("", "")
 

@@ -15,6 +15,9 @@ class Raises:
         self.kind = kind
         self.text = text
 
+    def __repr__(self) -> str:
+        return f"{self.kind}({self.text!r})"
+
 
 class AClass:
     """A value for settings that take classes."""
@@ -112,8 +115,8 @@ CASES: list[tuple[str, Any, Any]] = [
     ("pre_fork", hook2, hook2),
     ("pre_fork", hook2_star, hook2_star),
     ("pre_fork", Holder.hook1, Holder.hook1),
-    ("pre_fork", "validator_cases.hook2", hook2),
-    ("pre_fork", "validator_cases.nope", Raises("TypeError", "Can not load 'nope' from 'vali")),
+    ("pre_fork", f"{__name__}.hook2", hook2),
+    ("pre_fork", f"{__name__}.nope", Raises("TypeError", f"Can not load 'nope' from '{__name__}'")),
     ("pre_fork", "no_module.hook", Raises("TypeError", "No module named 'no_module'")),
     (
         "pre_fork",
@@ -230,8 +233,5 @@ def failures(known_settings: list[Any]) -> list[str]:
         else:
             ok = got == expected and type(got) is type(expected)
         if not ok:
-            wanted = (
-                f"{expected.kind}: {expected.text}" if isinstance(expected, Raises) else expected
-            )
-            wrong.append(f"{name} = {value!r}: {got!r} instead of {wanted!r}")
+            wrong.append(f"{name} = {value!r}: {got!r} instead of {expected!r}")
     return wrong

@@ -122,8 +122,11 @@ class BaseApplication:
     def _refuse_unbuilt(self) -> None:
         try:
             refuse_unbuilt(self.cfg)
-        except (ConfigError, RuntimeError) as exc:
+        except ConfigError as exc:
             _exit_with(f"\nError: {exc}")
+        except RuntimeError as exc:
+            # Of the worker class; the arbiter would find the same error and end like this.
+            _exit_with(f"\nError: {exc}\n")
 
 
 class Application(BaseApplication):

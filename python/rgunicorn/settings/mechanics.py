@@ -129,12 +129,14 @@ class WorkerTmpDir(Setting):
     cli = ["--worker-tmp-dir"]
     meta = "DIR"
     validator = validate_string
-    default_doc = "the directory for temporary files"
+    default_doc = "not set: no file"
     desc = """\
-        Where a worker's heartbeat file is made, if it needs one.
+        A directory for the heartbeats of the workers.
 
-        Heartbeats that wait for a slow disk make healthy workers look dead, so choose a directory
-        in memory such as /dev/shm.
+        Workers show that they are alive in memory that they share with the master. With this
+        setting that memory is a file in the directory, as Gunicorn's always is. There is seldom
+        a reason to set it: in Gunicorn it is moved to /dev/shm because heartbeats that wait for a
+        slow disk make healthy workers look dead, which can not happen without a file.
         """
 
 

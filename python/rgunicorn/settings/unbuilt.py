@@ -28,15 +28,7 @@ _BY_MODULE = {
         "the asgi worker", "serve an ASGI application by uvicorn or by Gunicorn"
     ),
 }
-_BY_ALIAS = {
-    "gthread": _BY_MODULE["rgunicorn.workers.gthread"],
-    "gevent": _BY_MODULE["rgunicorn.workers.ggevent"],
-    "gevent_wsgi": _BY_MODULE["rgunicorn.workers.ggevent"],
-    "gevent_pywsgi": _BY_MODULE["rgunicorn.workers.ggevent"],
-    "tornado": _BY_MODULE["rgunicorn.workers.gtornado"],
-    "asgi": _BY_MODULE["rgunicorn.workers.gasgi"],
-    "eventlet": Unbuilt("the eventlet worker, which Gunicorn has removed", _SYNC_INSTEAD),
-}
+_EVENTLET = Unbuilt("the eventlet worker, which Gunicorn has removed", _SYNC_INSTEAD)
 _NO_WORKER = Unbuilt(
     "a worker that is no subclass of gunicorn.workers.base.Worker",
     "derive the class from it",
@@ -70,13 +62,16 @@ def unbuilt_worker(uri: Any) -> Unbuilt | None:
         RuntimeError: the class can not be loaded.
     """
     if isinstance(uri, str):
+        from rgunicorn.workers import SUPPORTED_WORKERS
+
         alias = uri.lstrip("#")
-        if alias in _BY_ALIAS:
-            return _BY_ALIAS[alias]
-        dotted = own_name(uri)
-        if alias == "sync" or dotted == "rgunicorn.workers.sync.SyncWorker":
+        # Programs in the wild put classes of their own behind the aliases.
+        dotted = own_name(SUPPORTED_WORKERS.get(alias, uri))
+        if dotted == "rgunicorn.workers.sync.SyncWorker":
             # The arbiter is going to load it; no need to do so before.
             return None
+        if dotted == "eventlet":
+            return _EVENTLET
         module = dotted.rpartition(".")[0]
         if module in _BY_MODULE:
             return _BY_MODULE[module]
