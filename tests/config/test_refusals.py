@@ -100,13 +100,23 @@ USED: list[tuple[str, Any, str]] = [
 ]
 
 
+# What turns a feature on that other settings only tune.
+SWITCHES: dict[str, dict[str, Any]] = {
+    "TLS": {"certfile": "c.pem"},
+    "HTTP/2": {"http_protocols": "h2,h1"},
+    "StatsD": {"statsd_host": "localhost"},
+    "the uwsgi protocol": {"protocol": "uwsgi"},
+    "the asgi worker": {"worker_class": "asgi"},
+    "dirty arbiters": {"dirty_workers": 1},
+}
+
+
 @pytest.mark.parametrize(("name", "value", "feature"), USED, ids=lambda value: str(value))
 def test_what_is_not_built_is_refused(name: str, value: Any, feature: str) -> None:
-    cfg = configured(**{name: value})
+    cfg = configured(**SWITCHES.get(feature, {}) | {name: value})
     with pytest.raises(ConfigError) as caught:
         refuse_unbuilt(cfg)
-    text = str(caught.value)
-    assert text.startswith(f"{name} = ")
+    (text,) = (line for line in str(caught.value).splitlines() if line.startswith(f"{name} = "))
     assert f" needs {feature}" in text
     shown = cfg.settings[name].get()
     assert getattr(shown, "__qualname__", repr(shown)) in text
@@ -144,6 +154,21 @@ def test_every_unbuilt_setting_is_in_the_table() -> None:
 )
 def test_what_is_built_is_let_through(values: dict[str, Any]) -> None:
     refuse_unbuilt(configured(**values))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        (known.name, value)
+        for known in KNOWN_SETTINGS
+        if known.unbuilt and known.unbuilt.switches
+        for name, value, _ in USED
+        if name == known.name
+    ],
+    ids=str,
+)
+def test_what_only_tunes_an_unused_feature_is_let_through(name: str, value: Any) -> None:
+    refuse_unbuilt(configured(**{name: value}))
 
 
 def test_all_refusals_come_at_once_and_in_order() -> None:

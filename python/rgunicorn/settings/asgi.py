@@ -47,7 +47,7 @@ class ASGILoop(Setting):
     meta = "STRING"
     validator = validate_asgi_loop
     default = "auto"
-    unbuilt = _ASGI
+    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Event loop of the asgi worker: `auto`, `asyncio` or `uvloop`.
         """
@@ -60,7 +60,7 @@ class ASGILifespan(Setting):
     meta = "STRING"
     validator = validate_asgi_lifespan
     default = "auto"
-    unbuilt = _ASGI
+    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Whether the asgi worker speaks the lifespan protocol: `auto`, `on` or `off`.
         """
@@ -74,7 +74,7 @@ class ASGIDisconnectGracePeriod(Setting):
     type = int
     validator = validate_pos_int
     default = 3
-    unbuilt = _ASGI
+    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Seconds that an ASGI application may go on after its client has left.
         """
@@ -88,7 +88,7 @@ class WebSocketMaxMessageSize(Setting):
     type = int
     validator = validate_pos_int
     default = 16777216
-    unbuilt = _ASGI
+    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Largest WebSocket message in bytes that the asgi worker accepts; 0 for any size.
         """

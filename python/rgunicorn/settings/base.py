@@ -31,13 +31,20 @@ class Unbuilt:
     Args:
         feature: what the setting needs, as in "… needs {feature}".
         instead: what the user can do today, as an instruction.
+        switches: settings that turn the feature on. A setting that only tunes it has no effect
+            while all of them have their defaults, in Gunicorn too, and is let through then.
     """
 
-    __slots__ = ("feature", "instead")
+    __slots__ = ("feature", "instead", "switches")
 
-    def __init__(self, feature: str, instead: str) -> None:
+    def __init__(self, feature: str, instead: str, switches: tuple[str, ...] = ()) -> None:
         self.feature = feature
         self.instead = instead
+        self.switches = switches
+
+    def behind(self, *switches: str) -> Unbuilt:
+        """The same for a setting that counts only when one of `switches` is used."""
+        return Unbuilt(self.feature, self.instead, switches)
 
 
 class Setting:
@@ -143,9 +150,17 @@ class Setting:
 
     def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
         """What is missing for the present value; None when everything is there."""
-        if self.unbuilt is None or self.value == self.__class__().value:
+        if self.unbuilt is None or self.has_default:
+            return None
+        switches = self.unbuilt.switches
+        if switches and all(cfg.settings[name].has_default for name in switches):
             return None
         return self.unbuilt
+
+    @property
+    def has_default(self) -> bool:
+        """Whether the present value is the default, set or not."""
+        return bool(self.value == self.__class__().value)
 
     def __lt__(self, other: Setting) -> bool:
         return self.section == other.section and self.order < other.order

@@ -24,7 +24,7 @@ class DirtyApps(Setting):
     meta = "STRING"
     validator = validate_list_string
     default = []
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         A class for the dirty pool, as `MODULE:CLASS` or `MODULE:CLASS:WORKERS`; may be repeated.
         """
@@ -52,7 +52,7 @@ class DirtyTimeout(Setting):
     type = int
     validator = validate_pos_int
     default = 300
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         Seconds that a call into the dirty pool may take.
         """
@@ -66,7 +66,7 @@ class DirtyThreads(Setting):
     type = int
     validator = validate_pos_int
     default = 1
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         How many threads each process of the dirty pool has.
         """
@@ -80,7 +80,7 @@ class DirtyGracefulTimeout(Setting):
     type = int
     validator = validate_pos_int
     default = 30
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         Seconds that calls into the dirty pool may still take when the server stops.
         """
@@ -96,7 +96,7 @@ class OnDirtyStarting(Setting):
         pass
 
     default = staticmethod(on_dirty_starting)
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         `on_dirty_starting(arbiter)`: in the dirty arbiter, before it starts its pool.
         """
@@ -112,7 +112,7 @@ class DirtyPostFork(Setting):
         pass
 
     default = staticmethod(dirty_post_fork)
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         `dirty_post_fork(arbiter, worker)`: in the dirty arbiter, after each fork.
         """
@@ -128,7 +128,7 @@ class DirtyWorkerInit(Setting):
         pass
 
     default = staticmethod(dirty_worker_init)
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         `dirty_worker_init(worker)`: in a process of the pool, its classes loaded.
         """
@@ -144,7 +144,7 @@ class DirtyWorkerExit(Setting):
         pass
 
     default = staticmethod(dirty_worker_exit)
-    unbuilt = _DIRTY
+    unbuilt = _DIRTY.behind("dirty_workers")
     desc = """\
         `dirty_worker_exit(arbiter, worker)`: in the dirty arbiter, after a process has ended.
         """

@@ -264,7 +264,7 @@ class NewSSLContext(Setting):
 
     default = staticmethod(ssl_context)
     default_doc = "calls the factory"
-    unbuilt = TLS
+    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         `ssl_context(config, default_ssl_context_factory)`: returns the SSLContext to use.
 

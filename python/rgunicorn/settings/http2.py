@@ -81,7 +81,7 @@ class HTTP2Cleartext(Setting):
     meta = "STRING"
     validator = validate_http2_cleartext
     default = "off"
-    unbuilt = _HTTP2
+    unbuilt = _HTTP2.behind("http_protocols")
     desc = """\
         HTTP/2 without TLS for trusted peers: `off`, `prior-knowledge`, `upgrade` or `both`.
         """
@@ -95,7 +95,7 @@ class HTTP2MaxConcurrentStreams(Setting):
     type = int
     validator = validate_http2_stream_limit
     default = 100
-    unbuilt = _HTTP2
+    unbuilt = _HTTP2.behind("http_protocols")
     desc = """\
         How many requests a client may have open on one connection.
         """
@@ -109,7 +109,7 @@ class HTTP2InitialWindowSize(Setting):
     type = int
     validator = validate_http2_window_size
     default = 65535
-    unbuilt = _HTTP2
+    unbuilt = _HTTP2.behind("http_protocols")
     desc = """\
         Bytes that a client may send on a request before it must wait, at first.
         """
@@ -123,7 +123,7 @@ class HTTP2MaxFrameSize(Setting):
     type = int
     validator = validate_http2_frame_size
     default = 16384
-    unbuilt = _HTTP2
+    unbuilt = _HTTP2.behind("http_protocols")
     desc = """\
         Largest frame in bytes that a client may send.
         """
@@ -137,7 +137,7 @@ class HTTP2MaxHeaderListSize(Setting):
     type = int
     validator = validate_pos_int
     default = 65536
-    unbuilt = _HTTP2
+    unbuilt = _HTTP2.behind("http_protocols")
     desc = """\
         Largest header block in bytes, unpacked; 0 announces no limit.
         """

@@ -275,7 +275,7 @@ class DogstatsdTags(Setting):
     meta = "DOGSTATSD_TAGS"
     validator = validate_string
     default = ""
-    unbuilt = _STATSD
+    unbuilt = _STATSD.behind("statsd_host")
     desc = """\
         Tags to add to each metric, separated by commas (Datadog's dialect).
         """
@@ -288,7 +288,7 @@ class StatsdPrefix(Setting):
     meta = "STATSD_PREFIX"
     validator = validate_string
     default = ""
-    unbuilt = _STATSD
+    unbuilt = _STATSD.behind("statsd_host")
     desc = """\
         What the names of metrics begin with; a dot is added.
         """
@@ -301,7 +301,7 @@ class BacklogMetric(Setting):
     action = "store_true"
     validator = validate_bool
     default = False
-    unbuilt = _STATSD
+    unbuilt = _STATSD.behind("statsd_host")
     desc = """\
         Also send how many connections wait to be accepted.
         """

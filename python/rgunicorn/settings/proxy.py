@@ -86,7 +86,7 @@ class UWSGIAllowFrom(Setting):
     cli = ["--uwsgi-allow-from"]
     validator = validate_string_to_addr_list
     default = "127.0.0.1,::1"
-    unbuilt = _UWSGI
+    unbuilt = _UWSGI.behind("protocol")
     desc = """\
         Peers that may speak the uwsgi protocol: addresses, separated by commas.
         """

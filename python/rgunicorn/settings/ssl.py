@@ -72,7 +72,7 @@ class CertReqs(Setting):
     cli = ["--cert-reqs"]
     validator = validate_pos_int
     default = CERT_NONE
-    unbuilt = TLS
+    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Whether clients must show a certificate: 0 no, 1 they may, 2 they must.
         """
@@ -84,7 +84,7 @@ class CACerts(Setting):
     cli = ["--ca-certs"]
     meta = "FILE"
     validator = validate_string
-    unbuilt = TLS
+    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         File with the authorities that client certificates are checked against (PEM).
         """
@@ -97,7 +97,7 @@ class SuppressRaggedEOFs(Setting):
     action = "store_true"
     validator = validate_bool
     default = True
-    unbuilt = TLS
+    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Take a connection that ends without TLS's goodbye for one that ended properly.
         """
@@ -110,7 +110,7 @@ class DoHandshakeOnConnect(Setting):
     action = "store_true"
     validator = validate_bool
     default = False
-    unbuilt = TLS
+    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Shake hands as soon as a connection is accepted, not when it is first read.
         """
@@ -121,7 +121,7 @@ class Ciphers(Setting):
     section = "SSL"
     cli = ["--ciphers"]
     validator = validate_string
-    unbuilt = TLS
+    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Ciphers to allow, in OpenSSL's notation; OpenSSL's own choice if not set.
         """
