@@ -65,7 +65,6 @@ class Slot:
 
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
-
 def serve_sync(worker: Any) -> None:
     """Serves with one thread until `worker` is told to stop.
 

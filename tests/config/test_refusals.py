@@ -102,6 +102,7 @@ USED: list[tuple[str, Any, str]] = [
 
 # What turns a feature on that other settings only tune.
 SWITCHES: dict[str, dict[str, Any]] = {
+    "PasteDeploy": {"paste": "app.ini"},
     "TLS": {"certfile": "c.pem"},
     "HTTP/2": {"http_protocols": "h2,h1"},
     "StatsD": {"statsd_host": "localhost"},

@@ -54,9 +54,7 @@ class Request(Message):
         self.req_number = 1
 
     @classmethod
-    def of_core(
-        cls, *, keep_alive: bool, peer_addr: tuple[Any, Any], **facts: Any
-    ) -> Request:
+    def of_core(cls, *, keep_alive: bool, peer_addr: tuple[Any, Any], **facts: Any) -> Request:
         """Makes the view from what the core knows."""
         request = cls()
         request.__dict__.update(facts)
@@ -79,5 +77,3 @@ class Request(Message):
             "REMOTE_ADDR": str(self.peer_addr[0]),
             "wsgi.url_scheme": self.scheme,
         }
-
-

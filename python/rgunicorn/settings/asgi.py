@@ -128,6 +128,7 @@ class RootPath(Setting):
         "the asgi worker",
         "for a WSGI application, set the environment variable SCRIPT_NAME or let the proxy send "
         "it (see forwarder_headers)",
+        ("worker_class",),
     )
     desc = """\
         The path under which an ASGI application is mounted.

@@ -30,7 +30,9 @@ class PasteGlobalConf(Setting):
     meta = "CONF"
     validator = validate_list_string
     default = []
-    unbuilt = Unbuilt("PasteDeploy", "pass global_conf to loadapp() in a module of your own")
+    unbuilt = Unbuilt(
+        "PasteDeploy", "pass global_conf to loadapp() in a module of your own"
+    ).behind("paste")
     desc = r"""
         A `KEY=VALUE` for PasteDeploy's global configuration; may be repeated.
 
