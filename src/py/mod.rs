@@ -20,6 +20,9 @@ mod worker;
 /// The extension module.
 #[pyo3::pymodule(gil_used = false)]
 mod _core {
+    #[cfg(feature = "count-allocations")]
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use super::arbiter::{Fleet, Inbox, reap};
     #[pymodule_export]
@@ -28,4 +31,11 @@ mod _core {
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
     use super::worker::serve_sync;
+
+    /// Allocations by Rust code so far; only in builds made to count them.
+    #[cfg(feature = "count-allocations")]
+    #[pyfunction]
+    fn allocations() -> u64 {
+        crate::sys::alloc::count()
+    }
 }
