@@ -1,5 +1,6 @@
 //! The checks of the fuzz targets, driven by proptest: any bytes, and bytes that look like HTTP.
 
+#[allow(clippy::panic)]
 #[path = "fuzz/checks.rs"]
 mod checks;
 #[path = "fuzz/session.rs"]
@@ -45,7 +46,7 @@ const REQUEST_PIECES: &[&[u8]] = &[
 
 /// Pieces of what an application says: status, fields, body lines.
 const RESPONSE_PIECES: &[&[u8]] = &[
-    b"\0200 OK\n",
+    b"\x00200 OK\n",
     b"\x05200 OK\n",
     b"\x04404 Not Found\n",
     b"\x01204 No Content\n",

@@ -166,6 +166,11 @@ impl BodyDecoder {
 
     /// Takes trailer lines off `rest`, up to the empty line; returns the bytes taken.
     fn take_trailers(&mut self, mut line: usize, rest: &[u8]) -> Result<usize, ParseError> {
+        // No trailers: what nearly every client sends.
+        if self.partial.is_empty() && rest.starts_with(b"\r\n") {
+            self.state = State::Done;
+            return Ok(2);
+        }
         let mut taken = 0;
         while taken < rest.len() {
             let room = self.rules.limits.section + 1 - self.partial.len();
@@ -205,4 +210,64 @@ fn bare_lf(line: &[u8]) -> ParseError {
 
 fn fitting(left: u64, available: usize) -> usize {
     usize::try_from(left).map_or(available, |left| left.min(available))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::test_policy::usual;
+
+    #[test]
+    fn by_length() {
+        let mut body = BodyDecoder::new(Framing::Length(5), &usual());
+        assert_eq!((body.is_done(), body.remaining_hint()), (false, Some(5)));
+        assert_eq!(body.next(b""), Ok((0, BodyEvent::NeedMore)));
+        assert_eq!(body.next(b"abc"), Ok((3, BodyEvent::Data { start: 0, end: 3 })));
+        assert_eq!((body.remaining_hint(), body.on_eof()), (Some(2), None));
+        assert_eq!(body.next(b"deGET"), Ok((2, BodyEvent::Data { start: 0, end: 2 })));
+        assert_eq!((body.is_done(), body.remaining_hint()), (true, Some(0)));
+        assert_eq!(body.next(b"GET"), Ok((0, BodyEvent::End)));
+    }
+
+    #[test]
+    fn no_body() {
+        for framing in [Framing::None, Framing::Length(0)] {
+            let mut body = BodyDecoder::new(framing, &usual());
+            assert!(body.is_done());
+            assert_eq!(body.next(b"GET"), Ok((0, BodyEvent::End)));
+        }
+    }
+
+    #[test]
+    fn data_lies_behind_its_size_line() {
+        let mut body = BodyDecoder::new(Framing::Chunked, &usual());
+        assert_eq!(body.next(b"3\r\nabc\r\n"), Ok((6, BodyEvent::Data { start: 3, end: 6 })));
+        assert_eq!(body.next(b"\r\n0\r"), Ok((4, BodyEvent::NeedMore)));
+        assert_eq!(body.remaining_hint(), None);
+        assert_eq!(body.next(b"\nX: y\r\n\r\nGET"), Ok((9, BodyEvent::End)));
+        assert_eq!(body.trailers(), [(b"X".to_vec(), b"y".to_vec())]);
+    }
+
+    #[test]
+    fn ends_of_the_connection() {
+        let terminator = |found: &[u8]| Some(ParseError::ChunkMissingTerminator(found.to_vec()));
+        for (wire, expected) in [
+            (&b""[..], None),
+            (b"3", None),
+            (b"3\r\nab", None),
+            (b"3\r\nabc", terminator(b"")),
+            (b"3\r\nabc\r", terminator(b"\r")),
+            (b"3\r\nabc\r\n", None),
+            (b"0\r\n", terminator(b"")),
+            (b"0\r\nX: y\r\n", terminator(b"")),
+            (b"0\r\n\r\n", None),
+        ] {
+            let mut body = BodyDecoder::new(Framing::Chunked, &usual());
+            let mut rest = wire;
+            while !rest.is_empty() {
+                rest = &rest[body.next(rest).unwrap().0..];
+            }
+            assert_eq!(body.on_eof(), expected, "{wire:?}");
+        }
+    }
 }

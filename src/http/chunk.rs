@@ -83,3 +83,42 @@ fn skip_quoted(text: &[u8]) -> Option<&[u8]> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (line, size) in [
+            ("0", 0),
+            ("a", 10),
+            ("Ff", 255),
+            ("000000000000000000000001", 1),
+            ("ffffffffffffffff", u64::MAX),
+            ("3 \t;a", 3),
+            ("3;a=\"\\\"\\\\\";b \t=\tc", 3),
+        ] {
+            assert_eq!(read_size(line.as_bytes()), Ok(size), "{line}");
+        }
+    }
+
+    #[test]
+    fn refused() {
+        for line in
+            ["", " 1", "1 ", "0x1", "+1", "-1", "1_0", "g", "10000000000000000", ";a", " ;a"]
+        {
+            let error = read_size(line.as_bytes());
+            assert!(matches!(error, Err(ParseError::InvalidChunkSize(_))), "{line}: {error:?}");
+        }
+        for line in
+            ["1;", "1;;a", "1;a=", "1;a b", "1;a ", "1;\"a\"", "1;a=\"", "1;a=\"\\", "1;a\rb"]
+        {
+            let error = read_size(line.as_bytes());
+            assert!(
+                matches!(error, Err(ParseError::InvalidChunkExtension(_))),
+                "{line}: {error:?}"
+            );
+        }
+    }
+}

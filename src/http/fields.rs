@@ -1,9 +1,9 @@
 //! A section of header fields: from lines to names and values.
 //!
-//! A block goes through httparse. What httparse does not like, or can't do (folded lines, blanks
-//! before the colon, very many fields), is read again line by line with Gunicorn's rules in
+//! A plain head goes through httparse. What httparse does not like, or can't do (folded lines,
+//! blanks before the colon, very many fields), is read line by line with Gunicorn's rules in
 //! Gunicorn's order, so that the first fault gets Gunicorn's name. Both ways give each field to
-//! the same [`Judge`]. That no line ends with a bare LF is known before (`head`, `body`).
+//! the same [`Judge`].
 
 use std::ops::Range;
 
@@ -24,20 +24,73 @@ pub(super) type Trailer = (Vec<u8>, Vec<u8>);
 const NEVER_IN_TRAILERS: [&[u8]; 6] =
     [b"HOST", b"CONTENT-LENGTH", b"TRANSFER-ENCODING", b"TRAILER", b"AUTHORIZATION", b"TE"];
 
+/// Reads the header section at `buf[start..]` into `head`, at once and only if it is there as a
+/// whole and plain; returns its end, before the empty line. `None`: nothing was done.
+pub(super) fn read_plain_head(
+    buf: &[u8],
+    start: usize,
+    trusted: bool,
+    policy: &Policy,
+    head: &mut Head,
+) -> Result<Option<usize>, ParseError> {
+    let mut parsed = [EMPTY_HEADER; FAST_FIELDS];
+    let block = buf.get(start..).unwrap_or_default();
+    let Ok(httparse::Status::Complete((len, parsed))) = httparse::parse_headers(block, &mut parsed)
+    else {
+        return Ok(None);
+    };
+    if len > policy.limits.section + 1 || !ends_in_crlf(&block[..len], parsed) {
+        return Ok(None);
+    }
+    let end = start + len - 2;
+    let mut judge = Judge::of_head(policy, trusted, head.version);
+    let mut line_start = start;
+    for (index, header) in parsed.iter().enumerate() {
+        let line_end = parsed.get(index + 1).map_or(end, |next| offset(buf, next.name.as_bytes()));
+        judge.count_field()?;
+        judge.check_size(line_end - line_start)?;
+        line_start = line_end;
+        let field =
+            Field { name: span(buf, header.name.as_bytes()), value: span(buf, header.value) };
+        if judge.keeps(field, buf)? {
+            head.fields.push(field);
+        }
+    }
+    judge.conclude(buf, head)?;
+    Ok(Some(end))
+}
+
+/// httparse takes a bare LF for a line end, too.
+fn ends_in_crlf(block: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
+    let mut starts = parsed.iter().skip(1).map(|header| offset(block, header.name.as_bytes()));
+    let ending: &[u8] = if parsed.is_empty() { b"\r\n" } else { b"\r\n\r\n" };
+    block.ends_with(ending) && starts.all(|start| block[..start].ends_with(b"\r\n"))
+}
+
+/// Offset of `part`, a slice of `buf`: httparse gives slices, the head keeps spans.
+fn offset(buf: &[u8], part: &[u8]) -> usize {
+    part.as_ptr() as usize - buf.as_ptr() as usize
+}
+
+fn span(buf: &[u8], part: &[u8]) -> Span {
+    if part.is_empty() {
+        // An empty value of httparse points nowhere in particular.
+        return Span::default();
+    }
+    let start = offset(buf, part);
+    Span::new(start, start + part.len())
+}
+
 /// Reads the header section `buf[section]`, which is followed by the empty line, into `head`.
-/// `lines` is the number of its lines.
 pub(super) fn read_head(
     buf: &mut [u8],
     section: Range<usize>,
-    lines: usize,
     trusted: bool,
     policy: &Policy,
     head: &mut Head,
 ) -> Result<(), ParseError> {
     let mut judge = Judge::of_head(policy, trusted, head.version);
-    if lines > FAST_FIELDS || !read_block(buf, section.clone(), &mut judge, head)? {
-        read_lines(buf, section, false, &mut judge, &mut head.fields)?;
-    }
+    read_lines(buf, section, false, &mut judge, &mut head.fields)?;
     judge.conclude(buf, head)
 }
 
@@ -56,48 +109,7 @@ pub(super) fn read_trailers(
     Ok(fields.iter().map(owned).collect())
 }
 
-/// The fast way. `Ok(false)`: not for this block, nothing was taken.
-fn read_block(
-    buf: &[u8],
-    section: Range<usize>,
-    judge: &mut Judge<'_>,
-    head: &mut Head,
-) -> Result<bool, ParseError> {
-    let mut parsed = [EMPTY_HEADER; FAST_FIELDS];
-    let block = buf.get(section.start..section.end + 2).unwrap_or_default();
-    let Ok(httparse::Status::Complete((_, parsed))) = httparse::parse_headers(block, &mut parsed)
-    else {
-        return Ok(false);
-    };
-    // Offsets out of pointers: httparse gives slices of `buf`, the head keeps spans.
-    let base = buf.as_ptr() as usize;
-    let mut line_start = section.start;
-    for (index, header) in parsed.iter().enumerate() {
-        let name = header.name.as_ptr() as usize - base;
-        let line_end = match parsed.get(index + 1) {
-            Some(next) => next.name.as_ptr() as usize - base,
-            None => section.end,
-        };
-        judge.count_field()?;
-        judge.check_size(line_end - line_start)?;
-        line_start = line_end;
-        // An empty value points nowhere in particular.
-        let value = match header.value {
-            [] => Span::new(name, name),
-            value => {
-                let start = value.as_ptr() as usize - base;
-                Span::new(start, start + value.len())
-            }
-        };
-        let field = Field { name: Span::new(name, name + header.name.len()), value };
-        if judge.keeps(field, buf)? {
-            head.fields.push(field);
-        }
-    }
-    Ok(true)
-}
-
-/// The thorough way.
+/// The thorough way. Every LF in `section` is known to have its CR (`head`, `body`).
 fn read_lines(
     buf: &mut [u8],
     section: Range<usize>,
@@ -188,5 +200,94 @@ fn trimmed(buf: &[u8], range: Range<usize>) -> Range<usize> {
     match (text.iter().position(is_content), text.iter().rposition(is_content)) {
         (Some(first), Some(last)) => range.start + first..range.start + last + 1,
         _ => range.start..range.start,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::http::test_policy::usual;
+
+    /// The plain way and the thorough way must agree on whatever httparse takes.
+    fn assert_same(section: &[u8], trusted: bool) {
+        let policy = usual();
+        let mut buf = [section, b"\r\n"].concat();
+        let mut plain = Head { version: (1, 1), ..Head::default() };
+        let mut thorough = plain.clone();
+        let outcome = match read_plain_head(&buf, 0, trusted, &policy, &mut plain) {
+            Ok(None) => return,
+            Ok(Some(end)) => {
+                assert_eq!(end, section.len(), "{section:?}");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        let range = 0..section.len();
+        assert_eq!(read_head(&mut buf, range, trusted, &policy, &mut thorough), outcome);
+        let values = |head: &Head| -> Vec<(Vec<u8>, Vec<u8>)> {
+            let owned = |f: &Field| (f.name.of(&buf).to_vec(), f.value.of(&buf).to_vec());
+            head.fields.iter().map(owned).collect()
+        };
+        assert_eq!(values(&plain), values(&thorough));
+        plain.fields.clear();
+        thorough.fields.clear();
+        assert_eq!(plain, thorough);
+    }
+
+    #[test]
+    fn each_byte_in_name_and_value() {
+        for byte in (0..=255).filter(|byte| *byte != b'\n') {
+            for line in [
+                &[b'X', byte, b':', b'v', b'\r', b'\n'][..],
+                &[b'X', b':', b'v', byte, b'v', b'\r', b'\n'],
+                &[b'X', b':', byte, b'\r', b'\n'],
+                &[byte, b':', b'v', b'\r', b'\n'],
+                &[b'A', b':', b'\r', b'\n', byte, b'B', b':', b'c', b'\r', b'\n'],
+            ] {
+                assert_same(line, true);
+            }
+        }
+    }
+
+    #[test]
+    fn plain_heads_are_read_plainly() {
+        let policy = usual();
+        let plain = |head: &[u8]| {
+            let mut out = Head { version: (1, 1), ..Head::default() };
+            read_plain_head(head, 0, true, &policy, &mut out)
+        };
+        assert_eq!(plain(b"\r\nrest"), Ok(Some(0)));
+        assert_eq!(plain(b"A: b\r\nC:\r\n\r\nrest"), Ok(Some(10)));
+        for other in [&b"A: b\n\r\n"[..], b"A: b\r\n\n", b"A: b\nC: d\r\n\r\n", b"\n", b"A: b\r\n"]
+        {
+            assert_eq!(plain(other), Ok(None), "{other:?}");
+        }
+        let many = [b"A: b\r\n".repeat(FAST_FIELDS + 1), b"\r\n".to_vec()].concat();
+        assert_eq!(plain(&many), Ok(None));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn both_ways_agree(
+            lines in vec(("[A-Za-z_-]{1,17}", "[ \t]{0,2}", "[ -~\t]{0,40}"), 0..40),
+            extra in vec(proptest::sample::select(vec![
+                "Host: a\r\n", "X-Forwarded-Proto: https\r\n", "X-Forwarded-Ssl: off\r\n",
+                "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "Expect: x\r\n",
+                "Connection: close, x\r\n", "SCRIPT_NAME: /a\r\n", "Content-Type: x\r\n",
+            ]), 0..4),
+            trusted: bool,
+        ) {
+            let mut section = String::new();
+            for (name, blanks, value) in lines {
+                section.push_str(&format!("{name}:{blanks}{value}{blanks}\r\n"));
+            }
+            extra.iter().for_each(|line| section.push_str(line));
+            assert_same(section.as_bytes(), trusted);
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr_iter, memmem};
 
-use super::fields::read_head;
+use super::fields::{read_head, read_plain_head};
 use super::span::Span;
 use super::{ParseError, Policy, request_line};
 
@@ -97,8 +97,6 @@ pub struct HeadReader {
     section: Option<usize>,
     /// Start of the header line that is not complete yet.
     line: usize,
-    /// Complete lines of the header section.
-    lines: usize,
 }
 
 impl HeadReader {
@@ -132,15 +130,17 @@ impl HeadReader {
                 self.begin_section(line_end + 2)
             }
         };
-        let Some(end) = self.find_section_end(buf, section, policy.limits.section)? else {
-            return Ok(false);
-        };
-        if let Err(error) = read_head(buf, section..end, self.lines, trusted, policy, head) {
-            if !matches!(error, ParseError::InvalidHeader { request: true, .. }) {
-                head.fields.clear();
+        let end = match self.read_section(buf, section, trusted, policy, head) {
+            Ok(Some(end)) => end,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                // Without a request there are no headers to be shown in an access line.
+                if !error.has_request() {
+                    head.fields.clear();
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         head.len = end + 2;
         self.reset();
         Ok(true)
@@ -194,6 +194,30 @@ impl HeadReader {
         Ok(Some(lf - 1))
     }
 
+    /// Reads the header section; returns its end, or `None` when it is not all there.
+    fn read_section(
+        &mut self,
+        buf: &mut [u8],
+        section: usize,
+        trusted: bool,
+        policy: &Policy,
+        head: &mut Head,
+    ) -> Result<Option<usize>, ParseError> {
+        // Most heads come whole. One that does not is tried again when its end was found.
+        if self.searched == section
+            && let Some(end) = read_plain_head(buf, section, trusted, policy, head)?
+        {
+            return Ok(Some(end));
+        }
+        let Some(end) = self.find_section_end(buf, section, policy.limits.section)? else {
+            return Ok(None);
+        };
+        if read_plain_head(buf, section, trusted, policy, head)?.is_none() {
+            read_head(buf, section..end, trusted, policy, head)?;
+        }
+        Ok(Some(end))
+    }
+
     fn begin_section(&mut self, section: usize) -> usize {
         self.section = Some(section);
         self.searched = section;
@@ -219,7 +243,6 @@ impl HeadReader {
                 return Ok(Some(self.line));
             }
             self.line = lf + 1;
-            self.lines += 1;
         }
         self.searched = window;
         if window.saturating_sub(section) > limit {
@@ -236,4 +259,64 @@ pub(super) const BARE_LF: &[u8] = b"bare LF as line terminator";
 fn line_too_long(text: &[u8], limit: usize) -> ParseError {
     let size = memmem::find(text, b"\r\n").unwrap_or(text.len());
     ParseError::LimitRequestLine { size, limit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::test_policy::usual;
+
+    fn read(raw: &[u8]) -> (Vec<u8>, Head) {
+        let mut buf = raw.to_vec();
+        let mut head = Head::default();
+        assert_eq!(HeadReader::default().poll(&mut buf, true, &usual(), &mut head), Ok(true));
+        (buf, head)
+    }
+
+    #[test]
+    fn last_field_of_a_name() {
+        let (buf, head) = read(b"GET / HTTP/1.1\r\nX-A: 1\r\nx-a: 2\r\nY:\r\n\r\n");
+        assert_eq!(head.field(&buf, "X-a"), Some(&b"2"[..]));
+        assert_eq!(head.field(&buf, "y"), Some(&b""[..]));
+        assert_eq!(head.field(&buf, "z"), None);
+    }
+
+    #[test]
+    fn room_shrinks_to_the_limit_and_no_further() {
+        let mut policy = usual();
+        policy.limits = crate::http::Limits::new(20, 1, 30);
+        let mut reader = HeadReader::default();
+        let mut head = Head::default();
+        let mut buf = b"GET / HTTP/1.1\r\nX: ".to_vec();
+        assert_eq!(reader.poll(&mut buf, false, &policy, &mut head), Ok(false));
+        let room = reader.room(buf.len(), &policy);
+        assert_eq!(room, 16 + 36 + 1 - buf.len());
+        buf.resize(buf.len() + room - 1, b'a');
+        assert_eq!(reader.poll(&mut buf, false, &policy, &mut head), Ok(false));
+        assert_eq!(reader.room(buf.len(), &policy), 1);
+        buf.push(b'a');
+        let refused = ParseError::LimitRequestHeaders("max buffer headers");
+        assert_eq!(reader.poll(&mut buf, false, &policy, &mut head), Err(refused));
+    }
+
+    #[test]
+    fn a_head_keeps_nothing_of_the_one_before() {
+        let first: &[u8] = b"HEAD /a?b HTTP/1.0\r\nSCRIPT_NAME: /\r\nConnection: upgrade\r\n\
+            X-Forwarded-Proto: https\r\nContent-Length: 3\r\n\r\n";
+        let second: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+        let (mut reader, mut head) = (HeadReader::default(), Head::default());
+        assert_eq!(reader.poll(&mut first.to_vec(), true, &usual(), &mut head), Ok(true));
+        assert!(head.is_head && head.https && head.upgrade && head.has_script_name);
+        assert_eq!(reader.poll(&mut second.to_vec(), true, &usual(), &mut head), Ok(true));
+        assert_eq!(head, read(second).1);
+    }
+
+    #[test]
+    fn the_request_is_known_when_its_headers_are_refused() {
+        let mut buf = b"GET /x HTTP/1.1\r\nA: b\r\nC\r\n\r\n".to_vec();
+        let mut head = Head::default();
+        assert!(HeadReader::default().poll(&mut buf, true, &usual(), &mut head).is_err());
+        assert_eq!((head.method.of(&buf), head.target.of(&buf)), (&b"GET"[..], &b"/x"[..]));
+        assert!(head.fields.is_empty());
+    }
 }

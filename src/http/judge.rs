@@ -28,6 +28,8 @@ pub(super) struct Judge<'a> {
     rules: SectionRules,
     /// Set for a trusted peer: whose scheme and forwarder headers count.
     believed: Option<&'a Policy>,
+    /// Bit n: a scheme header has a name of n bytes (modulo 64). Most fields stop at this bit.
+    scheme_lengths: u64,
     trailer: bool,
     version: (u8, u8),
     count: usize,
@@ -47,8 +49,10 @@ pub(super) struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub(super) fn of_head(policy: &'a Policy, trusted: bool, version: (u8, u8)) -> Self {
+        let schemes = policy.secure_scheme_headers.iter().filter(|_| trusted);
         Self {
             believed: trusted.then_some(policy),
+            scheme_lengths: schemes.fold(0, |bits, (name, _)| bits | 1 << (name.len() % 64)),
             trailer: false,
             version,
             tls: policy.tls,
@@ -61,6 +65,7 @@ impl<'a> Judge<'a> {
         Self {
             rules,
             believed: None,
+            scheme_lengths: 0,
             trailer: true,
             version: (1, 1),
             count: 0,
@@ -112,10 +117,12 @@ impl<'a> Judge<'a> {
             17 if is(b"transfer-encoding") => self.has_framing = true,
             _ => {}
         }
-        if let Some(policy) = self.believed {
+        if self.scheme_lengths >> (name.len() % 64) & 1 == 1
+            && let Some(policy) = self.believed
+        {
             self.take_scheme(policy, name, field.value.of(buf))?;
         }
-        if !name.contains(&b'_') {
+        if !has_underscore(name) {
             return Ok(true);
         }
         let keeps = self.keeps_underscore(name)?;
@@ -213,4 +220,43 @@ fn once(seen: &mut bool, name: &str) -> Result<(), ParseError> {
 fn is_upper_of(name: &[u8], upper: &[u8]) -> bool {
     name.len() == upper.len()
         && name.iter().zip(upper).all(|(byte, wanted)| byte.to_ascii_uppercase() == *wanted)
+}
+
+/// Every name is searched, and nearly none has one: eight bytes at a time.
+fn has_underscore(name: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
+    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+    let words = name.chunks_exact(8);
+    let rest = words.remainder();
+    words
+        .filter_map(|word| word.try_into().ok())
+        .map(|word| u64::from_ne_bytes(word) ^ u64::from_ne_bytes([b'_'; 8]))
+        .any(|word| word.wrapping_sub(ONES) & !word & HIGH != 0)
+        || rest.contains(&b'_')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn underscores_anywhere() {
+        for length in 0..40 {
+            let plain = vec![b'-'; length];
+            assert!(!has_underscore(&plain));
+            for at in 0..length {
+                let mut name = plain.clone();
+                name[at] = b'_';
+                assert!(has_underscore(&name), "{at} of {length}");
+            }
+        }
+        assert!(!has_underscore(b"^`\xdf\x5e\x60 all neighbours of it"));
+    }
+
+    #[test]
+    fn configured_names_are_taken_as_written() {
+        assert!(is_upper_of(b"x-Forwarded-proto", b"X-FORWARDED-PROTO"));
+        assert!(!is_upper_of(b"X-Forwarded-Proto", b"X-Forwarded-Proto"));
+        assert!(!is_upper_of(b"X", b"XY"));
+    }
 }

@@ -27,6 +27,8 @@ mod repr;
 mod request_line;
 mod response;
 mod span;
+#[cfg(test)]
+mod test_policy;
 mod token;
 
 pub use body::{BodyDecoder, BodyEvent};

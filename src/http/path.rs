@@ -80,3 +80,37 @@ fn authority_is_fine(authority: &[u8]) -> bool {
     let (address, zone) = literal.split_once('%').unwrap_or((literal, "-"));
     !zone.is_empty() && !zone.contains('%') && address.parse::<Ipv6Addr>().is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes() {
+        for (path, expected) in [
+            (&b"/plain"[..], &b"/plain"[..]),
+            (b"/%41%c3%A9%00", b"/A\xc3\xa9\0"),
+            (b"/%zz%4%", b"/%zz%4%"),
+            (b"%%41", b"%A"),
+            (b"/\xe9+", b"/\xe9+"),
+            (b"", b""),
+        ] {
+            let mut out = b"<".to_vec();
+            unquote(path, &mut out);
+            assert_eq!(out, [b"<", expected].concat());
+        }
+    }
+
+    #[test]
+    fn script_names() {
+        assert_eq!(split_script_name(b"/foo/bar", b"/foo"), Ok(&b"/bar"[..]));
+        assert_eq!(split_script_name(b"/foo", b"/foo"), Ok(&b""[..]));
+        assert_eq!(split_script_name(b"/foo", b""), Ok(&b"/foo"[..]));
+        let error = split_script_name(b"/env", b"/foo").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "Configuration problem: Request path '/env' does not start with SCRIPT_NAME '/foo'"
+        );
+        assert_eq!((error.status(), error.reason()), (500, "Internal Server Error"));
+    }
+}
