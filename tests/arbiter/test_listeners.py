@@ -54,6 +54,7 @@ def test_ipv6(serve):
     assert answer(socket.AF_INET6, ("::1", port)) == str(server.workers()[0]).encode()
 
 
+@pytest.mark.gunicorn_bug("ValueError on the way out")
 def test_abstract_unix_socket(serve, tmp_path):
     name = f"\0rgunicorn-test-{os.getpid()}-{free_port()}"
     # The null character can not stand on a command line; a config file can hold it.
@@ -89,11 +90,10 @@ def test_other_file_is_not_replaced(serve, tmp_path):
     assert path.read_text() == "precious"
 
 
+@pytest.mark.gunicorn_bug("FileNotFoundError on the way out")
 def test_unix_socket_that_somebody_removed(serve):
     server = serve(workers=1, transport="unix")
     os.unlink(server.address)
-    if server.command.is_gunicorn:
-        pytest.skip("gunicorn_bug: FileNotFoundError on the way out")
     server.assert_clean_exit()
 
 
