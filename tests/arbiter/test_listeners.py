@@ -117,6 +117,7 @@ def test_bad_descriptor(serve):
 
 def test_backlog(serve):
     server = serve(workers=1, backlog=7)
+    server.wait_log("Booting worker")
     os.kill(server.workers()[0], signal.SIGSTOP)
     clients = []
     try:
