@@ -1,4 +1,4 @@
-"""Forking: no signal is lost, none reaches the wrong process, nothing is shared that must not be."""
+"""Forking: no signal is lost, none reaches the wrong process, nothing survives that must not."""
 
 from __future__ import annotations
 

@@ -97,7 +97,8 @@ def when_ready(server):
             kill_workers murder_workers reap_workers maybe_promote_master'''.split():
         getattr(server, name)
     listener = server.LISTENERS[0]
-    for name in 'fileno accept getsockname setblocking family type close sock cfg_addr FAMILY'.split():
+    for name in '''fileno accept getsockname setblocking family type close sock cfg_addr
+            FAMILY'''.split():
         getattr(listener, name)
     assert (server.WORKER_BOOT_ERROR, server.APP_LOAD_ERROR) == (3, 4)
     assert server.app.callable is None

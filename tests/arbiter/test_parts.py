@@ -7,9 +7,9 @@ import time
 from types import SimpleNamespace
 
 import pytest
+
 from rgunicorn import _core, handover, systemd
 from rgunicorn.arbiter import Arbiter
-from rgunicorn.http import errors as http_errors
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.workers import SUPPORTED_WORKERS
 from rgunicorn.workers.refusal import refusal
@@ -72,29 +72,43 @@ def test_forked_child_neither_hears_nor_speaks_for_the_master():
     os.close(write)
 
 
+def named(name: str, *bases: type[Exception]) -> Exception:
+    """An exception as `rgunicorn.http.errors` or `ssl` has it; its class's name is what counts."""
+    return type(name, bases or (Exception,), {})("the <matter>")
+
+
 @pytest.mark.parametrize(
-    ("exc", "status", "reason", "page"),
+    ("name", "status", "reason", "page"),
     [
-        (http_errors.InvalidRequestLine("x"), 400, "Bad Request", "Invalid Request Line '{}'"),
-        (http_errors.InvalidHeader("x"), 400, "Bad Request", "{}"),
-        (http_errors.LimitRequestLine(2, 1), 414, "URI Too Long", "{}"),
+        ("InvalidRequestLine", 400, "Bad Request", "Invalid Request Line 'the <matter>'"),
+        ("InvalidRequestMethod", 400, "Bad Request", "Invalid Method 'the <matter>'"),
+        ("InvalidHTTPVersion", 400, "Bad Request", "Invalid HTTP Version 'the <matter>'"),
+        ("InvalidHeader", 400, "Bad Request", "the <matter>"),
+        ("InvalidChunkSize", 400, "Bad Request", "the <matter>"),
+        ("InvalidProxyLine", 400, "Bad Request", "'the <matter>'"),
+        ("ForbiddenProxyRequest", 403, "Forbidden", "Request forbidden"),
+        ("SSLError", 403, "Forbidden", "'the <matter>'"),
+        ("LimitRequestLine", 414, "URI Too Long", "the <matter>"),
+        ("ExpectationFailed", 417, "Expectation Failed", "the <matter>"),
         (
-            http_errors.LimitRequestHeaders("x"),
+            "LimitRequestHeaders",
             431,
             "Request Header Fields Too Large",
-            "Error parsing headers: '{}'",
+            "Error parsing headers: 'the <matter>'",
         ),
-        (http_errors.ForbiddenProxyRequest("::1"), 403, "Forbidden", "Request forbidden"),
-        (http_errors.UnsupportedTransferCoding("x"), 501, "Not Implemented", "{}"),
+        ("ConfigurationProblem", 500, "Internal Server Error", "the <matter>"),
+        ("UnsupportedTransferCoding", 501, "Not Implemented", "the <matter>"),
     ],
 )
-def test_refusals(exc, status, reason, page):
-    assert refusal(exc) == (status, reason, page.replace("{}", str(exc)))
+def test_refusals(name, status, reason, page):
+    assert refusal(named(name)) == (status, reason, page)
+    child = named("Special", type(named(name)))
+    assert refusal(child) == (status, reason, page), "subclasses are answered alike"
 
 
 def test_errors_of_the_application_are_no_refusals():
     assert refusal(ValueError("x")) is None
-    assert refusal(http_errors.InvalidResponseHeader("x")) is None
+    assert refusal(named("InvalidResponseHeader", type(named("InvalidHeader")))) is None
 
 
 def test_pidfile_takes_over_from_a_predecessor_that_looks_alive(tmp_path):
