@@ -169,7 +169,9 @@ class Arbiter(Supervisor):
             # A worker came out of `spawn_worker`: the rest is the master's business.
             if os.getpid() != self.pid:
                 raise
-            self._end(exc)
+            end = exc
+        # Not inside `except`, or every later traceback would begin with this exception.
+        self._end(end)
 
     def handle_chld(self) -> None:
         """SIGCHLD: a child ended."""

@@ -82,10 +82,9 @@ class Supervisor:
         count = self._fleet.serving()
         if count != self._last_worker_count:
             self._last_worker_count = count
-            self._gauge(f"{count} workers", "gunicorn.workers", count, "gauge")
-        if self.cfg.enable_backlog_metric:
-            backlog = sum(max(listener.get_backlog(), 0) for listener in self.LISTENERS)
-            self._gauge(f"socket backlog: {backlog}", "gunicorn.backlog", backlog, "histogram")
+            # instrument.statsd sends records with these extras.
+            metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
+            self.log.debug("%s workers", count, extra=metric)
 
     def spawn_workers(self) -> None:
         """Forks the workers that are missing."""
@@ -213,10 +212,6 @@ class Supervisor:
             self.log.info("Worker (pid:%s) was sent %s!", pid, name)
         else:
             self.log.warning("Worker (pid:%s) was sent %s!", pid, name)
-
-    def _gauge(self, text: str, metric: str, value: int, kind: str) -> None:
-        # instrument.statsd sends records with these extras.
-        self.log.debug(text, extra={"metric": metric, "value": value, "mtype": kind})
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the

@@ -22,6 +22,11 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// There is somebody to judge: a gap before the first tick counts as well.
+    pub(super) fn start(&mut self, now_ns: u64) {
+        self.last_tick_ns.get_or_insert(now_ns);
+    }
+
     /// Notices that the master did not run between two ticks (SIGSTOP, a frozen cgroup, a
     /// laptop that slept): its workers did not run either and get their whole timeout again.
     ///

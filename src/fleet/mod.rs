@@ -82,6 +82,7 @@ impl Fleet {
     /// A child was forked as `id`.
     pub fn on_spawned(&mut self, pid: i32, id: Identity, now_ns: u64) {
         self.last_age = self.last_age.max(id.age);
+        self.clock.start(now_ns);
         self.children.push(Child::new(pid, id, now_ns));
     }
 

@@ -187,6 +187,12 @@ fn workers_are_forgiven_the_time_in_which_the_machine_slept() {
 }
 
 #[test]
+fn sleep_right_after_the_start_is_forgiven_too() {
+    let mut fleet = fleet_of(1, S);
+    assert_eq!(fleet.on_tick(100 * S, &[(100, S)]), vec![]);
+}
+
+#[test]
 fn slow_master_still_judges() {
     let mut fleet = fleet_of(1, 0);
     assert_eq!(fleet.on_tick(0, &[(100, 0)]), vec![]);

@@ -1,7 +1,7 @@
 """A worker class in plain Python and an application, for tests of the master.
 
-It runs on both servers: `gunicorn` is whatever the running server says it is. One request at a time;
-a path is an order, see ORDERS.
+It runs on both servers: `gunicorn` is whatever the running server says it is. One request at a
+time; a path is an order, see ORDERS.
 """
 
 from __future__ import annotations

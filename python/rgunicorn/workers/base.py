@@ -246,10 +246,12 @@ class Worker:
         def changed(path: str) -> None:
             self.log.info("Worker reloading: %s modified", path)
             self.alive = False
-            os.write(self.PIPE[1], b"1")
-            self.cfg.worker_int(self)
-            time.sleep(0.1)
-            sys.exit(0)
+            try:
+                self.cfg.worker_int(self)
+            finally:
+                # Last: the main thread may end the process as soon as it is woken.
+                os.write(self.PIPE[1], b"1")
+            sys.exit(0)  # this thread, which is the reloader's
 
         self.log.warning("Reloader is on. Use in development only!")
         self.reloader = reloader_engines[self.cfg.reload_engine](
