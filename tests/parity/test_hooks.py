@@ -1,4 +1,4 @@
-"""All sixteen hooks: their order and what they are given, in the life of both servers."""
+"""All hooks but `ssl_context`: their order and what they are given, in the life of both servers."""
 
 from __future__ import annotations
 
