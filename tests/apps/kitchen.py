@@ -34,6 +34,7 @@ VALIDATED = {
     "short": responses.too_short,
     "sized": responses.sized,
     "sleep": broken.sleeps,
+    "slow": responses.slow,
     "status": responses.status,
     "stream": responses.stream,
     "unread": bodies.unread,
@@ -55,7 +56,7 @@ ROUGH = {
     "no-start": broken.no_start_response,
     "not-bytes": broken.not_bytes,
     "odd-method": dump,
-    "slow": responses.waits_for_client,
+    "peek": responses.peek,
     "start": broken.start,
     "twice": broken.starts_twice,
 }

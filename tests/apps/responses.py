@@ -70,14 +70,30 @@ def processing(environ, start_response):
     return []
 
 
-def waits_for_client(environ, start_response):
-    """The second item comes when the client, having seen the first, ends its side."""
+def wait_for(path):
+    """Until the file exists, within reason."""
+    for _ in range(2000):
+        if os.path.exists(path):
+            return
+        time.sleep(0.01)
+
+
+def slow(environ, start_response):
+    """`/slow/some/path`: the second item comes when that file exists."""
     start_response("200 OK", [TEXT])
     yield b"first"
-    environ["wsgi.input"].read()
-    sock = environ["gunicorn.socket"]
-    sock.recv(1)
+    wait_for(environ["PATH_INFO"].removeprefix("/slow"))
     yield b"second"
+
+
+def peek(environ, start_response):
+    """Asks the connection's socket about itself, as applications do that log their peer."""
+    sock = environ["gunicorn.socket"]
+    assert sock.fileno() >= 0
+    assert sock.getsockname() is not None
+    sock.getpeername()
+    start_response("200 OK", [TEXT])
+    return [b"peeked"]
 
 
 def gate(environ, start_response):
@@ -85,10 +101,7 @@ def gate(environ, start_response):
     path = environ["PATH_INFO"].removeprefix("/gate")
     environ["wsgi.errors"].write("in the gate\n")
     environ["wsgi.errors"].flush()
-    for _ in range(2000):
-        if os.path.exists(path):
-            break
-        time.sleep(0.01)
+    wait_for(path)
     start_response("200 OK", [TEXT])
     return [b"through the gate"]
 

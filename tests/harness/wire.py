@@ -110,7 +110,7 @@ class Wire:
         """The next final response, with the 1xx responses before it in `hints`."""
         hints = []
         while True:
-            head = self._until(b"\r\n\r\n")
+            head = self.read_until(b"\r\n\r\n")
             response = Response(head, hints=hints)
             if response.status >= 200 or response.status == 101:
                 break
@@ -131,17 +131,18 @@ class Wire:
 
     def _read_chunks(self, response: Response) -> None:
         while True:
-            size = int(self._until(b"\r\n")[:-2].split(b";")[0], 16)
+            size = int(self.read_until(b"\r\n")[:-2].split(b";")[0], 16)
             if size == 0:
                 break
             response.chunks.append(self._exactly(size))
             end = self._exactly(2)
             assert end == b"\r\n", f"chunk ends with {end!r}"
         response.body = b"".join(response.chunks)
-        while (line := self._until(b"\r\n")) != b"\r\n":
+        while (line := self.read_until(b"\r\n")) != b"\r\n":
             response.trailers += line
 
-    def _until(self, mark: bytes) -> bytes:
+    def read_until(self, mark: bytes) -> bytes:
+        """Bytes up to and with `mark`."""
         while mark not in self._buffer:
             if not self._receive():
                 raise Closed(self._buffer)

@@ -78,15 +78,15 @@ OWN = [
     Case("no start_response", get("/no-start"), difference="no-start-response"),
     Case("exc_info", get("/exc_info"), difference="exc-info-headers"),
     Case("system exit", get("/exit?code=5")),
+    Case("not bytes", get("/not-bytes"), difference="not-bytes"),
     Case("bad status", get("/start?status-word")),
     Case("bad header name", get("/start?name-blank")),
     Case("bad header value", get("/start?value-crlf")),
     Case(
         "unsupported coding",
         get("/", "Transfer-Encoding: br, chunked", method="POST"),
-        difference="error-reason",
     ),
-    Case("outside of SCRIPT_NAME", get("/", "SCRIPT_NAME: /foo"), difference="error-reason"),
+    Case("outside of SCRIPT_NAME", get("/", "SCRIPT_NAME: /foo")),
     Case("websocket upgrade", get("/hello", "Connection: Upgrade", "Upgrade: websocket")),
     Case("connect", b"CONNECT a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n"),
     Case("lower case", b"get /hello HTTP/1.1\r\n\r\n", {"casefold_http_method": True}),
@@ -132,13 +132,21 @@ def corpus() -> Iterator[Case]:
             f"corpus: {entry['name']}",
             b"".join(pieces(entry["raw"])),
             settings,
-            CORPUS_DIFFERENCES.get(sentence, sentence),
+            named_difference(entry["name"]) or CORPUS_DIFFERENCES.get(sentence, sentence),
             entry.get("env", {}),
             "environ:with_body",
             ("unix",) if peer == "unix" else ("tcp",),
             SOURCES.get(peer, ""),
             expect.get("status", 200) if not expect.get("incomplete") else None,
         )
+
+
+# The corpus knows what the parser says; these differ in what the servers make of it.
+BY_NAME = {"chunked/eof-": "cut-body", "proxy/v2-local": "proxy-local"}
+
+
+def named_difference(name: str) -> str | None:
+    return next((id for start, id in BY_NAME.items() if name.startswith(start)), None)
 
 
 def pieces(raw: str | list[object]) -> Iterator[bytes]:

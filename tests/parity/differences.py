@@ -155,6 +155,48 @@ DIFFERENCES = [
         "parity/test_cli.py::test_print_config",
     ),
     Difference(
+        "cut-body",
+        "A chunked body that ends early is answered 400, and the app is not called. In Gunicorn "
+        "the app is called and `read()` raises NoMoreData or InvalidChunkSize.",
+        "Bodies are read before the app starts.",
+        "wire/test_bodies.py::test_chunked_body_cut_short_is_never_taken_for_whole",
+    ),
+    Difference(
+        "not-bytes",
+        "An app whose first item is not bytes is answered 500. Gunicorn has already sent the "
+        "head of a 200.",
+        "A client must not take a failure for an answer.",
+        "wire/test_app_errors.py::test_item_that_is_not_bytes",
+    ),
+    Difference(
+        "one-access-line",
+        "A request whose iterator fails before the headers leaves one access line, the 500. "
+        "Gunicorn logs a 200 before it.",
+        "One request, one line.",
+        "parity/test_logs.py::test_one_access_line_when_the_iterator_fails",
+    ),
+    Difference(
+        "bad-value-named",
+        "A bad value on the command line or in `GUNICORN_CMD_ARGS` is named with its setting "
+        "(`Invalid value for workers: -1`). Gunicorn does so for the config file only.",
+        "`Value must be positive: -1` does not say which.",
+        "parity/test_cli.py::test_exit",
+    ),
+    Difference(
+        "short-tracebacks",
+        "A traceback about the app or the config file shows the frames of the user's files only, "
+        "and not the exceptions behind the message.",
+        "The server's own frames say nothing about the user's mistake.",
+        "parity/test_cli.py::test_tracebacks_show_the_users_code",
+    ),
+    Difference(
+        "unbuilt",
+        "Settings whose feature is not built yet are refused at boot when they are used: TLS, "
+        "other worker classes, statsd, HTTP/2, uwsgi, dirty arbiters.",
+        "A setting must not be ignored in silence.",
+        "parity/test_cli.py::test_what_is_not_built_is_refused",
+    ),
+    Difference(
         "bytes-of-sendfile",
         "The access log counts the bytes sent with sendfile. Gunicorn logs 0.",
         "They were sent.",

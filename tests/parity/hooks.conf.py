@@ -1,5 +1,6 @@
-# Every hook there is, writing a line about itself to hooks.log: `role|hook|facts`.
-# The role is `master` or the age of the worker whose process it is; `RAISE` names hooks that raise.
+# Every hook but ssl_context, which needs TLS, writing a line about itself to hooks.log:
+# `role|hook|facts`. The role is `master` or the age of the worker
+# whose process it is; `RAISE` names hooks that raise.
 import os
 
 MASTER = os.getpid()
@@ -97,7 +98,7 @@ def post_request(worker, req, environ, resp):
         f"nr={worker.nr}",
         f"{req.method} {req.path}",
         environ.get("PATH_INFO"),
-        f"{getattr(resp, 'status_code', None)} {resp.status} {resp.sent} {resp.response_length}"
+        f"{getattr(resp, 'status_code', 0)} {resp.status} {resp.sent} {resp.response_length}"
         if resp
         else None,
         sorted(resp.headers) if resp else None,
@@ -118,8 +119,3 @@ def nworkers_changed(server, new_value, old_value):
 
 def on_exit(server):
     note("on_exit", f"num_workers={server.num_workers}")
-
-
-def ssl_context(config, default_ssl_context_factory):
-    note("ssl_context")
-    return default_ssl_context_factory()

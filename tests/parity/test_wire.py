@@ -37,7 +37,11 @@ def answer(address: Address, case: Case) -> dict[str, object]:
             said = wire.read_to_close()
         except ConnectionResetError:
             return {"reset": True}
-    return take_apart(said, case.raw.lstrip().split(b" ", 1)[0])
+    found = take_apart(said, case.raw.lstrip().split(b" ", 1)[0])
+    if case.app == "environ:with_body" and found.get("body") == b"" and "headers" in found:
+        # HEAD: the length is that of an environ that names the server.
+        normal.without_length(found)
+    return found
 
 
 def take_apart(said: bytes, method: bytes) -> dict[str, object]:
@@ -53,6 +57,7 @@ def take_apart(said: bytes, method: bytes) -> dict[str, object]:
         found["rest"] = replay.read_to_close()
     with contextlib.suppress(ValueError, KeyError, TypeError):
         found["body"] = normal.environ(json.loads(found["body"]))  # type: ignore[arg-type]
+        normal.without_length(found)
     return found
 
 
@@ -84,6 +89,7 @@ def test_same_answer(
     for found, server in ((theirs, pair.theirs), (ours, pair.ours)):
         if isinstance(found.get("body"), dict):
             hide_path(found["body"], server.address)  # type: ignore[arg-type]
+    theirs = normal.with_right_reason(theirs)
     if case.difference is None:
         same(ours, theirs, f"{name}: rgunicorn (actual) and Gunicorn (expected)")
         return

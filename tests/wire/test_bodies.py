@@ -138,7 +138,7 @@ def test_expect_continue(address: Address, frame, value: str) -> None:
     head, _, body = frame("/echo", TEXT).partition(b"\r\n\r\n")
     with Wire(address) as wire:
         wire.send(head + f"\r\nExpect: {value}\r\n\r\n".encode())
-        assert wire._until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert wire.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         assert wire.send(body).response().body == TEXT
 
 
@@ -157,11 +157,16 @@ def test_expect_means_nothing_in_http_1_0(address: Address) -> None:
     assert (response.hints, response.body) == ([], b"ok")
 
 
-def test_chunked_body_cut_short_raises(server: Server) -> None:
+def test_chunked_body_cut_short_is_never_taken_for_whole(server: Server) -> None:
+    """Gunicorn's app gets NoMoreData from read(); rgunicorn refuses before the app starts."""
     raw = get("/call?read=", "Transfer-Encoding: chunked", method="POST")
     with Wire(server.address) as wire:
         wire.send(raw + b"5\r\nab").half_close()
-        assert json.loads(wire.response().body) == ["NoMoreData"]
+        response = wire.response()
+    if response.status == 200:
+        assert json.loads(response.body) == ["NoMoreData"]
+    else:
+        assert response.status == 400
 
 
 def test_leading_empty_line_is_skipped(address: Address) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.utils
 import urllib.parse
+from pathlib import Path
 
 import pytest
 
@@ -151,14 +152,20 @@ def test_large(address: Address, query: str, version: str) -> None:
     assert set(response.body) == {ord("x")}
 
 
-def test_each_item_is_sent_at_once(address: Address) -> None:
+def test_each_item_is_sent_at_once(address: Address, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
     with Wire(address) as wire:
-        wire.send(get("/slow"))
-        assert wire._until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
-        assert wire._until(b"first\r\n") == b"5\r\nfirst\r\n"
-        # The app waits for this request, which only a server that flushed lets us know to send.
-        wire.sock.shutdown(1)
+        wire.send(get(f"/slow{gate}"))
+        assert wire.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 200 OK\r\n")
+        assert wire.read_until(b"first\r\n") == b"5\r\nfirst\r\n"
+        # The app waits for this, which only a server that flushed lets us know to do.
+        gate.touch()
         assert wire.read_to_close() == b"6\r\nsecond\r\n0\r\n\r\n"
+
+
+def test_looking_at_the_socket_changes_nothing(address: Address) -> None:
+    response = ask(address, get("/peek"))
+    same(response.chunks, [b"peeked"])
 
 
 def test_close_is_called(server: Server) -> None:
