@@ -170,7 +170,9 @@ def answer_as_gunicorn(case: dict[str, Any]) -> dict[str, Any]:
     return {"wire": sock.sent.decode("latin-1"), "keep_alive": not resp.should_close()}
 
 
-def refresh(corpus: Path, ask: Callable[[dict[str, Any]], dict[str, Any]], write: bool) -> list[str]:
+def refresh(
+    corpus: Path, ask: Callable[[dict[str, Any]], dict[str, Any]], write: bool
+) -> list[str]:
     cases = json.loads(corpus.read_text())
     changed = []
     for case in cases:
