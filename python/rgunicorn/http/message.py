@@ -5,7 +5,6 @@ The core parses; this is a view made when somebody looks.
 
 from __future__ import annotations
 
-
 from typing import Any
 
 Headers = list[tuple[str, str]]

@@ -66,7 +66,7 @@ class WSGIErrorsWrapper(io.RawIOBase):
             handlers = handlers[1:]
         self.streams += [handler.stream for handler in handlers if hasattr(handler, "stream")]
 
-    def write(self, data: Any) -> int:  # type: ignore[override]
+    def write(self, data: Any) -> int:
         """Writes `data` (str) to every stream and flushes it."""
         for stream in self.streams:
             try:
@@ -99,6 +99,19 @@ def base_environ(cfg: Any) -> dict[str, Any]:
     }
 
 
+def default_environ(req: Any, sock: Any, cfg: Any) -> dict[str, Any]:
+    """`base_environ` and what the request line says; without header fields, path and addresses."""
+    major, minor = req.version
+    return base_environ(cfg) | {
+        "wsgi.input": getattr(req, "body", None),
+        "gunicorn.socket": sock,
+        "REQUEST_METHOD": req.method,
+        "QUERY_STRING": req.query,
+        "RAW_URI": req.uri,
+        "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
+    }
+
+
 class Response:
     """The response to one request, as `post_request` and custom loggers see it.
 
@@ -107,8 +120,10 @@ class Response:
     None), chunked, upgrade, must_close, version (the `Server` value), req.
     """
 
-    def __init__(self, req: Any) -> None:
+    def __init__(self, req: Any, sock: Any = None, cfg: Any = None) -> None:
         self.req = req
+        self.sock = sock
+        self.cfg = cfg
         self.version = SERVER
         self.status: str | None = None
         self.status_code: int | None = None
