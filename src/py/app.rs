@@ -328,7 +328,7 @@ impl PyApp {
         self.worker.bind(py).setattr(pyo3::intern!(py, "nr"), self.requests)?;
         if self.requests >= self.max_requests && self.stage == Stage::Serving {
             self.say(&Notice::MaxRequests);
-            self.stage = Stage::Stopping;
+            self.stage = Stage::Enough;
             self.worker.bind(py).setattr("alive", false)?;
         }
         Ok(())

@@ -6,23 +6,25 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Iterator
-from http import HTTPStatus
-from typing import Any, Protocol
 
 import rgunicorn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    class Readable(Protocol):
+        """What `wsgi.file_wrapper` takes."""
+
+        def read(self, size: int, /) -> bytes: ...
+
 
 log = logging.getLogger("gunicorn.http.wsgi")
 
 # Read by value when a worker starts: a config file may have replaced them.
 SERVER = rgunicorn.SERVER
 SERVER_SOFTWARE = rgunicorn.SERVER_SOFTWARE
-
-
-class Readable(Protocol):
-    """What `wsgi.file_wrapper` takes."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 class FileWrapper:
@@ -145,6 +147,8 @@ class Response:
     @classmethod
     def of_error(cls, req: Any, status_code: int) -> Response:
         """The view of an error page; its bytes count as none, as in Gunicorn."""
+        from http import HTTPStatus
+
         response = cls(req)
         response.status = f"{status_code} {HTTPStatus(status_code).phrase}"
         response.status_code = status_code
