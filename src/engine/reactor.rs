@@ -93,6 +93,8 @@ impl<A: App> Engine<A> {
             pulse,
         };
         engine.listen()?;
+        // Before the first request, which may be the one that hangs.
+        engine.beat();
         Ok(engine)
     }
 
@@ -115,9 +117,7 @@ impl<A: App> Engine<A> {
         events.clear();
         let waited = self.poller.wait(Some(self.wait_for()), &mut events);
         self.clock.tick();
-        if let Some(slot) = self.pulse {
-            slot.beat(self.clock.now_ns());
-        }
+        self.beat();
         for event in &events {
             self.on_event(event);
         }
@@ -230,6 +230,12 @@ impl<A: App> Engine<A> {
             conn.readable = false;
         }
         Ok(got)
+    }
+
+    fn beat(&self) {
+        if let Some(slot) = self.pulse {
+            slot.beat(self.clock.now_ns());
+        }
     }
 
     fn on_event(&mut self, event: &Readiness) {

@@ -60,8 +60,9 @@ class MuteWorker(TinyWorker):
 
 def application(environ, start_response):
     order, _, argument = environ["PATH_INFO"].strip("/").partition("/")
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [str(ORDERS[order](argument)).encode()]
+    body = str(ORDERS[order](argument)).encode()
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
+    return [body]
 
 
 def sleep(argument):

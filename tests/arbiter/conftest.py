@@ -1,4 +1,5 @@
-"""A server whose workers are plain Python, or of the class RGUNICORN_ARBITER_WORKER names."""
+"""A server with sync workers, or those of the class RGUNICORN_ARBITER_WORKER names: `tiny.TinyWorker`
+is plain Python, so that the master is tested apart from the engine."""
 
 from __future__ import annotations
 
@@ -9,11 +10,12 @@ import pytest
 
 from harness.server import Server, Spawn
 from harness.wait import until
-from harness.wire import exchange, get
+from harness.wire import ask as ask_server
+from harness.wire import get
 
 Serve = Callable[..., Server]
 
-WORKER_CLASS = os.environ.get("RGUNICORN_ARBITER_WORKER", "tiny.TinyWorker")
+WORKER_CLASS = os.environ.get("RGUNICORN_ARBITER_WORKER", "sync")
 
 
 @pytest.fixture
@@ -35,8 +37,7 @@ def order() -> Callable[[Server, str], str]:
     """`order(server, "/pid")`: the body that the tiny application answers."""
 
     def ask(server: Server, path: str, address: object = None) -> str:
-        raw = exchange(address or server.address, get(path))  # type: ignore[arg-type]
-        return raw.partition(b"\r\n\r\n")[2].decode()
+        return ask_server(address or server.address, get(path)).body.decode()  # type: ignore[arg-type]
 
     return ask
 
