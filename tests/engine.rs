@@ -1,4 +1,5 @@
 //! The engine with a fake application, over real sockets: what clients can do to it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up shall fail")]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

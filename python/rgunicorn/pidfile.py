@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 
 from rgunicorn import util
 
@@ -88,6 +87,8 @@ class Pidfile:
             return None
 
     def _write(self, pid: int) -> None:
+        import tempfile  # and much that it needs: only for those who want a pidfile
+
         directory = os.path.dirname(self.fname)
         if directory and not os.path.isdir(directory):
             raise RuntimeError(f"{directory} doesn't exist. Can't create pidfile.")

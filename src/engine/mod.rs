@@ -19,9 +19,12 @@ pub mod exchange;
 pub mod outbox;
 mod progress;
 pub mod reactor;
+mod reception;
 pub mod refusal;
 pub mod sync;
 pub mod table;
+#[cfg(test)]
+mod test_outbox;
 
 use std::path::PathBuf;
 use std::time::Duration;

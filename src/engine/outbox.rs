@@ -9,11 +9,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use crate::sys::file;
 use crate::sys::socket::{self, Transfer};
 
 /// Pieces up to this size are copied: cheaper than an entry of their own, and the head and a
 /// small body leave in one system call.
-const COPY_UP_TO: usize = 16 * 1024;
+pub(super) const COPY_UP_TO: usize = 16 * 1024;
 /// Pieces handed to one sendmsg(2).
 const PIECES_PER_CALL: usize = 16;
 /// Most bytes asked of one sendfile(2), so that one fast reader does not hold the loop.
@@ -113,10 +114,7 @@ impl<C: AsRef<[u8]>> Outbox<C> {
     /// The file system's; nothing was appended then.
     pub fn spill(&mut self, data: &[u8], dir: Option<&Path>) -> io::Result<()> {
         if self.spill.is_none() {
-            let file = match dir {
-                Some(dir) => tempfile::tempfile_in(dir)?,
-                None => tempfile::tempfile()?,
-            };
+            let file = file::unlinked(dir)?;
             self.spill = Some(Spill { file, read_at: 0, write_at: 0 });
         }
         let Some(spill) = &mut self.spill else { return Ok(()) };
@@ -297,105 +295,5 @@ fn send_range(
         // The file is shorter than promised: the client must see a broken response.
         Transfer::Bytes(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         sent => Ok(sent),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-    use std::os::fd::AsFd;
-    use std::os::unix::net::UnixStream;
-
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Tail(Vec<u8>),
-        Chunk(Vec<u8>, usize),
-        File(Vec<u8>),
-        Spill(Vec<u8>),
-        Flush,
-        Read(usize),
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        let small = proptest::collection::vec(any::<u8>(), 1..400);
-        let large = (COPY_UP_TO - 2..COPY_UP_TO * 4, any::<u8>()).prop_map(|(n, b)| vec![b; n]);
-        prop_oneof![
-            small.clone().prop_map(Step::Tail),
-            (large, 1..COPY_UP_TO * 4).prop_map(|(data, len)| Step::Chunk(data, len)),
-            small.clone().prop_map(Step::File),
-            small.prop_map(Step::Spill),
-            Just(Step::Flush),
-            (1..200_000usize).prop_map(Step::Read),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
-        #[test]
-        fn bytes_arrive_whole_and_in_order(steps in proptest::collection::vec(step(), 1..40)) {
-            let (ours, mut theirs) = UnixStream::pair().unwrap();
-            theirs.set_nonblocking(true).unwrap();
-            let mut outbox = Outbox::<Vec<u8>>::default();
-            let (mut expected, mut got) = (Vec::new(), Vec::new());
-            for step in steps {
-                match step {
-                    Step::Tail(data) => {
-                        expected.extend_from_slice(&data);
-                        outbox.tail().extend_from_slice(&data);
-                    }
-                    Step::Chunk(data, len) => {
-                        let len = len.min(data.len());
-                        expected.extend_from_slice(&data[..len]);
-                        outbox.push(data, len);
-                    }
-                    Step::File(data) => {
-                        expected.extend_from_slice(&data);
-                        let mut file = tempfile::tempfile().unwrap();
-                        file.write_all(b"skipped").unwrap();
-                        file.write_all(&data).unwrap();
-                        outbox.push_file(file.into(), 7, data.len() as u64);
-                    }
-                    Step::Spill(data) => {
-                        expected.extend_from_slice(&data);
-                        outbox.spill(&data, None).unwrap();
-                    }
-                    Step::Flush => {
-                        outbox.flush(ours.as_fd()).unwrap();
-                    }
-                    Step::Read(n) => {
-                        let mut buf = vec![0; n];
-                        if let Ok(n) = theirs.read(&mut buf) {
-                            got.extend_from_slice(&buf[..n]);
-                        }
-                    }
-                }
-            }
-            let mut buf = vec![0; 1 << 20];
-            while !outbox.is_empty() {
-                outbox.flush(ours.as_fd()).unwrap();
-                while let Ok(n) = theirs.read(&mut buf) {
-                    got.extend_from_slice(&buf[..n]);
-                }
-            }
-            while let Ok(n) = theirs.read(&mut buf) {
-                got.extend_from_slice(&buf[..n]);
-            }
-            prop_assert_eq!(outbox.in_memory(), 0);
-            prop_assert_eq!(outbox.spilled(), 0);
-            prop_assert!(got == expected);
-        }
-    }
-
-    #[test]
-    fn a_file_that_shrank_breaks_the_response() {
-        let (ours, _theirs) = UnixStream::pair().unwrap();
-        let mut outbox = Outbox::<Vec<u8>>::default();
-        outbox.push_file(tempfile::tempfile().unwrap().into(), 0, 5);
-        let error = outbox.flush(ours.as_fd()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     }
 }

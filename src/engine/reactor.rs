@@ -1,28 +1,27 @@
-//! The loop's hands: accepts, reads, parses, writes and closes, for any number of connections,
-//! and puts complete requests in the ready queue. It never calls the application.
+//! The loop's hands: waits, reads, watches and closes, for any number of connections, and keeps
+//! the queue of complete requests. It never calls the application.
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::conn::{Conn, Phase, Watch};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
+use super::reception::Reception;
 use super::refusal::Refusal;
 use super::table::Table;
 use super::{App, Options};
-use crate::http::Peer;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
-use crate::sys::listener::{Listener, PeerAddr};
+use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
 
 /// Generation of tokens that name no connection.
-const SPECIAL: u32 = u32::MAX;
+pub(super) const SPECIAL: u32 = u32::MAX;
 const SIGNALS: Token = Token { place: u32::MAX, generation: SPECIAL };
 /// Room for a request head at first; most fit, and idle connections hold none.
 pub(super) const INBOX_BYTES: usize = 8 * 1024;
@@ -30,8 +29,6 @@ pub(super) const INBOX_BYTES: usize = 8 * 1024;
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// Connections kept for reuse with their buffers.
 const SPARE_CONNS: usize = 64;
-/// After accept(2) failed for want of descriptors or memory.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Something for the application to do.
 pub(super) enum Work {
@@ -52,15 +49,11 @@ pub struct Engine<A: App> {
     pub(super) notices: Vec<Notice>,
     pub(super) scratch: Vec<u8>,
     pub(super) drain: Drain,
-    listeners: Vec<Listener>,
-    /// Listeners that may have somebody waiting, by index.
-    pending: VecDeque<usize>,
-    listening: bool,
-    accept_paused_until_ns: u64,
+    pub(super) reception: Reception,
     signals: Option<OwnedFd>,
     signalled: bool,
     events: Vec<Readiness>,
-    spare: Vec<Box<Conn<A>>>,
+    pub(super) spare: Vec<Box<Conn<A>>>,
     inboxes: Vec<Vec<u8>>,
     pub(super) pulse: Option<Slot>,
 }
@@ -91,10 +84,7 @@ impl<A: App> Engine<A> {
             notices: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
             drain: Drain::default(),
-            pending: (0..listeners.len()).collect(),
-            listeners,
-            listening: false,
-            accept_paused_until_ns: 0,
+            reception: Reception::new(listeners),
             signals,
             signalled: false,
             events: Vec::new(),
@@ -102,7 +92,7 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             pulse,
         };
-        engine.listen(true)?;
+        engine.listen()?;
         Ok(engine)
     }
 
@@ -134,48 +124,8 @@ impl<A: App> Engine<A> {
         self.events = events;
         waited?;
         self.expire();
-        if self.accept_paused_until_ns != 0 && self.clock.now_ns() >= self.accept_paused_until_ns {
-            self.accept_paused_until_ns = 0;
-            self.listen(self.may_listen())?;
-        }
+        self.end_pause()?;
         Ok(std::mem::take(&mut self.signalled))
-    }
-
-    /// Accepts one waiting connection and reads what came with it; its request may be in the
-    /// ready queue afterwards. False: nobody waits, or nobody may come in now.
-    pub(super) fn accept(&mut self) -> bool {
-        if !self.listening {
-            return false;
-        }
-        if self.table.len() >= self.options.max_connections {
-            // Comes back with the next connection that ends.
-            self.pause_listening(0);
-            return false;
-        }
-        while let Some(index) = self.pending.pop_front() {
-            match self.listeners.get(index).map_or(Ok(None), Listener::accept) {
-                Ok(Some((socket, addr))) => {
-                    // Last in line again: no listener starves another.
-                    self.pending.push_back(index);
-                    let mut conn = self.spare_conn();
-                    conn.socket = Some(socket);
-                    conn.listener = index;
-                    conn.addr = addr;
-                    conn.peer = peer_of(&addr);
-                    conn.trusted = self.options.policy.forwarded_allow.allows(&conn.peer);
-                    self.proceed(conn);
-                    return true;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    self.notices.push(Notice::AcceptFailed { error: error.to_string() });
-                    let until = self.clock.now_ns() + ACCEPT_PAUSE.as_nanos() as u64;
-                    self.pause_listening(until);
-                    return false;
-                }
-            }
-        }
-        false
     }
 
     /// Puts a connection down until something happens to it.
@@ -253,11 +203,7 @@ impl<A: App> Engine<A> {
         if self.spare.len() < SPARE_CONNS {
             self.spare.push(conn);
         }
-        if !self.listening && self.accept_paused_until_ns == 0 && self.may_listen() {
-            if let Err(error) = self.listen(true) {
-                self.notices.push(Notice::AcceptFailed { error: error.to_string() });
-            }
-        }
+        self.resume_listening();
     }
 
     /// Reads once into the connection's inbox, growing it up to what the head may still need.
@@ -286,11 +232,6 @@ impl<A: App> Engine<A> {
         Ok(got)
     }
 
-    pub(super) fn stop_listening(&mut self) {
-        self.listeners.clear();
-        self.listening = false;
-    }
-
     fn on_event(&mut self, event: &Readiness) {
         if event.token.generation == SPECIAL {
             if event.token == SIGNALS {
@@ -298,8 +239,8 @@ impl<A: App> Engine<A> {
                 if let Some(fd) = &self.signals {
                     crate::sys::file::drain(fd);
                 }
-            } else if !self.pending.contains(&(event.token.place as usize)) {
-                self.pending.push_back(event.token.place as usize);
+            } else {
+                self.reception.knock(event.token.place as usize);
             }
             return;
         }
@@ -343,62 +284,16 @@ impl<A: App> Engine<A> {
         if let Some(at_ns) = self.deadlines.earliest_ns() {
             until_ns = until_ns.min(at_ns);
         }
-        if self.accept_paused_until_ns != 0 {
-            until_ns = until_ns.min(self.accept_paused_until_ns);
+        if let Some(at_ns) = self.reception.pause_end_ns() {
+            until_ns = until_ns.min(at_ns);
         }
         // epoll counts milliseconds and rounds down: one more, or the last one is spun away.
         Duration::from_nanos(until_ns.saturating_sub(now_ns)) + Duration::from_millis(1)
-    }
-
-    fn spare_conn(&mut self) -> Box<Conn<A>> {
-        let token = self.table.reserve();
-        match self.spare.pop() {
-            Some(mut conn) => {
-                conn.token = token;
-                conn
-            }
-            None => Box::new(Conn::new(token)),
-        }
     }
 
     fn keep_inbox(&mut self, inbox: Vec<u8>) {
         if inbox.len() == INBOX_BYTES && self.inboxes.len() < SPARE_CONNS {
             self.inboxes.push(inbox);
         }
-    }
-
-    fn may_listen(&self) -> bool {
-        !self.drain.is_on() && self.table.len() < self.options.max_connections
-    }
-
-    fn pause_listening(&mut self, until_ns: u64) {
-        self.accept_paused_until_ns = until_ns;
-        for listener in &self.listeners {
-            self.poller.forget(listener.as_fd());
-        }
-        self.pending.clear();
-        self.listening = false;
-    }
-
-    fn listen(&mut self, on: bool) -> io::Result<()> {
-        if !on || self.listening {
-            return Ok(());
-        }
-        for (index, listener) in self.listeners.iter().enumerate() {
-            let token = Token { place: index as u32, generation: SPECIAL };
-            self.poller.listen(listener.as_fd(), token)?;
-        }
-        self.listening = true;
-        Ok(())
-    }
-}
-
-fn peer_of(addr: &PeerAddr) -> Peer {
-    match addr {
-        PeerAddr::Ip(addr) => Peer::Ip(match addr.ip() {
-            IpAddr::V6(v6) => v6.to_canonical(),
-            v4 => v4,
-        }),
-        PeerAddr::Unix => Peer::Unix,
     }
 }

@@ -209,3 +209,31 @@ fn escape(text: &str) -> String {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Messages and statuses are in the corpus; reasons are ours where Gunicorn says Bad Request.
+    #[test]
+    fn reasons() {
+        for (error, status, reason) in [
+            (ParseError::raw_line(b"x"), 400, "Bad Request"),
+            (ParseError::ForbiddenProxyRequest("::1".to_owned()), 403, "Forbidden"),
+            (ParseError::LimitRequestLine { size: 2, limit: 1 }, 414, "URI Too Long"),
+            (ParseError::ExpectationFailed(b"x".to_vec()), 417, "Expectation Failed"),
+            (ParseError::LimitRequestHeaders("x"), 431, "Request Header Fields Too Large"),
+            (ParseError::ConfigurationProblem("x".to_owned()), 500, "Internal Server Error"),
+            (ParseError::UnsupportedTransferCoding(b"x".to_vec()), 501, "Not Implemented"),
+        ] {
+            assert_eq!((error.status(), error.reason()), (status, reason), "{error}");
+        }
+    }
+
+    #[test]
+    fn only_some_refused_heads_are_requests() {
+        assert!(ParseError::header_of_request("HOST").has_request());
+        assert!(!ParseError::header(b"host").has_request());
+        assert!(!ParseError::InvalidSchemeHeaders.has_request());
+    }
+}

@@ -11,11 +11,12 @@ use super::environ::{Environ, Unfit};
 use super::ffi::Port;
 use super::hooks::{Hooks, Views};
 use super::input::Input;
+use super::notices::gone_notice;
 use super::respond::{self, Outcome};
 use super::session::Session;
 use super::start_response::{Announced, StartResponse};
 use crate::engine::{App, Exchange, Gone, Refusal, Verdict};
-use crate::log::notice::{Level, Notice};
+use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 
 /// Notices said in one loop turn at most: a flood of bad clients must not flood the log.
@@ -157,7 +158,9 @@ impl PyApp {
             return Err((error.into(), Some(announced)));
         }
         views.environ = Some(environ.clone());
-        self.count(py);
+        if let Err(error) = self.count(py) {
+            return Err((error.into(), Some(announced)));
+        }
         announced.keep_alive = self.willing;
         let start_response = StartResponse::new(self.port.clone(), announced);
         let start_response = match Bound::new(py, start_response) {
@@ -318,16 +321,15 @@ impl PyApp {
         self.port.open(exchange, || close.call0()).map(drop)
     }
 
-    fn count(&mut self, py: Python<'_>) {
+    fn count(&mut self, py: Python<'_>) -> PyResult<()> {
         self.requests += 1;
+        self.worker.bind(py).setattr(pyo3::intern!(py, "nr"), self.requests)?;
         if self.requests >= self.max_requests && self.willing {
             self.say(&Notice::MaxRequests);
             self.willing = false;
-            // Read by hooks and by the application.
-            if let Err(error) = self.worker.bind(py).setattr("alive", false) {
-                self.report(py, error, "Error handling request", &[]);
-            }
+            self.worker.bind(py).setattr("alive", false)?;
         }
+        Ok(())
     }
 
     /// Takes over what Python's signal handlers decided.
@@ -355,35 +357,6 @@ impl PyApp {
         if !error.is_instance_of::<pyo3::exceptions::PySystemExit>(py) {
             self.report(py, error, "Exception in a signal handler", &[]);
         }
-    }
-
-    /// `log.exception(message, *arguments)` for `error`.
-    pub(super) fn report(&self, py: Python<'_>, error: PyErr, message: &str, words: &[&str]) {
-        super::hooks::report(py, self.log.bind(py), error, message, words);
-    }
-
-    fn say(&self, notice: &Notice) {
-        Python::attach(|py| {
-            let said = match notice.logger() {
-                "gunicorn.error" => {
-                    let method = match notice.level() {
-                        Level::Debug => "debug",
-                        Level::Info => "info",
-                        Level::Warning => "warning",
-                        Level::Error => "error",
-                    };
-                    self.log.bind(py).call_method1(method, ("%s", notice.to_string()))
-                }
-                name => py.import("logging").and_then(|logging| {
-                    let logger = logging.call_method1("getLogger", (name,))?;
-                    let level = notice.level().number();
-                    logger.call_method1("log", (level, "%s", notice.to_string()))
-                }),
-            };
-            if let Err(error) = said {
-                error.write_unraisable(py, None);
-            }
-        });
     }
 }
 
@@ -414,19 +387,4 @@ pub(super) fn request_words(exchange: &mut Exchange<'_, PyApp>) -> (String, Stri
     let bytes = conn.head_bytes();
     let text = |octets: &[u8]| octets.iter().map(|byte| char::from(*byte)).collect();
     (text(conn.head.method.of(bytes)), text(conn.head.target.of(bytes)))
-}
-
-fn gone_notice(gone: &Gone, exchange: &mut Exchange<'_, PyApp>) -> Notice {
-    match gone {
-        Gone::Broken(error) => match error.raw_os_error() {
-            Some(libc::EPIPE) => Notice::BrokenPipe,
-            Some(libc::ECONNRESET) => Notice::ConnectionReset,
-            Some(libc::ENOTCONN) => Notice::NotConnected,
-            _ => Notice::SocketError { error: error.to_string() },
-        },
-        Gone::Stalled => Notice::ClientTimeout {
-            ip: exchange.conn().addr.ip_text(),
-            phase: crate::log::notice::Phase::Response,
-        },
-    }
 }

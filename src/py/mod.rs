@@ -10,6 +10,7 @@ mod fork;
 mod hooks;
 mod input;
 mod keys;
+mod notices;
 mod options;
 mod respond;
 mod scoreboard;

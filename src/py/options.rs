@@ -72,10 +72,9 @@ fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
             "dangerous" => HeaderMap::Dangerous,
             _ => HeaderMap::Drop,
         },
-        forwarder_headers: forwarder_headers
-            .iter()
-            .map(|name| name.to_ascii_uppercase().into_bytes())
-            .collect(),
+        // As written: Gunicorn compares upper-case names exactly, and a list that trusts more
+        // than it did there would be a surprise.
+        forwarder_headers: forwarder_headers.into_iter().map(String::into_bytes).collect(),
         forwarded_allow: allow("forwarded_allow_ips")?,
         secure_scheme_headers: scheme_headers(&cfg.getattr("secure_scheme_headers")?)?,
         proxy: match proxy_protocol.as_str() {
@@ -100,7 +99,7 @@ fn scheme_headers(setting: &Bound<'_, PyAny>) -> PyResult<Vec<(Vec<u8>, Vec<u8>)
     let mut headers = Vec::new();
     for (name, value) in setting.cast::<PyDict>()?.iter() {
         let (name, value): (String, String) = (name.extract()?, value.extract()?);
-        headers.push((name.to_ascii_uppercase().into_bytes(), value.into_bytes()));
+        headers.push((name.into_bytes(), value.into_bytes()));
     }
     Ok(headers)
 }

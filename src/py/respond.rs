@@ -75,7 +75,7 @@ fn push<'py>(
     deliver(py, exchange, announced, data, now).map_err(Failure::Gone)
 }
 
-fn announced_of<'a>(start_response: &'a StartResponse) -> Result<&'a Announced, Failure> {
+fn announced_of(start_response: &StartResponse) -> Result<&Announced, Failure> {
     start_response.announced().filter(|announced| announced.code != 0).ok_or_else(|| {
         let words = "the application returned a body without calling start_response";
         Failure::Raised(pyo3::exceptions::PyRuntimeError::new_err(words))

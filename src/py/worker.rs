@@ -58,9 +58,7 @@ pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<
     };
     app.access.choose(py, app.log.bind(py));
     let mut engine = Engine::new(options, listeners, wake_fd(worker)?, pulse(worker)?)?;
-    let served = py.detach(|| sync::serve(&mut engine, &mut app));
-    worker.setattr("nr", app.requests)?;
-    Ok(served?)
+    Ok(py.detach(|| sync::serve(&mut engine, &mut app))?)
 }
 
 fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<(Vec<Listener>, Vec<ServerName>)> {

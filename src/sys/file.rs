@@ -1,7 +1,10 @@
-//! Descriptors that come from Python: files for sendfile(2), the signal pipe.
+//! Files and descriptors that are no sockets: what Python hands over for sendfile(2), the signal
+//! pipe, unlinked files.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::sys::stat::{SFlag, fstat};
@@ -33,6 +36,17 @@ pub fn rest(file: impl AsFd) -> Option<(i64, u64)> {
     }
     let offset = lseek(&file, 0, Whence::SeekCur).ok()?;
     Some((offset, u64::try_from(stat.st_size.saturating_sub(offset)).unwrap_or(0)))
+}
+
+/// A file without a name in `dir`, or in the system's default directory when none is given.
+///
+/// # Errors
+/// The file system's: EACCES, ENOENT when `dir` is gone, EMFILE …
+pub fn unlinked(dir: Option<&Path>) -> io::Result<File> {
+    match dir {
+        Some(dir) => tempfile::tempfile_in(dir),
+        None => tempfile::tempfile(),
+    }
 }
 
 /// Reads a non-blocking pipe empty.

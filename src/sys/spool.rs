@@ -5,6 +5,8 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::file;
+
 /// Bytes written once, front to back, then read back.
 #[derive(Debug, Default)]
 pub struct Spool {
@@ -29,10 +31,7 @@ impl Spool {
             self.memory.extend_from_slice(data);
             return Ok(());
         }
-        let mut file = match dir {
-            Some(dir) => tempfile::tempfile_in(dir)?,
-            None => tempfile::tempfile()?,
-        };
+        let mut file = file::unlinked(dir)?;
         file.write_all(&self.memory)?;
         file.write_all(data)?;
         self.memory = Vec::new();

@@ -75,6 +75,22 @@ def test_log_rotation_while_a_worker_boots(serve, tmp_path):
     server.assert_clean_exit()
 
 
+@pytest.mark.gunicorn_bug("the signals reach the child's copy of the master")
+def test_signals_right_inside_the_fork(serve, order):
+    """They come when the child still has the master's handlers: it must not see them yet."""
+    config = (
+        "import os, signal\n"
+        "def told():\n"
+        "    for number in (signal.SIGUSR1, signal.SIGTTIN, signal.SIGWINCH):\n"
+        "        os.kill(os.getpid(), number)\n"
+        "os.register_at_fork(after_in_child=told)\n"
+    )
+    server = serve(workers=2, config=config)
+    assert order(server, "/pid")
+    assert "was sent" not in server.log()
+    server.assert_clean_exit()
+
+
 def test_forks_under_signal_fire(serve, order):
     """Whatever falls between a fork and the child's own handlers, everybody is accounted for."""
     server = serve(workers=4, graceful_timeout=10, timeout=30)

@@ -124,6 +124,25 @@ def post_worker_init(worker):
     server.wait_log("worker has it all")
 
 
+def test_hooks_may_queue_signals(serve):
+    config = (
+        "import signal, time\n"
+        "def child_exit(server, worker):\n"
+        "    server.signal(signal.SIGTTIN, None)\n"
+        "    server.SIG_QUEUE.put_nowait(signal.SIGTTIN)\n"
+        "    server.wakeup()\n"
+        "def worker_exit(server, worker):\n"
+        "    server.signal(signal.SIGTERM, None)\n"
+        "    server.wakeup()\n"
+    )
+    server = serve(workers=1, config=config)
+    server.wait_log("Booting worker")
+    os.kill(server.workers()[0], signal.SIGTERM)
+    server.wait_log("Handling signal: ttin", 2)
+    until(lambda: len(server.workers()) == 3, "three workers", show=server.log)
+    assert "Handling signal: term" not in server.log(), "a worker's queue is not the master's"
+
+
 @pytest.mark.ours("slots")
 def test_slots_are_reused(serve):
     config = "def post_fork(server, worker):\n    server.log.info('slot %s', worker.slot)\n"
@@ -136,17 +155,44 @@ def test_slots_are_reused(serve):
     assert "slot 3\n" not in log
 
 
-def test_subclass_of_the_arbiter(serve, command, tmp_path):
-    """Overrides that programs in the wild have: the constructor, halt and a signal handler."""
-    script = tmp_path / "embedded.py"
-    script.write_text(
-        """
+EMBEDDED = """
 import os
-import sys
 from {package}.app.base import BaseApplication
 from {package}.arbiter import Arbiter
 
 
+class App(BaseApplication):
+    def load_config(self):
+        self.cfg.set("bind", os.environ["BIND"])
+        self.cfg.set("worker_class", "tiny.TinyWorker")
+        self.cfg.set("control_socket_disable", True)
+
+    def load(self):
+        import tiny
+
+        return tiny.application
+
+"""
+
+
+@pytest.fixture
+def embedded(serve, command, tmp_path):
+    """Starts a server out of a program of its own."""
+
+    def start(program: str):
+        script = tmp_path / "embedded.py"
+        script.write_text(EMBEDDED.replace("{package}", command.name) + program)
+        argv = replace(command, argv=(command.python, str(script)))
+        bind = f"127.0.0.1:{free_port()}"
+        return serve(app=None, command=argv, env={"BIND": bind}, ready=False)
+
+    return start
+
+
+def test_subclass_of_the_arbiter(embedded):
+    """Overrides that programs in the wild have: the constructor, halt and a signal handler."""
+    server = embedded(
+        """
 class Ours(Arbiter):
     def __init__(self, app):
         super().__init__(app)
@@ -169,29 +215,9 @@ class Ours(Arbiter):
         super().halt(reason, exit_status)
 
 
-class App(BaseApplication):
-    def load_config(self):
-        self.cfg.set("bind", os.environ["BIND"])
-        self.cfg.set("worker_class", "tiny.TinyWorker")
-        self.cfg.set("control_socket_disable", True)
-
-    def load(self):
-        import tiny
-
-        return tiny.application
-
-
 Ours(App()).run()
 """
     )
-    text = script.read_text()
-
-    def embedded(command):
-        script.write_text(text.replace("{package}", command.name))
-        return replace(command, argv=(command.python, str(script)))
-
-    bind = f"127.0.0.1:{free_port()}"
-    server = serve(app=None, command=embedded(command), env={"BIND": bind}, ready=False)
     server.wait_log("Booting worker")
     server.send_signal(signal.SIGHUP)
     server.wait_log("Booting worker", 2)
@@ -200,3 +226,22 @@ Ours(App()).run()
     assert "our constructor" in log and "our HUP" in log and "our halt" in log
     assert log.count("our fork") == 2
     assert log.count("our kill 15") >= 2
+
+
+def test_two_servers_one_after_the_other(embedded):
+    server = embedded(
+        """
+master = os.getpid()
+for _ in range(2):
+    try:
+        Arbiter(App()).run()
+    except SystemExit:
+        if os.getpid() != master:
+            raise
+"""
+    )
+    for count in (1, 2):
+        server.wait_log("Booting worker", count)
+        server.send_signal(signal.SIGTERM)
+        server.wait_log("Shutting down: Master", count)
+    assert server.wait_exit() == 0

@@ -1,0 +1,98 @@
+//! What goes into an outbox comes out of the socket, in order.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use proptest::prelude::*;
+
+use super::outbox::{COPY_UP_TO, Outbox};
+
+#[derive(Clone, Debug)]
+enum Step {
+    Tail(Vec<u8>),
+    Chunk(Vec<u8>, usize),
+    File(Vec<u8>),
+    Spill(Vec<u8>),
+    Flush,
+    Read(usize),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let small = proptest::collection::vec(any::<u8>(), 1..400);
+    let large = (COPY_UP_TO - 2..COPY_UP_TO * 4, any::<u8>()).prop_map(|(n, b)| vec![b; n]);
+    prop_oneof![
+        small.clone().prop_map(Step::Tail),
+        (large, 1..COPY_UP_TO * 4).prop_map(|(data, len)| Step::Chunk(data, len)),
+        small.clone().prop_map(Step::File),
+        small.prop_map(Step::Spill),
+        Just(Step::Flush),
+        (1..200_000usize).prop_map(Step::Read),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn bytes_arrive_whole_and_in_order(steps in proptest::collection::vec(step(), 1..40)) {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let mut outbox = Outbox::<Vec<u8>>::default();
+        let (mut expected, mut got) = (Vec::new(), Vec::new());
+        for step in steps {
+            match step {
+                Step::Tail(data) => {
+                    expected.extend_from_slice(&data);
+                    outbox.tail().extend_from_slice(&data);
+                }
+                Step::Chunk(data, len) => {
+                    let len = len.min(data.len());
+                    expected.extend_from_slice(&data[..len]);
+                    outbox.push(data, len);
+                }
+                Step::File(data) => {
+                    expected.extend_from_slice(&data);
+                    let mut file = crate::sys::file::unlinked(None).unwrap();
+                    file.write_all(b"skipped").unwrap();
+                    file.write_all(&data).unwrap();
+                    outbox.push_file(file.into(), 7, data.len() as u64);
+                }
+                Step::Spill(data) => {
+                    expected.extend_from_slice(&data);
+                    outbox.spill(&data, None).unwrap();
+                }
+                Step::Flush => {
+                    outbox.flush(ours.as_fd()).unwrap();
+                }
+                Step::Read(n) => {
+                    let mut buf = vec![0; n];
+                    if let Ok(n) = theirs.read(&mut buf) {
+                        got.extend_from_slice(&buf[..n]);
+                    }
+                }
+            }
+        }
+        let mut buf = vec![0; 1 << 20];
+        while !outbox.is_empty() {
+            outbox.flush(ours.as_fd()).unwrap();
+            while let Ok(n) = theirs.read(&mut buf) {
+                got.extend_from_slice(&buf[..n]);
+            }
+        }
+        while let Ok(n) = theirs.read(&mut buf) {
+            got.extend_from_slice(&buf[..n]);
+        }
+        prop_assert_eq!(outbox.in_memory(), 0);
+        prop_assert_eq!(outbox.spilled(), 0);
+        prop_assert!(got == expected);
+    }
+}
+
+#[test]
+fn a_file_that_shrank_breaks_the_response() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut outbox = Outbox::<Vec<u8>>::default();
+    outbox.push_file(crate::sys::file::unlinked(None).unwrap().into(), 0, 5);
+    let error = outbox.flush(ours.as_fd()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+}

@@ -1,0 +1,54 @@
+//! What the engine and the application's failures have to say, in Python's error log.
+
+use pyo3::prelude::*;
+
+use super::app::PyApp;
+use crate::engine::{Exchange, Gone};
+use crate::log::notice::{Level, Notice, Phase};
+
+impl PyApp {
+    /// `log.exception(message, *arguments)` for `error`.
+    pub(super) fn report(&self, py: Python<'_>, error: PyErr, message: &str, words: &[&str]) {
+        super::hooks::report(py, self.log.bind(py), error, message, words);
+    }
+
+    /// One line in the error log, now.
+    pub(super) fn say(&self, notice: &Notice) {
+        Python::attach(|py| {
+            let said = match notice.logger() {
+                "gunicorn.error" => {
+                    let method = match notice.level() {
+                        Level::Debug => "debug",
+                        Level::Info => "info",
+                        Level::Warning => "warning",
+                        Level::Error => "error",
+                    };
+                    self.log.bind(py).call_method1(method, ("%s", notice.to_string()))
+                }
+                name => py.import("logging").and_then(|logging| {
+                    let logger = logging.call_method1("getLogger", (name,))?;
+                    let level = notice.level().number();
+                    logger.call_method1("log", (level, "%s", notice.to_string()))
+                }),
+            };
+            if let Err(error) = said {
+                error.write_unraisable(py, None);
+            }
+        });
+    }
+}
+
+/// What to say of a client that takes no more of its response.
+pub(super) fn gone_notice(gone: &Gone, exchange: &mut Exchange<'_, PyApp>) -> Notice {
+    match gone {
+        Gone::Broken(error) => match error.raw_os_error() {
+            Some(libc::EPIPE) => Notice::BrokenPipe,
+            Some(libc::ECONNRESET) => Notice::ConnectionReset,
+            Some(libc::ENOTCONN) => Notice::NotConnected,
+            _ => Notice::SocketError { error: error.to_string() },
+        },
+        Gone::Stalled => {
+            Notice::ClientTimeout { ip: exchange.conn().addr.ip_text(), phase: Phase::Response }
+        }
+    }
+}
