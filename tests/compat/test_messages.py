@@ -24,7 +24,7 @@ def start(command: Command, directory: Path, *args: str) -> subprocess.Completed
     )
 
 
-@pytest.mark.gunicorn_bug("AttributeError with a traceback")
+@pytest.mark.gunicorn_bug("TypeError with a traceback: a str is called")
 def test_a_class_that_its_module_does_not_have(command: Command, tmp_path: Path) -> None:
     done = start(command, tmp_path, "-k", "compat.Missing", "kitchen:app")
     assert done.returncode == 1
@@ -32,7 +32,7 @@ def test_a_class_that_its_module_does_not_have(command: Command, tmp_path: Path)
     assert "compat" in done.stderr and "Missing" in done.stderr
 
 
-@pytest.mark.gunicorn_bug("NotADirectoryError with a traceback")
+@pytest.mark.gunicorn_bug("`[Errno 20] Not a directory`, without a word of chdir")
 def test_chdir_to_a_file(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
