@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rgunicorn::engine::{App, Engine, Exchange, Options, Refusal, Verdict, sync};
+use rgunicorn::engine::{App, Engine, Exchange, Options, Refusal, Verdict, Wake, sync};
 use rgunicorn::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode, ResponseFields};
 use rgunicorn::log::Notice;
 use rgunicorn::sys::clock::Clock;
@@ -59,8 +59,8 @@ impl App for Fake {
 
     fn notice(&mut self, _: &Notice) {}
 
-    fn woken(&mut self) -> bool {
-        !self.stop.load(Ordering::SeqCst)
+    fn woken(&mut self) -> Wake {
+        if self.stop.load(Ordering::SeqCst) { Wake::Drain } else { Wake::Serve }
     }
 
     fn willing(&self) -> bool {

@@ -70,4 +70,5 @@ def serve_sync(worker: Any) -> None:
 
     Raises:
         OSError: there are no descriptors left for the event queue.
+        BaseException: whatever a signal handler raises outside of requests.
     """

@@ -50,6 +50,17 @@ pub enum Verdict {
     Drop,
 }
 
+/// What the application makes of a signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// Go on.
+    Serve,
+    /// Stop gracefully: no new connections, what has begun to its end.
+    Drain,
+    /// Leave the loop at once.
+    Leave,
+}
+
 /// The application side of the engine.
 pub trait App: Sized {
     /// A piece of a response body that the application's runtime owns.
@@ -66,8 +77,8 @@ pub trait App: Sized {
     /// Something worth a line in the error log.
     fn notice(&mut self, notice: &Notice);
 
-    /// Called when a signal came in and about once a second. False: stop gracefully.
-    fn woken(&mut self) -> bool;
+    /// Called when a signal came in and about once a second.
+    fn woken(&mut self) -> Wake;
 
     /// False once the application wants no more requests (`max_requests`).
     fn willing(&self) -> bool;

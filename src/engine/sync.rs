@@ -5,7 +5,7 @@ use std::io;
 
 use super::exchange::Exchange;
 use super::reactor::{Engine, Work};
-use super::{App, Verdict};
+use super::{App, Verdict, Wake};
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -38,8 +38,10 @@ pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
         let signalled = engine.turn()?;
         if signalled || engine.clock.now_ns() >= next_tick_ns {
             next_tick_ns = engine.clock.now_ns() + engine.options.tick.as_nanos() as u64;
-            if !app.woken() {
-                engine.begin_drain();
+            match app.woken() {
+                Wake::Serve => {}
+                Wake::Drain => engine.begin_drain(),
+                Wake::Leave => return Ok(()),
             }
         }
     }

@@ -15,7 +15,7 @@ use super::notices::gone_notice;
 use super::respond::{self, Outcome};
 use super::session::Session;
 use super::start_response::{Announced, StartResponse};
-use crate::engine::{App, Exchange, Gone, Refusal, Verdict};
+use crate::engine::{App, Exchange, Gone, Refusal, Verdict, Wake};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 
@@ -39,6 +39,8 @@ pub(crate) struct PyApp {
     pub(super) willing: bool,
     pub(super) parent: i32,
     pub(super) notices: u64,
+    /// What a signal handler raised outside of any request; the worker leaves with it.
+    pub(super) parting: Option<PyErr>,
 }
 
 /// How a request went wrong before the response was complete.
@@ -92,16 +94,16 @@ impl App for PyApp {
         self.say(notice);
     }
 
-    fn woken(&mut self) -> bool {
+    fn woken(&mut self) -> Wake {
         Python::attach(|py| {
-            // Handlers run here: HUP's end, USR1's reopening, QUIT's SystemExit.
-            let checked = py.check_signals();
-            if let Err(error) = checked {
-                self.leave(py, error);
+            // Handlers run here: TERM's end of `alive`, USR1's reopening, QUIT's SystemExit.
+            if let Err(error) = py.check_signals() {
+                self.parting = Some(error);
+                return Wake::Leave;
             }
             self.refresh(py);
-        });
-        self.willing
+            if self.willing { Wake::Serve } else { Wake::Drain }
+        })
     }
 
     fn willing(&self) -> bool {
@@ -349,14 +351,6 @@ impl PyApp {
             self.willing = false;
         }
         self.access.choose(py, self.log.bind(py));
-    }
-
-    /// An exception that a signal handler raised outside of any request: the way out.
-    fn leave(&mut self, py: Python<'_>, error: PyErr) {
-        self.willing = false;
-        if !error.is_instance_of::<pyo3::exceptions::PySystemExit>(py) {
-            self.report(py, error, "Exception in a signal handler", &[]);
-        }
     }
 }
 

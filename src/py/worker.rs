@@ -23,8 +23,8 @@ use crate::sys::scoreboard;
 /// `SyncWorker.run`.
 ///
 /// # Errors
-/// OSError when there are no descriptors left for the event queue; whatever a setting of the
-/// wrong type raises.
+/// OSError when there are no descriptors left for the event queue; whatever a signal handler
+/// raises outside of requests (SystemExit on QUIT); whatever a setting of the wrong type raises.
 #[pyfunction]
 pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<()> {
     let cfg = worker.getattr("cfg")?;
@@ -54,11 +54,13 @@ pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<
         willing: true,
         parent: worker.getattr("ppid")?.extract()?,
         notices: 0,
+        parting: None,
         log: log.unbind(),
     };
     app.access.choose(py, app.log.bind(py));
     let mut engine = Engine::new(options, listeners, wake_fd(worker)?, pulse(worker)?)?;
-    Ok(py.detach(|| sync::serve(&mut engine, &mut app))?)
+    py.detach(|| sync::serve(&mut engine, &mut app))?;
+    app.parting.take().map_or(Ok(()), Err)
 }
 
 fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<(Vec<Listener>, Vec<ServerName>)> {

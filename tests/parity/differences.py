@@ -67,7 +67,8 @@ DIFFERENCES = [
     ),
     Difference(
         "head-limit",
-        "A head that is too long is refused by what has come. Gunicorn looks after the next read.",
+        "The limits of a whole head and of a chunk-size line are checked on what has come. "
+        "Gunicorn looks only when it has to read on.",
         "The answer must not depend on how the bytes arrive.",
         "corpus/requests.json",
     ),
@@ -223,6 +224,10 @@ CORPUS_DIFFERENCES = {
     "says": "dropped-names-count",
     "the limit of the whole head is checked on what has come; Gunicorn checks after the next "
     "read": "head-limit",
+    "the limit of the whole head holds however the bytes arrive; Gunicorn looks only while the end "
+    "is missing": "head-limit",
+    "the limit of a chunk-size line holds however the bytes arrive; Gunicorn looks only while the "
+    "CRLF is missing": "head-limit",
     "an IPv4 peer of a dual-stack listener (::ffff:a.b.c.d) matches IPv4 entries of "
     "forwarded_allow_ips": "mapped-peers",
     "a Content-Length beyond 64 bits is refused; Gunicorn waits for that many "

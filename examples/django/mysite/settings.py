@@ -58,6 +58,7 @@ DATABASES = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "/static/"
 # Serves the static files where they are: the example needs no collectstatic.
