@@ -6,9 +6,9 @@ import json
 import re
 
 import pytest
-from rgunicorn.settings.base import KNOWN_SETTINGS
 
 from harness.server import TESTS
+from rgunicorn.settings.base import KNOWN_SETTINGS
 
 ROOT = TESTS.parent
 PAGE = (ROOT / "docs/compatibility.md").read_text()
