@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rgunicorn::engine::{App, Engine, Exchange, Options, Refusal, Verdict, Wake, sync};
+use rgunicorn::engine::{App, Engine, Exchange, Options, Refusal, Stage, Verdict, Wake, sync};
 use rgunicorn::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode, ResponseFields};
 use rgunicorn::log::Notice;
 use rgunicorn::sys::clock::Clock;
@@ -63,8 +63,8 @@ impl App for Fake {
         if self.stop.load(Ordering::SeqCst) { Wake::Drain } else { Wake::Serve }
     }
 
-    fn willing(&self) -> bool {
-        !self.stop.load(Ordering::SeqCst)
+    fn stage(&self) -> Stage {
+        if self.stop.load(Ordering::SeqCst) { Stage::Stopping } else { Stage::Serving }
     }
 
     fn turn_over(&mut self, _: &Clock) {}

@@ -16,12 +16,19 @@ pub struct Drain {
     until_ns: u64,
     /// Cached for `patience`.
     now_ns: u64,
+    /// Still accepting those who had connected when the stop began.
+    sweeping: bool,
 }
 
 impl Drain {
     /// Whether the worker is stopping.
     pub fn is_on(&self) -> bool {
         self.until_ns != 0
+    }
+
+    /// Whether connections that wait already are still let in.
+    pub(super) fn is_sweeping(&self) -> bool {
+        self.sweeping
     }
 
     /// How long `conn` may make no progress, given how long it normally might.
@@ -37,16 +44,23 @@ impl Drain {
 }
 
 impl<A: App> Engine<A> {
-    /// Starts to stop: closes the listeners and gives every connection its last deadline.
-    pub fn begin_drain(&mut self) {
+    /// Starts to stop: every connection gets its last deadline. With `sweep`, those who have
+    /// connected already are let in until nobody waits: the master has closed its listeners, and
+    /// whoever is left in the queue when the last worker closes its own is reset. Without, the
+    /// queue is left to the siblings.
+    pub fn begin_drain(&mut self, sweep: bool) {
         if self.drain.is_on() {
             return;
         }
-        self.stop_listening();
+        if sweep {
+            self.begin_sweep();
+        } else {
+            self.stop_listening();
+        }
         self.clock.tick();
         let now_ns = self.clock.now_ns();
         let grace_ns = self.options.graceful_timeout.as_nanos() as u64;
-        self.drain = Drain { until_ns: (now_ns + grace_ns).max(1), now_ns };
+        self.drain = Drain { until_ns: (now_ns + grace_ns).max(1), now_ns, sweeping: sweep };
         for token in self.table.home() {
             if let Some(conn) = self.table.take(token) {
                 self.park(conn);
@@ -54,9 +68,17 @@ impl<A: App> Engine<A> {
         }
     }
 
+    /// Nobody waits any more, or nobody else may come in: closes the listeners.
+    pub(super) fn end_sweep(&mut self) {
+        self.drain.sweeping = false;
+        self.stop_listening();
+    }
+
     /// Whether nothing is left to do, or no time to do it.
     pub fn is_drained(&mut self) -> bool {
         self.drain.now_ns = self.clock.now_ns();
-        self.drain.is_on() && (self.table.is_empty() || self.clock.now_ns() >= self.drain.until_ns)
+        self.drain.is_on()
+            && (self.table.is_empty() && !self.drain.sweeping
+                || self.clock.now_ns() >= self.drain.until_ns)
     }
 }

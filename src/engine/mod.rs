@@ -61,6 +61,17 @@ pub enum Wake {
     Leave,
 }
 
+/// How the application stands between requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// It takes requests.
+    Serving,
+    /// It has had enough (`max_requests`); siblings go on.
+    Enough,
+    /// It was told to stop.
+    Stopping,
+}
+
 /// The application side of the engine.
 pub trait App: Sized {
     /// A piece of a response body that the application's runtime owns.
@@ -80,8 +91,8 @@ pub trait App: Sized {
     /// Called when a signal came in and about once a second.
     fn woken(&mut self) -> Wake;
 
-    /// False once the application wants no more requests (`max_requests`).
-    fn willing(&self) -> bool;
+    /// How the application stands, asked between requests.
+    fn stage(&self) -> Stage;
 
     /// The loop is about to wait: write what was held back.
     fn turn_over(&mut self, clock: &Clock);

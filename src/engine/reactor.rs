@@ -276,7 +276,7 @@ impl<A: App> Engine<A> {
     }
 
     fn wait_for(&self) -> Duration {
-        if !self.ready.is_empty() {
+        if !self.ready.is_empty() || self.drain.is_sweeping() {
             return Duration::ZERO;
         }
         let now_ns = self.clock.now_ns();

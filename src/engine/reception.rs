@@ -62,7 +62,7 @@ impl<A: App> Engine<A> {
         if !self.reception.open {
             return false;
         }
-        if self.table.len() >= self.options.max_connections {
+        if self.table.len() >= self.options.max_connections && !self.drain.is_sweeping() {
             // Opens again when a connection ends.
             self.pause_listening(0);
             return false;
@@ -134,6 +134,15 @@ impl<A: App> Engine<A> {
         if let Err(error) = self.listen() {
             self.notices.push(Notice::AcceptFailed { error: error.to_string() });
         }
+    }
+
+    /// Looks at every listener once more, without waiting for the poller to name them.
+    pub(super) fn begin_sweep(&mut self) {
+        for listener in &self.reception.listeners {
+            self.poller.forget(listener.as_fd());
+        }
+        self.reception.pending = (0..self.reception.listeners.len()).collect();
+        self.reception.open = true;
     }
 
     /// Closes the listeners for good.

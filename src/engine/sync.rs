@@ -5,7 +5,7 @@ use std::io;
 
 use super::exchange::Exchange;
 use super::reactor::{Engine, Work};
-use super::{App, Verdict, Wake};
+use super::{App, Stage, Verdict, Wake};
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -20,7 +20,13 @@ pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
         run_ready(engine, app);
         // One at a time, and only while no request is ready: whoever is idle shall have it.
         for _ in 0..ACCEPTS_PER_TURN {
-            if !app.willing() || !engine.accept() {
+            if app.stage() != Stage::Serving && !engine.drain.is_sweeping() {
+                break;
+            }
+            if !engine.accept() {
+                if engine.drain.is_sweeping() {
+                    engine.end_sweep();
+                }
                 break;
             }
             run_ready(engine, app);
@@ -29,8 +35,10 @@ pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
             app.notice(&notice);
         }
         app.turn_over(&engine.clock);
-        if !app.willing() {
-            engine.begin_drain();
+        match app.stage() {
+            Stage::Serving => {}
+            Stage::Enough => engine.begin_drain(false),
+            Stage::Stopping => engine.begin_drain(true),
         }
         if engine.is_drained() {
             return Ok(());
@@ -40,7 +48,7 @@ pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
             next_tick_ns = engine.clock.now_ns() + engine.options.tick.as_nanos() as u64;
             match app.woken() {
                 Wake::Serve => {}
-                Wake::Drain => engine.begin_drain(),
+                Wake::Drain => engine.begin_drain(true),
                 Wake::Leave => return Ok(()),
             }
         }

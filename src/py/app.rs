@@ -15,7 +15,7 @@ use super::notices::gone_notice;
 use super::respond::{self, Outcome};
 use super::session::Session;
 use super::start_response::{Announced, StartResponse};
-use crate::engine::{App, Exchange, Gone, Refusal, Verdict, Wake};
+use crate::engine::{App, Exchange, Gone, Refusal, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 
@@ -36,7 +36,7 @@ pub(crate) struct PyApp {
     pub(super) spare: Option<Box<Announced>>,
     pub(super) requests: u64,
     pub(super) max_requests: u64,
-    pub(super) willing: bool,
+    pub(super) stage: Stage,
     pub(super) parent: i32,
     pub(super) notices: u64,
     /// What a signal handler raised outside of any request; the worker leaves with it.
@@ -102,12 +102,12 @@ impl App for PyApp {
                 return Wake::Leave;
             }
             self.refresh(py);
-            if self.willing { Wake::Serve } else { Wake::Drain }
+            if self.stage == Stage::Stopping { Wake::Drain } else { Wake::Serve }
         })
     }
 
-    fn willing(&self) -> bool {
-        self.willing
+    fn stage(&self) -> Stage {
+        self.stage
     }
 
     fn turn_over(&mut self, _clock: &Clock) {
@@ -163,7 +163,7 @@ impl PyApp {
         if let Err(error) = self.count(py) {
             return Err((error.into(), Some(announced)));
         }
-        announced.keep_alive = self.willing;
+        announced.keep_alive = self.stage == Stage::Serving;
         let start_response = StartResponse::new(self.port.clone(), announced);
         let start_response = match Bound::new(py, start_response) {
             Ok(object) => object,
@@ -326,9 +326,9 @@ impl PyApp {
     fn count(&mut self, py: Python<'_>) -> PyResult<()> {
         self.requests += 1;
         self.worker.bind(py).setattr(pyo3::intern!(py, "nr"), self.requests)?;
-        if self.requests >= self.max_requests && self.willing {
+        if self.requests >= self.max_requests && self.stage == Stage::Serving {
             self.say(&Notice::MaxRequests);
-            self.willing = false;
+            self.stage = Stage::Enough;
             self.worker.bind(py).setattr("alive", false)?;
         }
         Ok(())
@@ -337,10 +337,10 @@ impl PyApp {
     /// Takes over what Python's signal handlers decided.
     fn refresh(&mut self, py: Python<'_>) {
         let alive = self.worker.bind(py).getattr("alive").and_then(|alive| alive.is_truthy());
-        if !matches!(alive, Ok(true)) {
-            self.willing = false;
+        if !matches!(alive, Ok(true)) && self.stage == Stage::Serving {
+            self.stage = Stage::Stopping;
         }
-        if nix::unistd::getppid().as_raw() != self.parent && self.willing {
+        if nix::unistd::getppid().as_raw() != self.parent && self.stage == Stage::Serving {
             let said = self
                 .log
                 .bind(py)
@@ -348,7 +348,7 @@ impl PyApp {
             if let Err(error) = said {
                 error.write_unraisable(py, None);
             }
-            self.willing = false;
+            self.stage = Stage::Stopping;
         }
         self.access.choose(py, self.log.bind(py));
     }

@@ -14,7 +14,7 @@ use super::hooks::Hooks;
 use super::input::Input;
 use super::options;
 use super::scoreboard::Slot;
-use crate::engine::{Engine, sync};
+use crate::engine::{Engine, Stage, sync};
 use crate::sys::file;
 use crate::sys::listener::Listener;
 use crate::sys::scoreboard;
@@ -51,7 +51,7 @@ pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<
         spare: None,
         requests: worker.getattr("nr")?.extract()?,
         max_requests: max_requests(worker)?,
-        willing: true,
+        stage: Stage::Serving,
         parent: worker.getattr("ppid")?.extract()?,
         notices: 0,
         parting: None,

@@ -160,4 +160,5 @@ class InvalidResponseHeaderName(ParseException):
 
 def worded(name: str, message: str) -> ParseException:
     """The exception class `name` of this module, with its whole text given by the core."""
-    return globals()[name](_Text(message))  # type: ignore[no-any-return]
+    made: ParseException = globals()[name](_Text(message))
+    return made

@@ -5,8 +5,9 @@ The core parses; this is a view made when somebody looks.
 
 from __future__ import annotations
 
-
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 Headers = list[tuple[str, str]]
 

@@ -6,23 +6,25 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Iterator
-from http import HTTPStatus
-from typing import Any, Protocol
 
 import rgunicorn
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any, Protocol
+
+    class Readable(Protocol):
+        """What `wsgi.file_wrapper` takes."""
+
+        def read(self, size: int, /) -> bytes: ...
+
 
 log = logging.getLogger("gunicorn.http.wsgi")
 
 # Read by value when a worker starts: a config file may have replaced them.
 SERVER = rgunicorn.SERVER
 SERVER_SOFTWARE = rgunicorn.SERVER_SOFTWARE
-
-
-class Readable(Protocol):
-    """What `wsgi.file_wrapper` takes."""
-
-    def read(self, size: int, /) -> bytes: ...
 
 
 class FileWrapper:
@@ -66,7 +68,7 @@ class WSGIErrorsWrapper(io.RawIOBase):
             handlers = handlers[1:]
         self.streams += [handler.stream for handler in handlers if hasattr(handler, "stream")]
 
-    def write(self, data: Any) -> int:  # type: ignore[override]
+    def write(self, data: Any) -> int:
         """Writes `data` (str) to every stream and flushes it."""
         for stream in self.streams:
             try:
@@ -99,6 +101,19 @@ def base_environ(cfg: Any) -> dict[str, Any]:
     }
 
 
+def default_environ(req: Any, sock: Any, cfg: Any) -> dict[str, Any]:
+    """`base_environ` and what the request line says; without header fields, path and addresses."""
+    major, minor = req.version
+    return base_environ(cfg) | {
+        "wsgi.input": getattr(req, "body", None),
+        "gunicorn.socket": sock,
+        "REQUEST_METHOD": req.method,
+        "QUERY_STRING": req.query,
+        "RAW_URI": req.uri,
+        "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
+    }
+
+
 class Response:
     """The response to one request, as `post_request` and custom loggers see it.
 
@@ -107,8 +122,10 @@ class Response:
     None), chunked, upgrade, must_close, version (the `Server` value), req.
     """
 
-    def __init__(self, req: Any) -> None:
+    def __init__(self, req: Any, sock: Any = None, cfg: Any = None) -> None:
         self.req = req
+        self.sock = sock
+        self.cfg = cfg
         self.version = SERVER
         self.status: str | None = None
         self.status_code: int | None = None
@@ -130,6 +147,8 @@ class Response:
     @classmethod
     def of_error(cls, req: Any, status_code: int) -> Response:
         """The view of an error page; its bytes count as none, as in Gunicorn."""
+        from http import HTTPStatus
+
         response = cls(req)
         response.status = f"{status_code} {HTTPStatus(status_code).phrase}"
         response.status_code = status_code

@@ -6,6 +6,9 @@ ever sees complete requests.
 
 from __future__ import annotations
 
+# Loaded with this module, in the master: what every worker needs is shared memory then.
+import rgunicorn.http.wsgi  # noqa: F401
+from rgunicorn import _core
 from rgunicorn.workers import base
 
 # Methods of Gunicorn's sync worker that its core calls for every connection or request. Ours does
@@ -41,9 +44,7 @@ class SyncWorker(base.Worker):
 
     def run(self) -> None:
         """Serves until the worker is told to stop."""
-        from rgunicorn._core import serve_sync
-
-        serve_sync(self)
+        _core.serve_sync(self)
 
 
 _OURS = {None, *(getattr(base.Worker, name, None) for name in _PER_REQUEST)}
