@@ -1,0 +1,91 @@
+"""Differences in serving that no other suite states."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+
+import pytest
+
+from harness.server import Spawn
+from harness.wait import until
+from harness.wire import Wire, ask, exchange, get
+
+LARGE = 20 << 20
+"""Above what is read before the application starts."""
+
+
+@pytest.mark.ours("bodies are read before the application starts, up to 16 MiB")
+def test_a_large_body_cut_short_raises_in_the_application(spawn: Spawn) -> None:
+    server = spawn("kitchen:app")
+    raw = get("/call?read=", f"Content-Length: {LARGE}", method="POST")
+    with Wire(server.address) as wire:
+        wire.send(raw + bytes(17 << 20)).half_close()
+        assert json.loads(wire.response().body) == ["NoMoreData"]
+
+
+@pytest.mark.ours("sync_keepalive")
+def test_proxy_information_stays_with_the_connection(spawn: Spawn) -> None:
+    server = spawn(
+        "kitchen:app", settings={"proxy_protocol": "v1", "sync_keepalive": True, "keepalive": 20}
+    )
+    with Wire(server.address) as wire:
+        wire.send(b"PROXY TCP4 203.0.113.9 192.0.2.7 4711 443\r\n")
+        for _ in range(3):
+            wire.send(get("/environ"))
+            environ = {name: value for name, (_, value) in json.loads(wire.response().body).items()}
+            assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("203.0.113.9", "4711")
+
+
+@pytest.mark.gunicorn_bug("writes its 500 page into the stream")
+def test_nothing_follows_what_the_application_wrote_itself(spawn: Spawn) -> None:
+    server = spawn("compat:speaks_for_itself")
+    assert exchange(server.address, get("/")) == b"mine alone"
+
+
+@pytest.mark.ours("many connections at once")
+def test_a_flood_of_bad_requests_does_not_flood_the_log(spawn: Spawn) -> None:
+    server = spawn("kitchen:app")
+    gate = server.directory / "gate"
+    floods = [Wire(server.address).send(b"G") for _ in range(150)]
+    with Wire(server.address) as busy:
+        # Accepted after all of them: each is known to the loop when the application is entered.
+        busy.send(get(f"/gate{gate}"))
+        server.wait_log("in the gate")
+        for wire in floods:
+            wire.send(b"ARBAGE\r\n\r\n")
+        gate.touch()
+        assert busy.response().status == 200
+    log = server.wait_log("50 more messages left out")
+    assert log.count("Invalid request from ip=127.0.0.1") == 100
+    for wire in floods:
+        # Every one has its answer all the same.
+        assert wire.response().status == 400
+        wire.close()
+
+
+@pytest.mark.ours("the native loop")
+def test_methods_it_does_not_call_are_named(spawn: Spawn) -> None:
+    server = spawn("kitchen:app", settings={"worker_class": "compat.CountingWorker"})
+    assert ask(server.address, get("/hello")).status == 200
+    line = "[WARNING] CountingWorker overrides handle_request, which the sync worker's native loop"
+    assert line in server.log()
+
+
+@pytest.mark.gunicorn_bug("notices after half of `timeout`")
+def test_a_worker_leaves_with_its_master_whatever_the_timeout(spawn: Spawn) -> None:
+    server = spawn("kitchen:app", settings={"timeout": 3600})
+    (worker,) = server.workers()
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait_exit()
+    until(lambda: "Worker exiting" in server.log(), f"worker {worker} to leave", show=server.log)
+    assert "Parent changed, shutting down: <Worker" in server.log()
+
+
+@pytest.mark.ours("the name and the version")
+def test_the_package_says_its_own_version(spawn: Spawn) -> None:
+    server = spawn("compat:versions")
+    name, version, software = json.loads(ask(server.address, get("/")).body)
+    assert name == "rgunicorn"
+    assert software == f"gunicorn/27.0.1 rgunicorn/{version}"
