@@ -18,6 +18,8 @@ pub struct Drain {
     now_ns: u64,
     /// Still accepting those who had connected when the stop began.
     sweeping: bool,
+    /// That has been done.
+    swept: bool,
 }
 
 impl Drain {
@@ -47,20 +49,23 @@ impl<A: App> Engine<A> {
     /// Starts to stop: every connection gets its last deadline. With `sweep`, those who have
     /// connected already are let in until nobody waits: the master has closed its listeners, and
     /// whoever is left in the queue when the last worker closes its own is reset. Without, the
-    /// queue is left to the siblings.
+    /// queue is left to the siblings; a sweep may still follow.
     pub fn begin_drain(&mut self, sweep: bool) {
+        if sweep && !self.drain.sweeping && !self.drain.swept {
+            self.drain.sweeping = true;
+            self.begin_sweep();
+        }
         if self.drain.is_on() {
             return;
         }
-        if sweep {
-            self.begin_sweep();
-        } else {
+        if !sweep {
             self.stop_listening();
         }
         self.clock.tick();
         let now_ns = self.clock.now_ns();
         let grace_ns = self.options.graceful_timeout.as_nanos() as u64;
-        self.drain = Drain { until_ns: (now_ns + grace_ns).max(1), now_ns, sweeping: sweep };
+        self.drain.until_ns = (now_ns + grace_ns).max(1);
+        self.drain.now_ns = now_ns;
         for token in self.table.home() {
             if let Some(conn) = self.table.take(token) {
                 self.park(conn);
@@ -68,9 +73,10 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Nobody waits any more, or nobody else may come in: closes the listeners.
+    /// Nobody waits any more.
     pub(super) fn end_sweep(&mut self) {
         self.drain.sweeping = false;
+        self.drain.swept = true;
         self.stop_listening();
     }
 

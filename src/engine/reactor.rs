@@ -282,7 +282,7 @@ impl<A: App> Engine<A> {
     }
 
     fn wait_for(&self) -> Duration {
-        if !self.ready.is_empty() || self.drain.is_sweeping() {
+        if !self.ready.is_empty() || self.drain.is_sweeping() && self.reception.is_open() {
             return Duration::ZERO;
         }
         let now_ns = self.clock.now_ns();

@@ -17,6 +17,17 @@ use crate::sys::poller::Token;
 /// After accept(2) failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
 
+/// What a look at the listeners came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visit {
+    /// A connection was let in.
+    Came,
+    /// Nobody waits.
+    Nobody,
+    /// Somebody may wait, but can't come in now.
+    NotNow,
+}
+
 /// The listeners of one worker.
 #[derive(Debug)]
 pub(super) struct Reception {
@@ -42,6 +53,11 @@ impl Reception {
         }
     }
 
+    /// Whether anybody could come in now.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     /// Somebody waits at listener `index`.
     pub(super) fn knock(&mut self, index: usize) {
         if !self.pending.contains(&index) {
@@ -57,15 +73,15 @@ impl Reception {
 
 impl<A: App> Engine<A> {
     /// Accepts one waiting connection and reads what came with it; its request may be in the
-    /// ready queue afterwards. False: nobody waits, or nobody may come in now.
-    pub(super) fn accept(&mut self) -> bool {
+    /// ready queue afterwards.
+    pub(super) fn accept(&mut self) -> Visit {
         if !self.reception.open {
-            return false;
+            return Visit::NotNow;
         }
         if self.table.len() >= self.options.max_connections && !self.drain.is_sweeping() {
             // Opens again when a connection ends.
             self.pause_listening(0);
-            return false;
+            return Visit::NotNow;
         }
         while let Some(index) = self.reception.pending.pop_front() {
             match self.reception.listeners.get(index).map_or(Ok(None), Listener::accept) {
@@ -80,7 +96,7 @@ impl<A: App> Engine<A> {
                     conn.peer = peer_of(&addr);
                     conn.trusted = self.options.policy.forwarded_allow.allows(&conn.peer);
                     self.proceed(conn);
-                    return true;
+                    return Visit::Came;
                 }
                 Ok(None) => {}
                 Err(error) => {
@@ -89,11 +105,11 @@ impl<A: App> Engine<A> {
                     }
                     self.reception.failing = true;
                     self.pause_listening(self.clock.now_ns() + PAUSE.as_nanos() as u64);
-                    return false;
+                    return Visit::NotNow;
                 }
             }
         }
-        false
+        Visit::Nobody
     }
 
     /// Watches the listeners.
@@ -120,6 +136,10 @@ impl<A: App> Engine<A> {
         match self.reception.pause_end_ns() {
             Some(until_ns) if self.clock.now_ns() >= until_ns => {
                 self.reception.paused_until_ns = 0;
+                if self.drain.is_sweeping() {
+                    self.begin_sweep();
+                    return Ok(());
+                }
                 if self.may_listen() { self.listen() } else { Ok(()) }
             }
             _ => Ok(()),
@@ -138,16 +158,14 @@ impl<A: App> Engine<A> {
 
     /// Looks at every listener once more, without waiting for the poller to name them.
     pub(super) fn begin_sweep(&mut self) {
-        for listener in &self.reception.listeners {
-            self.poller.forget(listener.as_fd());
-        }
+        self.pause_listening(0);
         self.reception.pending = (0..self.reception.listeners.len()).collect();
         self.reception.open = true;
     }
 
-    /// Closes the listeners for good.
+    /// Lets nobody in any more. The listeners stay, for a sweep that may follow.
     pub(super) fn stop_listening(&mut self) {
-        self.reception = Reception::new(Vec::new());
+        self.pause_listening(0);
     }
 
     fn may_listen(&self) -> bool {

@@ -5,6 +5,7 @@ use std::io;
 
 use super::exchange::Exchange;
 use super::reactor::{Engine, Work};
+use super::reception::Visit;
 use super::{App, Stage, Verdict, Wake};
 
 /// Connections accepted between two looks at the poller.
@@ -23,11 +24,15 @@ pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
             if app.stage() != Stage::Serving && !engine.drain.is_sweeping() {
                 break;
             }
-            if !engine.accept() {
-                if engine.drain.is_sweeping() {
-                    engine.end_sweep();
+            match engine.accept() {
+                Visit::Came => {}
+                Visit::Nobody => {
+                    if engine.drain.is_sweeping() {
+                        engine.end_sweep();
+                    }
+                    break;
                 }
-                break;
+                Visit::NotNow => break,
             }
             run_ready(engine, app);
         }
@@ -47,6 +52,8 @@ pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
         if signalled || engine.clock.now_ns() >= next_tick_ns {
             next_tick_ns = engine.clock.now_ns() + engine.options.tick.as_nanos() as u64;
             match app.woken() {
+                // Told something on the way out after `max_requests`: perhaps that all shall stop.
+                Wake::Serve if signalled && engine.drain.is_on() => engine.begin_drain(true),
                 Wake::Serve => {}
                 Wake::Drain => engine.begin_drain(true),
                 Wake::Leave => return Ok(()),

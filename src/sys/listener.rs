@@ -1,4 +1,4 @@
-//! A listening socket as a worker sees it, and the one home of EPOLLEXCLUSIVE.
+//! A listening socket as a worker sees it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};

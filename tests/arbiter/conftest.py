@@ -1,5 +1,7 @@
-"""A server with sync workers, or those of the class RGUNICORN_ARBITER_WORKER names: `tiny.TinyWorker`
-is plain Python, so that the master is tested apart from the engine."""
+"""A server with sync workers, or with those of the class RGUNICORN_ARBITER_WORKER names.
+
+`tiny.TinyWorker` is plain Python, so that the master can be tested apart from the engine.
+"""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def test_stuck_worker_is_aborted(serve):
     log = server.wait_log("Booting worker", 2)
     pid = log.partition("[CRITICAL] WORKER TIMEOUT (pid:")[2].partition(")")[0]
     assert "abort hook" in log
-    # The SystemExit of the abort handler ends the request, not the sync worker: it leaves by itself.
+    # The abort handler's SystemExit ends the request; the sync worker leaves by itself.
     code = f"Worker (pid:{pid}) exited with code 1."
     assert (code in log) == (server.settings["worker_class"] != "sync")
     assert "SIGKILL" not in log

@@ -42,6 +42,27 @@ def test_term_waits_for_the_request_in_the_app(spawn: Spawn, transport: str) -> 
     assert server.wait_exit() == 0
 
 
+def test_term_serves_a_connection_that_has_not_spoken_yet(spawn: Spawn) -> None:
+    """Connected before TERM, the request comes after it; many, for it is a matter of order."""
+    server = spawn("kitchen:app", settings={"workers": 2})
+    with contextlib.ExitStack() as stack:
+        silent = [stack.enter_context(Wire(server.address)) for _ in range(40)]
+        server.send_signal(signal.SIGTERM)
+        server.wait_log("Handling signal: term")
+        for wire in silent:
+            wire.send(get("/hello"))
+        assert [wire.response().body for wire in silent] == [b"Hello, World!"] * 40
+    assert server.wait_exit() == 0
+
+
+def test_max_requests_under_load_loses_nothing(spawn: Spawn) -> None:
+    server = spawn("kitchen:app", settings={"workers": 2, "max_requests": 20})
+    for _ in range(200):
+        assert ask(server.address, get("/hello")).body == b"Hello, World!"
+    assert server.log().count("Autorestarting worker after current request.") >= 8
+    server.assert_clean_exit()
+
+
 def test_graceful_timeout_ends_what_takes_longer(spawn: Spawn) -> None:
     server = spawn("kitchen:app", settings={"graceful_timeout": 1})
     with enter(server) as wire:

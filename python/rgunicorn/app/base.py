@@ -204,7 +204,7 @@ class Application(BaseApplication):
             SystemExit: when it is checked, or when the server stops.
         """
         if self.cfg.print_config:
-            print(self.cfg)
+            _print(str(self.cfg))
         self._refuse_unbuilt()
         self._set_python_path()
         if self.cfg.print_config or self.cfg.check_config:
@@ -278,6 +278,15 @@ def _execute(filename: str) -> ModuleType:
 
 def _given(args: Namespace) -> Iterable[tuple[str, Any]]:
     return ((k, v) for k, v in vars(args).items() if k != "args" and v is not None)
+
+
+def _print(text: str) -> None:
+    """Writes to stdout; a reader that has seen enough (`| head`) is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        # The interpreter flushes stdout at exit, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _spew() -> None:

@@ -46,8 +46,7 @@ Some features of Gunicorn are not built yet. Their settings are known and checke
 below; a value that would use such a feature is refused at boot, with what to use instead. Nothing
 is silently left out.
 
-Settings that have no effect in Gunicorn's sync worker have none in rgunicorn's either and are
-accepted: `worker_connections`, and `keepalive` as long as `sync_keepalive` is off.
+`keepalive` has no effect in Gunicorn's sync worker; here it counts when `sync_keepalive` is on.
 """
 
 

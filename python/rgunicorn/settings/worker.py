@@ -101,9 +101,11 @@ class WorkerConnections(Setting):
     validator = validate_pos_int
     default = 1000
     desc = """\
-        How many clients a gthread or gevent worker keeps connected at most.
+        How many clients one worker keeps connected at most.
 
-        The sync worker takes no notice of it, here as in Gunicorn.
+        Gunicorn's sync worker holds one client at a time and takes no notice of it. Here the sync
+        worker holds many slow or idle ones, each at the cost of some kilobytes, and lets nobody
+        else in while there are that many.
         """
 
 
