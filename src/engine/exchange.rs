@@ -23,6 +23,15 @@ pub enum Gone {
     Stalled,
 }
 
+/// How a wait for a slow reader ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Room {
+    /// The application may produce more.
+    Free,
+    /// A signal came in: let its handler run, then wait on.
+    Signal,
+}
+
 /// What is there of a request body when the application starts.
 pub struct Body {
     /// What has been received.
@@ -121,6 +130,8 @@ impl<'e, A: App> Exchange<'e, A> {
             is_head: self.conn.head.is_head,
             keep_alive: keep_alive && self.may_keep_alive(),
         };
+        // The application may have taken its time.
+        self.engine.clock.tick();
         let out = self.conn.outbox.tail();
         let options = &self.engine.options;
         let date = self.engine.clock.http_date();
@@ -188,19 +199,22 @@ impl<'e, A: App> Exchange<'e, A> {
         self.conn.outbox.in_memory() <= self.engine.options.response_memory
     }
 
-    /// Waits until the client has taken enough. Meanwhile the loop serves the I/O of all others;
-    /// the application slot stays taken.
+    /// Waits until the client has taken enough, or until a signal comes in. Meanwhile the loop
+    /// serves the I/O of all others; the application slot stays taken.
     ///
     /// # Errors
     /// The client has gone, or makes no progress.
-    pub fn wait_room(&mut self) -> Result<(), Gone> {
+    pub fn wait_room(&mut self) -> Result<Room, Gone> {
         let stall_ns = nanos(self.engine.options.stall_timeout);
         let mut give_up_ns = self.engine.clock.now_ns() + stall_ns;
         self.flush()?;
         while !self.has_room() {
             self.engine.watch(self.conn, Watch::Both).map_err(Gone::Broken)?;
-            // A signal stays pending in Python until the application's thread runs again.
             self.engine.turn().map_err(Gone::Broken)?;
+            if self.engine.take_signal() {
+                self.engine.signalled_inside = true;
+                return Ok(Room::Signal);
+            }
             let before = self.conn.outbox.in_memory() as u64 + self.conn.outbox.spilled();
             if self.engine.table.catch_up(self.conn) || self.conn.ended {
                 self.flush()?;
@@ -213,7 +227,7 @@ impl<'e, A: App> Exchange<'e, A> {
                 return Err(Gone::Stalled);
             }
         }
-        Ok(())
+        Ok(Room::Free)
     }
 
     /// Ends the response's body.

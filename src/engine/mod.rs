@@ -34,7 +34,7 @@ use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 
 pub use conn::Conn;
-pub use exchange::{Exchange, Gone};
+pub use exchange::{Exchange, Gone, Room};
 pub use reactor::Engine;
 pub use refusal::Refusal;
 

@@ -52,6 +52,8 @@ pub struct Engine<A: App> {
     pub(super) reception: Reception,
     signals: Option<OwnedFd>,
     signalled: bool,
+    /// A signal came in during a request; its Python handler may have run there.
+    pub(super) signalled_inside: bool,
     events: Vec<Readiness>,
     pub(super) spare: Vec<Box<Conn<A>>>,
     inboxes: Vec<Vec<u8>>,
@@ -87,6 +89,7 @@ impl<A: App> Engine<A> {
             reception: Reception::new(listeners),
             signals,
             signalled: false,
+            signalled_inside: false,
             events: Vec::new(),
             spare: Vec::new(),
             inboxes: Vec::new(),
@@ -108,11 +111,11 @@ impl<A: App> Engine<A> {
         &self.options
     }
 
-    /// Waits for events and does the I/O they ask for. Returns whether a signal came in.
+    /// Waits for events and does the I/O they ask for.
     ///
     /// # Errors
     /// Only when the poller itself fails.
-    pub fn turn(&mut self) -> io::Result<bool> {
+    pub(super) fn turn(&mut self) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let waited = self.poller.wait(Some(self.wait_for()), &mut events);
@@ -125,7 +128,12 @@ impl<A: App> Engine<A> {
         waited?;
         self.expire();
         self.end_pause()?;
-        Ok(std::mem::take(&mut self.signalled))
+        Ok(())
+    }
+
+    /// Whether a signal came in since the last question.
+    pub(super) fn take_signal(&mut self) -> bool {
+        std::mem::take(&mut self.signalled)
     }
 
     /// Puts a connection down until something happens to it.
@@ -149,7 +157,7 @@ impl<A: App> Engine<A> {
         let at_ns = self.clock.now_ns() + patience.as_nanos() as u64;
         self.deadlines.arm(&mut conn.deadline, conn.token, at_ns);
         if conn.filled == 0 && conn.phase == Phase::Head && !conn.inbox.is_empty() {
-            self.inboxes.push(std::mem::take(&mut conn.inbox));
+            self.keep_inbox(std::mem::take(&mut conn.inbox));
         }
         self.table.settle(conn);
     }

@@ -48,7 +48,9 @@ pub fn serve<A: App>(engine: &mut Engine<A>, app: &mut A) -> io::Result<()> {
         if engine.is_drained() {
             return Ok(());
         }
-        let signalled = engine.turn()?;
+        engine.turn()?;
+        let inside = std::mem::take(&mut engine.signalled_inside);
+        let signalled = engine.take_signal() || inside;
         if signalled || engine.clock.now_ns() >= next_tick_ns {
             next_tick_ns = engine.clock.now_ns() + engine.options.tick.as_nanos() as u64;
             match app.woken() {

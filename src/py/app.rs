@@ -15,7 +15,7 @@ use super::notices::gone_notice;
 use super::respond::{self, Outcome};
 use super::session::Session;
 use super::start_response::{Announced, StartResponse};
-use crate::engine::{App, Exchange, Gone, Refusal, Stage, Verdict, Wake};
+use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 
@@ -361,18 +361,20 @@ pub(super) fn deliver(
     announced: &Announced,
     data: Bound<'_, PyBytes>,
     now: bool,
-) -> Result<(), Gone> {
+) -> Result<(), Failure> {
     if !exchange.encoder().head_sent() {
         exchange.start(&announced.status, &announced.fields, announced.keep_alive);
     }
     exchange.push(PyBackedBytes::from(data));
     if now {
-        exchange.flush()?;
+        exchange.flush().map_err(Failure::Gone)?;
     }
-    if exchange.has_room() {
-        return Ok(());
+    while !exchange.has_room() {
+        if py.detach(|| exchange.wait_room()).map_err(Failure::Gone)? == Room::Signal {
+            py.check_signals()?;
+        }
     }
-    py.detach(|| exchange.wait_room())
+    Ok(())
 }
 
 /// Method and target for messages.

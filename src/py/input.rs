@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
@@ -46,6 +47,8 @@ enum Shortage {
     Ended,
     Broken(io::Error),
     Bad(ParseError),
+    /// A signal came in: let its handler run, then ask again.
+    Signal,
 }
 
 impl Input {
@@ -94,12 +97,16 @@ impl Input {
             return Ok(true);
         }
         let Some(rest) = &mut self.rest else { return Ok(false) };
-        let pending = &mut self.pending;
-        py.detach(|| rest.receive(pending)).map_err(|shortage| match shortage {
-            Shortage::Ended => errors::no_more_data(py),
-            Shortage::Broken(error) => error.into(),
-            Shortage::Bad(error) => errors::parse_error(py, &error),
-        })
+        loop {
+            let pending = &mut self.pending;
+            match py.detach(|| rest.receive(pending)) {
+                Ok(more) => return Ok(more),
+                Err(Shortage::Signal) => py.check_signals()?,
+                Err(Shortage::Ended) => return Err(errors::no_more_data(py)),
+                Err(Shortage::Broken(error)) => return Err(error.into()),
+                Err(Shortage::Bad(error)) => return Err(errors::parse_error(py, &error)),
+            }
+        }
     }
 
     /// Takes up to `size` bytes (all when `None`).
@@ -235,20 +242,23 @@ impl Rest {
                     give_up_ns = monotonic_ns() + self.patience.as_nanos() as u64;
                 }
                 Transfer::Blocked if monotonic_ns() >= give_up_ns => return Err(Shortage::Ended),
-                Transfer::Blocked => self.wait(),
+                Transfer::Blocked => self.wait()?,
             }
         }
     }
 
     /// Waits for bytes, a second at most: a slow client is no reason for the arbiter to think
     /// that the worker hangs.
-    fn wait(&self) {
+    fn wait(&self) -> Result<(), Shortage> {
         if let Some(slot) = self.pulse {
             slot.beat(monotonic_ns());
         }
         let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        // EINTR is as good as an event: the caller looks again.
-        let _ = poll(&mut fds, PollTimeout::from(1000u16));
+        match poll(&mut fds, PollTimeout::from(1000u16)) {
+            Ok(_) => Ok(()),
+            Err(Errno::EINTR) => Err(Shortage::Signal),
+            Err(errno) => Err(Shortage::Broken(errno.into())),
+        }
     }
 }
 

@@ -72,7 +72,7 @@ fn push<'py>(
     let data = item.cast_into::<PyBytes>().map_err(|error| not_bytes(&error.into_inner()))?;
     let this = start_response.borrow();
     let announced = announced_of(&this)?;
-    deliver(py, exchange, announced, data, now).map_err(Failure::Gone)
+    deliver(py, exchange, announced, data, now)
 }
 
 fn announced_of(start_response: &StartResponse) -> Result<&Announced, Failure> {

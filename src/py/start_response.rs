@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use super::app::deliver;
+use super::app::{Failure, deliver};
 use super::errors;
 use super::ffi::Port;
 use crate::http::{ResponseFields, parse_status};
@@ -108,7 +108,11 @@ impl StartResponse {
         let this = slf.borrow();
         let announced = this.announced().ok_or_else(over)?;
         let sent = this.port.reach(|exchange| deliver(py, exchange, announced, data.clone(), true));
-        sent.ok_or_else(over)?.map_err(|gone| errors::gone(&gone))
+        sent.ok_or_else(over)?.map_err(|failure| match failure {
+            Failure::Raised(error) => error,
+            Failure::Gone(gone) => errors::gone(&gone),
+            Failure::Unfit(_) | Failure::Taken => over(),
+        })
     }
 }
 

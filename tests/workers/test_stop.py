@@ -81,6 +81,19 @@ def test_quit_does_not_wait(spawn: Spawn) -> None:
             assert b"through" not in wire.read_to_close()
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_signals_reach_an_app_that_waits_for_a_reader(spawn: Spawn, number: signal.Signals) -> None:
+    """The response is past every buffer, its reader reads nothing, and the stop is not delayed by
+    more than `graceful_timeout`."""
+    server = spawn("endless:app", settings={"graceful_timeout": 2})
+    with Wire(server.address) as wire:
+        wire.send(get("/"))
+        server.wait_log("nobody reads")
+        server.send_signal(number)
+        assert server.wait_exit() == 0
+    assert ("was asked to leave" in server.log()) == (number == signal.SIGQUIT)
+
+
 def test_hup_under_load_loses_nothing(spawn: Spawn) -> None:
     server = spawn("kitchen:app", settings={"workers": 2})
     reloaded = threading.Event()

@@ -1,0 +1,68 @@
+"""System calls of a kept-alive request, counted by strace: one read, one write, and a share of the
+wait for many clients."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.server import Spawn
+from harness.wait import until
+from harness.wire import Wire, get
+
+CLIENTS = 32
+ROUNDS = 25
+AT_MOST = 2.3
+
+
+def traced(process: subprocess.Popen[bytes], pid: int) -> bool:
+    if process.poll() is not None:
+        stderr = process.stderr.read().decode() if process.stderr else ""
+        pytest.skip(f"strace can not trace here: {stderr.strip()}")
+    status = Path(f"/proc/{pid}/status").read_text()
+    return re.search(r"^TracerPid:\s+[1-9]", status, re.MULTILINE) is not None
+
+
+@pytest.mark.ours("sync_keepalive")
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+def test_two_calls_and_a_share(spawn: Spawn, tmp_path: Path) -> None:
+    server = spawn("kitchen:app", settings={"sync_keepalive": True})
+    (worker,) = server.workers()
+    counts = tmp_path / "counts"
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(server.address)) for _ in range(CLIENTS)]
+
+        def serve_all() -> None:
+            # All requests are there before the worker looks.
+            os.kill(worker, signal.SIGSTOP)
+            for wire in wires:
+                wire.send(get("/hello"))
+            os.kill(worker, signal.SIGCONT)
+            for wire in wires:
+                assert wire.response().body == b"Hello, World!"
+
+        serve_all()
+        strace = subprocess.Popen(
+            ["strace", "-c", "-o", str(counts), "-p", str(worker)], stderr=subprocess.PIPE
+        )
+        try:
+            until(lambda: traced(strace, worker), "strace to attach")
+            for _ in range(ROUNDS):
+                serve_all()
+        finally:
+            strace.send_signal(signal.SIGINT)
+            strace.communicate(timeout=30)
+    # % time, seconds, microseconds per call, calls, errors (or nothing), name.
+    rows = re.findall(
+        r"^ *[\d.]+ +[\d.]+ +\d+ +(\d+) (?!.* total$)", counts.read_text(), re.MULTILINE
+    )
+    calls = sum(map(int, rows))
+    assert calls >= 2 * CLIENTS * ROUNDS
+    assert calls / (CLIENTS * ROUNDS) <= AT_MOST, counts.read_text()
