@@ -43,7 +43,7 @@ pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<
         callable: worker.getattr("wsgi")?.unbind(),
         worker: worker.clone().unbind(),
         environ: Environ::new(py, &base, servers, &script_name, port.clone())?,
-        hooks: hooks(py, &cfg, &log)?,
+        hooks: hooks(&cfg, &log)?,
         access: Access::new(py, &format),
         port,
         file_wrapper: package.getattr("FileWrapper")?.unbind(),
@@ -89,7 +89,7 @@ fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<(Vec<Listener>, Vec<ServerNa
 }
 
 /// The hooks that are not the settings' defaults. The default `pre_request` writes a debug line.
-fn hooks(py: Python<'_>, cfg: &Bound<'_, PyAny>, log: &Bound<'_, PyAny>) -> PyResult<Hooks> {
+fn hooks(cfg: &Bound<'_, PyAny>, log: &Bound<'_, PyAny>) -> PyResult<Hooks> {
     let own = |name: &str| -> PyResult<Option<Py<PyAny>>> {
         let setting = cfg.getattr("settings")?.get_item(name)?;
         let hook = setting.call_method0("get")?;
@@ -107,7 +107,6 @@ fn hooks(py: Python<'_>, cfg: &Bound<'_, PyAny>, log: &Bound<'_, PyAny>) -> PyRe
             hooks.pre_request = Some(setting.call_method0("get")?.unbind());
         }
     }
-    let _ = py;
     Ok(hooks)
 }
 
