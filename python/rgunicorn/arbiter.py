@@ -17,6 +17,7 @@ from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.reload import reconfigure, rewrite_pidfile
 from rgunicorn.supervisor import Supervisor
+from rgunicorn.workers import workertmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,9 +82,11 @@ class Arbiter(Supervisor):
         """Takes over the configuration of `app`.
 
         Raises:
-            RuntimeError: a class can not be loaded, an address or `raw_env` is malformed.
+            RuntimeError: a class can not be loaded, an address or `raw_env` is malformed,
+                `worker_tmp_dir` can not be used.
         """
         env, address = app.cfg.env, app.cfg.address
+        workertmp.prepare(app.cfg)
         self.app = app
         self.cfg = app.cfg
         self._setup_log()

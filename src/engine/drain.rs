@@ -77,7 +77,7 @@ impl<A: App> Engine<A> {
     pub(super) fn end_sweep(&mut self) {
         self.drain.sweeping = false;
         self.drain.swept = true;
-        self.stop_listening();
+        self.close_listeners();
     }
 
     /// Whether nothing is left to do, or no time to do it.

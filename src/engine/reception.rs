@@ -168,6 +168,11 @@ impl<A: App> Engine<A> {
         self.pause_listening(0);
     }
 
+    /// Closes the listeners: whoever comes now shall go elsewhere.
+    pub(super) fn close_listeners(&mut self) {
+        self.reception = Reception::new(Vec::new());
+    }
+
     fn may_listen(&self) -> bool {
         !self.drain.is_on() && self.table.len() < self.options.max_connections
     }

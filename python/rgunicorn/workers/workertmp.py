@@ -29,8 +29,7 @@ class WorkerTmp:
         cfg: setting `worker_tmp_dir`: with a directory the memory is a file there.
 
     Raises:
-        RuntimeError: the directory is missing, or all 4096 places are taken.
-        OSError: the memory can not be had.
+        RuntimeError: the directory can't be used, or all 4096 places are taken.
     """
 
     # Number and age of the worker about to be made. `Worker.__init__` has Gunicorn's signature,
@@ -75,9 +74,22 @@ class WorkerTmp:
         self._closed = True
 
 
+def prepare(cfg: Config) -> None:
+    """Makes the memory now, in the master, so that a directory that can't be used is an error of
+    the start, or of the reload, and not of the first fork.
+
+    Raises:
+        RuntimeError: the directory is missing, or nothing can be made in it.
+    """
+    _board(cfg.worker_tmp_dir)
+
+
 def _board(directory: str | None) -> Scoreboard:
     if directory not in _boards:
         if directory and not os.path.isdir(directory):
             raise RuntimeError(f"{directory} doesn't exist. Can't create workertmp.")
-        _boards[directory] = Scoreboard(directory or None)
+        try:
+            _boards[directory] = Scoreboard(directory or None)
+        except OSError as exc:
+            raise RuntimeError(f"Can't create the heartbeat file in {directory!r}: {exc}") from exc
     return _boards[directory]
