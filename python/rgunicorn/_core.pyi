@@ -65,6 +65,12 @@ class Slot:
 
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
+def refusal(name: str, text: str) -> tuple[int, str, str] | None:
+    """Status, reason and page text for an exception class `name` that says `text`.
+
+    None when it is not the client's mistake.
+    """
+
 def serve_sync(worker: Any) -> None:
     """Serves with one thread until `worker` is told to stop.
 

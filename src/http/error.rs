@@ -109,28 +109,12 @@ impl ParseError {
 
     /// Status code of the answer.
     pub fn status(&self) -> u16 {
-        match self {
-            Self::LimitRequestLine { .. } => 414,
-            Self::LimitRequestHeaders(_) => 431,
-            Self::ExpectationFailed(_) => 417,
-            Self::ForbiddenProxyRequest(_) => 403,
-            Self::UnsupportedTransferCoding(_) => 501,
-            Self::ConfigurationProblem(_) => 500,
-            _ => 400,
-        }
+        self.answer().status
     }
 
     /// Reason phrase of the answer. Gunicorn says `Bad Request` for its 500 and 501 as well.
     pub fn reason(&self) -> &'static str {
-        match self.status() {
-            403 => "Forbidden",
-            414 => "URI Too Long",
-            417 => "Expectation Failed",
-            431 => "Request Header Fields Too Large",
-            500 => "Internal Server Error",
-            501 => "Not Implemented",
-            _ => "Bad Request",
-        }
+        self.answer().reason()
     }
 
     /// Name of the exception class in `gunicorn.http.errors`.
@@ -159,21 +143,76 @@ impl ParseError {
 
     /// The message on the error page, before HTML escaping.
     pub fn page_message(&self) -> String {
-        match self {
-            Self::InvalidRequestLine(_) => format!("Invalid Request Line '{self}'"),
-            Self::InvalidRequestMethod(_) => format!("Invalid Method '{self}'"),
-            Self::InvalidHttpVersion(_) => format!("Invalid HTTP Version '{self}'"),
-            Self::LimitRequestHeaders(_) => format!("Error parsing headers: '{self}'"),
-            Self::InvalidProxyLine(_) | Self::InvalidProxyHeader(_) => format!("'{self}'"),
-            Self::ForbiddenProxyRequest(_) => "Request forbidden".to_owned(),
-            _ => self.to_string(),
-        }
+        self.answer().page(&self.to_string())
     }
 
     /// Whether Gunicorn writes an access line for this error of a head: it does when the request
     /// was parsed far enough to be an object. Errors of a body always leave one.
     pub fn has_request(&self) -> bool {
         matches!(self, Self::InvalidHeader { request: true, .. })
+    }
+
+    fn answer(&self) -> Answer {
+        Answer::to(self.name()).unwrap_or(BAD)
+    }
+}
+
+/// How a client is told what was wrong with its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// Text of the page around the exception's own.
+    page: &'static str,
+}
+
+const BAD: Answer = Answer { status: 400, page: "{}" };
+
+impl Answer {
+    /// The answer to the exception class `name` of `gunicorn.http.errors` (or `SSLError`); `None`
+    /// when such an exception is not the client's mistake.
+    pub fn to(name: &str) -> Option<Self> {
+        let (status, page) = match name {
+            "InvalidRequestLine" => (400, "Invalid Request Line '{}'"),
+            "InvalidRequestMethod" => (400, "Invalid Method '{}'"),
+            "InvalidHTTPVersion" => (400, "Invalid HTTP Version '{}'"),
+            "InvalidProxyLine" | "InvalidProxyHeader" => (400, "'{}'"),
+            "InvalidHeader"
+            | "InvalidHeaderName"
+            | "ObsoleteFolding"
+            | "InvalidSchemeHeaders"
+            | "InvalidChunkSize"
+            | "ChunkMissingTerminator"
+            | "InvalidChunkExtension"
+            | "InvalidH2CPreface" => return Some(BAD),
+            "ForbiddenProxyRequest" => (403, "Request forbidden"),
+            "SSLError" => (403, "'{}'"),
+            "LimitRequestLine" => (414, "{}"),
+            "ExpectationFailed" => (417, "{}"),
+            "LimitRequestHeaders" => (431, "Error parsing headers: '{}'"),
+            "ConfigurationProblem" => (500, "{}"),
+            "UnsupportedTransferCoding" => (501, "{}"),
+            _ => return None,
+        };
+        Some(Self { status, page })
+    }
+
+    /// Reason phrase.
+    pub fn reason(self) -> &'static str {
+        match self.status {
+            403 => "Forbidden",
+            414 => "URI Too Long",
+            417 => "Expectation Failed",
+            431 => "Request Header Fields Too Large",
+            500 => "Internal Server Error",
+            501 => "Not Implemented",
+            _ => "Bad Request",
+        }
+    }
+
+    /// The message on the error page for an exception that says `text`, before HTML escaping.
+    pub fn page(self, text: &str) -> String {
+        self.page.replacen("{}", text, 1)
     }
 }
 

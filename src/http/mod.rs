@@ -33,7 +33,7 @@ mod token;
 
 pub use body::{BodyDecoder, BodyEvent};
 pub use encoder::{CONTINUE, Encoder, Facts, Finish, early_hints};
-pub use error::{BadVersion, ParseError, error_page};
+pub use error::{Answer, BadVersion, ParseError, error_page};
 pub use head::{Field, Framing, Head, HeadReader};
 pub use limits::Limits;
 pub use path::{split_script_name, unquote};

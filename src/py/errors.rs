@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyOSError, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::engine::Gone;
-use crate::http::{ParseError, ResponseError};
+use crate::http::{Answer, ParseError, ResponseError};
 
 const MODULE: &str = "rgunicorn.http.errors";
 
@@ -20,6 +20,13 @@ pub(super) fn parse_error(py: Python<'_>, error: &ParseError) -> PyErr {
 pub(super) fn no_more_data(py: Python<'_>) -> PyErr {
     let made = py.import(MODULE).and_then(|module| module.call_method1("NoMoreData", (b"",)));
     made.map_or_else(|failure| failure, PyErr::from_value)
+}
+
+/// Status, reason and page text for an exception class `name` that says `text`; None when it is
+/// not the client's mistake. For worker classes with a loop of their own.
+#[pyfunction]
+pub(super) fn refusal(name: &str, text: &str) -> Option<(u16, &'static str, String)> {
+    Answer::to(name).map(|answer| (answer.status, answer.reason(), answer.page(text)))
 }
 
 /// A response head that must not be sent. A bad status is a `ValueError`, as in Gunicorn.

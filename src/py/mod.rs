@@ -27,6 +27,8 @@ mod _core {
     #[pymodule_export]
     use super::arbiter::{Fleet, Inbox, reap};
     #[pymodule_export]
+    use super::errors::refusal;
+    #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
