@@ -46,11 +46,13 @@ pub struct Exchange<'e, A: App> {
     engine: &'e mut Engine<A>,
     conn: &'e mut Conn<A>,
     encoder: Encoder,
+    broken: bool,
+    last: bool,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
     pub(super) fn new(engine: &'e mut Engine<A>, conn: &'e mut Conn<A>) -> Self {
-        Self { engine, conn, encoder: Encoder::default() }
+        Self { engine, conn, encoder: Encoder::default(), broken: false, last: false }
     }
 
     /// The connection, with the request's head.
@@ -108,6 +110,12 @@ impl<'e, A: App> Exchange<'e, A> {
         self.conn.body = Some(decoder);
         // Whatever the socket holds belongs to this body.
         self.conn.readable = true;
+    }
+
+    /// Makes this the last request of the connection, whatever the response says.
+    pub fn close_after(&mut self) {
+        self.conn.head.keep_alive = false;
+        self.last = true;
     }
 
     /// Whether the connection may serve another request after this one.
@@ -191,7 +199,14 @@ impl<'e, A: App> Exchange<'e, A> {
     pub fn flush(&mut self) -> Result<(), Gone> {
         let Some(fd) = self.conn.socket.as_ref() else { return Ok(()) };
         let fd = std::os::fd::AsFd::as_fd(fd);
-        self.conn.outbox.flush(fd).map(drop).map_err(Gone::Broken)
+        let flushed = self.conn.outbox.flush(fd);
+        self.broken |= flushed.is_err();
+        flushed.map(drop).map_err(Gone::Broken)
+    }
+
+    /// Whether sending has failed: what the application raised since may be just that.
+    pub fn is_broken(&self) -> bool {
+        self.broken
     }
 
     /// Whether the application may produce more before [`Exchange::wait_room`].
@@ -232,7 +247,9 @@ impl<'e, A: App> Exchange<'e, A> {
 
     /// Ends the response's body.
     pub fn end(&mut self) -> crate::http::Finish {
-        self.encoder.finish(self.conn.outbox.tail())
+        let mut finish = self.encoder.finish(self.conn.outbox.tail());
+        finish.keep_alive &= !self.last;
+        finish
     }
 
     /// Puts the page for `refusal` in the outbox.

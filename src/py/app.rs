@@ -11,7 +11,7 @@ use super::environ::{Environ, Unfit};
 use super::ffi::Port;
 use super::hooks::{Hooks, Views};
 use super::input::Input;
-use super::notices::gone_notice;
+use super::notices::{departure, gone_notice};
 use super::respond::{self, Outcome};
 use super::session::Session;
 use super::start_response::{Announced, StartResponse};
@@ -170,7 +170,8 @@ impl PyApp {
             Err(error) => return Err((error.into(), None)),
         };
         let served = self.call_app(py, exchange, &environ, &start_response);
-        let announced = start_response.borrow_mut().retire();
+        // Another thread of the application may be inside: then it stays as it is.
+        let announced = start_response.try_borrow_mut().ok().and_then(|mut this| this.retire());
         match served {
             Ok(iterable) => Ok(Outcome { iterable, announced }),
             Err(failure) => Err((failure, announced)),
@@ -209,11 +210,19 @@ impl PyApp {
                 }
             }
         });
-        if let Some(decoder) = input.and_then(|input| input.borrow_mut().give_back()) {
-            exchange.return_body(decoder);
+        if let Some(input) = &input {
+            match input.try_borrow_mut() {
+                Ok(mut input) => {
+                    if let Some(decoder) = input.give_back() {
+                        exchange.return_body(decoder);
+                    }
+                }
+                // A thread of the application still reads: the connection can't be used again.
+                Err(_) => exchange.close_after(),
+            }
         }
         let taken = exchange.conn().session.handle.as_ref();
-        if taken.is_some_and(|handle| handle.borrow(py).is_taken()) {
+        if taken.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken())) {
             return Err(Failure::Taken);
         }
         sent
@@ -290,6 +299,10 @@ impl PyApp {
             Failure::Raised(error) => {
                 if respond::is_stop(py, &error) {
                     // A WebSocket handler that is done says so with StopIteration.
+                    return Verdict::Drop;
+                }
+                if let Some(notice) = departure(py, &error, exchange) {
+                    self.notice(&notice);
                     return Verdict::Drop;
                 }
                 let verdict = exchange.fail();

@@ -22,6 +22,13 @@ pub(super) fn no_more_data(py: Python<'_>) -> PyErr {
     made.map_or_else(|failure| failure, PyErr::from_value)
 }
 
+/// Whether `error` is what [`no_more_data`] makes.
+pub(super) fn is_no_more_data(py: Python<'_>, error: &PyErr) -> bool {
+    // Asked for failed requests only.
+    let class = py.import(MODULE).and_then(|module| module.getattr("NoMoreData"));
+    class.is_ok_and(|class| error.matches(py, class).unwrap_or(false))
+}
+
 /// Status, reason and page text for an exception class `name` that says `text`; None when it is
 /// not the client's mistake. For worker classes with a loop of their own.
 #[pyfunction]

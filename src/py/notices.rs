@@ -1,8 +1,10 @@
 //! What the engine and the application's failures have to say, in Python's error log.
 
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use super::app::PyApp;
+use super::errors;
 use crate::engine::{Exchange, Gone};
 use crate::log::notice::{Level, Notice, Phase};
 
@@ -50,5 +52,27 @@ pub(super) fn gone_notice(gone: &Gone, exchange: &mut Exchange<'_, PyApp>) -> No
         Gone::Stalled => {
             Notice::ClientTimeout { ip: exchange.conn().addr.ip_text(), phase: Phase::Response }
         }
+    }
+}
+
+/// What to say when the application let through that its client has left: what `write` raised,
+/// or NoMoreData from `wsgi.input`. `None` for errors of its own, also those of other sockets.
+pub(super) fn departure(
+    py: Python<'_>,
+    error: &PyErr,
+    exchange: &Exchange<'_, PyApp>,
+) -> Option<Notice> {
+    if errors::is_no_more_data(py, error) {
+        return Some(Notice::PrematureDisconnect { error: error.value(py).to_string() });
+    }
+    if !exchange.is_broken() || !error.is_instance_of::<PyOSError>(py) {
+        return None;
+    }
+    let errno = error.value(py).getattr("errno").and_then(|errno| errno.extract::<i32>());
+    match errno {
+        Ok(libc::EPIPE) => Some(Notice::BrokenPipe),
+        Ok(libc::ECONNRESET) => Some(Notice::ConnectionReset),
+        Ok(libc::ENOTCONN) => Some(Notice::NotConnected),
+        _ => None,
     }
 }

@@ -55,7 +55,7 @@ pub(super) fn send<'py>(
     }
     // No piece at all: the head alone.
     if !exchange.encoder().head_sent() {
-        let this = start_response.borrow();
+        let this = start_response.try_borrow().map_err(PyErr::from)?;
         let announced = announced_of(&this)?;
         exchange.start(&announced.status, &announced.fields, announced.keep_alive);
     }
@@ -70,7 +70,7 @@ fn push<'py>(
     now: bool,
 ) -> Result<(), Failure> {
     let data = item.cast_into::<PyBytes>().map_err(|error| not_bytes(&error.into_inner()))?;
-    let this = start_response.borrow();
+    let this = start_response.try_borrow().map_err(PyErr::from)?;
     let announced = announced_of(&this)?;
     deliver(py, exchange, announced, data, now)
 }
@@ -93,7 +93,7 @@ fn send_file<'py>(
     if !app.sendfile || !iterable.is_instance(app.file_wrapper.bind(py))? {
         return Ok(false);
     }
-    let this = start_response.borrow();
+    let this = start_response.try_borrow().map_err(PyErr::from)?;
     let announced = announced_of(&this)?;
     let Some((file, offset, available)) = open_range(py, iterable)? else { return Ok(false) };
     let len = announced.fields.content_length().unwrap_or(available);

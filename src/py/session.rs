@@ -107,7 +107,7 @@ impl Handle {
             ));
         }
         let (port, token) = {
-            let handle = slf.borrow();
+            let handle = slf.try_borrow()?;
             (handle.port.clone(), handle.token)
         };
         let sent = port.reach(|exchange| {

@@ -85,7 +85,8 @@ impl StartResponse {
         headers: &Bound<'py, PyAny>,
         exc_info: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let mut this = slf.borrow_mut();
+        // A header iterable may call back.
+        let mut this = slf.try_borrow_mut()?;
         if let Some(exc_info) = exc_info.filter(|info| info.is_truthy().unwrap_or(true)) {
             let head_sent = this.port.reach(|exchange| exchange.encoder().head_sent());
             if head_sent == Some(true) {
@@ -105,7 +106,7 @@ impl StartResponse {
     fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         let data = data.cast::<PyBytes>().map_err(|_| not_bytes(data))?;
-        let this = slf.borrow();
+        let this = slf.try_borrow()?;
         let announced = this.announced().ok_or_else(over)?;
         let sent = this.port.reach(|exchange| deliver(py, exchange, announced, data.clone(), true));
         sent.ok_or_else(over)?.map_err(|failure| match failure {

@@ -26,3 +26,26 @@ class CountingWorker(SyncWorker):
 
     def handle_request(self, *args):
         return super().handle_request(*args)
+
+
+def another_socket_breaks(environ, start_response):
+    """An error of the application's own, of a kind the client's connection could have had."""
+    raise ConnectionResetError(104, "the database is gone")
+
+
+def reads_all(environ, start_response):
+    """Does not expect that a body ends early."""
+    environ["wsgi.input"].read()
+    start_response("200 OK", [("Content-Length", "0")])
+    return []
+
+
+def calls_back(environ, start_response):
+    """Its headers call start_response while they are read."""
+
+    def headers():
+        start_response("200 OK", [])
+        yield ("X-Some", "header")
+
+    start_response("200 OK", headers())
+    return [b"never"]

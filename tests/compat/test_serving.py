@@ -89,3 +89,29 @@ def test_the_package_says_its_own_version(spawn: Spawn) -> None:
     name, version, software = json.loads(ask(server.address, get("/")).body)
     assert name == "rgunicorn"
     assert software == f"gunicorn/27.0.1 rgunicorn/{version}"
+
+
+@pytest.mark.gunicorn_bug("closes without an answer, as if the client's connection had broken")
+def test_an_os_error_of_the_application_is_its_own(spawn: Spawn) -> None:
+    server = spawn("compat:another_socket_breaks")
+    assert ask(server.address, get("/")).status == 500
+    assert "Error handling request GET /" in server.wait_log("the database is gone")
+
+
+@pytest.mark.ours("bodies are read before the application starts, up to 16 MiB")
+def test_a_client_that_leaves_inside_a_large_body_is_no_error(spawn: Spawn) -> None:
+    server = spawn("compat:reads_all", settings={"loglevel": "debug"})
+    with Wire(server.address) as wire:
+        raw = get("/", f"Content-Length: {LARGE}", method="POST")
+        wire.send(raw + bytes(17 << 20)).half_close()
+        assert wire.read_to_close() == b""
+    log = server.wait_log("Ignored premature client disconnection.")
+    assert "Error handling request" not in log
+
+
+def test_headers_that_call_back_harm_nobody(spawn: Spawn) -> None:
+    server = spawn("compat:calls_back")
+    workers = server.workers()
+    assert ask(server.address, get("/")).status == 500
+    assert ask(server.address, get("/")).status == 500
+    assert server.workers() == workers
