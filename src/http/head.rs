@@ -204,10 +204,10 @@ impl HeadReader {
         head: &mut Head,
     ) -> Result<Option<usize>, ParseError> {
         // Most heads come whole. One that does not is tried again when its end was found.
-        if self.searched == section
-            && let Some(end) = read_plain_head(buf, section, trusted, policy, head)?
-        {
-            return Ok(Some(end));
+        if self.searched == section {
+            if let Some(end) = read_plain_head(buf, section, trusted, policy, head)? {
+                return Ok(Some(end));
+            }
         }
         let Some(end) = self.find_section_end(buf, section, policy.limits.section)? else {
             return Ok(None);

@@ -117,9 +117,8 @@ impl<'a> Judge<'a> {
             17 if is(b"transfer-encoding") => self.has_framing = true,
             _ => {}
         }
-        if self.scheme_lengths >> (name.len() % 64) & 1 == 1
-            && let Some(policy) = self.believed
-        {
+        let may_say_scheme = self.scheme_lengths >> (name.len() % 64) & 1 == 1;
+        if let Some(policy) = self.believed.filter(|_| may_say_scheme) {
             self.take_scheme(policy, name, field.value.of(buf))?;
         }
         if !has_underscore(name) {
