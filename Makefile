@@ -7,9 +7,15 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
+# Interpreters without and with the GIL; built from Debian's source when not given.
+FREETHREADED ?=
+GIL ?=
 
 VENV := $(CURDIR)/.venv
 GUNICORN := $(CURDIR)/.venv-gunicorn
+WITHOUT_GIL := $(CURDIR)/.venv-without-gil
+WITH_GIL := $(CURDIR)/.venv-with-gil
+INTERPRETER := benches/freethreaded/interpreter.sh
 PIP := -m pip --disable-pip-version-check -q install
 PYTHON_SOURCES := python tests examples benches
 
@@ -21,12 +27,14 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test test-rust test-python lint bench fmt docs check check-libpython tools clean
+.PHONY: help serve test test-rust test-python test-freethreaded lint bench bench-freethreaded fmt docs check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
 	@echo "make bench   Rust benchmarks, then the load benchmark (ARGS=... for run.py)"
+	@echo "make test-freethreaded   test suites on CPython without the GIL (FREETHREADED=/path/to/python3.14t)"
+	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"
 	@echo "make fmt     format everything"
 	@echo "make docs    write docs/settings.md from the declarations"
 	@echo "make clean   remove what the targets above made"
@@ -58,6 +66,14 @@ test-rust: $(VENV)/.tests check-libpython
 test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python $(VENV)/bin/python -m pytest $(ARGS)
 
+# By hand, not in CI: docs/design/free-threading.md.
+test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.installed
+	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python $(WITHOUT_GIL)/bin/python -m pytest \
+	  $(or $(ARGS),tests/wire tests/workers tests/dispatch tests/reload)
+
+bench-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(WITH_GIL)/.rgunicorn $(WITH_GIL)/.tests
+	$(PYTHON) benches/freethreaded/run.py --free $(WITHOUT_GIL)/bin/python --gil $(WITH_GIL)/bin/python $(ARGS)
+
 bench: $(VENV)/.rgunicorn
 	cargo bench --no-default-features
 	RGUNICORN_PYTHON=$(VENV)/bin/python $(VENV)/bin/python benches/load/run.py $(ARGS)
@@ -71,7 +87,7 @@ docs: $(VENV)/.rgunicorn
 	$(VENV)/bin/python -m rgunicorn.settings.page docs/settings.md
 
 clean:
-	rm -rf $(VENV) $(GUNICORN) target examples/django/data
+	rm -rf $(VENV) $(GUNICORN) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
 
 check:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.85 or newer, https://rustup.rs" >&2; exit 1; }
@@ -104,12 +120,19 @@ $(VENV)/.examples: tests/requirements-apps.txt | $(VENV)/bin/python
 	$(VENV)/bin/python $(PIP) -r $<
 	@touch $@
 
-$(VENV)/.tests: tests/requirements.txt tests/requirements-apps.txt | $(VENV)/bin/python
-	$(VENV)/bin/python $(PIP) -r $<
+# `set -e` does not look into a substitution in a command's arguments, but into one in an assignment.
+$(WITHOUT_GIL)/bin/python: | check
+	python="$(FREETHREADED)"; [ -n "$$python" ] || python=$$($(INTERPRETER)); "$$python" -m venv $(WITHOUT_GIL)
+
+$(WITH_GIL)/bin/python: | check
+	python="$(GIL)"; [ -n "$$python" ] || python=$$($(INTERPRETER) --gil); "$$python" -m venv $(WITH_GIL)
+
+%/.tests: tests/requirements.txt tests/requirements-apps.txt | %/bin/python
+	$*/bin/python $(PIP) -r $<
 	@touch $@
 
-$(VENV)/.rgunicorn: $(SOURCES) | $(VENV)/bin/python
-	$(VENV)/bin/python $(PIP) --force-reinstall --no-deps .
+%/.rgunicorn: $(SOURCES) | %/bin/python
+	$*/bin/python $(PIP) --force-reinstall --no-deps .
 	@touch $@
 
 # Beside rgunicorn, not in one environment with it: each server must find only itself.

@@ -1,17 +1,32 @@
-"""Fixtures every suite shares: the server under test, and its log when a test fails."""
+"""Fixtures every suite shares: the server under test, its modes, and its log when a test fails."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from harness.server import LIVE, Command, Spawn, parity_gunicorn, spawner, under_test
+from harness.mode import DEFAULT, MODES, Mode
+from harness.server import (
+    LIVE,
+    Command,
+    Kitchen,
+    Server,
+    Spawn,
+    parity_gunicorn,
+    spawner,
+    under_test,
+)
+from harness.validate import assert_no_complaints
 
 MARKERS = {
-    "gunicorn_bug(why)": "states what is right where Gunicorn 27.0.1 is wrong; not run on Gunicorn",
-    "ours(why)": "needs a setting or a promise Gunicorn does not have; not run on Gunicorn",
+    "gunicorn_bug(why, *where)": "states what is right where Gunicorn 27.0.1 is wrong; not run on "
+    "Gunicorn, or only not in the modes of `where` (`sync`, `gthread`, `tcp`, `unix`)",
+    "ours(why, *where)": "needs a setting or a promise Gunicorn does not have; not run on "
+    "Gunicorn, or only not in the modes of `where`",
+    "only(why, *where)": "has no meaning in other modes than those of `where`",
 }
 LOG_TAIL = 6_000
 
@@ -28,12 +43,23 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items[:] = [
+        item for item in items if all(mark_fits(item, mark) for mark in item.iter_markers("only"))
+    ]
     if not under_test().is_gunicorn:
         return
     for item in items:
         for name in ("gunicorn_bug", "ours"):
-            if mark := item.get_closest_marker(name):
-                item.add_marker(pytest.mark.skip(reason=f"{name}: {mark.args[0]}"))
+            for mark in item.iter_markers(name):
+                if mark_fits(item, mark):
+                    item.add_marker(pytest.mark.skip(reason=f"{name}: {mark.args[0]}"))
+
+
+def mark_fits(item: pytest.Item, mark: pytest.Mark) -> bool:
+    """Whether the mode a test runs in is among those that the mark is about."""
+    callspec = getattr(item, "callspec", None)
+    mode: Mode = callspec.params.get("mode", DEFAULT) if callspec else DEFAULT
+    return mode.fits(mark.args[1:])
 
 
 LOG_SEEN: dict[int, int] = {}
@@ -73,11 +99,53 @@ def spawn(tmp_path: Path, command: Command) -> Iterator[Spawn]:
         yield started
 
 
+@pytest.fixture(scope="module", params=MODES, ids=str)
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Every test that uses it, itself or through `kitchen`, runs in all modes."""
+    found: Mode = request.param
+    return found
+
+
 @pytest.fixture(scope="module")
 def module_spawn(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Iterator[Spawn]:
-    """Starts servers that all tests of a module share."""
+    """Starts servers that all tests of a module share, whatever their mode."""
     with spawner(tmp_path_factory.mktemp("server"), command) as started:
         yield started
+
+
+@pytest.fixture(scope="module")
+def mode_spawn(
+    tmp_path_factory: pytest.TempPathFactory, command: Command, mode: Mode
+) -> Iterator[Spawn]:
+    """Starts servers in `mode` that all tests of a module share."""
+    with spawner(tmp_path_factory.mktemp("server"), command, mode) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def big_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """300 003 bytes no compression and no repeated block could fake: what `/file` serves."""
+    path = tmp_path_factory.mktemp("files") / "big"
+    path.write_bytes(random.Random(7).randbytes(300_003))
+    return path
+
+
+@pytest.fixture(scope="module")
+def kitchen(mode_spawn: Spawn, big_file: Path) -> Iterator[Kitchen]:
+    """One server per module, mode and settings, with every little app of tests/apps behind it."""
+    servers: dict[str, Server] = {}
+
+    def started(env: dict[str, str] | None = None, **settings: object) -> Server:
+        key = repr((env, settings))
+        if key not in servers:
+            servers[key] = mode_spawn(
+                "kitchen:app", settings=settings, env={"FILE": str(big_file), **(env or {})}
+            )
+        return servers[key]
+
+    yield started
+    for server in servers.values():
+        assert_no_complaints(server.log())
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rgunicorn::engine::{App, Engine, Exchange, Options, Refusal, Stage, Verdict, Wake, sync};
+use rgunicorn::engine::{
+    App, Engine, Exchange, Options, Refusal, Room, Sources, Stage, Verdict, Wake, sync,
+};
 use rgunicorn::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode, ResponseFields};
 use rgunicorn::log::Notice;
-use rgunicorn::sys::clock::Clock;
 use rgunicorn::sys::listener::Listener;
 
 /// Answers with the request's body, or as the path says.
@@ -43,8 +44,12 @@ impl App for Fake {
             exchange.start(b"200 OK", &fields, true);
             for _ in 0..64 {
                 exchange.push(vec![b'x'; 1 << 20]);
-                if exchange.flush().is_err() || exchange.wait_room().is_err() {
-                    return Verdict::Drop;
+                loop {
+                    match exchange.wait_room() {
+                        Ok(Room::Free) => break,
+                        Ok(Room::NotYet) => {}
+                        Err(_) => return Verdict::Drop,
+                    }
                 }
             }
         } else {
@@ -67,7 +72,7 @@ impl App for Fake {
         if self.stop.load(Ordering::SeqCst) { Stage::Stopping } else { Stage::Serving }
     }
 
-    fn turn_over(&mut self, _: &Clock) {}
+    fn turn_over(&mut self) {}
 }
 
 struct Server {
@@ -87,8 +92,10 @@ impl Server {
         let mut app = Fake { stop: stop.clone(), calls: calls.clone() };
         let thread = thread::spawn(move || {
             let listener = Listener::from_owned(OwnedFd::from(listener), false).unwrap();
-            let mut engine = Engine::new(options, vec![listener], None, None).unwrap();
-            sync::serve(&mut engine, &mut app).unwrap();
+            let listeners = vec![(listener, b"here".to_vec())];
+            let sources = Sources { listeners, handoff: None, signals: None };
+            let (engine, crew) = Engine::new(options, sources, None).unwrap();
+            sync::serve(&Arc::new(crew), engine, &mut app).unwrap();
         });
         Self { addr, calls, stop, thread: Some(thread) }
     }
@@ -141,11 +148,17 @@ fn options() -> Options {
         server: b"test".to_vec(),
         keep_alive: true,
         idle_timeout: Duration::from_secs(60),
-        stall_timeout: Duration::from_secs(60),
+        header_timeout: Some(Duration::from_secs(60)),
+        body_timeout: Some(Duration::from_secs(60)),
+        write_timeout: Some(Duration::from_secs(60)),
         graceful_timeout: Duration::from_secs(60),
+        app_threads: 1,
+        watched: false,
+        inline_up_to: Duration::from_millis(1),
         max_connections: 1000,
         body_memory: 1000,
         body_limit: 1 << 30,
+        waiting_memory: 1 << 20,
         spool_dir: None,
         response_memory: 1 << 20,
         response_limit: 4 << 20,
@@ -217,7 +230,7 @@ fn stalled_clients_hold_nobody() {
 
 #[test]
 fn a_reader_that_stalls_while_the_app_streams_lets_the_loop_serve_reads() {
-    let server = Server::start(|options| options.stall_timeout = Duration::from_millis(300));
+    let server = Server::start(|options| options.write_timeout = Some(Duration::from_millis(300)));
     let mut stalled = server.connect();
     stalled.write_all(b"GET /big HTTP/1.1\r\n\r\n").unwrap();
     // The app slot is taken until the reader is given up; then it is our turn.
@@ -287,7 +300,8 @@ fn a_client_that_half_closes_after_its_request_is_answered() {
 #[test]
 fn stalls_end_with_408_and_idle_connections_without_a_word() {
     let server = Server::start(|options| {
-        options.stall_timeout = Duration::from_millis(100);
+        options.header_timeout = Some(Duration::from_millis(100));
+        options.body_timeout = Some(Duration::from_millis(100));
         options.idle_timeout = Duration::from_millis(100);
     });
     assert_eq!(server.ask(b""), "");

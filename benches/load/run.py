@@ -5,19 +5,31 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
 
-from loadbench import measure
+from loadbench.bench import Bench, Progress
 from loadbench.errors import BenchError, Unavailable
+from loadbench.gunicorns import (
+    RgunicornBuild,
+    RgunicornGthread,
+    RgunicornSync,
+    RgunicornSyncKeepalive,
+)
 from loadbench.install import require_tools
 from loadbench.paths import BENCH
-from loadbench.peers import Peer, all_peers
-from loadbench.report import Results, as_json, as_markdown
+from loadbench.peer import Peer
+from loadbench.peers import all_peers
+from loadbench.plan import Plan
+from loadbench.report import Results, document
 from loadbench.scenarios import SCENARIOS
+from loadbench.suites import AB, PARTS, SUITES, Suite, chosen
+from loadbench.syscalls import perf_counts
+from loadbench.tables import as_markdown
 
-_PARTS = ("timed", "syscalls", "boot", "memory")
+AB_LIKE = {one.name: one for one in (RgunicornGthread, RgunicornSync, RgunicornSyncKeepalive)}
 
 
 def main() -> int:
@@ -36,28 +48,43 @@ def main() -> int:
     return 1 if results.failures else 0
 
 
-def _run(args: argparse.Namespace, progress: measure.Progress) -> Results:
-    require_tools("wrk", "taskset", *(["strace"] if "syscalls" in args.parts else []))
+def _run(args: argparse.Namespace, progress: Progress) -> Results:
+    needs_strace = "syscalls" in args.parts and not perf_counts()
+    require_tools("wrk", "taskset", *(["strace"] if needs_strace else []))
     cores = sorted(os.sched_getaffinity(0))
     if not {args.server_core, args.client_core} <= set(cores):
         raise BenchError(f"needs two cores, this process may use {cores}; see --server-core")
-    peers, skipped = _prepare(args.servers, progress)
+    peers, skipped = _prepare(args, progress)
     # From here on the harness stays off the server's core; taskset moves the servers there.
     os.sched_setaffinity(0, {args.client_core})
     scenarios = [scenario for scenario in SCENARIOS if scenario.name in args.scenarios]
-    plan = measure.Plan(
+    plan = Plan(
         rounds=args.rounds,
         seconds=args.seconds,
         connections=args.connections,
+        threads=args.threads,
         server_core=args.server_core,
         client_core=args.client_core,
         starts=args.starts,
         traced_requests=args.traced_requests,
+        idle=tuple(args.idle),
+        stalled=args.stalled,
+        busy_workers=args.busy_workers,
+        busy_rounds=args.busy_rounds,
+        busy_seconds=args.busy_seconds,
     )
-    bench = measure.Bench(peers, scenarios, plan, progress)
-    results = Results(peers, scenarios, plan, skipped, failures=bench.failures)
+    bench = Bench(peers, scenarios, args.suite, plan, progress)
+    progress(f"about {bench.forecast_s(args.parts) / 60:.0f} minutes")
+    command = shlex.join(["benches/load/run.py", *sys.argv[1:]])
+    results = Results(command, peers, scenarios, plan, skipped, failures=bench.failures)
     if "timed" in args.parts:
         results.samples = bench.timed_rounds()
+    if "idle" in args.parts:
+        results.idle = bench.idle_crowds()
+    if "busy" in args.parts:
+        results.busy = bench.dispatch()
+    if "stalled" in args.parts:
+        results.stalled = bench.stalling()
     if "syscalls" in args.parts:
         results.syscalls = bench.syscall_counts()
     if "boot" in args.parts:
@@ -67,19 +94,16 @@ def _run(args: argparse.Namespace, progress: measure.Progress) -> Results:
     return results
 
 
-def _prepare(
-    wanted: list[str] | None, progress: measure.Progress
-) -> tuple[list[Peer], dict[str, str]]:
+def _prepare(args: argparse.Namespace, progress: Progress) -> tuple[list[Peer], dict[str, str]]:
     """Servers ready to start, and why others are not. One asked for by name must be there."""
     ready: list[Peer] = []
     skipped: dict[str, str] = {}
-    for peer in all_peers():
-        if wanted is not None and peer.name not in wanted:
-            continue
+    must = bool(args.servers or args.ab)
+    for peer in _wanted(args):
         try:
             peer.prepare()
         except Unavailable as why:
-            if wanted is not None:
+            if must:
                 raise BenchError(f"{peer.name}: {why}") from why
             skipped[peer.name] = str(why)
             progress(f"skipped {peer.name}: {why}")
@@ -91,11 +115,19 @@ def _prepare(
     return ready, skipped
 
 
+def _wanted(args: argparse.Namespace) -> list[Peer]:
+    if args.ab:
+        pairs = zip("AB", args.ab, strict=True)
+        return [RgunicornBuild(name, python, AB_LIKE[args.ab_like]()) for name, python in pairs]
+    return [peer for peer in all_peers() if peer.name in args.suite.servers]
+
+
 def _write(results: Results, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
     stem = directory / f"load-{results.date.replace(':', '').removesuffix('+0000')}"
-    table = as_markdown(results)
-    stem.with_suffix(".json").write_text(json.dumps(as_json(results), indent=1) + "\n")
+    found = document(results)
+    table = as_markdown(found)
+    stem.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
     stem.with_suffix(".md").write_text(table)
     print(f"\n{table}\nwritten: {stem}.json and .md")
 
@@ -104,25 +136,49 @@ def _parse_args() -> argparse.Namespace:
     servers = [peer.name for peer in all_peers()]
     scenarios = [scenario.name for scenario in SCENARIOS]
     parser = argparse.ArgumentParser(description="WSGI servers side by side under the same load.")
-    parser.add_argument("--servers", nargs="+", choices=servers, help="default: all that can run")
-    parser.add_argument("--scenarios", nargs="+", choices=scenarios, default=scenarios)
-    parser.add_argument("--parts", nargs="+", choices=_PARTS, default=list(_PARTS))
-    parser.add_argument("--rounds", type=_positive, default=4, help="even is fairest (4)")
-    parser.add_argument("--seconds", type=_positive, default=4, help="of one timed run (4)")
+    parser.add_argument("--suite", choices=SUITES, default="threads", help="(threads)")
+    ab = "two Pythons with a build of rgunicorn each, against each other"
+    parser.add_argument("--ab", nargs=2, type=Path, metavar=("A", "B"), help=ab)
+    parser.add_argument("--ab-like", choices=AB_LIKE, default="rgunicorn-gthread", help="(gthread)")
+    parser.add_argument("--servers", nargs="+", choices=servers, help="default: the suite's")
+    parser.add_argument("--scenarios", nargs="+", choices=scenarios, help="default: the suite's")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, help="default: the suite's")
+    parser.add_argument("--rounds", type=_positive, help="even is fairest; default: the suite's")
+    parser.add_argument("--seconds", type=_positive, help="of a timed run; default: the suite's")
+    parser.add_argument("--threads", type=_positive, default=4, help="per worker (4)")
     parser.add_argument("--connections", type=_positive, default=32, help="of the client (32)")
     parser.add_argument("--starts", type=_positive, default=15, help="per server, boot (15)")
     parser.add_argument("--traced-requests", type=_positive, default=4000, metavar="N")
+    idle = "idle connections to hold (1000 5000)"
+    parser.add_argument("--idle", nargs="+", type=_positive, default=[1000, 5000], help=idle)
+    parser.add_argument("--stalled", type=_positive, default=1000, help="clients (1000)")
+    parser.add_argument("--busy-workers", type=_positive, default=4, metavar="N", help="(4)")
+    parser.add_argument("--busy-rounds", type=_positive, default=20, metavar="N", help="(20)")
+    parser.add_argument("--busy-seconds", type=float, default=0.5, metavar="S", help="(0.5)")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--client-core", type=int, default=1)
     parser.add_argument("--output", type=Path, default=BENCH / "results", metavar="DIR")
-    quick = "1 round of 1 s, 3 starts: checks that everything runs, measures nothing"
+    quick = "1 round of 1 s, few of everything: checks that everything runs, measures nothing"
     parser.add_argument("--quick", action="store_true", help=quick)
     args = parser.parse_args()
     if args.server_core == args.client_core:
         parser.error("--server-core and --client-core must differ")
+    if args.ab and args.servers:
+        parser.error("--ab and --servers exclude each other")
+    _settle(args, AB if args.ab else SUITES[args.suite])
+    return args
+
+
+def _settle(args: argparse.Namespace, suite: Suite) -> None:
+    """Fills what was not said from `suite`, and --quick over it."""
+    args.suite = chosen(suite, args.servers) if args.servers else suite
+    args.scenarios = args.scenarios or suite.scenarios
+    args.parts = args.parts or suite.parts
+    args.rounds = args.rounds or suite.rounds
+    args.seconds = args.seconds or suite.seconds
     if args.quick:
         args.rounds, args.seconds, args.starts = 1, 1, 3
-    return args
+        args.busy_rounds, args.idle = 2, args.idle[:1]
 
 
 def _positive(text: str) -> int:

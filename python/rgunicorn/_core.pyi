@@ -78,3 +78,27 @@ def serve_sync(worker: Any) -> None:
         OSError: there are no descriptors left for the event queue.
         BaseException: whatever a signal handler raises outside of requests.
     """
+
+class Crew:
+    """The threads of one gthread worker, and the event loop that they take turns at."""
+
+    def __new__(cls, worker: Any) -> Crew:
+        """Reads the configuration of `worker` and starts to listen.
+
+        Raises:
+            OSError: there are no descriptors left for the event queue.
+        """
+
+    def work(self) -> None:
+        """Runs requests in this thread until the worker leaves."""
+
+    def watch(self) -> None:
+        """Watches over the worker from the main thread; returns when all is done.
+
+        Raises:
+            BaseException: whatever a signal handler raises.
+        """
+
+    def leave(self) -> None:
+        """Makes each thread return after its current request, and `watch` too. From any thread,
+        also more than once."""

@@ -17,7 +17,7 @@ from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.reload import reconfigure, rewrite_pidfile
 from rgunicorn.supervisor import Supervisor
-from rgunicorn.workers import workertmp
+from rgunicorn.workers import handoff, workertmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +87,7 @@ class Arbiter(Supervisor):
         """
         env, address = app.cfg.env, app.cfg.address
         workertmp.prepare(app.cfg)
+        handoff.prepare()
         self.app = app
         self.cfg = app.cfg
         self._setup_log()

@@ -19,6 +19,7 @@ from rgunicorn.settings.base import (
     make_settings,
 )
 from rgunicorn.settings.logging import LoggerClass
+from rgunicorn.settings.own import refuse_conflicts
 from rgunicorn.settings.unbuilt import refuse_unbuilt
 
 TYPE_CHECKING = False
@@ -39,6 +40,7 @@ __all__ = [
     "auto_int",
     "get_default_config_file",
     "make_settings",
+    "refuse_conflicts",
     "refuse_unbuilt",
 ]
 

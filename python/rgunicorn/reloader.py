@@ -55,7 +55,10 @@ class ReloaderBase(threading.Thread):
 
     def get_files(self) -> list[str]:
         """The files watched now."""
-        files = {path for module in tuple(sys.modules.values()) if (path := _source_of(module))}
+        # Other threads import meanwhile. Without the GIL list() copies under the dict's lock, where
+        # tuple() iterates and raises.
+        modules = list(sys.modules.values())
+        files = {path for module in modules if (path := _source_of(module))}
         files.update(self._extra_files)
         for pattern in self._extra_patterns:
             files.update(glob.glob(pattern, recursive=True))

@@ -70,6 +70,8 @@ pub struct Conn<A: App> {
     /// The poller saw the peer's end: read on until it is found.
     pub(super) ended: bool,
     pub(super) deadline: Deadline,
+    /// What it was counted with when it was put down.
+    pub(super) weighed: usize,
     /// Requests that were completed on this connection.
     pub served: u64,
     /// What the application keeps with the connection.
@@ -99,6 +101,7 @@ impl<A: App> Conn<A> {
             readable: true,
             ended: false,
             deadline: Deadline::default(),
+            weighed: 0,
             served: 0,
             session: A::Session::default(),
         }
@@ -137,6 +140,11 @@ impl<A: App> Conn<A> {
     /// The bytes that `head`'s spans point into.
     pub fn head_bytes(&self) -> &[u8] {
         self.inbox.get(..self.filled).unwrap_or_default()
+    }
+
+    /// Bytes of memory that it holds beyond itself.
+    pub(super) fn weight(&self) -> usize {
+        self.inbox.len() + self.spool.in_memory() + self.outbox.in_memory()
     }
 
     /// Whether bytes of a following request were received already.

@@ -1,12 +1,17 @@
 //! When to look at a connection again that made no progress.
 //!
 //! A connection has at most one deadline. Moving it later, which every request on a kept-alive
-//! connection does, costs one store: the queued entry is found early, and put back.
+//! connection does, costs one store: the queued entry is found early, and put back. So is that of a
+//! distant deadline.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::sys::poller::Token;
+
+/// Furthest ahead that an entry is queued. One for each connection that ever rested under a long
+/// timeout would stay until then, although the connection has long gone.
+const LOOK_AGAIN_NS: u64 = 64_000_000_000;
 
 /// The deadline of one connection, kept in the connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -37,11 +42,12 @@ pub struct Deadlines {
 
 impl Deadlines {
     /// Sets `deadline` of the connection `token` to `at_ns`.
-    pub fn arm(&mut self, deadline: &mut Deadline, token: Token, at_ns: u64) {
+    pub fn arm(&mut self, deadline: &mut Deadline, token: Token, at_ns: u64, now_ns: u64) {
         deadline.at_ns = at_ns;
-        if deadline.queued_ns == 0 || at_ns < deadline.queued_ns {
-            deadline.queued_ns = at_ns;
-            self.queue.push(Reverse((at_ns, token.place, token.generation)));
+        let look_ns = at_ns.min(now_ns + LOOK_AGAIN_NS);
+        if deadline.queued_ns == 0 || look_ns < deadline.queued_ns {
+            deadline.queued_ns = look_ns;
+            self.queue.push(Reverse((look_ns, token.place, token.generation)));
         }
     }
 
@@ -79,7 +85,7 @@ impl Deadlines {
         if deadline.at_ns <= now_ns {
             return true;
         }
-        self.arm(deadline, token, deadline.at_ns);
+        self.arm(deadline, token, deadline.at_ns, now_ns);
         false
     }
 }
@@ -102,7 +108,7 @@ mod tests {
     #[test]
     fn fires_once_when_due() {
         let (mut queue, mut deadline) = (Deadlines::default(), Deadline::default());
-        queue.arm(&mut deadline, TOKEN, 100);
+        queue.arm(&mut deadline, TOKEN, 100, 1);
         assert_eq!(up(&mut queue, &mut deadline, 99), 0);
         assert_eq!(up(&mut queue, &mut deadline, 100), 1);
         assert_eq!(up(&mut queue, &mut deadline, 1000), 0);
@@ -112,7 +118,7 @@ mod tests {
     fn moving_later_costs_no_entry_and_still_fires() {
         let (mut queue, mut deadline) = (Deadlines::default(), Deadline::default());
         for at in 100..200 {
-            queue.arm(&mut deadline, TOKEN, at);
+            queue.arm(&mut deadline, TOKEN, at, 1);
         }
         assert_eq!(queue.queue.len(), 1);
         assert_eq!(up(&mut queue, &mut deadline, 150), 0);
@@ -123,19 +129,32 @@ mod tests {
     #[test]
     fn moving_earlier_fires_earlier_and_only_once() {
         let (mut queue, mut deadline) = (Deadlines::default(), Deadline::default());
-        queue.arm(&mut deadline, TOKEN, 500);
-        queue.arm(&mut deadline, TOKEN, 50);
+        queue.arm(&mut deadline, TOKEN, 500, 1);
+        queue.arm(&mut deadline, TOKEN, 50, 1);
         assert_eq!(up(&mut queue, &mut deadline, 60), 1);
         assert_eq!(up(&mut queue, &mut deadline, 600), 0);
     }
 
     #[test]
+    fn a_distant_one_is_queued_near_and_fires_late() {
+        let (mut queue, mut deadline) = (Deadlines::default(), Deadline::default());
+        let at_ns = 3 * LOOK_AGAIN_NS;
+        queue.arm(&mut deadline, TOKEN, at_ns, 1);
+        for now_ns in [LOOK_AGAIN_NS + 1, 2 * LOOK_AGAIN_NS + 1, at_ns - 1] {
+            assert_eq!(up(&mut queue, &mut deadline, now_ns), 0);
+            assert_eq!(queue.queue.len(), 1);
+        }
+        assert_eq!(up(&mut queue, &mut deadline, at_ns), 1);
+        assert_eq!(queue.earliest_ns(), None);
+    }
+
+    #[test]
     fn a_disarmed_deadline_never_fires() {
         let (mut queue, mut deadline) = (Deadlines::default(), Deadline::default());
-        queue.arm(&mut deadline, TOKEN, 10);
+        queue.arm(&mut deadline, TOKEN, 10, 1);
         deadline.disarm();
         assert_eq!(up(&mut queue, &mut deadline, 20), 0);
-        queue.arm(&mut deadline, TOKEN, 30);
+        queue.arm(&mut deadline, TOKEN, 30, 1);
         assert_eq!(up(&mut queue, &mut deadline, 30), 1);
     }
 }

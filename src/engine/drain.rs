@@ -1,5 +1,6 @@
 //! The way out: no new connections, requests in flight to their end, and a limit on all of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::conn::{Conn, Phase};
@@ -28,20 +29,27 @@ impl Drain {
         self.until_ns != 0
     }
 
+    /// Whether anybody may come in: on the way out only what siblings on theirs hand over.
+    pub(super) fn lets_in(&self) -> bool {
+        !self.is_on() || self.swept
+    }
+
     /// Whether connections that wait already are still let in.
     pub(super) fn is_sweeping(&self) -> bool {
         self.sweeping
     }
 
-    /// How long `conn` may make no progress, given how long it normally might.
-    pub fn patience<A: App>(&self, normal: Duration, conn: &Conn<A>) -> Duration {
+    /// How long `conn` may make no progress, given how long it normally might; none is no limit.
+    pub fn patience<A: App>(&self, normal: Option<Duration>, conn: &Conn<A>) -> Option<Duration> {
         if !self.is_on() {
             return normal;
         }
-        if conn.phase == Phase::Head && conn.filled == 0 {
-            return normal.min(LAST_WORDS);
-        }
-        normal.min(Duration::from_nanos(self.until_ns.saturating_sub(self.now_ns)))
+        let longest = if conn.phase == Phase::Head && conn.filled == 0 {
+            LAST_WORDS
+        } else {
+            Duration::from_nanos(self.until_ns.saturating_sub(self.now_ns))
+        };
+        Some(normal.map_or(longest, |normal| normal.min(longest)))
     }
 }
 
@@ -51,19 +59,18 @@ impl<A: App> Engine<A> {
     /// whoever is left in the queue when the last worker closes its own is reset. Without, the
     /// queue is left to the siblings; a sweep may still follow.
     pub fn begin_drain(&mut self, sweep: bool) {
-        if sweep && !self.drain.sweeping && !self.drain.swept {
-            self.drain.sweeping = true;
-            self.begin_sweep();
+        let sweep = sweep && !self.drain.sweeping && !self.drain.swept;
+        if sweep || !self.drain.is_on() {
+            self.close_doors();
         }
+        self.drain.sweeping |= sweep;
         if self.drain.is_on() {
             return;
         }
-        if !sweep {
-            self.stop_listening();
-        }
+        self.shared.closing.store(true, Ordering::Relaxed);
         self.clock.tick();
         let now_ns = self.clock.now_ns();
-        let grace_ns = self.options.graceful_timeout.as_nanos() as u64;
+        let grace_ns = self.shared.options.graceful_timeout.as_nanos() as u64;
         self.drain.until_ns = (now_ns + grace_ns).max(1);
         self.drain.now_ns = now_ns;
         for token in self.table.home() {
@@ -73,18 +80,28 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Nobody waits any more.
+    /// Nobody waits any more, if that was being looked at.
     pub(super) fn end_sweep(&mut self) {
-        self.drain.sweeping = false;
-        self.drain.swept = true;
-        self.close_listeners();
+        if self.drain.sweeping {
+            self.drain.sweeping = false;
+            self.drain.swept = true;
+            self.close_listeners();
+        }
     }
 
     /// Whether nothing is left to do, or no time to do it.
     pub fn is_drained(&mut self) -> bool {
+        if !self.drain.is_on() {
+            return false;
+        }
         self.drain.now_ns = self.clock.now_ns();
-        self.drain.is_on()
-            && (self.table.is_empty() && !self.drain.sweeping
-                || self.clock.now_ns() >= self.drain.until_ns)
+        if self.clock.now_ns() >= self.drain.until_ns {
+            return true;
+        }
+        if !self.table.is_empty() || self.drain.sweeping {
+            return false;
+        }
+        // The last one out takes what a sibling, or this worker itself, has put in the queue.
+        !(self.drain.lets_in() && matches!(self.collect(), Ok(true)))
     }
 }

@@ -1,18 +1,25 @@
 //! One request and its response, as the application drives them.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::conn::{Conn, Phase, Watch};
-use super::reactor::Engine;
+use super::conn::{Conn, Phase};
+use super::crew::Shared;
+use super::pace::Stopwatch;
 use super::{App, Refusal, Verdict};
 use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
 };
 use crate::sys::clock::Clock;
 use crate::sys::scoreboard::Slot;
+use crate::sys::socket;
 use crate::sys::spool::Spool;
+
+/// Between two looks for signals while a slow reader is waited for.
+const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// The client will not take any more of the response.
 #[derive(Debug)]
@@ -28,31 +35,70 @@ pub enum Gone {
 pub enum Room {
     /// The application may produce more.
     Free,
-    /// A signal came in: let its handler run, then wait on.
-    Signal,
+    /// Let signal handlers run, then wait on.
+    NotYet,
 }
 
 /// What is there of a request body when the application starts.
 pub struct Body {
     /// What has been received.
     pub spool: Spool,
-    /// Decodes the rest, when not everything has been received; with the bytes already read
-    /// from the socket that it has not seen.
-    pub rest: Option<(BodyDecoder, Vec<u8>)>,
+    /// What decodes the rest, when not everything has been received.
+    pub rest: Option<Rest>,
+}
+
+/// The part of a large body that is still on its way.
+pub struct Rest {
+    /// Decodes it.
+    pub decoder: BodyDecoder,
+    /// Bytes already read from the socket that the decoder has not seen.
+    pub unseen: Vec<u8>,
+    /// To be set once it has been read to its end.
+    pub over: Arc<AtomicBool>,
 }
 
 /// One request and its response.
 pub struct Exchange<'e, A: App> {
-    engine: &'e mut Engine<A>,
+    shared: &'e Shared,
+    clock: &'e mut Clock,
+    stopwatch: &'e mut Stopwatch,
     conn: &'e mut Conn<A>,
     encoder: Encoder,
     broken: bool,
     last: bool,
+    /// Whether the application has read the part of the body that came after its start. Until
+    /// then nothing promises another request: the rest would be taken for one.
+    body_over: Option<Arc<AtomicBool>>,
+    /// When the client was last seen to take something, while it is waited for; else 0.
+    progress_ns: u64,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
-    pub(super) fn new(engine: &'e mut Engine<A>, conn: &'e mut Conn<A>) -> Self {
-        Self { engine, conn, encoder: Encoder::default(), broken: false, last: false }
+    pub(super) fn new(
+        shared: &'e Shared,
+        clock: &'e mut Clock,
+        stopwatch: &'e mut Stopwatch,
+        conn: &'e mut Conn<A>,
+    ) -> Self {
+        let encoder = Encoder::default();
+        Self {
+            shared,
+            clock,
+            stopwatch,
+            conn,
+            encoder,
+            broken: false,
+            last: false,
+            body_over: None,
+            progress_ns: 0,
+        }
+    }
+
+    /// The application begins. What the thread had to wait for before does not count as the
+    /// application's time.
+    pub fn begin(&mut self) {
+        self.clock.tick();
+        self.stopwatch.start(self.clock);
     }
 
     /// The connection, with the request's head.
@@ -60,19 +106,19 @@ impl<'e, A: App> Exchange<'e, A> {
         self.conn
     }
 
-    /// The loop's clock, as read at the start of this turn.
+    /// The thread's clock, as read at the start of the request.
     pub fn clock(&mut self) -> &mut Clock {
-        &mut self.engine.clock
+        self.clock
     }
 
     /// The connection together with the trust and parsing rules.
     pub fn conn_and_policy(&mut self) -> (&mut Conn<A>, &Policy) {
-        (self.conn, &self.engine.options.policy)
+        (self.conn, &self.shared.options.policy)
     }
 
     /// The connection, the rules and the clock, to look at.
     pub fn facts(&self) -> (&Conn<A>, &Policy, &Clock) {
-        (self.conn, &self.engine.options.policy, &self.engine.clock)
+        (self.conn, &self.shared.options.policy, self.clock)
     }
 
     /// Trailer fields of a chunked request body that has been read to its end.
@@ -80,14 +126,14 @@ impl<'e, A: App> Exchange<'e, A> {
         self.conn.body.as_ref().map(BodyDecoder::trailers).unwrap_or_default()
     }
 
-    /// How long the client may make no progress.
-    pub fn stall_timeout(&self) -> Duration {
-        self.engine.options.stall_timeout
+    /// How long the client may make no progress with its request body; no limit when none.
+    pub fn body_timeout(&self) -> Option<Duration> {
+        self.shared.options.body_timeout
     }
 
     /// The worker's heartbeat, for those who wait elsewhere.
     pub fn pulse(&self) -> Option<Slot> {
-        self.engine.pulse
+        self.shared.pulse()
     }
 
     /// Takes the request body.
@@ -98,18 +144,30 @@ impl<'e, A: App> Exchange<'e, A> {
             let unseen = self.conn.inbox.get(self.conn.head.len..self.conn.filled);
             let unseen = unseen.unwrap_or_default().to_vec();
             self.conn.filled = self.conn.head.len;
-            self.conn.body.take().map(|decoder| (decoder, unseen))
+            let over = Arc::new(AtomicBool::new(false));
+            self.body_over = Some(over.clone());
+            self.conn.body.take().map(|decoder| Rest { decoder, unseen, over })
         } else {
             None
         };
         Body { spool, rest }
     }
 
-    /// Gives the decoder of an unfinished body back, so that the connection knows how it stands.
-    pub fn return_body(&mut self, decoder: BodyDecoder) {
-        self.conn.body = Some(decoder);
-        // Whatever the socket holds belongs to this body.
-        self.conn.readable = true;
+    /// Gives the decoder of a body back that was not complete at first, so that the connection
+    /// knows how it stands, and what it has not seen: the beginning of the next request.
+    pub fn return_body(&mut self, decoder: BodyDecoder, unseen: &[u8]) {
+        let conn = &mut self.conn;
+        if decoder.is_done() {
+            let end = conn.filled + unseen.len();
+            if conn.inbox.len() < end {
+                conn.inbox.resize(end, 0);
+            }
+            conn.inbox[conn.filled..end].copy_from_slice(unseen);
+            conn.filled = end;
+        }
+        conn.body = Some(decoder);
+        // Whatever the socket holds follows.
+        conn.readable = true;
     }
 
     /// Makes this the last request of the connection, whatever the response says.
@@ -121,9 +179,11 @@ impl<'e, A: App> Exchange<'e, A> {
     /// Whether the connection may serve another request after this one.
     pub fn may_keep_alive(&self) -> bool {
         self.conn.head.keep_alive
-            && self.engine.options.keep_alive
-            && !self.engine.drain.is_on()
+            && self.shared.options.keep_alive
+            && !self.shared.closing.load(Ordering::Relaxed)
+            && !self.shared.crowded.load(Ordering::Relaxed)
             && self.conn.body.as_ref().is_none_or(BodyDecoder::is_done)
+            && self.body_over.as_ref().is_none_or(|over| over.load(Ordering::Relaxed))
     }
 
     /// The response's framing and counters.
@@ -139,10 +199,10 @@ impl<'e, A: App> Exchange<'e, A> {
             keep_alive: keep_alive && self.may_keep_alive(),
         };
         // The application may have taken its time.
-        self.engine.clock.tick();
+        self.clock.tick();
         let out = self.conn.outbox.tail();
-        let options = &self.engine.options;
-        let date = self.engine.clock.http_date();
+        let options = &self.shared.options;
+        let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
     }
 
@@ -166,16 +226,7 @@ impl<'e, A: App> Exchange<'e, A> {
         let len = chunk.as_ref().len();
         let taken = self.encoder.begin_chunk(self.conn.outbox.tail(), len);
         if taken > 0 {
-            let options = &self.engine.options;
-            let spilling = self.conn.outbox.in_memory() + taken > options.response_memory
-                && self.conn.outbox.spilled() + taken as u64 <= options.response_limit
-                && !self.conn.outbox.is_empty();
-            let data = chunk.as_ref().get(..taken).unwrap_or_default();
-            let dir = options.spool_dir.as_deref();
-            // A full disk is no reason to fail: memory and back-pressure remain.
-            if !spilling || self.conn.outbox.spill(data, dir).is_err() {
-                self.conn.outbox.push(chunk, taken);
-            }
+            self.conn.outbox.push(chunk, taken);
         }
         self.encoder.end_chunk(self.conn.outbox.tail());
         taken
@@ -197,11 +248,7 @@ impl<'e, A: App> Exchange<'e, A> {
     /// # Errors
     /// [`Gone::Broken`].
     pub fn flush(&mut self) -> Result<(), Gone> {
-        let Some(fd) = self.conn.socket.as_ref() else { return Ok(()) };
-        let fd = std::os::fd::AsFd::as_fd(fd);
-        let flushed = self.conn.outbox.flush(fd);
-        self.broken |= flushed.is_err();
-        flushed.map(drop).map_err(Gone::Broken)
+        self.send().map(drop)
     }
 
     /// Whether sending has failed: what the application raised since may be just that.
@@ -211,38 +258,53 @@ impl<'e, A: App> Exchange<'e, A> {
 
     /// Whether the application may produce more before [`Exchange::wait_room`].
     pub fn has_room(&self) -> bool {
-        self.conn.outbox.in_memory() <= self.engine.options.response_memory
+        self.conn.outbox.in_memory() <= self.shared.options.response_memory
     }
 
-    /// Waits until the client has taken enough, or until a signal comes in. Meanwhile the loop
-    /// serves the I/O of all others; the application slot stays taken.
+    /// Makes room: sends what the client takes, and moves the rest to the unlinked file. When that
+    /// is full, waits for the client, for a moment: signal handlers may want to run. Meanwhile the watcher serves the I/O of all others; the application slot stays taken.
     ///
     /// # Errors
     /// The client has gone, or makes no progress.
     pub fn wait_room(&mut self) -> Result<Room, Gone> {
-        let stall_ns = nanos(self.engine.options.stall_timeout);
-        let mut give_up_ns = self.engine.clock.now_ns() + stall_ns;
-        self.flush()?;
-        while !self.has_room() {
-            self.engine.watch(self.conn, Watch::Both).map_err(Gone::Broken)?;
-            self.engine.turn().map_err(Gone::Broken)?;
-            if self.engine.take_signal() {
-                self.engine.signalled_inside = true;
-                return Ok(Room::Signal);
-            }
-            let before = self.conn.outbox.in_memory() as u64 + self.conn.outbox.spilled();
-            if self.engine.table.catch_up(self.conn) || self.conn.ended {
-                self.flush()?;
-            }
-            let after = self.conn.outbox.in_memory() as u64 + self.conn.outbox.spilled();
-            let now_ns = self.engine.clock.now_ns();
-            if after < before {
-                give_up_ns = now_ns + stall_ns;
-            } else if now_ns >= give_up_ns {
-                return Err(Gone::Stalled);
+        self.send()?;
+        if !self.has_room() {
+            let options = &self.shared.options;
+            let dir = options.spool_dir.as_deref();
+            // A full disk is no reason to fail: memory and back-pressure remain.
+            let _ = self.conn.outbox.spill(options.response_limit, dir);
+        }
+        if self.progress_ns == 0 {
+            self.clock.tick();
+            self.progress_ns = self.clock.now_ns();
+        }
+        if let Some(fd) = self.conn.socket().filter(|_| !self.has_room()) {
+            socket::wait_writable(fd, A_MOMENT).map_err(Gone::Broken)?;
+            self.clock.tick();
+            let now_ns = self.clock.now_ns();
+            // A slow reader is no reason for the arbiter to think that the worker hangs.
+            self.shared.beat(now_ns);
+            if self.send()? > 0 {
+                self.progress_ns = now_ns;
+            } else {
+                let patience_ns = self.shared.options.write_timeout.map_or(u64::MAX, nanos);
+                if now_ns - self.progress_ns >= patience_ns {
+                    return Err(Gone::Stalled);
+                }
             }
         }
+        if !self.has_room() {
+            return Ok(Room::NotYet);
+        }
+        self.progress_ns = 0;
         Ok(Room::Free)
+    }
+
+    fn send(&mut self) -> Result<u64, Gone> {
+        let Some(fd) = self.conn.socket.as_ref() else { return Ok(0) };
+        let sent = self.conn.outbox.flush(fd.as_fd());
+        self.broken |= sent.is_err();
+        sent.map_err(Gone::Broken)
     }
 
     /// Ends the response's body.

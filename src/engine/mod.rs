@@ -13,10 +13,16 @@
 //! [`Options::body_limit`], the start of a large one).
 
 pub mod conn;
+pub mod crew;
 pub mod deadlines;
+mod dispatch;
 pub mod drain;
 pub mod exchange;
+pub mod hand;
+mod notices;
 pub mod outbox;
+pub mod pace;
+mod parcel;
 mod progress;
 pub mod reactor;
 mod reception;
@@ -25,17 +31,20 @@ pub mod sync;
 pub mod table;
 #[cfg(test)]
 mod test_outbox;
+mod waiting;
+pub mod watch;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::http::Policy;
 use crate::log::notice::Notice;
-use crate::sys::clock::Clock;
 
 pub use conn::Conn;
+pub use crew::{Crew, Shared};
 pub use exchange::{Exchange, Gone, Room};
-pub use reactor::Engine;
+pub use hand::Hand;
+pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
 
 /// What happens to the connection after a request.
@@ -63,6 +72,7 @@ pub enum Wake {
 
 /// How the application stands between requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 pub enum Stage {
     /// It takes requests.
     Serving,
@@ -95,7 +105,7 @@ pub trait App: Sized {
     fn stage(&self) -> Stage;
 
     /// The loop is about to wait: write what was held back.
-    fn turn_over(&mut self, clock: &Clock);
+    fn turn_over(&mut self);
 }
 
 /// What the engine needs to know, fixed for the life of a worker.
@@ -109,16 +119,29 @@ pub struct Options {
     pub keep_alive: bool,
     /// How long a connection may wait for its next request.
     pub idle_timeout: Duration,
-    /// How long a client may make no progress with its head, its body, or reading a response.
-    pub stall_timeout: Duration,
+    /// How long a client may make no progress with a request head; no limit when none.
+    pub header_timeout: Option<Duration>,
+    /// The same with a request body.
+    pub body_timeout: Option<Duration>,
+    /// The same with taking a response.
+    pub write_timeout: Option<Duration>,
     /// How long requests in flight may take once the worker is told to stop.
     pub graceful_timeout: Duration,
+    /// Threads that run the application.
+    pub app_threads: usize,
+    /// Whether the main thread only watches; it beats the heart then.
+    pub watched: bool,
+    /// Calls that last longer, on average, are not run by the thread that leads the engine.
+    pub inline_up_to: Duration,
     /// Most connections held at once.
     pub max_connections: usize,
     /// Bytes of a request body kept in memory.
     pub body_memory: usize,
     /// Bytes of a request body taken in before the application starts.
     pub body_limit: u64,
+    /// Bytes of memory for what waits for its clients, over all connections. Past it bodies and
+    /// responses go to files, and heads that need a larger buffer are refused.
+    pub waiting_memory: usize,
     /// Where larger bodies and responses go; the system's default when none.
     pub spool_dir: Option<PathBuf>,
     /// Bytes of a response kept in memory for a slow reader.

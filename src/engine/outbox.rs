@@ -108,23 +108,56 @@ impl<C: AsRef<[u8]>> Outbox<C> {
         self.queue.push_back(Piece::File { file, offset, len });
     }
 
-    /// Appends a copy of `data` in the unlinked file, made in `dir` when there is none yet.
+    /// Moves what waits in memory behind everything else to the unlinked file, made in `dir` when
+    /// there is none yet, unless the file would hold more than `most` bytes then.
     ///
     /// # Errors
-    /// The file system's; nothing was appended then.
-    pub fn spill(&mut self, data: &[u8], dir: Option<&Path>) -> io::Result<()> {
+    /// The file system's; nothing was moved then.
+    pub fn spill(&mut self, most: u64, dir: Option<&Path>) -> io::Result<()> {
+        self.close_tail();
+        let stored = |piece: &Piece<C>| matches!(piece, Piece::File { .. } | Piece::Spilled(_));
+        let start = self.queue.iter().rposition(stored).map_or(0, |at| at + 1);
+        let (mut copied, mut chunked) = (0, 0);
+        for piece in self.queue.range(start..) {
+            match piece {
+                Piece::Bytes(len) => copied += len,
+                Piece::Chunk { at, end, .. } => chunked += end - at,
+                Piece::File { .. } | Piece::Spilled(_) => {}
+            }
+        }
+        let len = (copied + chunked) as u64;
+        if len == 0 || self.spilled() + len > most {
+            return Ok(());
+        }
         if self.spill.is_none() {
             let file = file::unlinked(dir)?;
             self.spill = Some(Spill { file, read_at: 0, write_at: 0 });
         }
         let Some(spill) = &mut self.spill else { return Ok(()) };
-        spill.file.write_all_at(data, spill.write_at)?;
-        spill.write_at += data.len() as u64;
-        self.close_tail();
-        if let Some(Piece::Spilled(len)) = self.queue.back_mut() {
-            *len += data.len() as u64;
+        let (mut write_at, mut at) = (spill.write_at, self.bytes.len() - copied);
+        for piece in self.queue.range(start..) {
+            let data = match piece {
+                Piece::Bytes(len) => {
+                    at += len;
+                    &self.bytes[at - len..at]
+                }
+                Piece::Chunk { chunk, at, end } => {
+                    chunk.as_ref().get(*at..*end).unwrap_or_default()
+                }
+                Piece::File { .. } | Piece::Spilled(_) => &[],
+            };
+            spill.file.write_all_at(data, write_at)?;
+            write_at += data.len() as u64;
+        }
+        spill.write_at = write_at;
+        self.queue.truncate(start);
+        self.bytes.truncate(self.bytes.len() - copied);
+        self.closed = self.bytes.len();
+        self.chunked -= chunked;
+        if let Some(Piece::Spilled(before)) = self.queue.back_mut() {
+            *before += len;
         } else {
-            self.queue.push_back(Piece::Spilled(data.len() as u64));
+            self.queue.push_back(Piece::Spilled(len));
         }
         Ok(())
     }

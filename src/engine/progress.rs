@@ -3,12 +3,20 @@
 use std::os::fd::AsFd;
 
 use super::conn::{Conn, Phase};
-use super::reactor::{Engine, Work};
+use super::crew::Done;
+use super::reactor::{Engine, INBOX_BYTES, Work};
 use super::refusal::Refusal;
 use super::{App, Verdict};
 use crate::http::{BodyDecoder, BodyEvent, CONTINUE, Framing, ParseError, Preamble, poll_preamble};
 use crate::log::notice::{Notice, Phase as Expected};
 use crate::sys::socket::{self, Transfer};
+
+/// A head up to this size always has its buffer.
+const LARGE_HEAD: usize = 2 * INBOX_BYTES;
+
+/// A body up to this size stays in memory even when that is short: most are, and a file for each
+/// would cost more.
+const SMALL_BODY: usize = 4 * 1024;
 
 /// What a step came to.
 enum Step {
@@ -40,16 +48,8 @@ impl<A: App> Engine<A> {
             match step {
                 Step::Again => {}
                 Step::Park => return self.park(conn),
-                Step::Ready => {
-                    conn.phase = Phase::Busy;
-                    conn.deadline.disarm();
-                    return self.ready.push_back((conn, Work::Request));
-                }
-                Step::Refuse(error) => {
-                    conn.phase = Phase::Busy;
-                    conn.deadline.disarm();
-                    return self.ready.push_back((conn, Work::Refusal(error)));
-                }
+                Step::Ready => return self.enqueue(conn, Work::Request),
+                Step::Refuse(refusal) => return self.enqueue(conn, Work::Refusal(refusal)),
                 Step::Finish => return self.finish(conn),
                 Step::Close => return self.close(conn),
             }
@@ -57,7 +57,11 @@ impl<A: App> Engine<A> {
     }
 
     /// Takes a connection back from the application.
-    pub(super) fn take_back(&mut self, mut conn: Box<Conn<A>>, verdict: Verdict) {
+    pub(super) fn take_back(&mut self, done: Done<A>) {
+        let Done { mut conn, verdict, lap } = done;
+        if let Some(lap) = lap {
+            self.pace.note(lap);
+        }
         conn.phase = match verdict {
             Verdict::Keep => Phase::FlushThenKeep,
             Verdict::Close => Phase::FlushThenClose,
@@ -78,6 +82,10 @@ impl<A: App> Engine<A> {
             if !conn.readable {
                 return Step::Park;
             }
+            let full = conn.filled == conn.inbox.len() && conn.filled >= LARGE_HEAD;
+            if full && self.is_short_of(conn.filled) {
+                return Step::Refuse(Refusal::NoMemory);
+            }
             match self.fill(conn) {
                 // An end inside the head, or before it: there is nobody to answer.
                 Ok(Transfer::Bytes(0)) | Err(_) => return Step::Close,
@@ -87,8 +95,8 @@ impl<A: App> Engine<A> {
         }
     }
 
-    fn parse_head(&mut self, conn: &mut Conn<A>) -> Result<bool, ParseError> {
-        let policy = &self.options.policy;
+    pub(super) fn parse_head(&mut self, conn: &mut Conn<A>) -> Result<bool, ParseError> {
+        let policy = &self.shared.options.policy;
         if !conn.preamble_over {
             let bytes = conn.inbox.get(..conn.filled).unwrap_or_default();
             match poll_preamble(bytes, &conn.peer, policy)? {
@@ -118,73 +126,90 @@ impl<A: App> Engine<A> {
         if conn.head.framing == Framing::None {
             return Step::Ready;
         }
-        conn.body = Some(BodyDecoder::new(conn.head.framing, &self.options.policy));
+        conn.body = Some(BodyDecoder::new(conn.head.framing, &self.shared.options.policy));
         conn.phase = Phase::Body;
         Step::Again
     }
 
     fn read_body(&mut self, conn: &mut Conn<A>) -> Step {
-        loop {
-            match self.decode(conn) {
-                Ok(true) => return Step::Ready,
-                Ok(false) => {}
-                Err(refusal) => return Step::Refuse(refusal),
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let step = self.receive_body(conn, &mut scratch);
+        self.scratch = scratch;
+        step
+    }
+
+    fn receive_body(&mut self, conn: &mut Conn<A>, scratch: &mut [u8]) -> Step {
+        // What came with the head.
+        let start = conn.head.len;
+        let inbox = std::mem::take(&mut conn.inbox);
+        let came = self.decode(conn, inbox.get(start..conn.filled).unwrap_or_default());
+        conn.inbox = inbox;
+        let mut decoded = match came {
+            Ok((used, enough)) => {
+                conn.inbox.copy_within(start + used..conn.filled, start);
+                conn.filled -= used;
+                enough
             }
+            Err(refusal) => return Step::Refuse(refusal),
+        };
+        while !decoded {
             if !conn.readable {
                 return Step::Park;
             }
             let Some(fd) = conn.socket.as_ref() else { return Step::Close };
-            let asked = self.scratch.len();
-            match socket::receive(fd.as_fd(), &mut self.scratch) {
+            let n = match socket::receive(fd.as_fd(), scratch) {
                 Ok(Transfer::Bytes(0)) => return Step::Refuse(Refusal::CutShort),
-                Ok(Transfer::Bytes(n)) => {
-                    conn.readable = n == asked || conn.ended;
-                    let at = conn.filled;
-                    if conn.inbox.len() < at + n {
-                        conn.inbox.resize(at + n, 0);
-                    }
-                    conn.inbox[at..at + n].copy_from_slice(&self.scratch[..n]);
-                    conn.filled += n;
-                }
+                Ok(Transfer::Bytes(n)) => n,
                 Ok(Transfer::Blocked) => {
                     conn.readable = false;
                     return Step::Park;
                 }
                 Err(_) => return Step::Close,
+            };
+            conn.readable = n == scratch.len() || conn.ended;
+            let input = scratch.get(..n).unwrap_or_default();
+            match self.decode(conn, input) {
+                Ok((used, enough)) => {
+                    // The next request has begun.
+                    let rest = input.get(used..).unwrap_or_default();
+                    let end = conn.filled + rest.len();
+                    if conn.inbox.len() < end {
+                        conn.inbox.resize(end, 0);
+                    }
+                    conn.inbox[conn.filled..end].copy_from_slice(rest);
+                    conn.filled = end;
+                    decoded = enough;
+                }
+                Err(refusal) => return Step::Refuse(refusal),
             }
         }
+        Step::Ready
     }
 
-    /// Decodes what the inbox holds behind the head. True: the application may start.
-    fn decode(&mut self, conn: &mut Conn<A>) -> Result<bool, Refusal> {
-        let Some(decoder) = &mut conn.body else { return Ok(true) };
-        let start = conn.head.len;
-        let mut at = start;
+    /// Decodes `input` into the spool. Returns how much of it belongs to the body, and whether
+    /// the application may start.
+    fn decode(&mut self, conn: &mut Conn<A>, input: &[u8]) -> Result<(usize, bool), Refusal> {
+        let short = self.is_short_of(conn.spool.in_memory() + input.len());
+        let options = &self.shared.options;
+        let memory = options.body_memory.min(if short { SMALL_BODY } else { usize::MAX });
+        let Some(decoder) = &mut conn.body else { return Ok((0, true)) };
+        let mut at = 0;
         let complete = loop {
-            let input = conn.inbox.get(at..conn.filled).unwrap_or_default();
-            let (used, event) = decoder.next(input).map_err(Refusal::BadBody)?;
+            let rest = input.get(at..).unwrap_or_default();
+            let (used, event) = decoder.next(rest).map_err(Refusal::BadBody)?;
+            at += used;
             match event {
                 BodyEvent::Data { start, end } => {
-                    let data = input.get(start..end).unwrap_or_default();
-                    let dir = self.options.spool_dir.as_deref();
+                    let data = rest.get(start..end).unwrap_or_default();
                     conn.spool
-                        .append(data, self.options.body_memory, dir)
+                        .append(data, memory, options.spool_dir.as_deref())
                         .map_err(|error| Refusal::NoSpool(error.to_string()))?;
-                    at += used;
                 }
-                BodyEvent::NeedMore => {
-                    at += used;
-                    break false;
-                }
-                BodyEvent::End => {
-                    at += used;
-                    break true;
-                }
+                BodyEvent::NeedMore => break false,
+                BodyEvent::End => break true,
             }
         };
-        conn.inbox.copy_within(at..conn.filled, start);
-        conn.filled -= at - start;
-        Ok(complete || conn.spool.len() >= self.options.body_limit)
+        Ok((at, complete || conn.spool.len() >= options.body_limit))
     }
 
     fn flush(&mut self, conn: &mut Conn<A>) -> Step {
@@ -200,9 +225,7 @@ impl<A: App> Engine<A> {
         if conn.phase == Phase::FlushThenClose {
             return Step::Finish;
         }
-        if self.drain.is_on() && !conn.has_leftover() && !conn.readable {
-            return Step::Finish;
-        }
+        // Also on the way out: the client was promised that it may send another request.
         conn.next_request();
         Step::Again
     }
@@ -220,13 +243,12 @@ impl<A: App> Engine<A> {
     }
 
     /// A connection made no progress for as long as its phase allows.
-    pub(super) fn time_out(&mut self, mut conn: Box<Conn<A>>) {
+    pub(super) fn time_out(&mut self, conn: Box<Conn<A>>) {
         match conn.phase {
             Phase::Head if conn.filled == 0 => self.close(conn),
             Phase::Head | Phase::Body => {
                 let phase = if conn.phase == Phase::Head { Expected::Head } else { Expected::Body };
-                conn.phase = Phase::Busy;
-                self.ready.push_back((conn, Work::Refusal(Refusal::TimedOut(phase))));
+                self.enqueue(conn, Work::Refusal(Refusal::TimedOut(phase)));
             }
             Phase::Linger | Phase::Busy => self.close(conn),
             Phase::FlushThenKeep | Phase::FlushThenClose => {

@@ -1,20 +1,28 @@
-//! The loop's hands: waits, reads, watches and closes, for any number of connections, and keeps
-//! the queue of complete requests. It never calls the application.
+//! The engine: waits, reads, watches and closes, for any number of connections, and keeps the queue
+//! of complete requests. It never calls the application. One thread at a time has it.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
+
 use super::conn::{Conn, Phase, Watch};
+use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
-use super::reception::Reception;
+use super::notices::Notices;
+use super::pace::Pace;
+use super::reception::{Door, Reception};
 use super::refusal::Refusal;
 use super::table::Table;
 use super::{App, Options};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
+use crate::sys::handoff::Handoff;
 use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
@@ -23,6 +31,11 @@ use crate::sys::socket::{self, Transfer};
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
 const SIGNALS: Token = Token { place: u32::MAX, generation: SPECIAL };
+const BELL: Token = Token { place: u32::MAX - 1, generation: SPECIAL };
+/// There are messages in the queue between workers.
+pub(super) const MESSAGE: Token = Token { place: u32::MAX - 2, generation: SPECIAL };
+/// There is room in it.
+pub(super) const ROOM: Token = Token { place: u32::MAX - 3, generation: SPECIAL };
 /// Room for a request head at first; most fit, and idle connections hold none.
 pub(super) const INBOX_BYTES: usize = 8 * 1024;
 /// Room for reading bodies, shared by all connections.
@@ -38,67 +51,90 @@ pub(super) enum Work {
     Refusal(Refusal),
 }
 
+/// A request with its connection.
+pub(super) struct Job<A: App> {
+    pub(super) conn: Box<Conn<A>>,
+    pub(super) work: Work,
+    /// Since when it is ready, monotonic nanoseconds.
+    pub(super) since_ns: u64,
+}
+
+/// Where connections come from.
+pub struct Sources {
+    /// The listening sockets, each with a name that a sibling knows it by.
+    pub listeners: Vec<(Listener, Vec<u8>)>,
+    /// The queue between workers.
+    pub handoff: Option<Handoff>,
+    /// The reading end of a pipe, non-blocking, that gets a byte for each signal.
+    pub signals: Option<OwnedFd>,
+}
+
 /// The I/O side of one worker.
 pub struct Engine<A: App> {
-    pub(super) options: Options,
+    pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
     pub(super) poller: Poller,
     pub(super) table: Table<A>,
     pub(super) deadlines: Deadlines,
-    pub(super) ready: VecDeque<(Box<Conn<A>>, Work)>,
-    pub(super) notices: Vec<Notice>,
+    pub(super) ready: VecDeque<Job<A>>,
+    /// Requests that application threads are done with.
+    returned: Receiver<Done<A>>,
+    pub(super) pace: Pace,
+    pub(super) notices: Notices,
     pub(super) scratch: Vec<u8>,
     pub(super) drain: Drain,
     pub(super) reception: Reception,
     signals: Option<OwnedFd>,
-    signalled: bool,
-    /// A signal came in during a request; its Python handler may have run there.
-    pub(super) signalled_inside: bool,
+    pub(super) signalled: bool,
     events: Vec<Readiness>,
     pub(super) spare: Vec<Box<Conn<A>>>,
     inboxes: Vec<Vec<u8>>,
-    pub(super) pulse: Option<Slot>,
+    /// Where messages between workers are put together and taken apart.
+    pub(super) message: Vec<u8>,
+    /// Requests wait for this worker that might go to a sibling soon.
+    pub(super) hesitates: bool,
 }
 
 impl<A: App> Engine<A> {
-    /// An engine on `listeners`. `signals` is the reading end of a pipe, non-blocking, that gets a
-    /// byte for each signal.
+    /// An engine that serves `sources`, and the crew that is going to work with it. `slot` is the
+    /// worker's place on the scoreboard.
     ///
     /// # Errors
     /// EMFILE and the like from epoll.
     pub fn new(
         options: Options,
-        listeners: Vec<Listener>,
-        signals: Option<OwnedFd>,
-        pulse: Option<Slot>,
-    ) -> io::Result<Self> {
+        sources: Sources,
+        slot: Option<Slot>,
+    ) -> io::Result<(Box<Self>, Crew<A>)> {
+        let (crew, returned) = Crew::new(options, slot)?;
         let poller = Poller::new()?;
-        if let Some(fd) = &signals {
+        if let Some(fd) = &sources.signals {
             poller.watch(fd.as_fd(), SIGNALS)?;
         }
+        poller.watch(crew.shared.bell.as_fd(), BELL)?;
         let mut engine = Self {
-            options,
+            shared: crew.shared.clone(),
             clock: Clock::new(),
             poller,
             table: Table::default(),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
-            notices: Vec::new(),
+            returned,
+            pace: Pace::default(),
+            notices: Notices::default(),
             scratch: vec![0; SCRATCH_BYTES],
             drain: Drain::default(),
-            reception: Reception::new(listeners),
-            signals,
+            reception: Reception::new(sources.listeners, sources.handoff),
+            signals: sources.signals,
             signalled: false,
-            signalled_inside: false,
             events: Vec::new(),
             spare: Vec::new(),
             inboxes: Vec::new(),
-            pulse,
+            message: Vec::new(),
+            hesitates: false,
         };
-        engine.listen()?;
-        // Before the first request, which may be the one that hangs.
-        engine.beat();
-        Ok(engine)
+        engine.open_doors()?;
+        Ok((Box::new(engine), crew))
     }
 
     /// The loop's clock, read at least once per turn.
@@ -106,34 +142,71 @@ impl<A: App> Engine<A> {
         &self.clock
     }
 
-    /// What the engine was told.
-    pub fn options(&self) -> &Options {
-        &self.options
-    }
-
-    /// Waits for events and does the I/O they ask for.
+    /// Waits for events and does the I/O they ask for. `free`: a request that is ready could be
+    /// run now, so there is no waiting while there is one.
     ///
     /// # Errors
     /// Only when the poller itself fails.
-    pub(super) fn turn(&mut self) -> io::Result<()> {
+    pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
-        let waited = self.poller.wait(Some(self.wait_for()), &mut events);
+        let timeout = self.wait_for(free);
+        let timeout = if self.shared.doze() { timeout } else { Duration::ZERO };
+        let slot = self.shared.slot.filter(|_| self.reception.is_open() && !timeout.is_zero());
+        if let Some(slot) = slot {
+            slot.set_waiting(true);
+        }
+        let waited = self.poller.wait(Some(timeout), &mut events);
+        if let Some(slot) = slot {
+            slot.set_waiting(false);
+        }
+        self.shared.rise();
         self.clock.tick();
-        self.beat();
         for event in &events {
             self.on_event(event);
         }
         self.events = events;
         waited?;
+        while let Ok(done) = self.returned.try_recv() {
+            self.take_back(done);
+        }
         self.expire();
-        self.end_pause()?;
+        self.end_pause();
+        self.note_crowd();
         Ok(())
+    }
+
+    /// As in Gunicorn, every thread shall find a connection beside those that are kept: notes
+    /// whether there is room for one more of these.
+    pub(super) fn note_crowd(&self) {
+        let options = &self.shared.options;
+        let kept = options.max_connections.saturating_sub(options.app_threads);
+        self.shared.crowded.store(self.table.len() > kept, Ordering::Relaxed);
     }
 
     /// Whether a signal came in since the last question.
     pub(super) fn take_signal(&mut self) -> bool {
         std::mem::take(&mut self.signalled)
+    }
+
+    /// Empties the signal pipe; before the handlers run, so that no signal is missed.
+    pub(super) fn drain_signals(&self) {
+        if let Some(fd) = &self.signals {
+            crate::sys::file::drain(fd);
+        }
+    }
+
+    /// Whether there is anybody but the one connection whose request is about to run.
+    pub(super) fn has_others(&self) -> bool {
+        self.table.len() > 1 || !self.ready.is_empty()
+    }
+
+    /// Queues a request for the application.
+    pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
+        conn.phase = Phase::Busy;
+        conn.deadline.disarm();
+        let since_ns = self.clock.now_ns();
+        self.ready.push_back(Job { conn, work, since_ns });
     }
 
     /// Puts a connection down until something happens to it.
@@ -153,12 +226,15 @@ impl<A: App> Engine<A> {
             self.notices.push(Notice::SocketError { error: error.to_string() });
             return self.close(conn);
         }
-        let patience = self.patience(&conn);
-        let at_ns = self.clock.now_ns() + patience.as_nanos() as u64;
-        self.deadlines.arm(&mut conn.deadline, conn.token, at_ns);
-        if conn.filled == 0 && conn.phase == Phase::Head && !conn.inbox.is_empty() {
-            self.keep_inbox(std::mem::take(&mut conn.inbox));
+        match self.patience(&conn) {
+            None => conn.deadline.disarm(),
+            Some(patience) => {
+                let now_ns = self.clock.now_ns();
+                let at_ns = now_ns + patience.as_nanos() as u64;
+                self.deadlines.arm(&mut conn.deadline, conn.token, at_ns, now_ns);
+            }
         }
+        self.lighten(&mut conn);
         self.table.settle(conn);
     }
 
@@ -211,7 +287,6 @@ impl<A: App> Engine<A> {
         if self.spare.len() < SPARE_CONNS {
             self.spare.push(conn);
         }
-        self.resume_listening();
     }
 
     /// Reads once into the connection's inbox, growing it up to what the head may still need.
@@ -220,7 +295,7 @@ impl<A: App> Engine<A> {
             conn.inbox = self.inboxes.pop().unwrap_or_else(|| vec![0; INBOX_BYTES]);
         }
         if conn.filled == conn.inbox.len() {
-            let room = conn.reader.room(conn.filled, &self.options.policy).max(1);
+            let room = conn.reader.room(conn.filled, &self.shared.options.policy).max(1);
             let grown = conn.inbox.len() + room.min(conn.inbox.len());
             conn.inbox.resize(grown, 0);
         }
@@ -240,23 +315,15 @@ impl<A: App> Engine<A> {
         Ok(got)
     }
 
-    fn beat(&self) {
-        if let Some(slot) = self.pulse {
-            slot.beat(self.clock.now_ns());
-        }
-    }
-
     fn on_event(&mut self, event: &Readiness) {
         if event.token.generation == SPECIAL {
-            if event.token == SIGNALS {
-                self.signalled = true;
-                if let Some(fd) = &self.signals {
-                    crate::sys::file::drain(fd);
-                }
-            } else {
-                self.reception.knock(event.token.place as usize);
-            }
-            return;
+            return match event.token {
+                SIGNALS => self.signalled = true,
+                BELL => {}
+                ROOM => self.has_room(),
+                MESSAGE => self.on_knock(Door::Handoff),
+                listener => self.on_knock(Door::Listener(listener.place as usize)),
+            };
         }
         let Some(mut conn) = self.table.take(event.token) else {
             self.table.note(event);
@@ -267,42 +334,26 @@ impl<A: App> Engine<A> {
         self.proceed(conn);
     }
 
-    fn expire(&mut self) {
-        let now_ns = self.clock.now_ns();
-        while let Some((entry_ns, token)) = self.deadlines.pop_due(now_ns) {
-            let Some(conn) = self.table.peek(token) else { continue };
-            if !self.deadlines.is_up(&mut conn.deadline, token, entry_ns, now_ns) {
-                continue;
-            }
-            if let Some(conn) = self.table.take(token) {
-                self.time_out(conn);
-            }
+    /// Takes from a connection that is going to wait what it does not need meanwhile.
+    fn lighten(&mut self, conn: &mut Conn<A>) {
+        let flushing = matches!(conn.phase, Phase::FlushThenKeep | Phase::FlushThenClose);
+        if flushing && !conn.has_leftover() {
+            // The request is over: its head has been logged.
+            conn.filled = 0;
+            conn.head.len = 0;
+        }
+        if conn.filled == 0 && !conn.inbox.is_empty() {
+            self.keep_inbox(std::mem::take(&mut conn.inbox));
+        }
+        if flushing && self.is_short_of(conn.outbox.in_memory()) {
+            // On a full disk it stays in memory.
+            let _ = conn.outbox.spill(u64::MAX, self.shared.options.spool_dir.as_deref());
         }
     }
 
-    fn patience(&self, conn: &Conn<A>) -> Duration {
-        let normal = match conn.phase {
-            Phase::Head if conn.filled == 0 && conn.served > 0 => self.options.idle_timeout,
-            Phase::Linger => super::drain::LAST_WORDS,
-            _ => self.options.stall_timeout,
-        };
-        self.drain.patience(normal, conn)
-    }
-
-    fn wait_for(&self) -> Duration {
-        if !self.ready.is_empty() || self.drain.is_sweeping() && self.reception.is_open() {
-            return Duration::ZERO;
-        }
-        let now_ns = self.clock.now_ns();
-        let mut until_ns = now_ns + self.options.tick.as_nanos() as u64;
-        if let Some(at_ns) = self.deadlines.earliest_ns() {
-            until_ns = until_ns.min(at_ns);
-        }
-        if let Some(at_ns) = self.reception.pause_end_ns() {
-            until_ns = until_ns.min(at_ns);
-        }
-        // epoll counts milliseconds and rounds down: one more, or the last one is spun away.
-        Duration::from_nanos(until_ns.saturating_sub(now_ns)) + Duration::from_millis(1)
+    /// Whether `more` bytes are too many beside what waits already.
+    pub(super) fn is_short_of(&self, more: usize) -> bool {
+        self.table.held() + more > self.shared.options.waiting_memory
     }
 
     fn keep_inbox(&mut self, inbox: Vec<u8>) {

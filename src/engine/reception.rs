@@ -1,16 +1,17 @@
-//! The listening side: who is let in, when nobody is, and how it starts again.
+//! The doors: who is let in, when nobody is, and how it starts again.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::App;
 use super::conn::Conn;
-use super::reactor::{Engine, SPECIAL};
+use super::reactor::{Engine, MESSAGE, SPECIAL};
 use crate::http::Peer;
 use crate::log::notice::Notice;
+use crate::sys::handoff::Handoff;
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::poller::Token;
 
@@ -28,28 +29,46 @@ pub(super) enum Visit {
     NotNow,
 }
 
-/// The listeners of one worker.
+/// Where a connection can come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// A listening socket, by index.
+    Listener(usize),
+    /// The queue between workers.
+    Handoff,
+}
+
+/// The doors of one worker.
 #[derive(Debug)]
 pub(super) struct Reception {
     listeners: Vec<Listener>,
-    /// Listeners that may have somebody waiting, by index.
-    pending: VecDeque<usize>,
-    /// Whether the poller watches the listeners.
+    /// What siblings know the listeners by; stays when they are closed.
+    pub(super) names: Vec<Vec<u8>>,
+    pub(super) handoff: Option<Handoff>,
+    /// Doors that may have somebody waiting.
+    pending: VecDeque<Door>,
+    /// Whether the poller watches the doors.
     open: bool,
     /// Monotonic nanoseconds; 0 when there is no pause.
     paused_until_ns: u64,
     /// Whether the last attempt to accept failed: a long famine is said once.
     failing: bool,
+    /// The poller watches for room in the queue.
+    pub(super) awaits_room: bool,
 }
 
 impl Reception {
-    pub(super) fn new(listeners: Vec<Listener>) -> Self {
+    pub(super) fn new(listeners: Vec<(Listener, Vec<u8>)>, handoff: Option<Handoff>) -> Self {
+        let (listeners, names) = listeners.into_iter().unzip();
         Self {
-            pending: (0..listeners.len()).collect(),
             listeners,
+            names,
+            handoff,
+            pending: VecDeque::new(),
             open: false,
             paused_until_ns: 0,
             failing: false,
+            awaits_room: false,
         }
     }
 
@@ -58,132 +77,179 @@ impl Reception {
         self.open
     }
 
-    /// Somebody waits at listener `index`.
-    pub(super) fn knock(&mut self, index: usize) {
-        if !self.pending.contains(&index) {
-            self.pending.push_back(index);
-        }
-    }
-
     /// When the pause ends, if there is one.
     pub(super) fn pause_end_ns(&self) -> Option<u64> {
         Some(self.paused_until_ns).filter(|until_ns| *until_ns != 0)
     }
+
+    fn doors(&self) -> impl Iterator<Item = Door> + use<> {
+        let handoff = self.handoff.is_some().then_some(Door::Handoff);
+        handoff.into_iter().chain((0..self.listeners.len()).map(Door::Listener))
+    }
 }
 
 impl<A: App> Engine<A> {
-    /// Accepts one waiting connection and reads what came with it; its request may be in the
+    /// Somebody waits at `door`. EPOLLEXCLUSIVE has woken nobody but us for that, so whatever else
+    /// there is to do, one is let in now: a sibling can be given what we can't serve.
+    pub(super) fn on_knock(&mut self, door: Door) {
+        if !self.reception.pending.contains(&door) {
+            self.reception.pending.push_back(door);
+        }
+        self.admit(door);
+    }
+
+    /// Lets one waiting connection in and reads what came with it; its request may be in the
     /// ready queue afterwards.
     pub(super) fn accept(&mut self) -> Visit {
         if !self.reception.open {
             return Visit::NotNow;
         }
-        if self.table.len() >= self.options.max_connections && !self.drain.is_sweeping() {
+        if self.table.len() >= self.shared.options.max_connections && !self.drain.is_sweeping() {
             // Opens again when a connection ends.
-            self.pause_listening(0);
+            self.close_doors();
             return Visit::NotNow;
         }
-        while let Some(index) = self.reception.pending.pop_front() {
-            match self.reception.listeners.get(index).map_or(Ok(None), Listener::accept) {
-                Ok(Some((socket, addr))) => {
-                    self.reception.failing = false;
-                    // Last in line again: no listener starves another.
-                    self.reception.pending.push_back(index);
-                    let mut conn = self.spare_conn();
-                    conn.socket = Some(socket);
-                    conn.listener = index;
-                    conn.addr = addr;
-                    conn.peer = peer_of(&addr);
-                    conn.trusted = self.options.policy.forwarded_allow.allows(&conn.peer);
-                    self.proceed(conn);
-                    return Visit::Came;
-                }
-                Ok(None) => {}
-                Err(error) => {
-                    if !self.reception.failing {
-                        self.notices.push(Notice::AcceptFailed { error: error.to_string() });
-                    }
-                    self.reception.failing = true;
-                    self.pause_listening(self.clock.now_ns() + PAUSE.as_nanos() as u64);
-                    return Visit::NotNow;
-                }
+        while let Some(door) = self.reception.pending.pop_front() {
+            // Last in line again: no door starves another.
+            self.reception.pending.push_back(door);
+            match self.admit(door) {
+                Visit::Nobody => {}
+                visit => return visit,
             }
         }
         Visit::Nobody
     }
 
-    /// Watches the listeners.
+    /// A thread has come free after a time in which nobody could be let in: one from each door goes
+    /// before what has become ready here meanwhile, which is younger. Without, a connection whose
+    /// next request comes at once would overtake the queue and the backlog for ever. The poller
+    /// need not know of it.
+    pub(super) fn first_come(&mut self) {
+        if self.reception.open || self.reception.paused_until_ns != 0 {
+            return;
+        }
+        let younger = std::mem::take(&mut self.ready);
+        for door in self.reception.doors() {
+            if !self.may_admit() {
+                break;
+            }
+            self.admit(door);
+        }
+        self.ready.extend(younger);
+    }
+
+    /// Watches the doors, unless there is no room, nobody is to come in, or they rest. Whoever
+    /// leads calls it before each turn while an application thread is free.
     ///
     /// # Errors
     /// epoll_ctl(2)'s.
-    pub(super) fn listen(&mut self) -> io::Result<()> {
-        if self.reception.open {
+    pub(super) fn open_doors(&mut self) -> io::Result<()> {
+        if self.reception.open || self.reception.paused_until_ns != 0 || !self.may_admit() {
+            return Ok(());
+        }
+        self.reception.open = true;
+        if self.drain.is_sweeping() {
+            // Without the poller: until nobody waits at any door.
+            self.reception.pending = self.reception.doors().collect();
             return Ok(());
         }
         for (index, listener) in self.reception.listeners.iter().enumerate() {
             let token = Token { place: index as u32, generation: SPECIAL };
             self.poller.listen(listener.as_fd(), token)?;
         }
-        self.reception.open = true;
+        if let Some(handoff) = &self.reception.handoff {
+            self.poller.listen(handoff.receiving(), MESSAGE)?;
+        }
         Ok(())
     }
 
-    /// Ends a pause that is over.
-    ///
-    /// # Errors
-    /// epoll_ctl(2)'s.
-    pub(super) fn end_pause(&mut self) -> io::Result<()> {
-        match self.reception.pause_end_ns() {
-            Some(until_ns) if self.clock.now_ns() >= until_ns => {
-                self.reception.paused_until_ns = 0;
-                if self.drain.is_sweeping() {
-                    self.begin_sweep();
-                    return Ok(());
-                }
-                if self.may_listen() { self.listen() } else { Ok(()) }
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// A connection has ended: there may be room for another.
-    pub(super) fn resume_listening(&mut self) {
-        if self.reception.open || self.reception.paused_until_ns != 0 || !self.may_listen() {
+    /// Watches no door: a sibling shall be woken instead.
+    pub(super) fn close_doors(&mut self) {
+        if !self.reception.open {
             return;
         }
-        if let Err(error) = self.listen() {
-            self.notices.push(Notice::AcceptFailed { error: error.to_string() });
-        }
-    }
-
-    /// Looks at every listener once more, without waiting for the poller to name them.
-    pub(super) fn begin_sweep(&mut self) {
-        self.pause_listening(0);
-        self.reception.pending = (0..self.reception.listeners.len()).collect();
-        self.reception.open = true;
-    }
-
-    /// Lets nobody in any more. The listeners stay, for a sweep that may follow.
-    pub(super) fn stop_listening(&mut self) {
-        self.pause_listening(0);
-    }
-
-    /// Closes the listeners: whoever comes now shall go elsewhere.
-    pub(super) fn close_listeners(&mut self) {
-        self.reception = Reception::new(Vec::new());
-    }
-
-    fn may_listen(&self) -> bool {
-        !self.drain.is_on() && self.table.len() < self.options.max_connections
-    }
-
-    fn pause_listening(&mut self, until_ns: u64) {
         for listener in &self.reception.listeners {
             self.poller.forget(listener.as_fd());
         }
+        if let Some(handoff) = &self.reception.handoff {
+            self.poller.forget(handoff.receiving());
+        }
         self.reception.pending.clear();
         self.reception.open = false;
-        self.reception.paused_until_ns = until_ns;
+    }
+
+    /// Ends a pause that is over.
+    pub(super) fn end_pause(&mut self) {
+        if self.reception.pause_end_ns().is_some_and(|until_ns| self.clock.now_ns() >= until_ns) {
+            self.reception.paused_until_ns = 0;
+        }
+    }
+
+    /// Closes the listeners for good: whoever comes now shall go elsewhere. What siblings hand
+    /// over is still taken.
+    pub(super) fn close_listeners(&mut self) {
+        self.close_doors();
+        self.reception.listeners.clear();
+    }
+
+    fn may_admit(&self) -> bool {
+        self.drain.is_sweeping()
+            || self.table.len() < self.shared.options.max_connections && self.drain.lets_in()
+    }
+
+    fn admit(&mut self, door: Door) -> Visit {
+        let came = match door {
+            Door::Handoff => self.collect(),
+            Door::Listener(index) => {
+                let listener = self.reception.listeners.get(index);
+                match listener.map_or(Ok(None), Listener::accept) {
+                    Ok(None) => Ok(false),
+                    Ok(Some((socket, addr))) => {
+                        let conn = self.new_conn(index, socket, addr);
+                        self.proceed(conn);
+                        Ok(true)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        match came {
+            Ok(true) => {
+                self.reception.failing = false;
+                Visit::Came
+            }
+            Ok(false) => {
+                self.reception.pending.retain(|pending| *pending != door);
+                Visit::Nobody
+            }
+            Err(error) => {
+                if !self.reception.failing {
+                    self.notices.push(Notice::AcceptFailed { error: error.to_string() });
+                }
+                self.reception.failing = true;
+                self.close_doors();
+                self.reception.paused_until_ns = self.clock.now_ns() + PAUSE.as_nanos() as u64;
+                Visit::NotNow
+            }
+        }
+    }
+
+    /// A connection that has just come.
+    pub(super) fn new_conn(
+        &mut self,
+        listener: usize,
+        socket: OwnedFd,
+        addr: PeerAddr,
+    ) -> Box<Conn<A>> {
+        let mut conn = self.spare_conn();
+        conn.socket = Some(socket);
+        conn.listener = listener;
+        conn.addr = addr;
+        conn.peer = peer_of(&addr);
+        conn.trusted = self.shared.options.policy.forwarded_allow.allows(&conn.peer);
+        // Its first request may run before the next turn.
+        self.note_crowd();
+        conn
     }
 
     fn spare_conn(&mut self) -> Box<Conn<A>> {

@@ -16,6 +16,8 @@ pub enum Refusal {
     CutShort,
     /// The body could not be buffered: the system's words.
     NoSpool(String),
+    /// Its head needs a large buffer, and too many clients hold theirs already.
+    NoMemory,
 }
 
 impl Refusal {
@@ -26,6 +28,7 @@ impl Refusal {
             Self::TimedOut(_) => 408,
             Self::CutShort => 400,
             Self::NoSpool(_) => 500,
+            Self::NoMemory => 503,
         }
     }
 
@@ -36,6 +39,7 @@ impl Refusal {
             Self::TimedOut(_) => "Request Timeout",
             Self::CutShort => "Bad Request",
             Self::NoSpool(_) => "Internal Server Error",
+            Self::NoMemory => "Service Unavailable",
         }
     }
 
@@ -46,6 +50,7 @@ impl Refusal {
             Self::TimedOut(phase) => format!("Timed out {phase}"),
             Self::CutShort => "The request body ended early".to_owned(),
             Self::NoSpool(_) => String::new(),
+            Self::NoMemory => "Too many large requests at once".to_owned(),
         }
     }
 
@@ -60,6 +65,7 @@ impl Refusal {
                 Notice::PrematureDisconnect { error: "The request body ended early.".to_owned() }
             }
             Self::NoSpool(error) => Notice::SpoolFailed { error: error.clone() },
+            Self::NoMemory => Notice::NoMemory { ip },
         }
     }
 
@@ -68,6 +74,7 @@ impl Refusal {
     pub fn has_request(&self) -> bool {
         match self {
             Self::Parse(error) => error.has_request(),
+            Self::NoMemory => false,
             Self::TimedOut(phase) => *phase == Phase::Body,
             Self::BadBody(_) | Self::CutShort | Self::NoSpool(_) => true,
         }

@@ -25,11 +25,13 @@ struct Entry<A: App> {
 pub struct Table<A: App> {
     entries: Vec<Entry<A>>,
     vacant: Vec<u32>,
+    /// Bytes of memory that the connections at home hold.
+    held: usize,
 }
 
 impl<A: App> Default for Table<A> {
     fn default() -> Self {
-        Self { entries: Vec::new(), vacant: Vec::new() }
+        Self { entries: Vec::new(), vacant: Vec::new(), held: 0 }
     }
 }
 
@@ -56,10 +58,18 @@ impl<A: App> Table<A> {
         self.len() == 0
     }
 
+    /// Bytes of memory that the connections at home hold, for requests and responses that wait
+    /// for their clients.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
     /// Puts a connection down.
-    pub fn settle(&mut self, conn: Box<Conn<A>>) {
+    pub fn settle(&mut self, mut conn: Box<Conn<A>>) {
         let place = conn.token.place as usize;
         if let Some(entry) = self.entries.get_mut(place) {
+            conn.weighed = conn.weight();
+            self.held += conn.weighed;
             entry.place = Place::Home(conn);
         }
     }
@@ -72,7 +82,10 @@ impl<A: App> Table<A> {
         }
         let away = Place::Away { readable: false, writable: false, ended: false };
         match std::mem::replace(place, away) {
-            Place::Home(conn) => Some(conn),
+            Place::Home(conn) => {
+                self.held -= conn.weighed;
+                Some(conn)
+            }
             Place::Away { .. } | Place::Vacant => None,
         }
     }

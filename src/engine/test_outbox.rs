@@ -13,7 +13,7 @@ enum Step {
     Tail(Vec<u8>),
     Chunk(Vec<u8>, usize),
     File(Vec<u8>),
-    Spill(Vec<u8>),
+    Spill(u64),
     Flush,
     Read(usize),
 }
@@ -24,8 +24,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         small.clone().prop_map(Step::Tail),
         (large, 1..COPY_UP_TO * 4).prop_map(|(data, len)| Step::Chunk(data, len)),
-        small.clone().prop_map(Step::File),
-        small.prop_map(Step::Spill),
+        small.prop_map(Step::File),
+        prop_oneof![Just(u64::MAX), 0..200_000u64].prop_map(Step::Spill),
         Just(Step::Flush),
         (1..200_000usize).prop_map(Step::Read),
     ]
@@ -57,9 +57,10 @@ proptest! {
                     file.write_all(&data).unwrap();
                     outbox.push_file(file.into(), 7, data.len() as u64);
                 }
-                Step::Spill(data) => {
-                    expected.extend_from_slice(&data);
-                    outbox.spill(&data, None).unwrap();
+                Step::Spill(most) => {
+                    let before = outbox.spilled();
+                    outbox.spill(most, None).unwrap();
+                    prop_assert!(outbox.spilled() <= most.max(before));
                 }
                 Step::Flush => {
                     outbox.flush(ours.as_fd()).unwrap();
@@ -86,6 +87,23 @@ proptest! {
         prop_assert_eq!(outbox.spilled(), 0);
         prop_assert!(got == expected);
     }
+}
+
+#[test]
+fn what_is_spilled_is_not_in_memory() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut outbox = Outbox::<Vec<u8>>::default();
+    outbox.tail().extend_from_slice(b"head");
+    outbox.push(vec![b'x'; 4 << 20], 4 << 20);
+    outbox.tail().extend_from_slice(b"tail");
+    let sent = outbox.flush(ours.as_fd()).unwrap();
+    let left = (4 << 20) + 8 - sent;
+    assert!(left > 0);
+    // Not a byte more than it may hold, and not in part.
+    outbox.spill(left - 1, None).unwrap();
+    assert_eq!((outbox.in_memory() as u64, outbox.spilled()), (left, 0));
+    outbox.spill(left, None).unwrap();
+    assert_eq!((outbox.in_memory() as u64, outbox.spilled()), (0, left));
 }
 
 #[test]

@@ -34,6 +34,19 @@ pub struct BodyDecoder {
     trailers: Vec<Trailer>,
 }
 
+/// A decoder's state as plain values, for a message to another process of the same build.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Which state.
+    pub kind: u8,
+    /// Its number.
+    pub left: u64,
+    /// What has come so far of a line.
+    pub partial: Vec<u8>,
+    /// Trailer fields.
+    pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
     Done,
@@ -59,6 +72,40 @@ impl BodyDecoder {
         };
         let rules = SectionRules::of(policy);
         Self { state, rules, partial: Vec::new(), trailers: Vec::new() }
+    }
+
+    /// Goes on where another decoder has stopped. The policy as for [`BodyDecoder::new`].
+    /// `None`: no decoder has ever stood so.
+    pub fn resume(standing: Standing, policy: &Policy) -> Option<Self> {
+        let Standing { kind, left, partial, trailers } = standing;
+        let state = match (kind, left) {
+            (0, _) => State::Done,
+            (1, 1..) => State::Length(left),
+            (2, _) => State::ChunkSize,
+            (3, 1..) => State::ChunkData(left),
+            (4, 0) => State::ChunkEnd(None),
+            (4, _) => State::ChunkEnd(Some((left - 1) as u8)),
+            (5, _) => State::Trailers(usize::try_from(left).ok()?),
+            _ => return None,
+        };
+        if matches!(state, State::Trailers(line) if line > partial.len()) {
+            return None;
+        }
+        Some(Self { state, rules: SectionRules::of(policy), partial, trailers })
+    }
+
+    /// Where it stands, to go on elsewhere.
+    pub fn standing(&self) -> Standing {
+        let (kind, left) = match self.state {
+            State::Done => (0, 0),
+            State::Length(left) => (1, left),
+            State::ChunkSize => (2, 0),
+            State::ChunkData(left) => (3, left),
+            State::ChunkEnd(first) => (4, first.map_or(0, |first| u64::from(first) + 1)),
+            State::Trailers(line) => (5, line as u64),
+        };
+        let (partial, trailers) = (self.partial.clone(), self.trailers.clone());
+        Standing { kind, left, partial, trailers }
     }
 
     /// Consumes from the front of `input`: returns how many bytes, and what they were. The data

@@ -31,7 +31,7 @@ mod span;
 mod test_policy;
 mod token;
 
-pub use body::{BodyDecoder, BodyEvent};
+pub use body::{BodyDecoder, BodyEvent, Standing};
 pub use encoder::{CONTINUE, Encoder, Facts, Finish, early_hints};
 pub use error::{Answer, BadVersion, ParseError, error_page};
 pub use head::{Field, Framing, Head, HeadReader};

@@ -36,10 +36,20 @@ pub enum Notice {
         /// The system's words.
         error: String,
     },
+    /// The thread that serves others while the application is busy could not be started.
+    NoWatcher {
+        /// The system's words.
+        error: String,
+    },
     /// A request body could not be written to `tmp_upload_dir`.
     SpoolFailed {
         /// The system's words.
         error: String,
+    },
+    /// A head was refused because clients that stall hold too much memory already.
+    NoMemory {
+        /// The peer's address without port; empty for a unix peer.
+        ip: String,
     },
     /// The error page did not reach the client.
     ErrorPageUnsent,
@@ -88,10 +98,12 @@ impl Notice {
             Self::InvalidRequest { .. }
             | Self::ShortResponse { .. }
             | Self::BodyOnNoBodyResponse { .. }
+            | Self::NoMemory { .. }
             | Self::Suppressed { .. } => Level::Warning,
-            Self::SocketError { .. } | Self::AcceptFailed { .. } | Self::SpoolFailed { .. } => {
-                Level::Error
-            }
+            Self::SocketError { .. }
+            | Self::AcceptFailed { .. }
+            | Self::NoWatcher { .. }
+            | Self::SpoolFailed { .. } => Level::Error,
         }
     }
 
@@ -120,6 +132,15 @@ impl fmt::Display for Notice {
             Self::PrematureDisconnect { error } => {
                 write!(f, "Ignored premature client disconnection. {error}")
             }
+            Self::NoWatcher { error } => write!(
+                f,
+                "No thread for slow and idle clients ({error}): they wait while the application \
+                 is busy"
+            ),
+            Self::NoMemory { ip } => write!(
+                f,
+                "Refused a large request head from ip={ip}: clients that stall hold too much memory"
+            ),
             Self::AcceptFailed { error } => {
                 write!(f, "Cannot accept connections: {error}. Pausing for 0.1 s.")
             }

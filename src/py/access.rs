@@ -200,6 +200,7 @@ impl PyApp {
         announced: &Announced,
         started_ns: u64,
     ) {
+        self.look_at_log(py);
         if matches!(self.access.road, Road::Off) {
             return;
         }
@@ -234,6 +235,7 @@ impl PyApp {
         exchange: &mut Exchange<'_, Self>,
         status: u16,
     ) {
+        self.look_at_log(py);
         match self.access.road {
             Road::Off => {}
             Road::Native(_) => {

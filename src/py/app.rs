@@ -8,37 +8,24 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::access::Access;
 use super::environ::{Environ, Unfit};
-use super::ffi::Port;
-use super::hooks::{Hooks, Views};
+use super::ffi::open;
+use super::hooks::Views;
 use super::input::Input;
-use super::notices::{departure, gone_notice};
 use super::respond::{self, Outcome};
 use super::session::Session;
 use super::start_response::{Announced, StartResponse};
+use super::state::State;
 use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
-use crate::sys::clock::Clock;
 
-/// Notices said in one loop turn at most: a flood of bad clients must not flood the log.
-const NOTICES_PER_TURN: u64 = 100;
-
-/// The application of one worker.
+/// The application as one thread of the worker runs it.
 pub(crate) struct PyApp {
-    pub(super) callable: Py<PyAny>,
-    pub(super) worker: Py<PyAny>,
-    pub(super) log: Py<PyAny>,
+    pub(super) state: Arc<State>,
     pub(super) environ: Environ,
-    pub(super) hooks: Hooks,
     pub(super) access: Access,
-    pub(super) port: Arc<Port>,
-    pub(super) file_wrapper: Py<PyAny>,
-    pub(super) sendfile: bool,
     pub(super) spare: Option<Box<Announced>>,
-    pub(super) requests: u64,
-    pub(super) max_requests: u64,
-    pub(super) stage: Stage,
-    pub(super) parent: i32,
-    pub(super) notices: u64,
+    /// The [`State::epoch`] that `access` has seen.
+    epoch: u64,
     /// What a signal handler raised outside of any request; the worker leaves with it.
     pub(super) parting: Option<PyErr>,
 }
@@ -87,11 +74,11 @@ impl App for PyApp {
     }
 
     fn notice(&mut self, notice: &Notice) {
-        self.notices += 1;
-        if self.notices > NOTICES_PER_TURN {
-            return;
+        match notice {
+            Notice::Suppressed { count } => self.state.leave_out(*count),
+            notice if self.state.may_say() => self.say(notice),
+            _ => {}
         }
-        self.say(notice);
     }
 
     fn woken(&mut self) -> Wake {
@@ -101,30 +88,48 @@ impl App for PyApp {
                 self.parting = Some(error);
                 return Wake::Leave;
             }
-            self.refresh(py);
-            if self.stage == Stage::Stopping { Wake::Drain } else { Wake::Serve }
+            self.state.refresh(py);
+            self.state.look_again();
+            self.state.say_rest(py);
+            if self.stage() == Stage::Stopping { Wake::Drain } else { Wake::Serve }
         })
     }
 
     fn stage(&self) -> Stage {
-        self.stage
+        self.state.stage()
     }
 
-    fn turn_over(&mut self, _clock: &Clock) {
-        if self.notices > NOTICES_PER_TURN {
-            self.say(&Notice::Suppressed { count: self.notices - NOTICES_PER_TURN });
-        }
-        self.notices = 0;
+    fn turn_over(&mut self) {
         self.access.flush();
     }
 }
 
 impl PyApp {
+    /// For the calling thread. What Python objects it keeps for itself (templates of the environ,
+    /// known names, the empty body) no other thread touches.
+    pub(super) fn new(py: Python<'_>, state: &Arc<State>) -> PyResult<Self> {
+        let base = state.base_environ.bind(py).copy()?;
+        base.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
+        let mut app = Self {
+            environ: Environ::new(py, &base, state.servers.clone(), &state.script_name)?,
+            access: Access::new(py, &state.access_format),
+            spare: None,
+            epoch: state.epoch(),
+            parting: None,
+            state: state.clone(),
+        };
+        app.access.choose(py, app.state.log.bind(py));
+        Ok(app)
+    }
+
     fn run(&mut self, py: Python<'_>, exchange: &mut Exchange<'_, Self>) -> Verdict {
+        exchange.begin();
+        self.look_at_log(py);
         let started_ns = exchange.clock().now_ns();
         let mut views = Views::default();
         let mut announced = self.spare.take().unwrap_or_default();
         announced.clear();
+        announced.state.get_or_insert_with(|| self.state.clone());
         let result = self.serve(py, exchange, &mut views, announced);
         let verdict = match result {
             Ok(outcome) => self.complete(py, exchange, &mut views, outcome, started_ns),
@@ -135,8 +140,18 @@ impl PyApp {
                 verdict
             }
         };
-        exchange.clock().tick();
+        exchange.conn().session.release(py);
         verdict
+    }
+
+    /// Looks at the logger again if somebody may have changed it. Also after the call: its access
+    /// line must not go to a file that was rotated away meanwhile.
+    pub(super) fn look_at_log(&mut self, py: Python<'_>) {
+        let epoch = self.state.epoch();
+        if epoch != self.epoch {
+            self.epoch = epoch;
+            self.access.choose(py, self.state.log.bind(py));
+        }
     }
 
     /// Runs hooks and application up to the last body byte.
@@ -145,9 +160,9 @@ impl PyApp {
         py: Python<'py>,
         exchange: &mut Exchange<'_, Self>,
         views: &mut Views<'py>,
-        mut announced: Box<Announced>,
+        announced: Box<Announced>,
     ) -> Result<Outcome<'py>, (Failure, Option<Box<Announced>>)> {
-        if let Err(error) = self.hooks.before(py, &self.worker, exchange, views) {
+        if let Err(error) = self.state.hooks.before(py, &self.state.worker, exchange, views) {
             return Err((error.into(), Some(announced)));
         }
         let fields = views.changed_fields();
@@ -160,11 +175,10 @@ impl PyApp {
             return Err((error.into(), Some(announced)));
         }
         views.environ = Some(environ.clone());
-        if let Err(error) = self.count(py) {
+        if let Err(error) = self.state.count(py) {
             return Err((error.into(), Some(announced)));
         }
-        announced.keep_alive = self.stage == Stage::Serving;
-        let start_response = StartResponse::new(self.port.clone(), announced);
+        let start_response = StartResponse::new(exchange.conn().token(), announced);
         let start_response = match Bound::new(py, start_response) {
             Ok(object) => object,
             Err(error) => return Err((error.into(), None)),
@@ -194,10 +208,8 @@ impl PyApp {
             environ.set_item(self.environ.keys.wsgi_input.bind(py), &input)?;
             Some(input)
         };
-        let callable = self.callable.bind(py);
-        let called = self
-            .port
-            .open(exchange, || callable.call1((environ.clone(), start_response.clone())))
+        let callable = self.state.callable.bind(py);
+        let called = open(exchange, || callable.call1((environ.clone(), start_response.clone())))
             .map_err(Failure::Raised);
         let sent = called.and_then(|iterable| {
             let sent = respond::send(py, self, exchange, &iterable, start_response);
@@ -213,8 +225,8 @@ impl PyApp {
         if let Some(input) = &input {
             match input.try_borrow_mut() {
                 Ok(mut input) => {
-                    if let Some(decoder) = input.give_back() {
-                        exchange.return_body(decoder);
+                    if let Some((decoder, unseen)) = input.give_back() {
+                        exchange.return_body(decoder, &unseen);
                     }
                 }
                 // A thread of the application still reads: the connection can't be used again.
@@ -227,144 +239,6 @@ impl PyApp {
         }
         sent
     }
-
-    /// The response is complete: log, close, hooks, in Gunicorn's order.
-    fn complete<'py>(
-        &mut self,
-        py: Python<'py>,
-        exchange: &mut Exchange<'_, Self>,
-        views: &mut Views<'py>,
-        outcome: Outcome<'py>,
-        started_ns: u64,
-    ) -> Verdict {
-        let Outcome { iterable, announced } = outcome;
-        let finish = exchange.end();
-        let announced = announced.unwrap_or_default();
-        let mut verdict = if finish.keep_alive { Verdict::Keep } else { Verdict::Close };
-        let has_close = !respond::is_plain(&iterable);
-        if has_close {
-            // The client need not wait for the application's own tidying up.
-            if exchange.flush().is_err() {
-                verdict = Verdict::Drop;
-            }
-        }
-        if finish.short_by > 0 {
-            let (method, uri) = request_words(exchange);
-            self.notice(&Notice::ShortResponse { method, uri, missing: finish.short_by });
-            verdict = Verdict::Drop;
-            // What there is still goes out; then the end tells the client.
-            let _ = exchange.flush();
-        }
-        if finish.dropped_body {
-            let (method, _) = request_words(exchange);
-            self.notice(&Notice::BodyOnNoBodyResponse { method, status: announced.code });
-        }
-        self.log_access(py, exchange, views, &announced, started_ns);
-        if has_close {
-            if let Err(error) = self.close(py, exchange, &iterable) {
-                self.report(py, error, "Error handling request", &[]);
-                verdict = Verdict::Close;
-            }
-        }
-        self.hooks.after(py, &self.worker, &self.log, exchange, views, Some(&announced));
-        self.spare = Some(announced);
-        verdict
-    }
-
-    /// The response is not complete.
-    fn fail<'py>(
-        &mut self,
-        py: Python<'py>,
-        exchange: &mut Exchange<'_, Self>,
-        views: &mut Views<'py>,
-        failure: Failure,
-        announced: Option<&Announced>,
-        started_ns: u64,
-    ) -> Verdict {
-        self.hooks.after(py, &self.worker, &self.log, exchange, views, announced);
-        let verdict = match failure {
-            Failure::Taken => return Verdict::Drop,
-            Failure::Gone(gone) => {
-                self.notice(&gone_notice(&gone, exchange));
-                Verdict::Drop
-            }
-            Failure::Unfit(refusal) => {
-                let status = refusal.status();
-                let ip = exchange.conn().addr.ip_text();
-                self.notice(&refusal.notice(ip));
-                exchange.refuse(&refusal);
-                self.log_error_access(py, exchange, status);
-                return Verdict::Close;
-            }
-            Failure::Raised(error) => {
-                if respond::is_stop(py, &error) {
-                    // A WebSocket handler that is done says so with StopIteration.
-                    return Verdict::Drop;
-                }
-                if let Some(notice) = departure(py, &error, exchange) {
-                    self.notice(&notice);
-                    return Verdict::Drop;
-                }
-                let verdict = exchange.fail();
-                if verdict == Verdict::Drop {
-                    self.report(py, error, "Error handling request", &[]);
-                } else {
-                    let (method, uri) = request_words(exchange);
-                    self.report(py, error, "Error handling request %s %s", &[&method, &uri]);
-                    self.log_error_access(py, exchange, 500);
-                    self.refresh(py);
-                    return verdict;
-                }
-                verdict
-            }
-        };
-        // Part of a response went out: that is what the line tells.
-        if let Some(announced) = announced.filter(|announced| announced.code != 0) {
-            self.log_access(py, exchange, views, announced, started_ns);
-        }
-        self.refresh(py);
-        verdict
-    }
-
-    fn close(
-        &self,
-        py: Python<'_>,
-        exchange: &mut Exchange<'_, Self>,
-        iterable: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let Some(close) = iterable.getattr_opt(pyo3::intern!(py, "close"))? else { return Ok(()) };
-        self.port.open(exchange, || close.call0()).map(drop)
-    }
-
-    fn count(&mut self, py: Python<'_>) -> PyResult<()> {
-        self.requests += 1;
-        self.worker.bind(py).setattr(pyo3::intern!(py, "nr"), self.requests)?;
-        if self.requests >= self.max_requests && self.stage == Stage::Serving {
-            self.say(&Notice::MaxRequests);
-            self.stage = Stage::Enough;
-            self.worker.bind(py).setattr("alive", false)?;
-        }
-        Ok(())
-    }
-
-    /// Takes over what Python's signal handlers decided.
-    fn refresh(&mut self, py: Python<'_>) {
-        let alive = self.worker.bind(py).getattr("alive").and_then(|alive| alive.is_truthy());
-        if !matches!(alive, Ok(true)) && self.stage == Stage::Serving {
-            self.stage = Stage::Stopping;
-        }
-        if nix::unistd::getppid().as_raw() != self.parent && self.stage == Stage::Serving {
-            let said = self
-                .log
-                .bind(py)
-                .call_method1("info", ("Parent changed, shutting down: %s", self.worker.bind(py)));
-            if let Err(error) = said {
-                error.write_unraisable(py, None);
-            }
-            self.stage = Stage::Stopping;
-        }
-        self.access.choose(py, self.log.bind(py));
-    }
 }
 
 /// Appends `data` to the response, the head first if need be; sends it when `now`.
@@ -376,24 +250,16 @@ pub(super) fn deliver(
     now: bool,
 ) -> Result<(), Failure> {
     if !exchange.encoder().head_sent() {
-        exchange.start(&announced.status, &announced.fields, announced.keep_alive);
+        exchange.start(&announced.status, &announced.fields, announced.may_keep_alive(py));
     }
     exchange.push(PyBackedBytes::from(data));
     if now {
         exchange.flush().map_err(Failure::Gone)?;
     }
     while !exchange.has_room() {
-        if py.detach(|| exchange.wait_room()).map_err(Failure::Gone)? == Room::Signal {
+        if py.detach(|| exchange.wait_room()).map_err(Failure::Gone)? == Room::NotYet {
             py.check_signals()?;
         }
     }
     Ok(())
-}
-
-/// Method and target for messages.
-pub(super) fn request_words(exchange: &mut Exchange<'_, PyApp>) -> (String, String) {
-    let conn = exchange.conn();
-    let bytes = conn.head_bytes();
-    let text = |octets: &[u8]| octets.iter().map(|byte| char::from(*byte)).collect();
-    (text(conn.head.method.of(bytes)), text(conn.head.target.of(bytes)))
 }

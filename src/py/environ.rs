@@ -1,12 +1,11 @@
 //! What the application sees of a request: the environ of PEP 3333 with Gunicorn's additions.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use super::ffi::{Port, latin1};
+use super::ffi::latin1;
 use super::keys::Keys;
 use super::session::Handle;
 use crate::engine::Conn;
@@ -14,6 +13,7 @@ use crate::http::{ParseError, Policy, ProxyInfo, ProxyProtocol, split_script_nam
 use crate::sys::listener::PeerAddr;
 
 /// What `getsockname` says of a listener.
+#[derive(Clone)]
 pub(super) enum ServerName {
     /// Host and port.
     Inet(String, u16),
@@ -21,12 +21,21 @@ pub(super) enum ServerName {
     Unix(String),
 }
 
+impl ServerName {
+    /// What a listener is called among the workers.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Inet(host, port) => format!("{host}:{port}"),
+            Self::Unix(path) => path.clone(),
+        }
+    }
+}
+
 /// Builds environs: a template per listener, a copy of it per connection, a copy of that per
 /// request.
 pub(super) struct Environ {
     pub(super) keys: Keys,
     templates: Vec<(Py<PyDict>, ServerName)>,
-    port: Arc<Port>,
     path: Vec<u8>,
 }
 
@@ -37,7 +46,6 @@ impl Environ {
         base: &Bound<'_, PyDict>,
         servers: Vec<ServerName>,
         script_name: &[u8],
-        port: Arc<Port>,
     ) -> PyResult<Self> {
         let keys = Keys::new(py);
         let mut templates = Vec::with_capacity(servers.len());
@@ -56,7 +64,7 @@ impl Environ {
             }
             templates.push((template.unbind(), server));
         }
-        Ok(Self { keys, templates, port, path: Vec::new() })
+        Ok(Self { keys, templates, path: Vec::new() })
     }
 
     /// The environ of the current request of `conn`, but for `wsgi.input`.
@@ -80,7 +88,7 @@ impl Environ {
             Some(known) => known.bind(py).copy()?,
             None => {
                 let fresh = template.bind(py).copy()?;
-                add_connection(py, keys, &fresh, conn, &self.port)?;
+                add_connection(py, keys, &fresh, conn)?;
                 // Connections that serve one request only never need the second copy.
                 if conn.served > 0 {
                     conn.session.environ = Some(fresh.copy()?.unbind());
@@ -189,14 +197,13 @@ fn add_connection(
     keys: &Keys,
     environ: &Bound<'_, PyDict>,
     conn: &mut Conn<super::app::PyApp>,
-    port: &Arc<Port>,
 ) -> PyResult<()> {
     if let Some(info) = &conn.proxy {
         add_proxy(py, keys, environ, info, &conn.addr)?;
     } else {
         add_peer(py, keys, environ, &conn.addr)?;
     }
-    let handle = Bound::new(py, Handle::new(port.clone(), conn.token()))?;
+    let handle = Bound::new(py, Handle::new(conn.token()))?;
     environ.set_item(keys.early_hints.bind(py), handle.getattr(pyo3::intern!(py, "hint"))?)?;
     environ.set_item(keys.socket.bind(py), &handle)?;
     conn.session.handle = Some(handle.unbind());

@@ -1,16 +1,16 @@
 //! The few raw calls of the Python floor, each behind a safe signature. The only file of this
 //! floor with `unsafe`.
 
+use std::cell::Cell;
 use std::ffi::c_char;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering};
-use std::thread::{self, ThreadId};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use super::app::PyApp;
 use crate::engine::Exchange;
+use crate::sys::poller::Token;
 
 /// A `str` of `bytes` read as Latin-1, which is how PEP 3333 has environ values.
 ///
@@ -27,47 +27,38 @@ pub(super) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     }
 }
 
-/// Where Python callbacks (`write`, `wsgi.early_hints`) find the exchange that is running.
-///
-/// It holds a pointer only while the application's code runs, and gives it out only on the
-/// thread that put it there and only to one caller at a time.
-pub(super) struct Port {
-    owner: ThreadId,
-    exchange: AtomicPtr<Exchange<'static, PyApp>>,
+thread_local! {
+    /// The exchange whose application code is running on this thread.
+    static RUNNING: Cell<*mut Exchange<'static, PyApp>> = const { Cell::new(ptr::null_mut()) };
 }
 
-impl Port {
-    /// A port of the calling thread.
-    pub(super) fn new() -> Self {
-        Self { owner: thread::current().id(), exchange: AtomicPtr::new(ptr::null_mut()) }
-    }
+/// Runs `code` of the application while its callbacks (`write`, `wsgi.early_hints`) may use
+/// `exchange`.
+pub(super) fn open<R>(exchange: &mut Exchange<'_, PyApp>, code: impl FnOnce() -> R) -> R {
+    let _restored = Restore(RUNNING.replace(ptr::from_mut(exchange).cast()));
+    code()
+}
 
-    /// Runs `code` while callbacks may use `exchange`.
-    pub(super) fn open<R>(
-        &self,
-        exchange: &mut Exchange<'_, PyApp>,
-        code: impl FnOnce() -> R,
-    ) -> R {
-        let before = self.exchange.swap(ptr::from_mut(exchange).cast(), Ordering::Relaxed);
-        let result = code();
-        self.exchange.store(before, Ordering::Relaxed);
-        result
+/// Gives the exchange of the connection `token` to `job`; `None` when that is not what runs on
+/// this thread, or inside another `reach`.
+pub(super) fn reach<R>(token: Token, job: impl FnOnce(&mut Exchange<'_, PyApp>) -> R) -> Option<R> {
+    let pointer = RUNNING.replace(ptr::null_mut());
+    let _restored = Restore(pointer);
+    if pointer.is_null() {
+        return None;
     }
+    // SAFETY: `open` is on this thread's stack and holds the only `&mut` to the exchange, unused
+    // while `code` runs; the pointer was taken out, so there is no second borrow.
+    let exchange = unsafe { &mut *pointer };
+    // A callable may outlive its request, or be called inside somebody else's.
+    (exchange.conn().token() == token).then(|| job(exchange))
+}
 
-    /// Gives the running exchange to `job`; `None` on another thread, outside of a request, or
-    /// inside another `reach`.
-    pub(super) fn reach<R>(&self, job: impl FnOnce(&mut Exchange<'_, PyApp>) -> R) -> Option<R> {
-        if thread::current().id() != self.owner {
-            return None;
-        }
-        let pointer = self.exchange.swap(ptr::null_mut(), Ordering::Relaxed);
-        if pointer.is_null() {
-            return None;
-        }
-        // SAFETY: `open` is on this thread's stack and holds the only `&mut` to the exchange,
-        // unused while `code` runs; the pointer was taken out, so there is no second borrow.
-        let result = job(unsafe { &mut *pointer });
-        self.exchange.store(pointer, Ordering::Relaxed);
-        Some(result)
+/// Puts a pointer back, also when the application's code panics.
+struct Restore(*mut Exchange<'static, PyApp>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        RUNNING.set(self.0);
     }
 }

@@ -26,6 +26,29 @@ pub(super) struct Views<'py> {
 }
 
 impl Hooks {
+    /// Those that are not the settings' defaults. The default `pre_request` writes a debug line.
+    pub(super) fn of(cfg: &Bound<'_, PyAny>, log: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let own = |name: &str| -> PyResult<Option<Py<PyAny>>> {
+            let setting = cfg.getattr("settings")?.get_item(name)?;
+            let hook = setting.call_method0("get")?;
+            Ok(if hook.is(setting.getattr("default")?) { None } else { Some(hook.unbind()) })
+        };
+        let mut hooks =
+            Self { pre_request: own("pre_request")?, post_request: own("post_request")? };
+        if hooks.pre_request.is_none() {
+            let error_log = log.getattr_opt("error_log")?;
+            let debugging = match &error_log {
+                Some(logger) => logger.call_method1("isEnabledFor", (10,))?.is_truthy()?,
+                None => true,
+            };
+            if debugging {
+                let setting = cfg.getattr("settings")?.get_item("pre_request")?;
+                hooks.pre_request = Some(setting.call_method0("get")?.unbind());
+            }
+        }
+        Ok(hooks)
+    }
+
     /// Calls `pre_request(worker, req)`.
     pub(super) fn before<'py>(
         &self,
@@ -94,7 +117,11 @@ impl<'py> Views<'py> {
         let response = self.response(py, exchange, announced)?;
         let environ = self.environ.clone().unwrap_or_else(|| PyDict::new(py));
         let elapsed = timedelta(py, duration_ns)?;
-        app.log.bind(py).call_method1("access", (response, request, environ, elapsed)).map(drop)
+        app.state
+            .log
+            .bind(py)
+            .call_method1("access", (response, request, environ, elapsed))
+            .map(drop)
     }
 
     /// The same for an error page. The environ is that of the request, not Gunicorn's bare one,
@@ -118,7 +145,11 @@ impl<'py> Views<'py> {
             .getattr("Response")?
             .call_method1("of_error", (&request, status))?;
         let elapsed = timedelta(py, 0)?;
-        app.log.bind(py).call_method1("access", (response, request, environ, elapsed)).map(drop)
+        app.state
+            .log
+            .bind(py)
+            .call_method1("access", (response, request, environ, elapsed))
+            .map(drop)
     }
 
     fn request(
@@ -201,7 +232,7 @@ impl<'py> Views<'py> {
         facts.set_item("response_length", announced.fields.content_length())?;
         facts.set_item("chunked", encoder.is_chunked())?;
         facts.set_item("upgrade", announced.fields.asks_upgrade())?;
-        facts.set_item("must_close", !announced.keep_alive)?;
+        facts.set_item("must_close", !announced.may_keep_alive(py))?;
         py.import("rgunicorn.http.wsgi")?.getattr("Response")?.call_method(
             "of_core",
             (request,),

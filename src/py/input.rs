@@ -3,6 +3,8 @@
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -13,7 +15,7 @@ use pyo3::types::{PyBytes, PyList};
 use super::app::PyApp;
 use super::errors;
 use crate::engine::Exchange;
-use crate::engine::exchange::Body;
+use crate::engine::exchange::{self, Body};
 use crate::http::{BodyDecoder, BodyEvent, ParseError};
 use crate::sys::clock::monotonic_ns;
 use crate::sys::scoreboard::Slot;
@@ -37,8 +39,10 @@ pub(super) struct Input {
 struct Rest {
     decoder: BodyDecoder,
     unseen: Vec<u8>,
+    over: Arc<AtomicBool>,
     socket: OwnedFd,
-    patience: Duration,
+    /// How long the client may send nothing; no limit when none.
+    patience: Option<Duration>,
     pulse: Option<Slot>,
 }
 
@@ -55,14 +59,14 @@ impl Input {
     pub(super) fn new(body: Body, exchange: &mut Exchange<'_, PyApp>) -> io::Result<Self> {
         let rest = match body.rest {
             None => None,
-            Some((decoder, unseen)) => {
+            Some(exchange::Rest { decoder, unseen, over }) => {
                 let socket = exchange
                     .conn()
                     .socket()
                     .ok_or(io::ErrorKind::NotConnected)?
                     .try_clone_to_owned()?;
-                let patience = exchange.stall_timeout();
-                Some(Rest { decoder, unseen, socket, patience, pulse: exchange.pulse() })
+                let patience = exchange.body_timeout();
+                Some(Rest { decoder, unseen, over, socket, patience, pulse: exchange.pulse() })
             }
         };
         Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
@@ -73,9 +77,9 @@ impl Input {
         Self { spool: SpoolReader::default(), rest: None, pending: Vec::new(), at: 0 }
     }
 
-    /// Hands the decoder of an unfinished body back.
-    pub(super) fn give_back(&mut self) -> Option<BodyDecoder> {
-        self.rest.take().map(|rest| rest.decoder)
+    /// Hands back what decoded a body that was not complete at first, and what it has not seen.
+    pub(super) fn give_back(&mut self) -> Option<(BodyDecoder, Vec<u8>)> {
+        self.rest.take().map(|rest| (rest.decoder, rest.unseen))
     }
 
     fn buffered(&self) -> &[u8] {
@@ -210,15 +214,17 @@ impl Input {
 impl Rest {
     /// Appends decoded bytes to `into`, waiting for the client; false at the end of the body.
     fn receive(&mut self, into: &mut Vec<u8>) -> Result<bool, Shortage> {
-        let mut give_up_ns = monotonic_ns() + self.patience.as_nanos() as u64;
+        let mut give_up_ns = self.give_up_ns();
         loop {
-            while !self.unseen.is_empty() {
+            while !self.unseen.is_empty() && !self.decoder.is_done() {
                 let (used, event) = self.decoder.next(&self.unseen).map_err(Shortage::Bad)?;
                 if let BodyEvent::Data { start, end } = event {
                     into.extend_from_slice(self.unseen.get(start..end).unwrap_or_default());
                 }
                 self.unseen.drain(..used);
-                if matches!(event, BodyEvent::End) {
+                if self.decoder.is_done() {
+                    // What follows is the next request.
+                    self.over.store(true, Ordering::Relaxed);
                     return Ok(!into.is_empty());
                 }
                 if matches!(event, BodyEvent::NeedMore) {
@@ -238,23 +244,28 @@ impl Rest {
             self.unseen.truncate(filled + n);
             match got.map_err(Shortage::Broken)? {
                 Transfer::Bytes(0) => return Err(Shortage::Ended),
-                Transfer::Bytes(_) => {
-                    give_up_ns = monotonic_ns() + self.patience.as_nanos() as u64;
-                }
+                Transfer::Bytes(_) => give_up_ns = self.give_up_ns(),
                 Transfer::Blocked if monotonic_ns() >= give_up_ns => return Err(Shortage::Ended),
-                Transfer::Blocked => self.wait()?,
+                Transfer::Blocked => self.wait(give_up_ns)?,
             }
         }
     }
 
+    fn give_up_ns(&self) -> u64 {
+        self.patience.map_or(u64::MAX, |patience| monotonic_ns() + patience.as_nanos() as u64)
+    }
+
     /// Waits for bytes, a second at most: a slow client is no reason for the arbiter to think
     /// that the worker hangs.
-    fn wait(&self) -> Result<(), Shortage> {
+    fn wait(&self, give_up_ns: u64) -> Result<(), Shortage> {
+        let now_ns = monotonic_ns();
         if let Some(slot) = self.pulse {
-            slot.beat(monotonic_ns());
+            slot.beat(now_ns);
         }
+        // Rounded up, or the last millisecond is spun away.
+        let left_ms = give_up_ns.saturating_sub(now_ns).div_ceil(1_000_000).min(1000);
         let mut fds = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::from(1000u16)) {
+        match poll(&mut fds, PollTimeout::from(left_ms as u16)) {
             Ok(_) => Ok(()),
             Err(Errno::EINTR) => Err(Shortage::Signal),
             Err(errno) => Err(Shortage::Broken(errno.into())),

@@ -3,6 +3,7 @@
 mod access;
 mod app;
 mod arbiter;
+mod ending;
 mod environ;
 mod errors;
 mod ffi;
@@ -16,6 +17,7 @@ mod respond;
 mod scoreboard;
 mod session;
 mod start_response;
+mod state;
 mod worker;
 
 /// The extension module.
@@ -33,7 +35,7 @@ mod _core {
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
-    use super::worker::serve_sync;
+    use super::worker::{Crew, serve_sync};
 
     /// Allocations by Rust code so far; only in builds made to count them.
     #[cfg(feature = "count-allocations")]

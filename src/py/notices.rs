@@ -11,32 +11,35 @@ use crate::log::notice::{Level, Notice, Phase};
 impl PyApp {
     /// `log.exception(message, *arguments)` for `error`.
     pub(super) fn report(&self, py: Python<'_>, error: PyErr, message: &str, words: &[&str]) {
-        super::hooks::report(py, self.log.bind(py), error, message, words);
+        super::hooks::report(py, self.state.log.bind(py), error, message, words);
     }
 
     /// One line in the error log, now.
     pub(super) fn say(&self, notice: &Notice) {
-        Python::attach(|py| {
-            let said = match notice.logger() {
-                "gunicorn.error" => {
-                    let method = match notice.level() {
-                        Level::Debug => "debug",
-                        Level::Info => "info",
-                        Level::Warning => "warning",
-                        Level::Error => "error",
-                    };
-                    self.log.bind(py).call_method1(method, ("%s", notice.to_string()))
-                }
-                name => py.import("logging").and_then(|logging| {
-                    let logger = logging.call_method1("getLogger", (name,))?;
-                    let level = notice.level().number();
-                    logger.call_method1("log", (level, "%s", notice.to_string()))
-                }),
+        Python::attach(|py| say(py, self.state.log.bind(py), notice));
+    }
+}
+
+/// One line in the error log, now.
+pub(super) fn say(py: Python<'_>, log: &Bound<'_, PyAny>, notice: &Notice) {
+    let said = match notice.logger() {
+        "gunicorn.error" => {
+            let method = match notice.level() {
+                Level::Debug => "debug",
+                Level::Info => "info",
+                Level::Warning => "warning",
+                Level::Error => "error",
             };
-            if let Err(error) = said {
-                error.write_unraisable(py, None);
-            }
-        });
+            log.call_method1(method, ("%s", notice.to_string()))
+        }
+        name => py.import("logging").and_then(|logging| {
+            let logger = logging.call_method1("getLogger", (name,))?;
+            let level = notice.level().number();
+            logger.call_method1("log", (level, "%s", notice.to_string()))
+        }),
+    };
+    if let Err(error) = said {
+        error.write_unraisable(py, None);
     }
 }
 

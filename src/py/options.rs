@@ -10,35 +10,73 @@ use pyo3::types::PyDict;
 use crate::engine::Options;
 use crate::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode};
 
-/// How long a client may make no progress.
-const STALL: Duration = Duration::from_secs(60);
-/// Request body bytes kept in memory, and taken in (on disk) before the application starts.
-const BODY_MEMORY: usize = 64 * 1024;
-const BODY_LIMIT: u64 = 16 << 20;
-/// Response bytes kept in memory, and on disk, for a slow reader.
-const RESPONSE_MEMORY: usize = 1 << 20;
-const RESPONSE_LIMIT: u64 = 64 << 20;
+/// Calls that last longer than this, on average, go to a thread of their own. With the GIL a second
+/// thread is of use only when the first one waits; without it, as soon as it costs less than the
+/// way there.
+const INLINE_UP_TO: Duration = Duration::from_millis(1);
+const INLINE_UP_TO_WITHOUT_GIL: Duration = Duration::from_micros(50);
 
-/// Reads what the engine of a sync worker needs. Values have passed the settings' validators.
-pub(super) fn read(cfg: &Bound<'_, PyAny>, server: &str, timeout: f64) -> PyResult<Options> {
+/// Memory of a worker for requests and responses that wait for their clients: so many clients may
+/// stall at once that each can only be given a part of what the settings allow one.
+const WAITING_MEMORY: usize = 32 << 20;
+
+/// Which worker asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// One thread.
+    Sync,
+    /// `threads` of them.
+    Threads,
+}
+
+/// Reads what a worker's engine needs. Values have passed the settings' validators. `timeout`:
+/// seconds without a heartbeat that the worker allows itself.
+pub(super) fn read(
+    cfg: &Bound<'_, PyAny>,
+    server: &str,
+    timeout: f64,
+    kind: Kind,
+) -> PyResult<Options> {
     let seconds = |name: &str| -> PyResult<Duration> {
         Ok(Duration::from_secs(cfg.getattr(name)?.extract::<u64>()?))
     };
+    let limit = |name: &str| -> PyResult<Option<Duration>> {
+        let seconds: f64 = cfg.getattr(name)?.extract()?;
+        let limit = Duration::try_from_secs_f64(seconds)
+            .map_err(|error| PyValueError::new_err(format!("{name}: {error}")))?;
+        Ok(Some(limit).filter(|limit| !limit.is_zero()))
+    };
+    let size = |name: &str| -> PyResult<u64> { cfg.getattr(name)?.extract() };
+    let memory = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     let idle_timeout = seconds("keepalive")?;
+    let (keeps, app_threads) = match kind {
+        Kind::Sync => (cfg.getattr("sync_keepalive")?.is_truthy()?, 1),
+        Kind::Threads => (true, cfg.getattr("threads")?.extract::<usize>()?.max(1)),
+    };
+    let body_limit = size("request_buffer_limit")?;
+    let response_limit = size("response_buffer_limit")?;
+    // A limit counts memory and file together, and wins over the default of the size.
+    let response_memory = size("response_buffer_size")?.min(response_limit);
     let spool_dir: Option<PathBuf> = cfg.getattr("tmp_upload_dir")?.extract()?;
     Ok(Options {
         policy: policy(cfg)?,
         server: server.as_bytes().to_vec(),
-        keep_alive: cfg.getattr("sync_keepalive")?.is_truthy()? && !idle_timeout.is_zero(),
+        keep_alive: keeps && !idle_timeout.is_zero(),
         idle_timeout,
-        stall_timeout: STALL,
+        header_timeout: limit("client_header_timeout")?,
+        body_timeout: limit("client_body_timeout")?,
+        write_timeout: limit("client_write_timeout")?,
         graceful_timeout: seconds("graceful_timeout")?,
+        app_threads,
+        watched: kind == Kind::Threads,
+        inline_up_to: if has_gil(cfg.py())? { INLINE_UP_TO } else { INLINE_UP_TO_WITHOUT_GIL },
         max_connections: cfg.getattr("worker_connections")?.extract::<usize>()?.max(1),
-        body_memory: BODY_MEMORY,
-        body_limit: BODY_LIMIT,
+        body_memory: memory(size("request_buffer_size")?.min(body_limit)),
+        body_limit,
+        waiting_memory: WAITING_MEMORY,
         spool_dir,
-        response_memory: RESPONSE_MEMORY,
-        response_limit: RESPONSE_LIMIT,
+        response_memory: memory(response_memory),
+        response_limit: response_limit - response_memory,
         // The arbiter looks once a second; `timeout` 0 turns it off but not the parent check.
         tick: Duration::from_secs_f64(if timeout > 0.0 { timeout.clamp(0.1, 1.0) } else { 1.0 }),
     })
@@ -87,6 +125,14 @@ fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
         tls: false,
         script_name_env: script_name(),
     })
+}
+
+/// Whether threads take turns. The function is there from CPython 3.13 on.
+fn has_gil(py: Python<'_>) -> PyResult<bool> {
+    match py.import("sys")?.getattr_opt("_is_gil_enabled")? {
+        Some(is_enabled) => is_enabled.call0()?.is_truthy(),
+        None => Ok(true),
+    }
 }
 
 /// `SCRIPT_NAME` of the process environment: a prefix for every request (CGI heritage).

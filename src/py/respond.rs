@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::app::{Failure, PyApp, deliver};
+use super::ffi::open;
 use super::start_response::{Announced, StartResponse, not_bytes};
 use crate::engine::Exchange;
 
@@ -49,7 +50,7 @@ pub(super) fn send<'py>(
     } else if !send_file(py, app, exchange, iterable, start_response)? {
         let mut iterator = iterable.try_iter()?;
         // Callbacks (`write`, early hints) are open while the application runs.
-        while let Some(item) = app.port.open(exchange, || iterator.next()) {
+        while let Some(item) = open(exchange, || iterator.next()) {
             push(py, exchange, start_response, item?, true)?;
         }
     }
@@ -57,7 +58,7 @@ pub(super) fn send<'py>(
     if !exchange.encoder().head_sent() {
         let this = start_response.try_borrow().map_err(PyErr::from)?;
         let announced = announced_of(&this)?;
-        exchange.start(&announced.status, &announced.fields, announced.keep_alive);
+        exchange.start(&announced.status, &announced.fields, announced.may_keep_alive(py));
     }
     Ok(())
 }
@@ -90,7 +91,7 @@ fn send_file<'py>(
     iterable: &Bound<'py, PyAny>,
     start_response: &Bound<'py, StartResponse>,
 ) -> Result<bool, Failure> {
-    if !app.sendfile || !iterable.is_instance(app.file_wrapper.bind(py))? {
+    if !app.state.sendfile || !iterable.is_instance(app.state.file_wrapper.bind(py))? {
         return Ok(false);
     }
     let this = start_response.try_borrow().map_err(PyErr::from)?;
@@ -102,7 +103,7 @@ fn send_file<'py>(
         return Ok(false);
     }
     if !exchange.encoder().head_sent() {
-        exchange.start(&announced.status, &announced.fields, announced.keep_alive);
+        exchange.start(&announced.status, &announced.fields, announced.may_keep_alive(py));
     }
     exchange.push_file(file, offset, len);
     Ok(true)

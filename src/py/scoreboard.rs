@@ -26,11 +26,14 @@ impl Scoreboard {
     /// workers without a number stay clear of those with one. RuntimeError when there is none.
     #[pyo3(signature = (index=None, age=0))]
     fn claim(&self, index: Option<usize>, age: u64) -> PyResult<Slot> {
-        let claimed = index.or_else(|| self.board.last_free()).and_then(|index| {
-            let slot = self.board.slot(index)?;
-            slot.claim(age);
-            Some(Slot { slot, index })
-        });
+        let claimed = match index {
+            Some(index) => self.board.claim(index, age).map(|slot| Slot { slot, index }),
+            None => self.board.last_free().and_then(|index| {
+                let slot = self.board.slot(index)?;
+                slot.claim(age);
+                Some(Slot { slot, index })
+            }),
+        };
         claimed.ok_or_else(|| {
             PyRuntimeError::new_err(format!("no room for more than {} workers", scoreboard::SLOTS))
         })

@@ -2,13 +2,12 @@
 //! the environ that is the same for all its requests.
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
-use std::sync::Arc;
 
 use pyo3::exceptions::{PyAttributeError, PyOSError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
-use super::ffi::Port;
+use super::ffi::reach;
 use crate::sys::poller::Token;
 
 /// Names of a socket's methods that say something to the client, or take the socket away: after
@@ -25,19 +24,40 @@ pub(crate) struct Session {
     pub(super) handle: Option<Py<Handle>>,
 }
 
+impl Session {
+    /// After a request: closes the Python socket that the application has only looked at, and lets
+    /// go of one that it has taken. What keeps it (a stored environ; without the GIL a thread that
+    /// CPython lets free it later, because this one did not) would keep the connection open.
+    pub(super) fn release(&mut self, py: Python<'_>) {
+        let Some(handle) = &self.handle else { return };
+        // A thread of the application may be inside: then it goes with the object.
+        let Ok(mut this) = handle.try_borrow_mut(py) else { return };
+        if this.taken {
+            drop(this);
+            *self = Self::default();
+            return;
+        }
+        let Some(socket) = this.socket.take() else { return };
+        // Closing may run Python code, which may look again.
+        drop(this);
+        if let Err(error) = socket.bind(py).call_method0("close") {
+            error.write_unraisable(py, None);
+        }
+    }
+}
+
 /// `environ["gunicorn.socket"]`: the client's socket. A real Python socket is made from a
 /// duplicate on first use; until then it costs nothing.
 #[pyclass(module = "rgunicorn._core", name = "ClientSocket")]
 pub(crate) struct Handle {
-    port: Arc<Port>,
     token: Token,
     socket: Option<Py<PyAny>>,
     taken: bool,
 }
 
 impl Handle {
-    pub(super) fn new(port: Arc<Port>, token: Token) -> Self {
-        Self { port, token, socket: None, taken: false }
+    pub(super) fn new(token: Token) -> Self {
+        Self { token, socket: None, taken: false }
     }
 
     /// Whether the application has moved bytes on the socket itself.
@@ -47,16 +67,11 @@ impl Handle {
 
     fn duplicate(&self) -> PyResult<OwnedFd> {
         let gone = || PyOSError::new_err((libc::EBADF, "the connection has been closed"));
-        self.port
-            .reach(|exchange| {
-                let conn = exchange.conn();
-                if conn.token() != self.token {
-                    return Err(gone());
-                }
-                let fd = conn.socket().ok_or_else(gone)?;
-                Ok(fd.try_clone_to_owned()?)
-            })
-            .unwrap_or_else(|| Err(gone()))
+        reach(self.token, |exchange| {
+            let fd = exchange.conn().socket().ok_or_else(gone)?;
+            Ok(fd.try_clone_to_owned()?)
+        })
+        .unwrap_or_else(|| Err(gone()))
     }
 
     fn real<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -106,14 +121,8 @@ impl Handle {
                 super::start_response::octets(&value)?,
             ));
         }
-        let (port, token) = {
-            let handle = slf.try_borrow()?;
-            (handle.port.clone(), handle.token)
-        };
-        let sent = port.reach(|exchange| {
-            if exchange.conn().token() != token {
-                return Ok(());
-            }
+        let token = slf.try_borrow()?.token;
+        let sent = reach(token, |exchange| {
             exchange
                 .hint(fields.iter().map(|(name, value)| (&name[..], &value[..])))
                 .map_err(|error| super::errors::response_error(slf.py(), &error))?;

@@ -8,8 +8,10 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::app::{Failure, deliver};
 use super::errors;
-use super::ffi::Port;
+use super::ffi::reach;
+use super::state::State;
 use crate::http::{ResponseFields, parse_status};
+use crate::sys::poller::Token;
 
 /// What the application said its response is; its buffers are used again for the next one.
 #[derive(Default)]
@@ -19,11 +21,17 @@ pub(super) struct Announced {
     /// The number in it.
     pub(super) code: u16,
     pub(super) fields: ResponseFields,
-    /// Whether the connection may be kept, from the application's side.
-    pub(super) keep_alive: bool,
+    /// Whether the worker goes on, for the connection to be kept.
+    pub(super) state: Option<Arc<State>>,
 }
 
 impl Announced {
+    /// Whether the connection may be kept, from the application's side: asked when the head goes
+    /// out, for the worker may have been told to stop while the application ran.
+    pub(super) fn may_keep_alive(&self, py: Python<'_>) -> bool {
+        self.state.as_ref().is_none_or(|state| state.goes_on(py))
+    }
+
     pub(super) fn clear(&mut self) {
         self.status.clear();
         self.code = 0;
@@ -34,14 +42,15 @@ impl Announced {
 /// The `start_response` of one request.
 #[pyclass(module = "rgunicorn._core")]
 pub(super) struct StartResponse {
-    port: Arc<Port>,
+    token: Token,
     /// `None` once the request is over.
     announced: Option<Box<Announced>>,
 }
 
 impl StartResponse {
-    pub(super) fn new(port: Arc<Port>, announced: Box<Announced>) -> Self {
-        Self { port, announced: Some(announced) }
+    /// For the request that runs on the connection `token`.
+    pub(super) fn new(token: Token, announced: Box<Announced>) -> Self {
+        Self { token, announced: Some(announced) }
     }
 
     pub(super) fn announced(&self) -> Option<&Announced> {
@@ -88,7 +97,7 @@ impl StartResponse {
         // A header iterable may call back.
         let mut this = slf.try_borrow_mut()?;
         if let Some(exc_info) = exc_info.filter(|info| info.is_truthy().unwrap_or(true)) {
-            let head_sent = this.port.reach(|exchange| exchange.encoder().head_sent());
+            let head_sent = reach(this.token, |exchange| exchange.encoder().head_sent());
             if head_sent == Some(true) {
                 let (_, error, _): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
                     exc_info.extract()?;
@@ -108,7 +117,8 @@ impl StartResponse {
         let data = data.cast::<PyBytes>().map_err(|_| not_bytes(data))?;
         let this = slf.try_borrow()?;
         let announced = this.announced().ok_or_else(over)?;
-        let sent = this.port.reach(|exchange| deliver(py, exchange, announced, data.clone(), true));
+        let sent =
+            reach(this.token, |exchange| deliver(py, exchange, announced, data.clone(), true));
         sent.ok_or_else(over)?.map_err(|failure| match failure {
             Failure::Raised(error) => error,
             Failure::Gone(gone) => errors::gone(&gone),

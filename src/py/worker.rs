@@ -1,22 +1,20 @@
-//! `_core.serve_sync(worker)`: an engine and an application for one worker process.
+//! What a worker process runs: `_core.serve_sync(worker)`, and `_core.Crew(worker)` for gthread.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use super::access::Access;
 use super::app::PyApp;
-use super::environ::{Environ, ServerName};
-use super::ffi::Port;
-use super::hooks::Hooks;
-use super::input::Input;
-use super::options;
+use super::environ::ServerName;
+use super::options::{self, Kind};
 use super::scoreboard::Slot;
-use crate::engine::{Engine, Stage, sync};
+use super::state::State;
+use crate::engine::{self, Engine, Hand, Sources, sync, watch};
 use crate::sys::file;
+use crate::sys::handoff::Handoff;
 use crate::sys::listener::Listener;
+use crate::sys::memory;
 use crate::sys::scoreboard;
 
 /// Serves with one thread until the worker is told to stop. Called in the worker process, by
@@ -27,43 +25,87 @@ use crate::sys::scoreboard;
 /// raises outside of requests (SystemExit on QUIT); whatever a setting of the wrong type raises.
 #[pyfunction]
 pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<()> {
-    let cfg = worker.getattr("cfg")?;
-    let package = py.import("rgunicorn.http.wsgi")?;
-    let server: String = package.getattr("SERVER")?.extract()?;
-    let timeout: f64 = worker.getattr("timeout")?.extract()?;
-    let options = options::read(&cfg, &server, timeout)?;
-    let (listeners, servers) = listeners(worker)?;
-    let port = Arc::new(Port::new());
-    let base = package.getattr("base_environ")?.call1((&cfg,))?.cast_into::<PyDict>()?;
-    base.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
-    let script_name = options.policy.script_name_env.clone();
-    let log = worker.getattr("log")?;
-    let format: String = cfg.getattr("access_log_format")?.extract()?;
-    let mut app = PyApp {
-        callable: worker.getattr("wsgi")?.unbind(),
-        worker: worker.clone().unbind(),
-        environ: Environ::new(py, &base, servers, &script_name, port.clone())?,
-        hooks: hooks(&cfg, &log)?,
-        access: Access::new(py, &format),
-        port,
-        file_wrapper: package.getattr("FileWrapper")?.unbind(),
-        sendfile: cfg.getattr("sendfile")?.is_truthy()?,
-        spare: None,
-        requests: worker.getattr("nr")?.extract()?,
-        max_requests: max_requests(worker)?,
-        stage: Stage::Serving,
-        parent: worker.getattr("ppid")?.extract()?,
-        notices: 0,
-        parting: None,
-        log: log.unbind(),
-    };
-    app.access.choose(py, app.log.bind(py));
-    let mut engine = Engine::new(options, listeners, wake_fd(worker)?, pulse(worker)?)?;
-    py.detach(|| sync::serve(&mut engine, &mut app))?;
+    let (engine, crew, state) = build(worker, Kind::Sync)?;
+    let crew = Arc::new(crew);
+    let mut app = PyApp::new(py, &state)?;
+    py.detach(|| sync::serve(&crew, engine, &mut app))?;
     app.parting.take().map_or(Ok(()), Err)
 }
 
-fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<(Vec<Listener>, Vec<ServerName>)> {
+/// The threads of one gthread worker.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct Crew {
+    crew: engine::Crew<PyApp>,
+    state: Arc<State>,
+    signals: Option<OwnedFd>,
+}
+
+#[pymethods]
+impl Crew {
+    /// For `worker`, in its process, before any of its threads.
+    ///
+    /// Raises OSError when there are no descriptors left, and whatever a setting of the wrong
+    /// type raises.
+    #[new]
+    fn new(worker: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let (engine, crew, state) = build(worker, Kind::Threads)?;
+        crew.offer(engine);
+        Ok(Self { crew, state, signals: wake_fd(worker)? })
+    }
+
+    /// Runs requests in the calling thread until the worker leaves.
+    fn work(&self, py: Python<'_>) -> PyResult<()> {
+        let mut app = PyApp::new(py, &self.state)?;
+        Ok(py.detach(|| Hand::new(&self.crew, &mut app).work())?)
+    }
+
+    /// The main thread's part: signal handlers, the heartbeat, everybody's I/O while all threads
+    /// are busy. Returns when the worker was told to stop and everything in flight is done, or
+    /// `graceful_timeout` is over; raises what a signal handler raises.
+    fn watch(&self, py: Python<'_>) -> PyResult<()> {
+        let mut app = PyApp::new(py, &self.state)?;
+        let signals = self.signals.as_ref().map(AsFd::as_fd);
+        py.detach(|| watch::watch(&self.crew, &mut app, signals))?;
+        app.parting.take().map_or(Ok(()), Err)
+    }
+
+    /// Sends every thread away after what it is doing.
+    fn leave(&self) {
+        self.crew.leave();
+    }
+}
+
+type Parts = (Box<Engine<PyApp>>, engine::Crew<PyApp>, Arc<State>);
+
+fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
+    memory::keep_freed();
+    let py = worker.py();
+    let cfg = worker.getattr("cfg")?;
+    let server: String = py.import("rgunicorn.http.wsgi")?.getattr("SERVER")?.extract()?;
+    let timeout: f64 = worker.getattr("timeout")?.extract()?;
+    let options = options::read(&cfg, &server, timeout, kind)?;
+    let (listeners, servers) = listeners(worker)?;
+    let threads = kind == Kind::Threads;
+    let state = Arc::new(State::new(worker, servers, &options.policy.script_name_env, threads)?);
+    let sources = Sources { listeners, handoff: Some(handoff(py)?), signals: wake_fd(worker)? };
+    let (engine, crew) = Engine::new(options, sources, slot(worker)?)?;
+    Ok((engine, crew, state))
+}
+
+/// Duplicates of the ends of the queue between workers.
+fn handoff(py: Python<'_>) -> PyResult<Handoff> {
+    let ends: (i32, i32) =
+        py.import("rgunicorn.workers.handoff")?.getattr("ends")?.call0()?.extract()?;
+    let closed = || pyo3::exceptions::PyOSError::new_err((libc::EBADF, "queue between workers"));
+    let sending = file::duplicate(ends.0)?.ok_or_else(closed)?;
+    let receiving = file::duplicate(ends.1)?.ok_or_else(closed)?;
+    Ok(Handoff::from_pair(sending, receiving))
+}
+
+/// The listeners with their names, twice: for the engine, and for the environ.
+type Listening = (Vec<(Listener, Vec<u8>)>, Vec<ServerName>);
+
+fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<Listening> {
     let (mut listeners, mut servers) = (Vec::new(), Vec::new());
     for socket in worker.getattr("sockets")?.try_iter()? {
         let socket = socket?;
@@ -82,37 +124,10 @@ fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<(Vec<Listener>, Vec<ServerNa
         let is_unix = matches!(server, ServerName::Unix(_));
         let own = file::duplicate(raw)?
             .ok_or_else(|| pyo3::exceptions::PyOSError::new_err((libc::EBADF, "listener")))?;
-        listeners.push(Listener::from_owned(own, is_unix)?);
+        listeners.push((Listener::from_owned(own, is_unix)?, server.text().into_bytes()));
         servers.push(server);
     }
     Ok((listeners, servers))
-}
-
-/// The hooks that are not the settings' defaults. The default `pre_request` writes a debug line.
-fn hooks(cfg: &Bound<'_, PyAny>, log: &Bound<'_, PyAny>) -> PyResult<Hooks> {
-    let own = |name: &str| -> PyResult<Option<Py<PyAny>>> {
-        let setting = cfg.getattr("settings")?.get_item(name)?;
-        let hook = setting.call_method0("get")?;
-        Ok(if hook.is(setting.getattr("default")?) { None } else { Some(hook.unbind()) })
-    };
-    let mut hooks = Hooks { pre_request: own("pre_request")?, post_request: own("post_request")? };
-    if hooks.pre_request.is_none() {
-        let error_log = log.getattr_opt("error_log")?;
-        let debugging = match &error_log {
-            Some(logger) => logger.call_method1("isEnabledFor", (10,))?.is_truthy()?,
-            None => true,
-        };
-        if debugging {
-            let setting = cfg.getattr("settings")?.get_item("pre_request")?;
-            hooks.pre_request = Some(setting.call_method0("get")?.unbind());
-        }
-    }
-    Ok(hooks)
-}
-
-/// `sys.maxsize` stands for no limit in Gunicorn.
-fn max_requests(worker: &Bound<'_, PyAny>) -> PyResult<u64> {
-    worker.getattr("max_requests")?.extract()
 }
 
 /// The reading end of the pipe that Python's signal handler writes to.
@@ -124,9 +139,9 @@ fn wake_fd(worker: &Bound<'_, PyAny>) -> PyResult<Option<OwnedFd>> {
     Ok(file::duplicate(pipe.get_item(0)?.extract()?)?)
 }
 
-/// The worker's heartbeat; a `worker.tmp` of somebody else's making has no slot, and is left to
+/// The worker's place on the scoreboard; a `worker.tmp` of somebody else's making has no slot, and is left to
 /// whoever made it.
-fn pulse(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
+fn slot(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
     let tmp = worker.getattr("tmp")?;
     let Some(slot) = tmp.getattr_opt("slot")? else { return Ok(None) };
     Ok(slot.cast::<Slot>().ok().map(|slot| slot.get().handle()))

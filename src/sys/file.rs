@@ -2,11 +2,13 @@
 //! pipe, unlinked files.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Whence, lseek};
 
@@ -49,6 +51,27 @@ pub fn unlinked(dir: Option<&Path>) -> io::Result<File> {
     }
 }
 
+/// A file in memory that holds `bytes`.
+///
+/// # Errors
+/// EMFILE, ENOMEM.
+pub fn in_memory(bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("rgunicorn-handoff", MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(bytes)?;
+    Ok(file)
+}
+
+/// All that `file` holds, wherever its offset stands; `limit` bytes at most.
+///
+/// # Errors
+/// The file system's.
+pub fn contents(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+    let len = file.metadata()?.len().min(limit);
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
+}
+
 /// Reads a non-blocking pipe empty.
 pub fn drain(pipe: impl AsFd) {
     let mut bytes = [0; 256];
@@ -57,7 +80,7 @@ pub fn drain(pipe: impl AsFd) {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Seek, SeekFrom, Write};
+    use std::io::{Seek, SeekFrom};
     use std::os::fd::AsRawFd;
 
     use super::*;

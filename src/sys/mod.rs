@@ -2,12 +2,16 @@
 
 #[cfg(feature = "count-allocations")]
 pub mod alloc;
+pub mod bell;
 pub mod children;
 pub mod clock;
 pub mod file;
+pub mod handoff;
 pub mod listener;
+pub mod memory;
 pub mod poller;
 pub mod scoreboard;
 pub mod signals;
 pub mod socket;
 pub mod spool;
+pub mod thread;

@@ -96,6 +96,15 @@ impl Poller {
         self.poll.registry().reregister(&mut SourceFd(&raw), token.pack(), interest)
     }
 
+    /// Watches `fd` for room to write, edge-triggered; room that is there already is reported.
+    ///
+    /// # Errors
+    /// epoll_ctl(2)'s.
+    pub fn watch_room(&self, fd: BorrowedFd<'_>, token: Token) -> io::Result<()> {
+        let raw = fd.as_raw_fd();
+        self.poll.registry().register(&mut SourceFd(&raw), token.pack(), Interest::WRITABLE)
+    }
+
     /// Stops watching. Needed only where the description outlives the descriptor (a duplicate is
     /// held elsewhere); closing the last descriptor does it otherwise.
     pub fn forget(&self, fd: BorrowedFd<'_>) {

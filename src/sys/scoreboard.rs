@@ -5,9 +5,10 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 1
+//! # Layout, version 2
 //! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
-//! header: magic, version, slot size, number of slots, each a native-endian u64.
+//! header: magic, version, slot size, number of slots, and how many slots
+//! with a number were ever taken, each a native-endian u64.
 
 use std::fs::File;
 use std::io;
@@ -23,12 +24,13 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 pub const SLOTS: usize = 4096;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 const SLOT_SIZE: usize = 128;
 
 /// The mapping. Cheap to copy; never unmapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
+    header: &'static Cells,
     slots: &'static [Cells],
     fd: RawFd,
 }
@@ -54,14 +56,22 @@ impl Scoreboard {
         header.heartbeat_ns.store(SLOTS as u64, Ordering::Relaxed);
         // The descriptor is the board's name for others (`/proc/PID/fd`): it stays open.
         let fd = OwnedFd::from(file);
-        let board = Self { slots, fd: fd.as_raw_fd() };
+        let board = Self { header, slots, fd: fd.as_raw_fd() };
         std::mem::forget(fd);
         Ok(board)
     }
 
     /// The slot with this number, 0…[`SLOTS`]-1.
     pub fn slot(&self, index: usize) -> Option<Slot> {
-        self.slots.get(index).map(|cells| Slot { cells })
+        self.slots.get(index).map(|cells| Slot { cells, board: *self })
+    }
+
+    /// Takes the slot with this number for a worker; siblings look at those up to the highest.
+    pub fn claim(&self, index: usize, age: u64) -> Option<Slot> {
+        let slot = self.slot(index)?;
+        slot.claim(age);
+        self.header.requests.fetch_max(index as u64 + 1, Ordering::Relaxed);
+        Some(slot)
     }
 
     /// The free slot with the highest number.
@@ -79,6 +89,7 @@ impl Scoreboard {
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
     cells: &'static Cells,
+    board: Scoreboard,
 }
 
 impl Slot {
@@ -93,6 +104,7 @@ impl Slot {
             &cells.request_started_ns,
             &cells.connections,
             &cells.bytes_out,
+            &cells.waiting,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -188,6 +200,22 @@ impl Slot {
         self.cells.bytes_out.load(Ordering::Relaxed)
     }
 
+    /// The worker sleeps until a connection comes, from a listener or from a sibling.
+    #[inline]
+    pub fn set_waiting(self, waiting: bool) {
+        self.cells.waiting.store(u64::from(waiting), Ordering::Relaxed);
+    }
+
+    /// Whether another worker does. One that was killed counts until the master has seen it.
+    pub fn sibling_waits(self) -> bool {
+        let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
+        self.board.slots.iter().take(known).any(|cells| {
+            cells.waiting.load(Ordering::Relaxed) != 0
+                && cells.state.load(Ordering::Relaxed) == CLAIMED
+                && !std::ptr::eq(cells, self.cells)
+        })
+    }
+
     fn add(self, cell: &AtomicU64, n: u64) {
         cell.fetch_add(n, Ordering::Relaxed);
     }
@@ -209,7 +237,8 @@ struct Cells {
     request_started_ns: AtomicU64,
     connections: AtomicU64,
     bytes_out: AtomicU64,
-    _reserved: [AtomicU64; 7],
+    waiting: AtomicU64,
+    _reserved: [AtomicU64; 6],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -251,6 +280,22 @@ mod tests {
         slot.release();
         slot.claim(8);
         assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
+    }
+
+    #[test]
+    fn a_sibling_that_waits_is_seen_until_it_is_gone() {
+        let board = Scoreboard::new(None).unwrap();
+        let mine = board.claim(0, 1).unwrap();
+        mine.set_waiting(true);
+        assert!(!mine.sibling_waits());
+        let theirs = board.claim(2, 2).unwrap();
+        assert!(!mine.sibling_waits());
+        theirs.set_waiting(true);
+        assert!(mine.sibling_waits());
+        theirs.release();
+        assert!(!mine.sibling_waits());
+        board.claim(2, 3).unwrap();
+        assert!(!mine.sibling_waits());
     }
 
     #[test]

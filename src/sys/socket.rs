@@ -6,9 +6,11 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::sendfile::sendfile;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, sendmsg, shutdown};
 
@@ -61,6 +63,18 @@ pub fn send_file(
 ) -> io::Result<Transfer> {
     set_nonblocking(socket, true)?;
     settle(|| sendfile(socket, &file, Some(&mut *offset), len))
+}
+
+/// Waits up to `timeout` for room to write, an end, or a signal.
+///
+/// # Errors
+/// poll(2)'s, EINTR excepted.
+pub fn wait_writable(fd: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLOUT)];
+    match poll(&mut fds, PollTimeout::try_from(timeout).unwrap_or(PollTimeout::MAX)) {
+        Ok(_) | Err(Errno::EINTR) => Ok(()),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Switches O_NONBLOCK.

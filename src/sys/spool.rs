@@ -49,6 +49,21 @@ impl Spool {
         self.len == 0
     }
 
+    /// Bytes of memory taken up.
+    pub fn in_memory(&self) -> usize {
+        self.memory.capacity()
+    }
+
+    /// What it holds, in memory or in the file.
+    pub fn parts(&self) -> (&[u8], Option<&File>) {
+        (&self.memory, self.file.as_ref())
+    }
+
+    /// The same in another process: `file` shares its description, and so its offset.
+    pub fn from_parts(memory: Vec<u8>, file: Option<File>, len: u64) -> Self {
+        Self { memory, file, len }
+    }
+
     /// Turns to reading, from the front.
     ///
     /// # Errors

@@ -101,11 +101,11 @@ def test_embedding_with_wrong_options(
 def test_what_is_not_built_is_refused_before_anything_starts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    app = Standalone(application, {"threads": 2})
+    app = Standalone(application, {"certfile": "c.pem"})
     with pytest.raises(SystemExit) as caught:
         app.run()
     assert caught.value.code == 1
-    assert "threads = 2 needs the gthread worker" in capsys.readouterr().err
+    assert "certfile = 'c.pem' needs TLS" in capsys.readouterr().err
     assert Arbiter.started == []
 
 
@@ -185,7 +185,7 @@ def test_reload_reads_everything_anew(monkeypatch: pytest.MonkeyPatch, tmp_path:
     [
         ("workers = 'x'", "Invalid value for workers: x"),
         ("1 / 0", "ZeroDivisionError"),
-        ("threads = 4", "needs the gthread worker"),
+        ("worker_class = 'gevent'", "needs the gevent worker"),
         ("import sys; sys.exit(5)", ""),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import rgunicorn
@@ -22,7 +23,10 @@ def test_scripts() -> None:
 
 def test_the_core_is_of_the_stable_abi() -> None:
     core = Path(str(sys.modules["rgunicorn._core"].__file__))
-    assert core.name == "_core.abi3.so"
+    # Free-threaded builds have no stable ABI before 3.15: one wheel for each version.
+    version_specific = f"_core{sysconfig.get_config_var('EXT_SUFFIX')}"
+    free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
+    assert core.name == (version_specific if free_threaded else "_core.abi3.so")
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

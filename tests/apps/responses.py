@@ -86,12 +86,17 @@ def slow(environ, start_response):
     yield b"second"
 
 
+KEPT = []
+
+
 def peek(environ, start_response):
     """Asks the connection's socket about itself, as applications do that log their peer."""
     sock = environ["gunicorn.socket"]
     assert sock.fileno() >= 0
     assert sock.getsockname() is not None
     sock.getpeername()
+    if environ["QUERY_STRING"] == "keep":
+        KEPT.append(sock)
     start_response("200 OK", [TEXT])
     return [b"peeked"]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from harness.mode import Mode
 from harness.server import Server, Spawn
 from harness.wait import until
 from harness.wire import ask as ask_server
@@ -23,13 +24,14 @@ WORKER_CLASS = os.environ.get("RGUNICORN_ARBITER_WORKER", "sync")
 @pytest.fixture
 def serve(spawn: Spawn) -> Serve:
     """`serve(config="", app=…, transport=…, ready=…, …, **settings)` starts a server."""
-    own = ("app", "transport", "ready", "command", "config", "args", "env", "cwd")
+    own = ("app", "ready", "command", "config", "args", "env", "cwd")
 
     def start(**options: object) -> Server:
         fields = {name: options.pop(name) for name in own if name in options}
         app = fields.pop("app", "tiny:application")
+        mode = Mode(transport=options.pop("transport", "tcp"))
         settings = {"worker_class": WORKER_CLASS, "workers": 2, **options}
-        return spawn(app, settings=settings, **fields)
+        return spawn(app, mode, settings=settings, **fields)
 
     return start
 

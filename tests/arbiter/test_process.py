@@ -164,8 +164,11 @@ def test_reloader(serve, order, tmp_path):
     def change(new: str, boots: int) -> None:
         # Its first look at the files may come after our change: change until it is seen.
         def noticed() -> bool:
-            app.write_text(new)
-            os.utime(app, ns=(time.time_ns(), time.time_ns()))
+            # At once: a worker may be reading the file.
+            draft = tmp_path / "live.draft"
+            draft.write_text(new)
+            os.utime(draft, ns=(time.time_ns(), time.time_ns()))
+            draft.replace(app)
             return server.log().count("Booting worker") >= boots
 
         until(noticed, f"{boots} boots", show=server.log)

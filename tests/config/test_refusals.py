@@ -46,18 +46,15 @@ def hook2(server: Any, worker: Any) -> None: ...
 
 
 USED: list[tuple[str, Any, str]] = [
-    ("worker_class", "gthread", "the gthread worker"),
     ("worker_class", "gevent", "the gevent worker"),
     ("worker_class", "gevent_wsgi", "the gevent worker"),
     ("worker_class", "gevent_pywsgi", "the gevent worker"),
     ("worker_class", "tornado", "the tornado worker"),
     ("worker_class", "asgi", "the asgi worker"),
     ("worker_class", "eventlet", "the eventlet worker"),
-    ("worker_class", "gunicorn.workers.gthread.ThreadWorker", "the gthread worker"),
     ("worker_class", "rgunicorn.workers.ggevent.GeventWorker", "the gevent worker"),
     ("worker_class", "gunicorn.workers.gasgi.ASGIWorker", "the asgi worker"),
     ("worker_class", Stranger, "a worker that is no subclass"),
-    ("threads", 2, "the gthread worker"),
     ("paste", "app.ini", "PasteDeploy"),
     ("raw_paste_global_conf", ["a=b"], "PasteDeploy"),
     ("statsd_host", "localhost", "StatsD"),
@@ -139,6 +136,9 @@ def test_every_unbuilt_setting_is_in_the_table() -> None:
         {"worker_class": "sync", "workers": 9, "worker_connections": 5, "keepalive": 60},
         {"worker_class": "gunicorn.workers.sync.SyncWorker"},
         {"worker_class": "rgunicorn.workers.sync.SyncWorker"},
+        {"worker_class": "gthread", "threads": 4},
+        {"worker_class": "gunicorn.workers.gthread.ThreadWorker"},
+        {"threads": 4},
         {"worker_class": Subclass},
         # A worker of somebody else has its own use for threads, as under Gunicorn.
         {"worker_class": Subclass, "threads": 4},
@@ -174,25 +174,25 @@ def test_what_only_tunes_an_unused_feature_is_let_through(name: str, value: Any)
 
 def test_all_refusals_come_at_once_and_in_order() -> None:
     with pytest.raises(ConfigError) as caught:
-        refuse_unbuilt(configured(dirty_workers=1, certfile="c.pem", threads=3))
+        refuse_unbuilt(configured(dirty_workers=1, certfile="c.pem", worker_class="asgi"))
     lines = str(caught.value).splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["threads", "certfile", "dirty_workers"]
+    assert [line.split(" ")[0] for line in lines] == ["worker_class", "certfile", "dirty_workers"]
 
 
 def test_an_alias_that_a_program_has_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(rgunicorn.workers.SUPPORTED_WORKERS, "gthread", f"{__name__}.Subclass")
+    monkeypatch.setitem(rgunicorn.workers.SUPPORTED_WORKERS, "gevent", f"{__name__}.Subclass")
     monkeypatch.setitem(sys.modules, __name__, sys.modules[Subclass.__module__])
-    refuse_unbuilt(configured(worker_class="gthread"))
+    refuse_unbuilt(configured(worker_class="gevent"))
 
 
 def test_a_subclass_of_a_worker_that_is_not_built(ours: CommandLine) -> None:
     ours.write(
         "mine.py",
-        "from gunicorn.workers.gthread import ThreadWorker\nclass Mine(ThreadWorker): ...\n",
+        "from gunicorn.workers.ggevent import GeventWorker\nclass Mine(GeventWorker): ...\n",
     )
     done = ours("--check-config", "-k", "mine.Mine", "app")
     assert done.returncode == 1
-    assert done.stderr.startswith("\nError: worker_class = 'mine.Mine' needs the gthread worker")
+    assert done.stderr.startswith("\nError: worker_class = 'mine.Mine' needs the gevent worker")
 
 
 def test_a_worker_class_that_is_not_there(ours: CommandLine) -> None:
@@ -207,16 +207,16 @@ def test_a_worker_class_that_is_not_there(ours: CommandLine) -> None:
 def test_refused_on_the_command_line_and_when_checked(ours: CommandLine) -> None:
     ours.write("gunicorn.conf.py", "certfile = 'c.pem'")
     for args in ([], ["--check-config"], ["--print-config"]):
-        done = ours(*args, "--threads", "4", "app")
+        done = ours(*args, "-k", "gevent", "app")
         assert done.returncode == 1
         assert done.stderr.replace(f"rgunicorn {__version__}", "rgunicorn VERSION") == (
-            "\nError: threads = 4 needs the gthread worker, which rgunicorn VERSION does not have "
-            "yet: leave threads at 1 and raise workers (-w).\n"
+            "\nError: worker_class = 'gevent' needs the gevent worker, which rgunicorn VERSION "
+            "does not have yet: use worker_class = 'gthread' with threads (--threads).\n"
             "certfile = 'c.pem' needs TLS, which rgunicorn VERSION does not have yet: let a proxy "
             "such as nginx, Caddy or HAProxy do TLS in front of the server.\n"
         )
         # A printed configuration shows what is being refused.
-        assert ("threads " in done.stdout) == (args == ["--print-config"])
+        assert ("worker_class " in done.stdout) == (args == ["--print-config"])
 
 
 def test_paste_without_an_application_is_refused_as_paste(ours: CommandLine) -> None:

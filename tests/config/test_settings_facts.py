@@ -22,6 +22,18 @@ OURS = {setting.name: setting for setting in KNOWN_SETTINGS}
 COMPUTED = {"chdir", "user", "group", "control_socket", "bind", "workers", "forwarded_allow_ips"}
 
 # Prints what `KNOWN_SETTINGS` of a package holds, as JSON.
+# Ours, with the defaults as they are stored.
+OWN = {
+    "sync_keepalive": False,
+    "request_buffer_size": 64 << 10,
+    "request_buffer_limit": 16 << 20,
+    "response_buffer_size": 1 << 20,
+    "response_buffer_limit": 64 << 20,
+    "client_header_timeout": 60,
+    "client_body_timeout": 60,
+    "client_write_timeout": 60,
+}
+
 DUMP = """
 import importlib, json, sys
 config = importlib.import_module(sys.argv[1] + ".config")
@@ -42,7 +54,7 @@ print(json.dumps([
 
 def test_there_are_all_of_gunicorns_settings_and_ours_after_them() -> None:
     assert [s.name for s in KNOWN_SETTINGS][: len(FACTS)] == [fact["name"] for fact in FACTS]
-    assert [s.name for s in KNOWN_SETTINGS if s.section == "rgunicorn"] == ["sync_keepalive"]
+    assert [s.name for s in KNOWN_SETTINGS if s.section == "rgunicorn"] == list(OWN)
     assert [s.order for s in KNOWN_SETTINGS] == list(range(len(KNOWN_SETTINGS)))
 
 
@@ -63,6 +75,14 @@ def test_setting_is_declared_as_in_gunicorn(fact: dict[str, Any]) -> None:
     elif fact["name"] not in COMPUTED:
         assert setting.default == fact["default"]
         assert setting().value == fact.get("default_validated", fact["default"])
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_our_own_settings(name: str) -> None:
+    setting = OURS[name]
+    assert setting.cli == ["--" + name.replace("_", "-")]
+    assert setting().value == OWN[name]
+    assert setting().has_default
 
 
 def validator_name(setting: Any, expected: str) -> str:

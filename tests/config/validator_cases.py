@@ -217,12 +217,75 @@ CASES: list[tuple[str, Any, Any]] = [
     ("ssl_version", 2, 2),
 ]
 
+SIZES = "; allowed are whole bytes, or a whole number with K, M or G, such as 64K"
+DURATIONS = "; allowed are seconds, or a number with ms, s, m, h or d, such as 1.5 or 2m"
 
-def failures(known_settings: list[Any]) -> list[str]:
-    """The cases that a server's settings do not answer as expected."""
+# The same for settings that Gunicorn does not have.
+OWN_CASES: list[tuple[str, Any, Any]] = [
+    # validate_size
+    ("request_buffer_size", 0, 0),
+    ("request_buffer_size", 70000, 70000),
+    ("request_buffer_size", "0", 0),
+    ("request_buffer_size", " 065536 ", 65536),
+    *(("request_buffer_size", text, 65536) for text in ("64K", "64k", "64KB", "64kb", "64KiB")),
+    ("request_buffer_size", "512M", 512 << 20),
+    ("request_buffer_size", "1gib", 1 << 30),
+    ("request_buffer_size", 2**63 - 1, 2**63 - 1),
+    ("request_buffer_size", 2**63, Raises("ValueError", f"from 0 to {2**63 - 1} bytes")),
+    ("request_buffer_size", "8589934592G", Raises("ValueError", "from 0 to 9223372036854775807")),
+    ("request_buffer_size", -1, Raises("ValueError", "Invalid size: -1; allowed is from 0 to")),
+    *(
+        ("request_buffer_size", text, Raises("ValueError", f"Invalid size: {text!r}{SIZES}"))
+        for text in ("", "K", "-1", "-1K", "+1", "1.5M", "64 K", "64T", "64B", "0x10", "1_0", "١")
+    ),
+    *(
+        ("request_buffer_size", value, Raises("TypeError", f"Invalid size: {value!r}{SIZES}"))
+        for value in (True, False, 1.0, None, b"64K", [64])
+    ),
+    # validate_duration
+    ("client_body_timeout", 0, 0),
+    ("client_body_timeout", 30, 30),
+    ("client_body_timeout", 1.5, 1.5),
+    ("client_body_timeout", 2.0, 2),
+    ("client_body_timeout", "0", 0),
+    ("client_body_timeout", " 30 ", 30),
+    ("client_body_timeout", "30s", 30),
+    ("client_body_timeout", "1.5", 1.5),
+    ("client_body_timeout", "2m", 120),
+    ("client_body_timeout", "1.5M", 90),
+    ("client_body_timeout", "1h", 3600),
+    ("client_body_timeout", "1d", 86400),
+    ("client_body_timeout", "500ms", 0.5),
+    ("client_body_timeout", "3650d", 315360000),
+    ("client_body_timeout", "3651d", Raises("ValueError", "'3651d'; allowed is from 0 to 3650d")),
+    *(
+        ("client_body_timeout", number, Raises("ValueError", f"Invalid duration: {number!r}; all"))
+        for number in (-1, -0.1, float("inf"), float("nan"))
+    ),
+    *(
+        (
+            "client_body_timeout",
+            text,
+            Raises("ValueError", f"Invalid duration: {text!r}{DURATIONS}"),
+        )
+        for text in ("", "s", "-1", "1e3", ".5", "5.", "1 s", "1w", "1m30s", "inf", "nan")
+    ),
+    *(
+        (
+            "client_body_timeout",
+            value,
+            Raises("TypeError", f"Invalid duration: {value!r}{DURATIONS}"),
+        )
+        for value in (True, None, b"30", [30])
+    ),
+]
+
+
+def failures(known_settings: list[Any], cases: list[tuple[str, Any, Any]]) -> list[str]:
+    """Those of `cases` that a server's settings do not answer as expected."""
     settings = {setting.name: setting for setting in known_settings}
     wrong = []
-    for name, value, expected in CASES:
+    for name, value, expected in cases:
         try:
             got = settings[name].validator(value)
         except Exception as exc:

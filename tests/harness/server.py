@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .mode import DEFAULT, Mode
 from .wait import until
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -109,14 +110,16 @@ def children(pid: int) -> list[int]:
 class Server:
     """One master process with its workers, its directory and its log.
 
-    `settings` become `gunicorn.conf.py` in the server's working directory, followed by `config`
-    verbatim; `args` go on the command line. stdout and stderr both end in `log_path`.
+    What `mode` asks for and `settings` become `gunicorn.conf.py` in the server's working directory,
+    followed by `config` verbatim; `args` go on the command line. With `cwd`, a directory that has a
+    `gunicorn.conf.py` of its own, `mode` goes there too. stdout and stderr both end in `log_path`.
     """
 
     command: Command
     app: str | None
     directory: Path
     address: Address
+    mode: Mode = DEFAULT
     settings: Mapping[str, object] = field(default_factory=dict)
     config: str = ""
     args: Sequence[str] = ()
@@ -152,7 +155,7 @@ class Server:
         if self.cwd is None:
             (self.directory / "gunicorn.conf.py").write_text(self._config_file())
         else:
-            argv += ["-b", self.bind, "--no-control-socket"]
+            argv += ["-b", self.bind, "--no-control-socket", *self.mode.args]
         if self.app is not None:
             argv.append(self.app)
         with self.log_path.open("ab") as log:
@@ -238,7 +241,12 @@ class Server:
         return True
 
     def _config_file(self) -> str:
-        settings = {"bind": self.bind, "control_socket_disable": True, **self.settings}
+        settings = {
+            "bind": self.bind,
+            "control_socket_disable": True,
+            **self.mode.settings,
+            **self.settings,
+        }
         lines = [f"{name} = {value!r}" for name, value in settings.items()]
         return "\n".join([*lines, "", self.config, ""])
 
@@ -248,20 +256,20 @@ LIVE: list[Server] = []
 
 
 Spawn = Callable[..., Server]
-"""`spawn(app, transport="tcp", ready=True, **fields of Server)`: what the fixtures hand out."""
+"""`spawn(app, mode=DEFAULT, ready=True, **fields of Server)`: what the fixtures hand out."""
 
 Kitchen = Callable[..., Server]
 """`kitchen(env={...}, **settings)`: a server with every little app, shared by a module's tests."""
 
 
 @contextlib.contextmanager
-def spawner(root: Path, default: Command) -> Iterator[Spawn]:
+def spawner(root: Path, default: Command, default_mode: Mode = DEFAULT) -> Iterator[Spawn]:
     """A function that starts servers below `root`. Afterwards all of them are ended, together."""
     servers: list[Server] = []
 
     def spawn(
         app: str | None,
-        transport: str = "tcp",
+        mode: Mode = default_mode,
         ready: bool = True,
         command: Command = default,
         **fields: object,
@@ -269,9 +277,9 @@ def spawner(root: Path, default: Command) -> Iterator[Spawn]:
         directory = root / f"{command.name}-{len(servers) + 1}"
         directory.mkdir(parents=True)
         address: Address = ("127.0.0.1", free_port())
-        if transport == "unix":
+        if mode.transport == "unix":
             address = str(directory / "s.sock")
-        server = Server(command, app, directory, address, **fields)  # type: ignore[arg-type]
+        server = Server(command, app, directory, address, mode, **fields)  # type: ignore[arg-type]
         servers.append(server)
         LIVE.append(server)
         server.start()

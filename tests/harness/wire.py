@@ -67,7 +67,9 @@ class Wire:
         self.sock.connect(address)
         if family == socket.AF_INET:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._buffer = b""
+        self._buffer = bytearray()
+        self.received = bytearray()
+        """All that ever came."""
 
     def __enter__(self) -> Wire:
         return self
@@ -103,8 +105,7 @@ class Wire:
         """All that comes until the server closes. A reset is an error: it may have eaten bytes."""
         while self._receive():
             pass
-        data, self._buffer = self._buffer, b""
-        return data
+        return self._taken(len(self._buffer))
 
     def response(self, method: str = "GET") -> Response:
         """The next final response, with the 1xx responses before it in `hints`."""
@@ -145,41 +146,58 @@ class Wire:
         """Bytes up to and with `mark`."""
         while mark not in self._buffer:
             if not self._receive():
-                raise Closed(self._buffer)
-        data, mark, self._buffer = self._buffer.partition(mark)
-        return data + mark
+                raise Closed(bytes(self._buffer))
+        return self._taken(self._buffer.index(mark) + len(mark))
 
     def _exactly(self, count: int) -> bytes:
         while len(self._buffer) < count:
             if not self._receive():
-                raise Closed(self._buffer)
-        data, self._buffer = self._buffer[:count], self._buffer[count:]
+                raise Closed(bytes(self._buffer))
+        return self._taken(count)
+
+    def _taken(self, count: int) -> bytes:
+        data = bytes(self._buffer[:count])
+        del self._buffer[:count]
         return data
 
     def _receive(self) -> bool:
         data = self.sock.recv(262144)
         self._buffer += data
+        self.received += data
         return bool(data)
 
 
 def exchange(address: Address, raw: bytes) -> bytes:
-    """Sends `raw` on a new connection and reads until the server closes it.
+    """Sends `raw` on a new connection and reads all that comes until the server closes it.
 
     A server that refuses a request may close while we still send: what it said is what counts.
     """
     with Wire(address) as wire:
         with contextlib.suppress(BrokenPipeError):
             wire.send(raw)
-        return wire.read_to_close()
+        with contextlib.suppress(Closed):
+            end_if_kept(wire, wire.response(method_of(raw)))
+        wire.read_to_close()
+        return bytes(wire.received)
 
 
 def ask(address: Address, raw: bytes) -> Response:
     """Sends `raw` on a new connection and reads one response, which must be followed by a close."""
     with Wire(address) as wire:
-        wire.send(raw)
-        response = wire.response(raw.lstrip().split(b" ", 1)[0].decode("latin-1"))
+        response = wire.send(raw).response(method_of(raw))
+        end_if_kept(wire, response)
         assert wire.is_closed(), "the server sent bytes after the response"
         return response
+
+
+def end_if_kept(wire: Wire, response: Response) -> None:
+    """No further request will come. After `Connection: close` it is the server that must end it."""
+    if response.header("Connection") == "keep-alive":
+        wire.half_close()
+
+
+def method_of(raw: bytes) -> str:
+    return raw.lstrip().split(b" ", 1)[0].decode("latin-1")
 
 
 def get(path: str = "/", *headers: str, method: str = "GET", version: str = "1.1") -> bytes:

@@ -21,9 +21,12 @@ class Case:
     raw: bytes
     settings: dict[str, object] = field(default_factory=dict)
     difference: str | None = None
+    differs_in: str | None = None
+    """The worker class that has `difference`; None: both."""
     env: dict[str, str] = field(default_factory=dict)
     app: str = "kitchen:app"
-    transports: tuple[str, ...] = ("tcp", "unix")
+    transport: str | None = None
+    """The one it is about; None: both."""
     source: str = "127.0.0.1"
     """The client's address. Only 127.0.0.1 is trusted by default."""
     status: int | None = None
@@ -75,9 +78,9 @@ OWN = [
     Case("raise in iterator", get("/raise-iter")),
     Case("start twice", get("/twice")),
     Case("start twice late", get("/twice?late")),
-    Case("no start_response", get("/no-start"), difference="no-start-response"),
+    Case("no start_response", get("/no-start"), difference="no-start-response", differs_in="sync"),
     Case("exc_info", get("/exc_info"), difference="exc-info-headers"),
-    Case("system exit", get("/exit?code=5")),
+    Case("system exit", get("/exit?code=5"), difference="gthread-exit", differs_in="gthread"),
     Case("not bytes", get("/not-bytes"), difference="not-bytes"),
     Case("bad status", get("/start?status-word")),
     Case("bad header name", get("/start?name-blank")),
@@ -133,11 +136,11 @@ def corpus() -> Iterator[Case]:
             b"".join(pieces(entry["raw"])),
             settings,
             named_difference(entry["name"]) or CORPUS_DIFFERENCES.get(sentence, sentence),
-            entry.get("env", {}),
-            "environ:with_body",
-            ("unix",) if peer == "unix" else ("tcp",),
-            SOURCES.get(peer, ""),
-            expect.get("status", 200) if not expect.get("incomplete") else None,
+            env=entry.get("env", {}),
+            app="environ:with_body",
+            transport="unix" if peer == "unix" else "tcp",
+            source=SOURCES.get(peer, ""),
+            status=expect.get("status", 200) if not expect.get("incomplete") else None,
         )
 
 

@@ -1,13 +1,15 @@
-"""Pairs of servers: real Gunicorn and the one under test, same app, same configuration."""
+"""Pairs of servers: real Gunicorn and the one under test, same app, mode and configuration."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from harness.server import Command, Server, Spawn
+from harness.mode import Mode
+from harness.server import Command, Server, Spawn, spawner
 
 
 @dataclass
@@ -27,12 +29,11 @@ MakePair = Callable[..., Pair]
 def maker(spawn: Spawn, gunicorn: Command, command: Command) -> MakePair:
     pairs: dict[str, Pair] = {}
 
-    def make(app: str | None, transport: str = "tcp", ready: bool = True, **fields: object) -> Pair:
-        key = repr((app, transport, sorted(fields.items(), key=lambda item: item[0])))
+    def make(app: str | None, ready: bool = True, **fields: object) -> Pair:
+        key = repr((app, sorted(fields.items(), key=lambda item: item[0])))
         if key not in pairs:
             theirs, ours = (
-                spawn(app, transport, ready=False, command=which, **fields)
-                for which in (gunicorn, command)
+                spawn(app, ready=False, command=which, **fields) for which in (gunicorn, command)
             )
             pairs[key] = Pair(theirs, ours)
             if ready:
@@ -44,12 +45,13 @@ def maker(spawn: Spawn, gunicorn: Command, command: Command) -> MakePair:
 
 
 @pytest.fixture
-def pair(spawn: Spawn, gunicorn: Command, command: Command) -> MakePair:
+def pair(tmp_path: Path, mode: Mode, gunicorn: Command, command: Command) -> Iterator[MakePair]:
     """`pair(app, settings=...)`: two servers of this test's own."""
-    return maker(spawn, gunicorn, command)
+    with spawner(tmp_path, command, mode) as spawn:
+        yield maker(spawn, gunicorn, command)
 
 
 @pytest.fixture(scope="module")
-def shared_pair(module_spawn: Spawn, gunicorn: Command, command: Command) -> MakePair:
-    """The same, one pair per module and configuration."""
-    return maker(module_spawn, gunicorn, command)
+def shared_pair(mode_spawn: Spawn, gunicorn: Command, command: Command) -> MakePair:
+    """The same, one pair per module, mode and configuration."""
+    return maker(mode_spawn, gunicorn, command)

@@ -45,6 +45,14 @@ DIFFERENCES = [
         "wire/test_app_errors.py::test_no_start_response",
     ),
     Difference(
+        "gthread-exit",
+        "A `SystemExit` out of the app is an error like any other: 500, and the worker stays. "
+        "Gunicorn's gthread worker leaves without an answer, and so do the requests of its other "
+        "threads.",
+        "An app's mistake must not cost other requests. Gunicorn's sync worker answers 500 too.",
+        "wire/test_app_errors.py::test_system_exit_is_an_error_like_any_other",
+    ),
+    Difference(
         "exc-info-headers",
         "`start_response` with `exc_info` replaces the headers. Gunicorn appends the new ones to "
         "the old.",

@@ -8,7 +8,8 @@ from harness.wire import Response
 
 # One line of the error log: `[date] [pid] [LEVEL] message`.
 LOGGED = re.compile(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] ")
-FRAME = re.compile(r"^(  |    )\S.*$|^\s*[\^~]+\s*$")
+# From CPython 3.13 on a frame shows every line of its statement, indented as in the file.
+FRAME = re.compile(r"^ {2,}\S.*$|^\s*[\^~]+\s*$")
 RIGHT_REASONS = {
     "HTTP/1.1 500 Bad Request": "Internal Server Error",
     "HTTP/1.1 501 Bad Request": "Not Implemented",

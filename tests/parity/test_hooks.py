@@ -21,6 +21,8 @@ from parity import normal
 if TYPE_CHECKING:
     from parity.conftest import MakePair, Pair
 
+pytestmark = pytest.mark.only("no hook depends on the transport", "tcp")
+
 CONFIG = (TESTS / "parity/hooks.conf.py").read_text()
 
 
@@ -139,6 +141,7 @@ def test_max_requests(pair: MakePair) -> None:
     assert_same_hooks(made)
 
 
+@pytest.mark.only("in gthread no request is too long for `timeout`", "sync")
 def test_timeout(pair: MakePair) -> None:
     made = pair("kitchen:app", settings={"workers": 1, "timeout": 1}, config=CONFIG)
     for server in made:

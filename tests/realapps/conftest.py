@@ -1,4 +1,5 @@
-"""Real projects, four workers, three ways in: direct, nginx over TCP, nginx over a unix socket."""
+"""Real projects, four workers of either class, three ways in: direct, nginx over TCP, nginx over a
+unix socket. nginx keeps connections open to workers that do."""
 
 from __future__ import annotations
 
@@ -14,8 +15,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from harness.mode import MODES, Mode
 from harness.nginx import Nginx, available, nginx
-from harness.server import TESTS, Command, Server, Spawn
+from harness.server import TESTS, Command, Server, spawner
 
 EXAMPLES = TESTS.parent / "examples"
 TIMEOUT = 60
@@ -87,33 +89,53 @@ def prepare_django(command: Command, env: dict[str, str]) -> None:
     )
 
 
-@pytest.fixture(scope="module", params=["direct", "nginx-tcp", "nginx-unix"])
-def way_in(request: pytest.FixtureRequest) -> str:
-    if request.param != "direct" and not available():
+@dataclass(frozen=True)
+class Way:
+    """How requests get to the application."""
+
+    mode: Mode
+    proxied: bool
+
+    def __str__(self) -> str:
+        return (
+            f"{self.mode.worker}-nginx-{self.mode.transport}"
+            if self.proxied
+            else (f"{self.mode.worker}-direct")
+        )
+
+
+WAYS = [Way(mode, True) for mode in MODES] + [
+    Way(mode, False) for mode in MODES if mode.transport == "tcp"
+]
+
+
+@pytest.fixture(scope="module", params=WAYS, ids=str)
+def way(request: pytest.FixtureRequest) -> Way:
+    found: Way = request.param
+    if found.proxied and not available():
         pytest.skip("nginx is not installed")
-    return str(request.param)
+    return found
 
 
 @pytest.fixture(scope="module")
 def serve(
-    module_spawn: Spawn,
-    command: Command,
-    way_in: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    command: Command, way: Way, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Site]]:
     """`serve(name)` runs `examples/<name>` with its own gunicorn.conf.py."""
     with contextlib.ExitStack() as stack:
+        spawn = stack.enter_context(spawner(tmp_path_factory.mktemp("server"), command, way.mode))
 
         def started(name: str) -> Site:
             env = {"EXAMPLE_DATA": str(tmp_path_factory.mktemp("data")), "PYTHONPATH": ""}
             if name == "django":
                 prepare_django(command, env)
-            transport = "unix" if way_in == "nginx-unix" else "tcp"
-            server = module_spawn(None, transport, cwd=EXAMPLES / name, env=env, ready=False)
+            server = spawn(None, cwd=EXAMPLES / name, env=env, ready=False)
             server.wait_ready(workers=4)
-            if way_in == "direct":
+            if not way.proxied:
                 return Site(server, server.url, None)
-            proxy = stack.enter_context(nginx(server.directory / "nginx", server.address))
+            proxy = stack.enter_context(
+                nginx(server.directory / "nginx", server.address, keepalive=way.mode.keeps_alive)
+            )
             return Site(server, proxy.url, proxy)
 
         yield started

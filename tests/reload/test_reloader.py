@@ -26,8 +26,9 @@ engine = reloader_engines[sys.argv[1]](
 engine._interval = float({interval})
 assert engine.daemon
 engine.start()
-# What has been seen once can change: after the first look, say so.
-while not any(path.endswith("models.py") for path in tuple(engine._seen)):
+# What has been seen once can change: after the first look, say so. The thread adds to the dict
+# meanwhile: list() takes it as a whole also without the GIL, tuple() does not.
+while not any(path.endswith("models.py") for path in list(engine._seen)):
     pass
 print("watching", flush=True)
 for line in sys.stdin:

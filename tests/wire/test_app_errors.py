@@ -7,6 +7,7 @@ import contextlib
 import pytest
 
 from harness.compare import same
+from harness.mode import Mode
 from harness.pages import SERVER_ERROR
 from harness.server import Server, Spawn
 from harness.wait import until
@@ -53,7 +54,7 @@ def test_error_before_headers(server: Server, path: str, error: str) -> None:
     assert server.workers() == workers
 
 
-@pytest.mark.gunicorn_bug("the sync worker writes `HTTP/1.1 None`")
+@pytest.mark.gunicorn_bug("the sync worker writes `HTTP/1.1 None`", "sync")
 def test_no_start_response(server: Server) -> None:
     same(exchange(server.address, get("/no-start")), SERVER_ERROR)
 
@@ -84,6 +85,7 @@ def test_item_that_is_not_bytes(server: Server) -> None:
     until(lambda: "TypeError" in server.log()[seen:], "the traceback")
 
 
+@pytest.mark.gunicorn_bug("the worker leaves without an answer", "gthread")
 def test_system_exit_is_an_error_like_any_other(server: Server) -> None:
     workers, seen = server.workers(), len(server.log())
     same(exchange(server.address, get("/exit?code=5")), SERVER_ERROR)
@@ -92,8 +94,8 @@ def test_system_exit_is_an_error_like_any_other(server: Server) -> None:
     assert server.workers() == workers
 
 
-def test_worker_that_vanishes_is_replaced_and_reported(spawn: Spawn) -> None:
-    server = spawn("kitchen:app")
+def test_worker_that_vanishes_is_replaced_and_reported(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("kitchen:app", mode)
     (worker,) = server.workers()
     # The kernel resets a connection whose owner died with unread bytes.
     with contextlib.suppress(ConnectionResetError):

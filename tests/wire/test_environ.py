@@ -7,6 +7,7 @@ import json
 import pytest
 
 from harness.compare import same
+from harness.mode import Mode
 from harness.server import Address, Kitchen, Server
 from harness.wire import Wire, ask, chunked, get
 
@@ -25,7 +26,7 @@ def value(address: Address, raw: bytes, key: str) -> object:
     return found[1] if found else None
 
 
-def test_complete(server: Server, transport: str) -> None:
+def test_complete(server: Server, mode: Mode) -> None:
     with Wire(server.address) as wire:
         peer = wire.sock.getsockname()
         wire.send(get("/a%20b/c?q=1&r=%C3%A9"))
@@ -50,12 +51,12 @@ def test_complete(server: Server, transport: str) -> None:
         "SERVER_PROTOCOL": ["str", "HTTP/1.1"],
         "wsgi.input_terminated": ["bool", True],
         "wsgi.multiprocess": ["bool", False],
-        "wsgi.multithread": ["bool", False],
+        "wsgi.multithread": ["bool", mode.worker == "gthread"],
         "wsgi.run_once": ["bool", False],
         "wsgi.url_scheme": ["str", "http"],
         "wsgi.version": ["tuple", [1, 0]],
     }
-    if transport == "tcp":
+    if mode.transport == "tcp":
         expected |= {
             "REMOTE_ADDR": ["str", "127.0.0.1"],
             "REMOTE_PORT": ["str", str(peer[1])],
@@ -149,14 +150,15 @@ def test_chunked_request_has_no_length(address: Address) -> None:
     assert found["HTTP_TRANSFER_ENCODING"] == ["str", "chunked"]
 
 
-def test_host_is_not_required(address: Address, transport: str) -> None:
+def test_host_is_not_required(address: Address, mode: Mode) -> None:
     found = environ(address, b"GET / HTTP/1.1\r\n\r\n")
     assert "HTTP_HOST" not in found
-    if transport == "unix":
+    if mode.transport == "unix":
         assert found["SERVER_NAME"][1] == address
         assert found["SERVER_PORT"][1] == ""
 
 
+@pytest.mark.only("on TCP the listener's own name is used", "unix")
 @pytest.mark.parametrize(
     "host, name, port",
     [
@@ -165,10 +167,8 @@ def test_host_is_not_required(address: Address, transport: str) -> None:
     ],
 )
 def test_unix_server_name_comes_from_host(
-    address: Address, transport: str, host: str, name: str, port: str
+    address: Address, host: str, name: str, port: str
 ) -> None:
-    if transport != "unix":
-        pytest.skip("on TCP the listener's own name is used")
     found = environ(address, f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
     same([found["SERVER_NAME"][1], found["SERVER_PORT"][1]], [name, port])
 

@@ -9,6 +9,7 @@ import struct
 import pytest
 
 from harness.compare import same
+from harness.mode import Mode
 from harness.pages import error_response
 from harness.server import Kitchen
 from harness.wire import Wire, exchange, get
@@ -49,21 +50,20 @@ def answer(address: object, preamble: bytes, slowly: bool = False) -> dict[str, 
 
 
 @pytest.mark.parametrize("slowly", [False, True], ids=["at once", "byte by byte"])
-@pytest.mark.parametrize("mode, preamble, host, port", ALLOWED)
+@pytest.mark.parametrize("protocol, preamble, host, port", ALLOWED)
 def test_peer_is_replaced(
-    kitchen: Kitchen, mode: str, preamble: bytes, host: str, port: str, slowly: bool
+    kitchen: Kitchen, protocol: str, preamble: bytes, host: str, port: str, slowly: bool
 ) -> None:
-    found = answer(kitchen(proxy_protocol=mode).address, preamble, slowly)
+    found = answer(kitchen(proxy_protocol=protocol).address, preamble, slowly)
     keys = ("REMOTE_ADDR", "REMOTE_PORT", "PROXY_PROTOCOL")
-    protocol = "TCP6" if ":" in host else "TCP4"
-    same([found[key] for key in keys], [host, port, protocol])
+    same([found[key] for key in keys], [host, port, "TCP6" if ":" in host else "TCP4"])
     assert found["PROXY_ADDR"] in ("192.0.2.7", "2001:db8::7", "::")
     assert found["PROXY_PORT"] == "443"
 
 
-def test_without_preamble_it_is_served_as_usual(kitchen: Kitchen, transport: str) -> None:
+def test_without_preamble_it_is_served_as_usual(kitchen: Kitchen, mode: Mode) -> None:
     found = answer(kitchen(proxy_protocol="auto").address, b"")
-    assert found["REMOTE_ADDR"] == ("127.0.0.1" if transport == "tcp" else "")
+    assert found["REMOTE_ADDR"] == ("127.0.0.1" if mode.transport == "tcp" else "")
     assert "PROXY_PROTOCOL" not in found
 
 
@@ -81,11 +81,9 @@ def test_without_preamble_it_is_served_as_usual(kitchen: Kitchen, transport: str
     ids=["unknown", "unknown with more", "local", "unspec", "local inet", "unix", "datagram"],
 )
 @pytest.mark.gunicorn_bug("REMOTE_ADDR None and REMOTE_PORT 'None', or a refusal, or 500")
-def test_unusable_addresses_keep_the_peer(
-    kitchen: Kitchen, transport: str, preamble: bytes
-) -> None:
+def test_unusable_addresses_keep_the_peer(kitchen: Kitchen, mode: Mode, preamble: bytes) -> None:
     found = answer(kitchen(proxy_protocol="auto").address, preamble)
-    assert found["REMOTE_ADDR"] == ("127.0.0.1" if transport == "tcp" else "")
+    assert found["REMOTE_ADDR"] == ("127.0.0.1" if mode.transport == "tcp" else "")
     assert found.get("REMOTE_PORT") != "None"
 
 
@@ -117,10 +115,10 @@ def test_bad_v2_preamble(kitchen: Kitchen, preamble: bytes) -> None:
 
 
 @pytest.mark.parametrize("preamble", [V1, v2(1, 0x11, INET)], ids=["v1", "v2"])
-def test_forbidden_sender(kitchen: Kitchen, transport: str, preamble: bytes) -> None:
+def test_forbidden_sender(kitchen: Kitchen, mode: Mode, preamble: bytes) -> None:
     server = kitchen(proxy_protocol="auto", proxy_allow_ips="192.0.2.1")
     found = exchange(server.address, preamble + get("/hello"))
-    if transport == "tcp":
+    if mode.transport == "tcp":
         same(found, error_response(403, "Forbidden", "Request forbidden"))
     else:
         assert found.startswith(b"HTTP/1.1 200 OK\r\n")

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from harness.compare import same
+from harness.mode import Mode
 from harness.pages import error_response
 from harness.server import Address, Kitchen
 from harness.wire import ask, exchange, get
@@ -21,8 +22,8 @@ def environ(address: Address, *headers: str, path: str = "/environ") -> dict[str
     return {key: value for key, (_, value) in json.loads(response.body).items()}
 
 
-def trusts(transport: str, allowed: str) -> bool:
-    return transport == "unix" or allowed in ("127.0.0.1", "*", "127.0.0.0/8")
+def trusts(mode: Mode, allowed: str) -> bool:
+    return mode.transport == "unix" or allowed in ("127.0.0.1", "*", "127.0.0.0/8")
 
 
 @pytest.mark.parametrize("allowed", ["127.0.0.1", "*", "127.0.0.0/8", NOBODY])
@@ -43,10 +44,10 @@ def trusts(transport: str, allowed: str) -> bool:
     ],
 )
 def test_scheme(
-    kitchen: Kitchen, transport: str, allowed: str, headers: list[str], scheme: str
+    kitchen: Kitchen, mode: Mode, allowed: str, headers: list[str], scheme: str
 ) -> None:
     server = kitchen(forwarded_allow_ips=allowed)
-    expected = scheme if trusts(transport, allowed) else "http"
+    expected = scheme if trusts(mode, allowed) else "http"
     assert environ(server.address, *headers)["wsgi.url_scheme"] == expected
 
 
@@ -58,12 +59,12 @@ def test_contradiction_is_refused_from_a_trusted_peer(kitchen: Kitchen) -> None:
     )
 
 
-def test_contradiction_does_not_matter_from_others(kitchen: Kitchen, transport: str) -> None:
+def test_contradiction_does_not_matter_from_others(kitchen: Kitchen, mode: Mode) -> None:
     found = exchange(
         kitchen(forwarded_allow_ips=NOBODY).address,
         get("/hello", "X-Forwarded-Proto: https", "X-Forwarded-Ssl: off"),
     )
-    assert (b" 200 " in found) is (transport == "tcp")
+    assert (b" 200 " in found) is (mode.transport == "tcp")
 
 
 def test_own_secure_scheme_headers(kitchen: Kitchen) -> None:
@@ -72,14 +73,14 @@ def test_own_secure_scheme_headers(kitchen: Kitchen) -> None:
     assert environ(server.address, "X-Forwarded-Proto: https")["wsgi.url_scheme"] == "http"
 
 
-def test_forwarded_addresses_are_never_believed(kitchen: Kitchen, transport: str) -> None:
+def test_forwarded_addresses_are_never_believed(kitchen: Kitchen, mode: Mode) -> None:
     found = environ(
         kitchen(forwarded_allow_ips="*").address,
         "X-Forwarded-For: 203.0.113.9",
         "X-Forwarded-Host: evil.test",
         "Forwarded: for=203.0.113.9;host=evil.test",
     )
-    assert found["REMOTE_ADDR"] == ("127.0.0.1" if transport == "tcp" else "")
+    assert found["REMOTE_ADDR"] == ("127.0.0.1" if mode.transport == "tcp" else "")
     assert found["HTTP_HOST"] == "example.test"
     assert found["HTTP_X_FORWARDED_FOR"] == "203.0.113.9"
 
@@ -98,12 +99,10 @@ def test_underscores(kitchen: Kitchen, header_map: str, seen: str | None) -> Non
 
 
 @pytest.mark.parametrize("forwarders, seen", [("X_UNDER", "1"), ("*", "1"), ("OTHER", None)])
-def test_forwarder_headers(
-    kitchen: Kitchen, transport: str, forwarders: str, seen: str | None
-) -> None:
+def test_forwarder_headers(kitchen: Kitchen, mode: Mode, forwarders: str, seen: str | None) -> None:
     trusted = kitchen(forwarder_headers=forwarders, forwarded_allow_ips="127.0.0.1")
     assert environ(trusted.address, "X_Under: 1").get("HTTP_X_UNDER") == seen
-    if transport == "tcp":
+    if mode.transport == "tcp":
         others = kitchen(forwarder_headers=forwarders, forwarded_allow_ips=NOBODY)
         assert "HTTP_X_UNDER" not in environ(others.address, "X_Under: 1")
 
@@ -116,13 +115,13 @@ def test_dropped_names_count_for_the_limit(kitchen: Kitchen) -> None:
     assert exchange(server.address, get("/hello", *names, "X_9: v")).startswith(b"HTTP/1.1 431 ")
 
 
-def test_script_name_header(kitchen: Kitchen, transport: str) -> None:
+def test_script_name_header(kitchen: Kitchen, mode: Mode) -> None:
     found = environ(kitchen().address, "SCRIPT_NAME: /env", path="/env/iron?q")
     same(
         [found["SCRIPT_NAME"], found["PATH_INFO"], found["RAW_URI"], found["HTTP_SCRIPT_NAME"]],
         ["/env", "/iron", "/env/iron?q", "/env"],
     )
-    if transport == "tcp":
+    if mode.transport == "tcp":
         found = environ(
             kitchen(forwarded_allow_ips=NOBODY).address, "SCRIPT_NAME: /env", path="/env/iron"
         )

@@ -6,19 +6,24 @@ the app answers with the counter of its own process.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
 
 import rgunicorn
+from harness.mode import Mode
 from harness.server import APPS, Command, Spawn
 from harness.wire import Wire, get
+from rgunicorn import _core
 
 ROOT = Path(__file__).resolve().parents[2]
-WARM_UP = 50
+# Each thread of gthread must have had its turn.
+WARM_UP = 2000
 COUNTED = 200
 
 BROWSER = (
@@ -36,9 +41,15 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the package around a counting build of the core."""
     if shutil.which("cargo") is None or not (ROOT / "Cargo.toml").exists():
         pytest.skip("needs cargo and the source tree, to build a core that counts")
+    target, env = ROOT / "target", dict(os.environ)
+    if sysconfig.get_config_var("Py_GIL_DISABLED"):
+        # Without a stable ABI the core is of this very Python, and takes libpython's names from it.
+        target = ROOT / "target/free-threaded"
+        env |= {"PYO3_PYTHON": sys.executable, "PYO3_BUILD_EXTENSION_MODULE": "1"}
     subprocess.run(
         ["cargo", "build", "--quiet", "--lib", "--features", "count-allocations"],
         cwd=ROOT,
+        env=env | {"CARGO_TARGET_DIR": str(target)},
         check=True,
     )
     place = tmp_path_factory.mktemp("counting")
@@ -46,19 +57,22 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(
         package, place / "rgunicorn", ignore=shutil.ignore_patterns("*.so", "__pycache__")
     )
-    shutil.copy(ROOT / "target/debug/librgunicorn.so", place / "rgunicorn/_core.abi3.so")
+    name = Path(_core.__file__).name
+    shutil.copy(target / "debug/librgunicorn.so", place / "rgunicorn" / name)
     return place
 
 
+@pytest.mark.ours("counts what our core allocates")
+@pytest.mark.only("the core does not know which transport it reads from", "tcp")
 @pytest.mark.parametrize("fields", [(), BROWSER], ids=["curl-like", "browser-like"])
 @pytest.mark.parametrize("accesslog", [None, "access.log"], ids=["quiet", "access log"])
 def test_a_kept_alive_request_allocates_nothing(
-    module_spawn: Spawn, counting: Path, fields: tuple[str, ...], accesslog: str | None
+    mode_spawn: Spawn, mode: Mode, counting: Path, fields: tuple[str, ...], accesslog: str | None
 ) -> None:
-    server = module_spawn(
+    server = mode_spawn(
         "allocations:app",
         command=Command((sys.executable, "-m", "rgunicorn"), "rgunicorn"),
-        settings={"sync_keepalive": True, "accesslog": accesslog},
+        settings={**mode.keep_alive, "accesslog": accesslog},
         env={"PYTHONPATH": f"{counting}:{APPS}"},
     )
     with Wire(server.address) as wire:
@@ -70,4 +84,7 @@ def test_a_kept_alive_request_allocates_nothing(
     # The tick of the loop may come in between, and it calls into Python.
     steady = counters[WARM_UP:]
     steps = [after - before for before, after in zip(steady, steady[1:], strict=False)]
-    assert steps.count(0) >= len(steps) - 2, steps
+    # A gthread worker whose thread loses the CPU for a moment gives the next request to another,
+    # whose buffers may be new: that is the machine's doing, not the code's.
+    strays = 2 if mode.worker == "sync" else len(steps) // 4
+    assert steps.count(0) >= len(steps) - strays, {i: s for i, s in enumerate(steps) if s}

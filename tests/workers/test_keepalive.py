@@ -1,24 +1,28 @@
-"""`sync_keepalive`: several requests on one connection of the sync worker."""
+"""Several requests on one connection: `sync_keepalive` and the gthread worker."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 
 import pytest
 
 from harness.compare import same
+from harness.mode import THREADS, Mode
+from harness.nginx import available, nginx
 from harness.server import Address, Kitchen
-from harness.wire import Wire, chunked, get, post
+from harness.wire import Wire, ask, chunked, get, post
 
-pytestmark = pytest.mark.ours("sync_keepalive")
+pytestmark = pytest.mark.ours("sync_keepalive", "sync")
 
 
 @pytest.fixture
-def address(kitchen: Kitchen) -> Address:
-    # Long enough never to be the reason for a close here.
-    return kitchen(sync_keepalive=True, keepalive=60).address
+def address(kitchen: Kitchen, mode: Mode) -> Address:
+    return kitchen(**mode.keep_alive).address
 
 
+@pytest.mark.only("in gthread it is on", "sync")
 def test_off_by_default(kitchen: Kitchen) -> None:
     with Wire(kitchen().address) as wire:
         wire.send(get("/hello") * 2)
@@ -42,6 +46,26 @@ def test_one_after_the_other(address: Address, path: str, method: str, body: byt
             response = wire.send(get(path, method=method)).response(method)
             assert response.header("Connection") == "keep-alive"
             assert response.body == body
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/sized", "/long", "/write", "/extra", "/hop", "/exc_info", "/peek", "/early"),
+        *("/status?s=204+No+Content", "/status?s=304+Not+Modified", "/status?s=404+Not+Found"),
+        *("/body-204?s=204+No+Content", "/body-204?s=304+Not+Modified"),
+        *("/file", "/file?chunked", "/file-like", "/file-range?o=100&n=70000"),
+    ],
+)
+def test_every_response_ends_where_the_next_one_begins(
+    address: Address, path: str, method: str
+) -> None:
+    with Wire(address) as wire:
+        for _ in range(2):
+            response = wire.send(get(path, method=method)).response(method)
+            assert response.header("Connection") == "keep-alive"
+            assert wire.send(get("/hello")).response().body == b"Hello, World!"
 
 
 def test_pipelined(address: Address) -> None:
@@ -110,6 +134,7 @@ def test_unread_body_does_not_become_a_request(address: Address, path: str) -> N
         assert wire.send(get("/stream")).response().body == b"onetwothree"
 
 
+@pytest.mark.gunicorn_bug("keeps the connection open, and the client waiting", "gthread")
 def test_too_short_a_response_ends_it(address: Address) -> None:
     with Wire(address) as wire:
         wire.send(get("/short"))
@@ -140,13 +165,34 @@ def test_idle_connections_hold_nobody(address: Address) -> None:
         assert idle.send(get("/hello")).response().status == 200
 
 
-def test_idle_connection_is_closed_in_the_end(kitchen: Kitchen) -> None:
-    with Wire(kitchen(sync_keepalive=True, keepalive=1).address) as wire:
+def test_idle_connection_is_closed_in_the_end(kitchen: Kitchen, mode: Mode) -> None:
+    with Wire(kitchen(**{**mode.keep_alive, "keepalive": 1}).address) as wire:
         assert wire.send(get("/hello")).response().header("Connection") == "keep-alive"
         assert wire.is_closed()
 
 
-def test_keepalive_0_means_close(kitchen: Kitchen) -> None:
-    with Wire(kitchen(sync_keepalive=True, keepalive=0).address) as wire:
+def test_keepalive_0_means_close(kitchen: Kitchen, mode: Mode) -> None:
+    with Wire(kitchen(**{**mode.keep_alive, "keepalive": 0}).address) as wire:
         assert wire.send(get("/hello")).response().header("Connection") == "close"
         assert wire.is_closed()
+
+
+def test_kept_connections_leave_room_for_others(kitchen: Kitchen, mode: Mode) -> None:
+    """Below `worker_connections` there is a place for each thread that no idle client takes."""
+    threads = THREADS if mode.worker == "gthread" else 1
+    settings = {**mode.keep_alive, "keepalive": 60, "worker_connections": threads + 3}
+    address = kitchen(**settings).address
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(address)) for _ in range(3 * threads + 3)]
+        answers = [wire.send(get("/hello")).response() for wire in wires]
+        kept = [answer.header("Connection") for answer in answers].count("keep-alive")
+    assert 0 < kept < threads + 3
+
+
+@pytest.mark.only("a unix peer has no port to be known by", "tcp")
+@pytest.mark.skipif(not available(), reason="nginx is not installed")
+def test_nginx_stays_connected(address: Address, tmp_path: Path) -> None:
+    with nginx(tmp_path / "nginx", address, keepalive=True) as proxy:
+        front = ("127.0.0.1", proxy.port)
+        found = [json.loads(ask(front, get("/environ")).body) for _ in range(10)]
+    assert len({environ["REMOTE_PORT"][1] for environ in found}) == 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.mode import Mode
 from harness.server import Server, Spawn
 from harness.wait import until
 from harness.wire import Wire, ask, get, post
@@ -31,9 +32,8 @@ def enter(server: Server) -> Wire:
     return wire
 
 
-@pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_term_waits_for_the_request_in_the_app(spawn: Spawn, transport: str) -> None:
-    server = spawn("kitchen:app", transport)
+def test_term_waits_for_the_request_in_the_app(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("kitchen:app", mode)
     with enter(server) as wire:
         server.send_signal(signal.SIGTERM)
         server.wait_log("Handling signal: term")
@@ -42,9 +42,10 @@ def test_term_waits_for_the_request_in_the_app(spawn: Spawn, transport: str) -> 
     assert server.wait_exit() == 0
 
 
-def test_term_serves_a_connection_that_has_not_spoken_yet(spawn: Spawn) -> None:
+@pytest.mark.gunicorn_bug("what waits in the backlog at TERM is reset", "sync")
+def test_term_serves_a_connection_that_has_not_spoken_yet(spawn: Spawn, mode: Mode) -> None:
     """Connected before TERM, the request comes after it; many, for it is a matter of order."""
-    server = spawn("kitchen:app", settings={"workers": 2})
+    server = spawn("kitchen:app", mode, settings={"workers": 2})
     with contextlib.ExitStack() as stack:
         silent = [stack.enter_context(Wire(server.address)) for _ in range(40)]
         server.send_signal(signal.SIGTERM)
@@ -55,16 +56,17 @@ def test_term_serves_a_connection_that_has_not_spoken_yet(spawn: Spawn) -> None:
     assert server.wait_exit() == 0
 
 
-def test_max_requests_under_load_loses_nothing(spawn: Spawn) -> None:
-    server = spawn("kitchen:app", settings={"workers": 2, "max_requests": 20})
+def test_max_requests_under_load_loses_nothing(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("kitchen:app", mode, settings={"workers": 2, "max_requests": 20})
     for _ in range(200):
         assert ask(server.address, get("/hello")).body == b"Hello, World!"
-    assert server.log().count("Autorestarting worker after current request.") >= 8
+    # A worker that leaves may serve some more until there is another.
+    assert server.log().count("Autorestarting worker after current request.") >= 4
     server.assert_clean_exit()
 
 
-def test_graceful_timeout_ends_what_takes_longer(spawn: Spawn) -> None:
-    server = spawn("kitchen:app", settings={"graceful_timeout": 1})
+def test_graceful_timeout_ends_what_takes_longer(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("kitchen:app", mode, settings={"graceful_timeout": 1})
     with enter(server) as wire:
         server.send_signal(signal.SIGTERM)
         assert server.wait_exit() == 0
@@ -72,8 +74,9 @@ def test_graceful_timeout_ends_what_takes_longer(spawn: Spawn) -> None:
             assert b"through" not in wire.read_to_close()
 
 
-def test_quit_does_not_wait(spawn: Spawn) -> None:
-    server = spawn("kitchen:app")
+@pytest.mark.only("gthread lets running requests end, as in Gunicorn: test_gthread.py", "sync")
+def test_quit_does_not_wait(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("kitchen:app", mode)
     with enter(server) as wire:
         server.send_signal(signal.SIGQUIT)
         assert server.wait_exit() == 0
@@ -81,21 +84,26 @@ def test_quit_does_not_wait(spawn: Spawn) -> None:
             assert b"through" not in wire.read_to_close()
 
 
+@pytest.mark.ours("the application gets ahead of its reader")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
-def test_signals_reach_an_app_that_waits_for_a_reader(spawn: Spawn, number: signal.Signals) -> None:
+def test_signals_reach_an_app_that_waits_for_a_reader(
+    spawn: Spawn, mode: Mode, number: signal.Signals
+) -> None:
     """The response is past every buffer, its reader reads nothing, and the stop is not delayed by
     more than `graceful_timeout`."""
-    server = spawn("endless:app", settings={"graceful_timeout": 2})
+    server = spawn("endless:app", mode, settings={"graceful_timeout": 2})
     with Wire(server.address) as wire:
         wire.send(get("/"))
         server.wait_log("nobody reads")
         server.send_signal(number)
         assert server.wait_exit() == 0
-    assert ("was asked to leave" in server.log()) == (number == signal.SIGQUIT)
+    if mode.worker == "sync":
+        # Python runs signal handlers in the main thread: only there the application is inside one.
+        assert ("was asked to leave" in server.log()) == (number == signal.SIGQUIT)
 
 
-def test_hup_under_load_loses_nothing(spawn: Spawn) -> None:
-    server = spawn("kitchen:app", settings={"workers": 2})
+def test_hup_under_load_loses_nothing(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("kitchen:app", mode, settings={"workers": 2})
     reloaded = threading.Event()
 
     def use(i: int) -> int:
@@ -129,9 +137,9 @@ def test_hup_under_load_loses_nothing(spawn: Spawn) -> None:
 
 
 @pytest.mark.gunicorn_bug("what waits in the backlog at TERM is reset")
-def test_term_serves_what_has_connected(spawn: Spawn) -> None:
+def test_term_serves_what_has_connected(spawn: Spawn, mode: Mode) -> None:
     """Ten clients have sent their requests; one is in the app, the others wait."""
-    server = spawn("kitchen:app")
+    server = spawn("kitchen:app", mode)
     with contextlib.ExitStack() as stack:
         first = stack.enter_context(enter(server))
         waiting = [stack.enter_context(Wire(server.address)) for _ in range(10)]

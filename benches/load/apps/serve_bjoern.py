@@ -1,18 +1,18 @@
-"""Starts bjoern on hello:app. It has no command line; workers are forked the way its README shows.
+"""Starts bjoern. It has no command line; workers are forked the way its README shows.
 
-usage: serve_bjoern.py PORT WORKERS
+usage: serve_bjoern.py MODULE:CALLABLE PORT WORKERS
 """
 
+import importlib
 import os
 import signal
 import sys
 
 import bjoern
-import hello
 
 
-def serve(port, workers):
-    bjoern.listen(hello.app, "127.0.0.1", port)
+def serve(app, port, workers):
+    bjoern.listen(app, "127.0.0.1", port)
     if workers == 1:
         bjoern.run()
         return
@@ -31,7 +31,9 @@ def serve(port, workers):
 
 
 if __name__ == "__main__":
+    module, _, name = sys.argv[1].partition(":")
+    loaded = getattr(importlib.import_module(module), name)
     try:
-        serve(*(int(arg) for arg in sys.argv[1:3]))
+        serve(loaded, int(sys.argv[2]), int(sys.argv[3]))
     except KeyboardInterrupt:
         sys.exit(0)

@@ -25,12 +25,15 @@ def venv_python(name: str) -> Path:
     return python
 
 
-def install(name: str, requirement: str) -> Path:
-    """The interpreter of an environment that has exactly `requirement` (`name==version`)."""
+def install(name: str, requirement: str, *also: str) -> Path:
+    """The interpreter of an environment that has exactly `requirement` (`name==version`).
+
+    `also` are requirements that are installed together with it.
+    """
     python = venv_python(name)
     distribution, _, wanted = requirement.partition("==")
     if installed_version(python, distribution) != wanted:
-        _run([str(python), "-m", "pip", "install", "--quiet", requirement])
+        _run([str(python), "-m", "pip", "install", "--quiet", requirement, *also])
     return python
 
 

@@ -78,6 +78,20 @@ def pss_bytes(pids: list[int]) -> int:
     return total
 
 
+def socket_count(pids: list[int]) -> int:
+    """Open sockets of `pids`; one that several processes share counts once."""
+    found = set()
+    for pid in pids:
+        for entry in Path(f"/proc/{pid}/fd").iterdir():
+            try:
+                target = os.readlink(entry)
+            except FileNotFoundError:
+                continue  # closed between the listing and the look
+            if target.startswith("socket:"):
+                found.add(target)
+    return len(found)
+
+
 def is_traced(pid: int) -> bool:
     status = Path(f"/proc/{pid}/status").read_text()
     tracer = next(line for line in status.splitlines() if line.startswith("TracerPid:"))

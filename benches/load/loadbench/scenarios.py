@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 HELLO = b"Hello, World!"
+LARGE = b"0123456789abcdef" * 6400
+UPLOAD_SIZE = 65536
+STREAM = b"p" * 1000 * 50
+FILE = b"0123456789abcdef" * 65536
 
 # What a desktop browser sends when a page is opened; with Host these are 16 fields.
 BROWSER_HEADERS = (
@@ -36,17 +40,34 @@ class Scenario:
 
     name: str
     title: str
+    app: str = "hello:app"
     path: str = "/"
     headers: tuple[tuple[str, str], ...] = ()
+    upload: int = 0
+    """Bytes of the request's body, all of them `u`; with one the method is POST."""
     keep_alive: bool = True
     access_log: bool = False
-    body: bytes = HELLO
+    body: bytes | None = HELLO
+    """What has to come back; None when each answer is another one."""
+    connections: int | None = None
+    """Connections of the client, where the plan's number would not do."""
+    threads: int | None = None
+    """Threads of the server, where the plan's number would not do: only for threaded servers."""
+    limit: int | None = None
+    """Requests per second that these threads allow at best."""
+    traced: int | None = None
+    """Requests to count system calls over, where the plan's number would take too long."""
 
-    def request(self, port: int) -> bytes:
+    def request(self, port: int, *, close: bool = False) -> bytes:
         """The bytes wrk sends for this scenario, for the clients of our own."""
         fields = [("Host", f"127.0.0.1:{port}"), *self.headers]
+        if close and self.keep_alive:
+            fields.append(("Connection", "close"))
+        if self.upload:
+            fields.append(("Content-Length", str(self.upload)))
         lines = "".join(f"{name}: {value}\r\n" for name, value in fields)
-        return f"GET {self.path} HTTP/1.1\r\n{lines}\r\n".encode()
+        method = "POST" if self.upload else "GET"
+        return f"{method} {self.path} HTTP/1.1\r\n{lines}\r\n".encode() + b"u" * self.upload
 
 
 _CLOSE = (("Connection", "close"),)
@@ -67,5 +88,39 @@ SCENARIOS = (
         keep_alive=False,
         access_log=True,
     ),
-    Scenario("log-keepalive", "hello, kept alive, access log to a file", access_log=True),
+    Scenario(
+        "log-keepalive",
+        "hello, kept alive, access log to a file",
+        access_log=True,
+    ),
+    Scenario(
+        "sleep10",
+        "10 ms sleep in 32 threads, 64 connections",
+        app="scenes:sleep10",
+        body=b"slept",
+        connections=64,
+        threads=32,
+        limit=3200,
+        traced=1000,
+    ),
+    Scenario("large", "response of 100 KiB", app="scenes:large", body=LARGE, traced=1000),
+    Scenario(
+        "upload",
+        "upload of 64 KiB",
+        app="scenes:upload",
+        upload=UPLOAD_SIZE,
+        body=b"right",
+        traced=1000,
+    ),
+    Scenario(
+        "stream",
+        "stream of 50 pieces of 1,000 bytes (generator)",
+        app="scenes:stream",
+        body=STREAM,
+        traced=200,
+    ),
+    Scenario(
+        "file", "file of 1 MiB by `wsgi.file_wrapper`", app="scenes:file", body=FILE, traced=200
+    ),
 )
+HELLO_KEPT = SCENARIOS[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -11,11 +12,11 @@ import time
 from pathlib import Path
 
 from loadbench import procfs
-from loadbench.client import read_answer
+from loadbench.answers import check_answer, read_answer
 from loadbench.errors import BenchError
 from loadbench.paths import APPS, BENCH
-from loadbench.peers import Launch, Peer
-from loadbench.scenarios import HELLO, SCENARIOS, Scenario
+from loadbench.peer import Launch, Peer
+from loadbench.scenarios import HELLO_KEPT, Scenario
 
 _BOOT_LIMIT_S = 20.0
 _STOP_LIMIT_S = 10.0
@@ -26,15 +27,25 @@ class Server:
     """Context manager around one process tree.
 
     `boot_seconds` is the time from the start of the program to the end of its first response.
+    `connections` is how many the server is asked to be able to hold idle, None leaves its default.
     """
 
     def __init__(
-        self, peer: Peer, core: int, *, workers: int = 1, scenario: Scenario | None = None
+        self,
+        peer: Peer,
+        core: int,
+        scenario: Scenario = HELLO_KEPT,
+        *,
+        workers: int = 1,
+        threads: int = 4,
+        connections: int | None = None,
     ):
-        self._scenario = scenario or SCENARIOS[0]
+        self._scenario = scenario
         self._peer = peer
         self._core = core
         self._workers = workers
+        self._threads = scenario.threads or threads
+        self._connections = connections
         self.boot_seconds = 0.0
         self.port = 0
 
@@ -45,7 +56,14 @@ class Server:
         self.port = _free_port()
         log = Path(self._directory.name) / "access.log"
         self.access_log = log if self._scenario.access_log else None
-        launch = Launch(self.port, self._workers, self.access_log)
+        launch = Launch(
+            port=self.port,
+            app=self._scenario.app,
+            workers=self._workers,
+            threads=self._threads,
+            access_log=self.access_log,
+            connections=self._connections,
+        )
         command = ["taskset", "-c", str(self._core), *self._peer.command(launch)]
         with self._output.open("wb") as output:
             started = time.perf_counter()
@@ -81,6 +99,19 @@ class Server:
         """The processes that answer requests."""
         return procfs.leaves(self._process.pid)
 
+    @property
+    def name(self) -> str:
+        """The peer's."""
+        return self._peer.name
+
+    def await_workers(self, count: int) -> None:
+        """Waits until `count` processes serve; raises BenchError when they never do."""
+        end = time.monotonic() + _BOOT_LIMIT_S
+        while len(self.serving_pids) < count:
+            if time.monotonic() > end:
+                raise BenchError(f"only {len(self.serving_pids)} of {count} workers")
+            time.sleep(0.05)
+
     def output(self) -> str:
         """The end of what the server printed."""
         return self._output.read_text(errors="replace")[-3000:]
@@ -95,9 +126,9 @@ class Server:
                 time.sleep(_RETRY_S)
                 continue
             with sock:
-                sock.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-                if read_answer(sock).body == HELLO:
-                    return
+                sock.sendall(self._scenario.request(self.port, close=True))
+                check_answer(read_answer(sock), self._scenario)
+                return
         raise BenchError(f"{self._peer.name} did not start:\n{self.output()}")
 
     def _stop(self) -> None:
@@ -128,7 +159,14 @@ def _environment(home: str) -> dict[str, str]:
 
 
 def _free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Below the kernel's ephemeral range: above it a client's connection may take it meanwhile."""
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as sock:
+            # As servers do: a port in TIME_WAIT is free.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
-from loadbench.measure import Sample
+from loadbench.timed import Sample
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Row:
     p50_ms: float
     p99_ms: float
     kept_alive: bool
+    file_wrapper: bool
     socket_errors: int
 
 
@@ -61,5 +62,46 @@ def _row(group: list[Sample]) -> Row:
         p50_ms=median(one.p50_ms for one in group),
         p99_ms=median(one.p99_ms for one in group),
         kept_alive=all(one.kept_alive for one in group),
+        file_wrapper=all(one.file_wrapper for one in group),
         socket_errors=sum(one.socket_errors for one in group),
+    )
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two builds in one scenario. A ratio is B's figure divided by A's in the same round."""
+
+    scenario: str
+    rounds: int
+    cpu_ratio: float
+    cpu_ratio_min: float
+    cpu_ratio_max: float
+    rate_ratio: float
+    rate_ratio_min: float
+    rate_ratio_max: float
+
+
+def duels(samples: list[Sample], first: str, second: str) -> list[Duel]:
+    """One per scenario: medians and spread of the rounds in which both were measured."""
+    found = {(one.scenario, one.round, one.server): one for one in samples}
+    pairs: dict[str, list[tuple[Sample, Sample]]] = {}
+    for (scenario, number, server), one in found.items():
+        other = found.get((scenario, number, second))
+        if server == first and other is not None:
+            pairs.setdefault(scenario, []).append((one, other))
+    return [_duel(scenario, group) for scenario, group in pairs.items()]
+
+
+def _duel(scenario: str, group: list[tuple[Sample, Sample]]) -> Duel:
+    cpu = [b.cpu_us / a.cpu_us for a, b in group]
+    rate = [(b.requests / b.seconds) / (a.requests / a.seconds) for a, b in group]
+    return Duel(
+        scenario=scenario,
+        rounds=len(group),
+        cpu_ratio=median(cpu),
+        cpu_ratio_min=min(cpu),
+        cpu_ratio_max=max(cpu),
+        rate_ratio=median(rate),
+        rate_ratio_min=min(rate),
+        rate_ratio_max=max(rate),
     )

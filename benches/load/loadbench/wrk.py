@@ -20,6 +20,8 @@ class WrkResult:
     """What wrk counted: complete responses, seconds, latency in milliseconds, failures."""
 
     requests: int
+    bytes: int
+    """All bytes received, those of the responses that the end of the run cut off included."""
     seconds: float
     p50_ms: float
     p99_ms: float
@@ -39,6 +41,8 @@ def run_wrk(port: int, scenario: Scenario, core: int, connections: int, seconds:
     for name, value in scenario.headers:
         command += ["-H", f"{name}: {value}"]
     command.append(f"http://127.0.0.1:{port}{scenario.path}")
+    if scenario.upload:
+        command += ["--", str(scenario.upload)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=seconds + 30, check=False
     )
@@ -50,6 +54,7 @@ def run_wrk(port: int, scenario: Scenario, core: int, connections: int, seconds:
         raise BenchError(f"{scenario.name}: wrk saw failed requests: {done.stdout}")
     return WrkResult(
         requests=summary["requests"],
+        bytes=summary["bytes"],
         seconds=summary["duration_us"] / 1e6,
         p50_ms=summary["p50_us"] / 1e3,
         p99_ms=summary["p99_us"] / 1e3,

@@ -13,7 +13,7 @@ from importlib.machinery import SourceFileLoader
 from importlib.util import module_from_spec, spec_from_file_location
 
 from rgunicorn import _alias, util
-from rgunicorn.config import Config, get_default_config_file, refuse_unbuilt
+from rgunicorn.config import Config, get_default_config_file, refuse_conflicts, refuse_unbuilt
 from rgunicorn.errors import ConfigError
 
 TYPE_CHECKING = False
@@ -89,7 +89,7 @@ class BaseApplication:
         before, cwd = vars(self).copy(), os.getcwd()
         try:
             self.do_load_config()
-            self._refuse_unbuilt()
+            self._refuse_unusable()
         except SystemExit:
             # All of it, as subclasses keep what they read from the configuration.
             vars(self).update(before)
@@ -110,7 +110,7 @@ class BaseApplication:
         Raises:
             SystemExit: when the server stops.
         """
-        self._refuse_unbuilt()
+        self._refuse_unusable()
 
         from rgunicorn.arbiter import Arbiter
 
@@ -119,8 +119,9 @@ class BaseApplication:
         except RuntimeError as exc:
             _exit_with(f"\nError: {exc}\n")
 
-    def _refuse_unbuilt(self) -> None:
+    def _refuse_unusable(self) -> None:
         try:
+            refuse_conflicts(self.cfg)
             refuse_unbuilt(self.cfg)
         except ConfigError as exc:
             _exit_with(f"\nError: {exc}")
@@ -205,7 +206,7 @@ class Application(BaseApplication):
         """
         if self.cfg.print_config:
             _print(str(self.cfg))
-        self._refuse_unbuilt()
+        self._refuse_unusable()
         self._set_python_path()
         if self.cfg.print_config or self.cfg.check_config:
             self._check()

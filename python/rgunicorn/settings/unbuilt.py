@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 TLS = Unbuilt("TLS", "let a proxy such as nginx, Caddy or HAProxy do TLS in front of the server")
 
-_SYNC_INSTEAD = "use worker_class = 'sync' with more workers (-w)"
+_THREADS_INSTEAD = "use worker_class = 'gthread' with threads (--threads)"
+
+_BUILT = ("rgunicorn.workers.sync.SyncWorker", "rgunicorn.workers.gthread.ThreadWorker")
 
 _BY_MODULE = {
-    "rgunicorn.workers.gthread": Unbuilt("the gthread worker", _SYNC_INSTEAD),
-    "rgunicorn.workers.base_async": Unbuilt("greenlet workers", _SYNC_INSTEAD),
-    "rgunicorn.workers.ggevent": Unbuilt("the gevent worker", _SYNC_INSTEAD),
+    "rgunicorn.workers.base_async": Unbuilt("greenlet workers", _THREADS_INSTEAD),
+    "rgunicorn.workers.ggevent": Unbuilt("the gevent worker", _THREADS_INSTEAD),
     "rgunicorn.workers.gtornado": Unbuilt(
         "the tornado worker", "serve a Tornado application by Tornado's own HTTPServer"
     ),
@@ -28,7 +29,7 @@ _BY_MODULE = {
         "the asgi worker", "serve an ASGI application by uvicorn or by Gunicorn"
     ),
 }
-_EVENTLET = Unbuilt("the eventlet worker, which Gunicorn has removed", _SYNC_INSTEAD)
+_EVENTLET = Unbuilt("the eventlet worker, which Gunicorn has removed", _THREADS_INSTEAD)
 _NO_WORKER = Unbuilt(
     "a worker that is no subclass of gunicorn.workers.base.Worker",
     "derive the class from it",
@@ -67,7 +68,7 @@ def unbuilt_worker(uri: Any) -> Unbuilt | None:
         alias = uri.lstrip("#")
         # Programs in the wild put classes of their own behind the aliases.
         dotted = own_name(SUPPORTED_WORKERS.get(alias, uri))
-        if dotted == "rgunicorn.workers.sync.SyncWorker":
+        if dotted in _BUILT:
             # The arbiter is going to load it; no need to do so before.
             return None
         if dotted == "eventlet":

@@ -8,6 +8,7 @@ or environment variables often arrive as text.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection
 from types import FunctionType, MethodType
 
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 
 # In every default; known to be right without importing `ipaddress` at boot.
 _LOOPBACK = frozenset(("127.0.0.1", "::1"))
+
+_SIZE = re.compile(r"(\d+)(?:([kmg])(?:i?b)?)?", re.ASCII | re.IGNORECASE)
+_BYTES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_LARGEST_SIZE = (1 << 63) - 1
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?", re.ASCII | re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_DURATION = 3650 * 86400
 
 
 def validate_bool(val: Any) -> bool | None:
@@ -38,6 +47,47 @@ def validate_pos_int(val: Any) -> int:
     if number < 0:
         raise ValueError(f"Value must be positive: {number}")
     return number
+
+
+def validate_size(val: Any) -> int:
+    """A number of bytes: an int from 0 on, or text such as `65536`, `64K`, `16M`, `1G`.
+
+    The units are powers of 1024. `KB` and `KiB` mean what `K` does; case does not matter.
+    """
+    allowed = "allowed are whole bytes, or a whole number with K, M or G, such as 64K"
+    if isinstance(val, int) and not isinstance(val, bool):
+        size = val
+    elif isinstance(val, str):
+        match = _SIZE.fullmatch(val.strip())
+        if match is None:
+            raise ValueError(f"Invalid size: {val!r}; {allowed}")
+        size = int(match[1]) * _BYTES[(match[2] or "").lower()]
+    else:
+        raise TypeError(f"Invalid size: {val!r}; {allowed}")
+    if not 0 <= size <= _LARGEST_SIZE:
+        raise ValueError(f"Invalid size: {val!r}; allowed is from 0 to {_LARGEST_SIZE} bytes")
+    return size
+
+
+def validate_duration(val: Any) -> int | float:
+    """Seconds: an int or float from 0 on, or text such as `30`, `1.5`, `500ms`, `2m`, `1h`, `1d`.
+
+    Whole seconds come out as an int, to be shown as such.
+    """
+    allowed = "allowed are seconds, or a number with ms, s, m, h or d, such as 1.5 or 2m"
+    if isinstance(val, (int, float)) and not isinstance(val, bool):
+        seconds: float = val
+    elif isinstance(val, str):
+        match = _DURATION.fullmatch(val.strip())
+        if match is None:
+            raise ValueError(f"Invalid duration: {val!r}; {allowed}")
+        seconds = float(match[1]) * _SECONDS[(match[2] or "").lower()]
+    else:
+        raise TypeError(f"Invalid duration: {val!r}; {allowed}")
+    # As one comparison, for it is false for NaN.
+    if not 0 <= seconds <= _LONGEST_DURATION:
+        raise ValueError(f"Invalid duration: {val!r}; allowed is from 0 to 3650d")
+    return int(seconds) if seconds == int(seconds) else seconds
 
 
 def validate_string(val: Any) -> str | None:

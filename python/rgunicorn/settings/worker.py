@@ -9,8 +9,6 @@ from rgunicorn.settings.validators import validate_class, validate_pos_int
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from rgunicorn.config import Config
 
 
@@ -36,10 +34,11 @@ class Workers(Setting):
     desc = """\
         How many processes handle requests.
 
-        Each sync worker runs one request at a time, so this is the number of requests that run
-        at once. Start with the number of CPUs for an application that computes, with two to four
-        times as many for one that waits for a database, and measure. Memory grows with every
-        worker; `preload_app` shares part of it.
+        Each sync worker runs one request at a time and each gthread worker as many as it has
+        `threads`, so workers times threads is the number of requests that run at once. Start with
+        the number of CPUs for an application that computes; for one that waits for a database use
+        two to four times as many, or threads, and measure. Memory grows with every worker;
+        `preload_app` shares part of it.
 
         TTIN and TTOU signals change the number while the server runs, until the next HUP.
         """
@@ -55,12 +54,17 @@ class WorkerClass(Setting):
     desc = """\
         The kind of worker.
 
-        `sync`, the dotted name of a subclass of `gunicorn.workers.base.Worker` or of
-        `gunicorn.workers.sync.SyncWorker`, `egg:DISTRIBUTION#NAME` for an entry point in the
-        group `gunicorn.workers`, or, in a config file, a class or a function that returns one.
+        `sync` runs one request at a time, `gthread` runs `threads` of them. Both read and write
+        any number of slow clients beside that. `gthread` keeps connections open for further
+        requests, `sync` does so with `sync_keepalive`.
 
-        The other classes of Gunicorn (`gthread`, `gevent`, `gevent_wsgi`, `gevent_pywsgi`,
-        `tornado`, `asgi`) are not built yet and are refused at boot.
+        Also the dotted name of a subclass of `gunicorn.workers.base.Worker`,
+        `gunicorn.workers.sync.SyncWorker` or `gunicorn.workers.gthread.ThreadWorker`,
+        `egg:DISTRIBUTION#NAME` for an entry point in the group `gunicorn.workers`, or, in a
+        config file, a class or a function that returns one.
+
+        The other classes of Gunicorn (`gevent`, `gevent_wsgi`, `gevent_pywsgi`, `tornado`,
+        `asgi`) are not built yet and are refused at boot.
         """
 
     def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
@@ -77,19 +81,17 @@ class WorkerThreads(Setting):
     type = int
     validator = validate_pos_int
     default = 1
-    unbuilt = Unbuilt("the gthread worker", "leave threads at 1 and raise workers (-w)")
     desc = """\
         How many threads of each worker run the application.
 
         More than 1 turns the sync worker into the gthread worker. Other worker classes take no
         notice of it.
-        """
 
-    def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
-        # Gunicorn's own test for "would become gthread".
-        kind: Any = cfg.settings["worker_class"].get()
-        is_sync = isinstance(kind, str) and (kind == "sync" or kind.endswith("SyncWorker"))
-        return self.unbuilt if is_sync and self.value > 1 else None
+        The threads are Python's, named `gthread-1`, `gthread-2` and so on; the main thread runs
+        signal handlers and never the application. A thread is taken only while the application
+        runs, not while a client sends or reads. Under CPython's global lock threads help an
+        application that waits; one that computes needs workers.
+        """
 
 
 class WorkerConnections(Setting):
@@ -103,9 +105,12 @@ class WorkerConnections(Setting):
     desc = """\
         How many clients one worker keeps connected at most.
 
-        Gunicorn's sync worker holds one client at a time and takes no notice of it. Here the sync
-        worker holds many slow or idle ones, each at the cost of some kilobytes, and lets nobody
-        else in while there are that many.
+        Kept-alive, slow and waiting clients all count; a worker that has that many lets nobody
+        else in until one leaves. Each costs some kilobytes while it is idle. With gthread keep it
+        above `threads`, or no connection can be kept alive.
+
+        Gunicorn's sync worker holds one client at a time and takes no notice of it; here it
+        counts for both kinds of worker.
         """
 
 
@@ -120,8 +125,9 @@ class MaxRequests(Setting):
     desc = """\
         Replace a worker after this many requests; 0 means never.
 
-        A blunt but effective guard against memory leaks. The worker finishes the request it
-        is working on. Use `max_requests_jitter` as well when there are several workers.
+        A blunt but effective guard against memory leaks. The worker lets nobody in any more and
+        finishes the requests that it has; with several threads that may be a few more than this
+        number. Use `max_requests_jitter` as well when there are several workers.
         """
 
 
@@ -152,9 +158,12 @@ class Timeout(Setting):
         Seconds without a sign of life after which a worker is killed and replaced.
 
         A sync worker gives no sign of life while the application runs, so this is also the
-        longest time that one request may take. Clients that send or read slowly do not count:
-        they never hold the worker. 0 switches the watch off. The worker gets SIGABRT first, so
-        that `worker_abort` can say where it was stuck, and SIGKILL a second later.
+        longest time that one request may take. A gthread worker does so from its main thread, as
+        in Gunicorn: there this ends only a worker that hangs as a whole, and no single request.
+        Clients that send or read slowly do not count: they never hold the worker.
+
+        0 switches the watch off. The worker gets SIGABRT first, so that `worker_abort` can say
+        where it was stuck, and SIGKILL a second later.
         """
 
 
@@ -186,8 +195,8 @@ class Keepalive(Setting):
     desc = """\
         Seconds that an idle connection is kept open for its next request; 0 keeps none.
 
-        The sync worker closes every connection after one request, as in Gunicorn, unless
-        `sync_keepalive` is on. Behind a load balancer that reuses connections, set this higher
-        than the load balancer's own idle time, or it will now and then write to a connection
-        that is being closed.
+        For the gthread worker, where an idle connection holds no thread. The sync worker closes
+        every connection after one request, as in Gunicorn, unless `sync_keepalive` is on. Behind a
+        load balancer that reuses connections, set this higher than the load balancer's own idle
+        time, or it will now and then write to a connection that is being closed.
         """

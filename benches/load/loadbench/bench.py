@@ -1,0 +1,207 @@
+"""Takes the measurements, in turns, and writes down what fails."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from loadbench.answers import verify
+from loadbench.busy import Busy, busy
+from loadbench.errors import BenchError
+from loadbench.idle import Idle, idle
+from loadbench.memory import Memory, memory_of
+from loadbench.peer import Peer
+from loadbench.plan import Plan
+from loadbench.scenarios import Scenario
+from loadbench.server import Server
+from loadbench.stalled import KINDS, Stalled, stalled
+from loadbench.suites import Suite, can
+from loadbench.syscalls import SyscallCount, count_syscalls
+from loadbench.timed import Sample, timed
+
+Progress = Callable[[str], None]
+
+# Attaching to many threads takes longer than the 2 s for which Gunicorn keeps a connection.
+_TRACED_ROOM = 1024
+# Seconds around a timed run: start, check, warm-up, stop. For the forecast.
+_AROUND_S = 1.7
+_IDLE_S, _STALLED_S, _TRACED_S, _BOOT_S, _MEMORY_S = 8.0, 4.0, 2.2, 0.5, 3.0
+
+
+class Bench:
+    """What fails is written down in `failures` and the rest goes on."""
+
+    def __init__(
+        self,
+        peers: list[Peer],
+        scenarios: list[Scenario],
+        suite: Suite,
+        plan: Plan,
+        progress: Progress,
+    ) -> None:
+        self._peers = peers
+        self._scenarios = scenarios
+        self._suite = suite
+        self._plan = plan
+        self._progress = progress
+        self.failures: list[str] = []
+
+    def forecast_s(self, parts: list[str]) -> float:
+        """About how long `parts` will take, in seconds."""
+        plan = self._plan
+        pairs = len(list(self._pairs()))
+        round_s = plan.busy_rounds * plan.busy_seconds * 1.3
+        costs = {
+            "timed": pairs * plan.rounds * (plan.seconds + _AROUND_S),
+            "idle": len(self._field("idle")) * len(plan.idle) * (_IDLE_S + plan.seconds),
+            "busy": len(self._field("busy")) * 2 * (round_s + _AROUND_S),
+            "stalled": len(self._field("stalled")) * len(KINDS) * _STALLED_S,
+            "syscalls": pairs * _TRACED_S,
+            "boot": len(self._peers) * (plan.starts + 1) * _BOOT_S,
+            "memory": len(self._peers) * _MEMORY_S,
+        }
+        return sum(costs[part] for part in parts)
+
+    def timed_rounds(self) -> list[Sample]:
+        """Every server in every scenario once per round, every second round in opposite order.
+
+        A machine that gets slower or faster meanwhile does so for all of them, and nobody always
+        runs after the same neighbour.
+        """
+        samples = []
+        rounds = self._plan.rounds
+        for number in range(rounds):
+            for scenario, peer in self._pairs(backwards=number % 2 == 1):
+                with self._attempt(f"round {number + 1} {scenario.name} {peer.name}"):
+                    sample = timed(peer, scenario, self._plan, number)
+                    samples.append(sample)
+                    errors = f"  socket errors: {sample.socket_errors}"
+                    self._progress(
+                        f"round {number + 1}/{rounds} {scenario.name:13} {peer.name:17} "
+                        f"{sample.requests / sample.seconds:8.0f} req/s "
+                        f"{sample.cpu_us:7.2f} µs CPU/req{errors if sample.socket_errors else ''}"
+                    )
+        return samples
+
+    def idle_crowds(self) -> list[Idle]:
+        """hello with each number of idle connections held open."""
+        found = []
+        for number, connections in enumerate(self._plan.idle):
+            field = self._field("idle")
+            for peer in field if number % 2 == 0 else field[::-1]:
+                with self._attempt(f"idle {connections} {peer.name}"):
+                    one = idle(peer, connections, self._plan)
+                    if one is None:
+                        continue  # it keeps no connection
+                    found.append(one)
+                    self._progress(
+                        f"idle {connections:5} {peer.name:17} held {one.held}, "
+                        f"{one.pss_bytes / connections:6.0f} bytes each, "
+                        f"{one.cpu_us:7.2f} µs CPU/req, answered after {one.answered}"
+                    )
+        return found
+
+    def dispatch(self) -> list[Busy]:
+        """Requests that waited behind a busy worker, on new and on kept-alive connections."""
+        found = []
+        field = self._field("busy")
+        for kept_alive in (False, True):
+            for peer in field[::-1] if kept_alive else field:
+                with self._attempt(f"busy {peer.name}"):
+                    one = busy(peer, self._plan, kept_alive=kept_alive)
+                    if kept_alive and not one.kept_alive:
+                        continue  # it closes: the same as before
+                    found.append(one)
+                    self._progress(
+                        f"busy {'kept-alive' if kept_alive else 'new':10} {peer.name:17} "
+                        f"waited {one.waited} of {one.requests}, at most {one.most_ms:.0f} ms"
+                    )
+        return found
+
+    def stalling(self) -> list[Stalled]:
+        """Memory per client that stalls, by kind."""
+        found = []
+        for number, kind in enumerate(KINDS):
+            field = self._field("stalled")
+            for peer in field if number % 2 == 0 else field[::-1]:
+                with self._attempt(f"stalled {kind} {peer.name}"):
+                    one = stalled(peer, kind, self._plan)
+                    found.append(one)
+                    self._progress(
+                        f"stalled {kind:11} {peer.name:17} held {one.held} of {one.clients}, "
+                        f"{one.pss_bytes / max(1, one.held) / 1024:7.1f} KiB each, honest client "
+                        f"{'served' if one.honest else 'NOT served'}"
+                    )
+        return found
+
+    def syscall_counts(self) -> dict[tuple[str, str], SyscallCount]:
+        """System calls per request by (server, scenario)."""
+        counts = {}
+        plan = self._plan
+        for scenario, peer in self._pairs():
+            with (
+                self._attempt(f"syscalls {scenario.name} {peer.name}"),
+                Server(
+                    peer, plan.server_core, scenario, threads=plan.threads, connections=_TRACED_ROOM
+                ) as server,
+            ):
+                verify(server.port, scenario)
+                count = count_syscalls(server, scenario, plan)
+                counts[peer.name, scenario.name] = count
+                calls = f"{count.per_request:6.2f} calls/req"
+                self._progress(f"{count.by:6} {scenario.name:13} {peer.name:17} {calls}")
+        return counts
+
+    def boot_times(self) -> dict[str, list[float]]:
+        """Seconds from start to first response, `starts` of them per server, taken in turns."""
+        own = [peer for peer in self._peers if peer.variant_of is None]
+        times: dict[str, list[float]] = {}
+        for peer in own:
+            # Not counted: the first start writes the .pyc files and fills the page cache.
+            with self._attempt(f"boot {peer.name}"), Server(peer, self._plan.server_core):
+                times[peer.name] = []
+        own = [peer for peer in own if peer.name in times]
+        for number in range(self._plan.starts):
+            for peer in own if number % 2 == 0 else own[::-1]:
+                with (
+                    self._attempt(f"boot {peer.name}"),
+                    Server(peer, self._plan.server_core) as server,
+                ):
+                    times[peer.name].append(server.boot_seconds)
+            self._progress(f"boot {number + 1}/{self._plan.starts}")
+        return times
+
+    def memory_use(self) -> list[Memory]:
+        """PSS of master and 4 workers after requests, once it stands still."""
+        use = []
+        for peer in self._peers:
+            if not peer.has_workers or peer.variant_of is not None:
+                continue
+            with self._attempt(f"memory {peer.name}"):
+                memory = memory_of(peer, self._plan)
+                use.append(memory)
+                mebibytes = memory.bytes / 2**20
+                self._progress(
+                    f"memory {peer.name:17} {mebibytes:6.1f} MiB in {memory.processes} processes"
+                )
+        return use
+
+    def _field(self, part: str) -> list[Peer]:
+        return [
+            peer for peer in self._peers if self._suite.enters(peer, part) and not peer.is_floor
+        ]
+
+    def _pairs(self, *, backwards: bool = False) -> Iterator[tuple[Scenario, Peer]]:
+        for scenario in self._scenarios:
+            for peer in self._peers[::-1] if backwards else self._peers:
+                if self._suite.enters(peer, scenario.name) and can(peer, scenario):
+                    yield scenario, peer
+
+    @contextmanager
+    def _attempt(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (BenchError, OSError, subprocess.TimeoutExpired) as error:
+            self.failures.append(f"{what}: {error}")
+            self._progress(f"FAILED  {what}: {error}")

@@ -1,0 +1,267 @@
+//! What the threads of one worker share, and how the engine goes from hand to hand.
+//!
+//! The engine belongs to exactly one thread at a time, the leader. A leader that runs the
+//! application leaves the engine in the *seat* meanwhile. When the call returns soon it takes it up
+//! again: two atomic operations, no other thread involved. When the call lasts, the watcher finds
+//! the engine there, takes it, and goes on with everybody's I/O.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+
+use super::pace::Lap;
+use super::reactor::{Engine, Job};
+use super::{App, Conn, Options, Verdict};
+use crate::sys::bell::Bell;
+use crate::sys::scoreboard::Slot;
+
+type Channel<T> = (Sender<T>, Receiver<T>);
+
+/// What everybody who works for a request may know.
+#[derive(Debug)]
+pub struct Shared {
+    /// What the worker was told.
+    pub options: Options,
+    /// The worker's place on the scoreboard.
+    pub(super) slot: Option<Slot>,
+    /// Whether the application's own thread beats the heart: a call that lasts too long must be
+    /// seen.
+    beats: bool,
+    /// The worker is on its way out: no response promises another request.
+    pub(super) closing: AtomicBool,
+    /// There is hardly room for new connections: none is kept for another request.
+    pub(super) crowded: AtomicBool,
+    /// Wakes whoever leads.
+    pub(super) bell: Bell,
+    /// There is something for the leader to look at.
+    news: AtomicBool,
+    /// The leader sleeps, or is about to look whether there are news.
+    dozing: AtomicBool,
+}
+
+impl Shared {
+    /// Makes the leader look around, also when it sleeps.
+    pub(super) fn wake(&self) {
+        self.news.store(true, Ordering::SeqCst);
+        if self.dozing.swap(false, Ordering::SeqCst) {
+            self.bell.ring();
+        }
+    }
+
+    /// The leader goes to sleep. False: there are news, it must not.
+    pub(super) fn doze(&self) -> bool {
+        self.dozing.store(true, Ordering::SeqCst);
+        !self.news.swap(false, Ordering::SeqCst)
+    }
+
+    /// The leader is awake.
+    pub(super) fn rise(&self) {
+        self.dozing.store(false, Ordering::SeqCst);
+    }
+
+    /// The application's own thread lives.
+    pub(super) fn beat(&self, now_ns: u64) {
+        if let Some(slot) = self.pulse() {
+            slot.beat(now_ns);
+        }
+    }
+
+    /// The heart that the application's own thread beats.
+    pub(super) fn pulse(&self) -> Option<Slot> {
+        self.slot.filter(|_| self.beats)
+    }
+}
+
+/// A request that has been dealt with.
+pub(super) struct Done<A: App> {
+    pub(super) conn: Box<Conn<A>>,
+    pub(super) verdict: Verdict,
+    pub(super) lap: Option<Lap>,
+}
+
+/// What an application thread is woken for.
+pub(super) enum Task<A: App> {
+    /// Run this request.
+    Run(Job<A>),
+    /// Lead.
+    Lead(Box<Engine<A>>),
+    /// There is nothing more to do.
+    Leave,
+}
+
+/// The threads of one worker.
+pub struct Crew<A: App> {
+    pub(super) shared: Arc<Shared>,
+    seat: Channel<Box<Engine<A>>>,
+    tasks: Channel<Task<A>>,
+    returns: Sender<Done<A>>,
+    /// Application threads that wait for a task, less the tasks that are on their way.
+    idle: AtomicUsize,
+    /// How often the engine was put in the seat: tells one call from the next.
+    calls: AtomicU64,
+    /// The application thread waits for the engine (sync).
+    wanted: AtomicBool,
+    /// The engine in the seat is meant for the watcher, now.
+    offered: AtomicBool,
+    leaving: AtomicBool,
+    /// The watcher sleeps until it is told that there is a call to watch.
+    asleep: AtomicBool,
+    /// Wakes the watcher.
+    pub(super) watcher: Bell,
+}
+
+impl<A: App> Crew<A> {
+    /// A crew without an engine, and where done requests come in, for the engine.
+    ///
+    /// # Errors
+    /// EMFILE and the like.
+    pub(super) fn new(
+        options: Options,
+        slot: Option<Slot>,
+    ) -> io::Result<(Self, Receiver<Done<A>>)> {
+        let shared = Shared {
+            beats: !options.watched,
+            options,
+            slot,
+            closing: AtomicBool::new(false),
+            crowded: AtomicBool::new(false),
+            bell: Bell::new()?,
+            news: AtomicBool::new(false),
+            dozing: AtomicBool::new(false),
+        };
+        let (returns, returned) = unbounded();
+        let crew = Self {
+            shared: Arc::new(shared),
+            seat: bounded(1),
+            tasks: unbounded(),
+            returns,
+            idle: AtomicUsize::new(0),
+            calls: AtomicU64::new(0),
+            wanted: AtomicBool::new(false),
+            offered: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            asleep: AtomicBool::new(true),
+            watcher: Bell::new()?,
+        };
+        Ok((crew, returned))
+    }
+
+    /// Leaves the engine while the application runs; a sleeping watcher is told.
+    pub(super) fn leave_in_seat(&self, engine: Box<Engine<A>>) {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        // There is one engine and one seat: it is free.
+        let _always = self.seat.0.try_send(engine);
+        if self.asleep.swap(false, Ordering::SeqCst) {
+            self.watcher.ring();
+        }
+    }
+
+    /// Takes the engine out of the seat, if it is there.
+    pub(super) fn take_seat(&self) -> Option<Box<Engine<A>>> {
+        self.seat.1.try_recv().ok()
+    }
+
+    /// Takes the engine back from wherever it is; the watcher has it for a moment at most.
+    ///
+    /// # Errors
+    /// Never: somebody always has it.
+    pub(super) fn reclaim(&self) -> io::Result<Box<Engine<A>>> {
+        if let Some(engine) = self.take_seat() {
+            return Ok(engine);
+        }
+        self.wanted.store(true, Ordering::SeqCst);
+        self.shared.wake();
+        let engine = self.seat.1.recv().map_err(io::Error::other);
+        self.wanted.store(false, Ordering::SeqCst);
+        engine
+    }
+
+    /// The watcher gives the engine back to the thread that waits for it.
+    pub(super) fn hand_back(&self, engine: Box<Engine<A>>) {
+        let _always = self.seat.0.try_send(engine);
+    }
+
+    /// Whether the application thread waits for the engine.
+    pub(super) fn is_wanted(&self) -> bool {
+        self.wanted.load(Ordering::SeqCst)
+    }
+
+    /// Gives the engine to the watcher for good.
+    pub fn offer(&self, engine: Box<Engine<A>>) {
+        let _always = self.seat.0.try_send(engine);
+        self.offered.store(true, Ordering::SeqCst);
+        self.watcher.ring();
+    }
+
+    /// Whether the engine was offered; once.
+    pub(super) fn take_offer(&self) -> bool {
+        self.offered.swap(false, Ordering::SeqCst)
+    }
+
+    /// The watcher wants to be rung for the next call. It looks for a call once more after that.
+    pub(super) fn fall_asleep(&self) {
+        self.asleep.store(true, Ordering::SeqCst);
+    }
+
+    /// It looks by itself again.
+    pub(super) fn wake_up(&self) {
+        self.asleep.store(false, Ordering::SeqCst);
+    }
+
+    /// The number of the present call.
+    pub(super) fn call(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Hands a request back to whoever leads; [`Crew::become_idle`] follows and wakes them.
+    pub(super) fn give_back(&self, done: Done<A>) {
+        // The receiver is the engine's: without one the connection ends here.
+        let _gone = self.returns.send(done);
+    }
+
+    /// Takes one idle application thread, if there is one, to send it a task.
+    pub(super) fn book(&self) -> bool {
+        self.idle
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |idle| idle.checked_sub(1))
+            .is_ok()
+    }
+
+    /// Whether an application thread is idle.
+    pub(super) fn has_idle(&self) -> bool {
+        self.idle.load(Ordering::SeqCst) > 0
+    }
+
+    /// Sends a task to a thread that was booked.
+    pub(super) fn assign(&self, task: Task<A>) {
+        // We hold a receiver ourselves.
+        let _always = self.tasks.0.send(task);
+    }
+
+    /// An application thread becomes idle. Wakes the leader, which may have turned people away.
+    pub(super) fn become_idle(&self) {
+        self.idle.fetch_add(1, Ordering::SeqCst);
+        self.shared.wake();
+    }
+
+    /// Waits for a task.
+    pub(super) fn next_task(&self) -> Task<A> {
+        self.tasks.1.recv().unwrap_or(Task::Leave)
+    }
+
+    /// Sends every application thread away after what it is doing.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::SeqCst);
+        for _ in 0..self.shared.options.app_threads {
+            self.assign(Task::Leave);
+        }
+        self.shared.wake();
+        self.watcher.ring();
+    }
+
+    /// Whether everybody is to go.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst)
+    }
+}

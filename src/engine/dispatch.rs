@@ -1,0 +1,163 @@
+//! What goes to a sibling: requests that are ready while no application thread of this worker is
+//! free. They go into one queue that all workers share and that only those with a free thread
+//! read, so that over the whole server who comes first is served first.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use super::App;
+use super::parcel::Parcel;
+use super::reactor::{Engine, Job, ROOM, Work};
+use super::refusal::Refusal;
+use crate::log::notice::Notice;
+use crate::sys::file;
+use crate::sys::handoff::MESSAGE_BYTES;
+use crate::sys::listener::PeerAddr;
+use crate::sys::scoreboard::Slot;
+
+/// A request waits so long for a thread of its own worker while no sibling is idle: for calls that
+/// are short, but for a moment off the CPU, the way through the queue would cost more.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// In between it is looked for an idle sibling so often.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
+
+/// First byte of a message: the parcel follows, or lies in a file that goes along.
+const INLINE: u8 = 0;
+const IN_FILE: u8 = 1;
+/// No parcel is longer: what is larger of a body lies in a file already.
+const PARCEL_BYTES: u64 = 1 << 30;
+
+impl<A: App> Engine<A> {
+    /// Gives what is ready to the siblings, as far as there is room in the queue: at once when one
+    /// of them is idle, else after a while, so that nobody who came later is served first.
+    pub(super) fn hand_over(&mut self) {
+        self.hesitates = false;
+        if self.reception.handoff.is_none() || self.reception.awaits_room {
+            return;
+        }
+        let Some(oldest) = self.ready.front() else { return };
+        let waited_ns = self.clock.now_ns().saturating_sub(oldest.since_ns);
+        let siblings_idle = self.shared.slot.is_none_or(Slot::sibling_waits);
+        if !siblings_idle && u128::from(waited_ns) < PATIENCE.as_nanos() {
+            self.hesitates = self.ready.iter().any(may_travel);
+            return;
+        }
+        let mut staying = VecDeque::new();
+        while let Some(job) = self.ready.pop_front() {
+            if !may_travel(&job) {
+                staying.push_back(job);
+                continue;
+            }
+            match self.send_off(&job) {
+                Ok(true) => self.close(job.conn),
+                Ok(false) => {
+                    self.await_room();
+                    staying.push_back(job);
+                    break;
+                }
+                Err(error) => {
+                    // It can't travel (EMFILE for a file to go along): it waits here.
+                    self.notices.push(Notice::SocketError { error: error.to_string() });
+                    staying.push_back(job);
+                }
+            }
+        }
+        staying.append(&mut self.ready);
+        self.ready = staying;
+    }
+
+    /// There is room in the queue again.
+    pub(super) fn has_room(&mut self) {
+        if let Some(handoff) = &self.reception.handoff {
+            self.poller.forget(handoff.sending());
+        }
+        self.reception.awaits_room = false;
+    }
+
+    /// Takes one connection out of the queue; its request is ready afterwards. False: there was
+    /// none.
+    ///
+    /// # Errors
+    /// recvmsg(2)'s.
+    pub(super) fn collect(&mut self) -> io::Result<bool> {
+        let Some(handoff) = &self.reception.handoff else { return Ok(false) };
+        self.message.resize(MESSAGE_BYTES, 0);
+        let Some((len, fds)) = handoff.receive(&mut self.message)? else { return Ok(false) };
+        let parcel = open(self.message.get(..len).unwrap_or_default(), &fds)?;
+        let mut fds = fds.into_iter();
+        let (Some(parcel), Some(socket)) = (parcel, fds.next()) else {
+            // Nobody but our own siblings writes here.
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        let addr = parcel.peer.map_or(PeerAddr::Unix, PeerAddr::Ip);
+        let listeners = &self.reception.names;
+        let listener = listeners.iter().position(|name| *name == parcel.listener).unwrap_or(0);
+        let mut conn = self.new_conn(listener, socket, addr);
+        let (ready, has_file) = (parcel.ready, parcel.has_file);
+        let file = fds.next().filter(|_| has_file);
+        if !parcel.unpack(&mut conn, file, &self.shared.options.policy) {
+            self.close(conn);
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if !ready {
+            self.proceed(conn);
+            return Ok(true);
+        }
+        match self.parse_head(&mut conn) {
+            Ok(true) => self.enqueue(conn, Work::Request),
+            // Settings may have changed between there and here.
+            Ok(false) => self.close(conn),
+            Err(error) => self.enqueue(conn, Work::Refusal(Refusal::Parse(error))),
+        }
+        Ok(true)
+    }
+
+    fn send_off(&mut self, job: &Job<A>) -> io::Result<bool> {
+        let Some(handoff) = &self.reception.handoff else { return Ok(false) };
+        let name = self.reception.names.get(job.conn.listener).map_or(&[][..], Vec::as_slice);
+        let ready = matches!(job.work, Work::Request);
+        self.message.clear();
+        self.message.push(INLINE);
+        Parcel::of(&job.conn, name, ready).write(&mut self.message);
+        let mut fds = Parcel::descriptors(&job.conn);
+        if self.message.len() <= MESSAGE_BYTES {
+            return handoff.send(&self.message, &fds);
+        }
+        let file = file::in_memory(self.message.get(1..).unwrap_or_default())?;
+        fds.push(file.as_fd());
+        handoff.send(&[IN_FILE], &fds)
+    }
+
+    fn await_room(&mut self) {
+        let Some(handoff) = &self.reception.handoff else { return };
+        // Without: it is tried again at the next event.
+        if self.poller.watch_room(handoff.sending(), ROOM).is_ok() {
+            self.reception.awaits_room = true;
+        }
+    }
+}
+
+/// Whether a sibling can do the same with it. Refusals for other reasons than the bytes
+/// themselves stay; they are rare, and hold nobody.
+fn may_travel<A: App>(job: &Job<A>) -> bool {
+    match &job.work {
+        Work::Request => true,
+        Work::Refusal(refusal) => matches!(refusal, Refusal::Parse(_)),
+    }
+}
+
+fn open(message: &[u8], fds: &[OwnedFd]) -> io::Result<Option<Parcel>> {
+    match message.split_first() {
+        Some((&INLINE, parcel)) => Ok(Parcel::read(parcel)),
+        Some((&IN_FILE, _)) => match fds.last() {
+            Some(file) => {
+                let file = std::fs::File::from(file.try_clone()?);
+                Ok(Parcel::read(&file::contents(&file, PARCEL_BYTES)?))
+            }
+            None => Ok(None),
+        },
+        _ => Ok(None),
+    }
+}

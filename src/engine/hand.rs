@@ -1,0 +1,124 @@
+//! A thread that runs the application: the only one of a sync worker, one of several of gthread.
+
+use std::io;
+
+use super::crew::{Crew, Done, Task};
+use super::exchange::Exchange;
+use super::pace::Stopwatch;
+use super::reactor::{Engine, Job, Work};
+use super::reception::Visit;
+use super::{App, Stage, Verdict};
+use crate::sys::clock::Clock;
+
+/// Connections accepted between two looks at the poller.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// One application thread with what it needs for itself.
+pub struct Hand<'a, A: App> {
+    pub(super) crew: &'a Crew<A>,
+    pub(super) app: &'a mut A,
+    clock: Clock,
+    stopwatch: Stopwatch,
+}
+
+impl<'a, A: App> Hand<'a, A> {
+    /// A hand of `crew`, to be used by the calling thread.
+    pub fn new(crew: &'a Crew<A>, app: &'a mut A) -> Self {
+        let stopwatch = Stopwatch::new(crew.shared.options.app_threads > 1);
+        Self { crew, app, clock: Clock::new(), stopwatch }
+    }
+
+    /// Works for a crew that somebody else watches, until it leaves (gthread).
+    ///
+    /// # Errors
+    /// Only when the poller itself fails.
+    pub fn work(&mut self) -> io::Result<()> {
+        loop {
+            self.app.turn_over();
+            self.crew.become_idle();
+            match self.crew.next_task() {
+                Task::Run(job) => {
+                    let done = self.perform(job);
+                    self.crew.give_back(done);
+                }
+                Task::Lead(engine) => self.lead(engine)?,
+                Task::Leave => return Ok(()),
+            }
+        }
+    }
+
+    /// Leads for as long as calls are short: runs what is ready itself, one call after the other.
+    fn lead(&mut self, mut engine: Box<Engine<A>>) -> io::Result<()> {
+        let inline_up_to = self.crew.shared.options.inline_up_to;
+        loop {
+            let mut accepts = 0;
+            loop {
+                while let Some(job) = engine.ready.pop_front() {
+                    if engine.pace.is_long(inline_up_to) {
+                        engine.ready.push_front(job);
+                        self.crew.offer(engine);
+                        return Ok(());
+                    }
+                    self.crew.leave_in_seat(engine);
+                    let done = self.perform(job);
+                    match self.crew.take_seat() {
+                        Some(back) => engine = back,
+                        None => {
+                            // It lasted, and the watcher has the engine.
+                            self.crew.give_back(done);
+                            return Ok(());
+                        }
+                    }
+                    engine.take_back(done);
+                }
+                accepts += 1;
+                let more = accepts <= ACCEPTS_PER_TURN && self.app.stage() == Stage::Serving;
+                if !more || engine.accept() != Visit::Came {
+                    break;
+                }
+            }
+            self.say_notices(&mut engine);
+            self.app.turn_over();
+            if self.crew.is_leaving() {
+                return Ok(());
+            }
+            if self.app.stage() != Stage::Serving {
+                // The way out is the watcher's business.
+                self.crew.offer(engine);
+                return Ok(());
+            }
+            // This thread is free. There may have been too many connections, or a pause.
+            engine.open_doors()?;
+            engine.turn(true)?;
+        }
+    }
+
+    /// Runs one request, and sends what the client takes at once.
+    pub(super) fn perform(&mut self, job: Job<A>) -> Done<A> {
+        let Job { mut conn, work, .. } = job;
+        self.clock.tick();
+        let shared = &self.crew.shared;
+        let mut exchange = Exchange::new(shared, &mut self.clock, &mut self.stopwatch, &mut conn);
+        let mut verdict = match work {
+            Work::Request => self.app.call(&mut exchange),
+            Work::Refusal(refusal) => {
+                self.app.refused(&mut exchange, &refusal);
+                exchange.refuse(&refusal);
+                Verdict::Close
+            }
+        };
+        // Here and now: whoever leads may be busy.
+        if verdict != Verdict::Drop && exchange.flush().is_err() {
+            verdict = Verdict::Drop;
+        }
+        self.clock.tick();
+        let lap = self.stopwatch.stop(&self.clock);
+        Done { conn, verdict, lap }
+    }
+
+    pub(super) fn say_notices(&mut self, engine: &mut Engine<A>) {
+        for notice in engine.notices.drain() {
+            self.app.notice(&notice);
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How long the application's calls last: short ones are run by the thread that leads the engine,
+//! long ones by others.
+
+use std::time::Duration;
+
+use crate::sys::clock::Clock;
+use crate::sys::thread;
+
+/// Every so many calls the thread's CPU time is asked for too; that is a system call.
+const SAMPLE_EVERY: u32 = 16;
+/// Calls that wait longer than this for something else than the CPU are worth a second thread.
+const WAITS_UP_TO: Duration = Duration::from_micros(50);
+/// One call that lasted counts for no more than this, so that the next ones can outvote it.
+const COUNTS_UP_TO_NS: u64 = 10_000_000;
+
+/// One call, measured.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lap {
+    /// From start to end, nanoseconds.
+    pub took_ns: u64,
+    /// The part of it in which the thread did not compute, when that was measured.
+    pub waited_ns: Option<u64>,
+}
+
+/// Measures calls of one thread.
+#[derive(Debug)]
+pub struct Stopwatch {
+    /// Whether waiting is of interest: where there is a second thread.
+    samples: bool,
+    /// While a call runs.
+    begun_ns: Option<u64>,
+    begun_cpu_ns: Option<u64>,
+    calls: u32,
+}
+
+impl Stopwatch {
+    /// One that has not been started. `samples`: measures now and then how long a call waits.
+    pub fn new(samples: bool) -> Self {
+        Self { samples, begun_ns: None, begun_cpu_ns: None, calls: 0 }
+    }
+
+    /// A call begins; the clock has just been read.
+    pub fn start(&mut self, clock: &Clock) {
+        self.begun_ns = Some(clock.now_ns());
+        self.begun_cpu_ns = (self.samples && self.calls % SAMPLE_EVERY == 0).then(thread::cpu_ns);
+        self.calls = self.calls.wrapping_add(1);
+    }
+
+    /// It has ended; the clock has just been read. `None`: there was no call.
+    pub fn stop(&mut self, clock: &Clock) -> Option<Lap> {
+        let took_ns = clock.now_ns().saturating_sub(self.begun_ns.take()?);
+        let waited_ns = self
+            .begun_cpu_ns
+            .map(|begun_ns| took_ns.saturating_sub(thread::cpu_ns().saturating_sub(begun_ns)));
+        Some(Lap { took_ns, waited_ns })
+    }
+}
+
+/// Moving averages over the calls of one worker.
+#[derive(Debug, Default)]
+pub struct Pace {
+    took_ns: u64,
+    waited_ns: u64,
+}
+
+impl Pace {
+    /// Takes one call into account.
+    pub fn note(&mut self, lap: Lap) {
+        let took_ns = lap.took_ns.min(COUNTS_UP_TO_NS);
+        self.took_ns = (self.took_ns * 7 + took_ns) / 8;
+        if let Some(waited_ns) = lap.waited_ns {
+            self.waited_ns = (self.waited_ns * 3 + waited_ns.min(COUNTS_UP_TO_NS)) / 4;
+        }
+    }
+
+    /// Whether calls are worth the way to another thread: they take longer than `inline_up_to`,
+    /// or wait for something while another call could compute.
+    pub fn is_long(&self, inline_up_to: Duration) -> bool {
+        u128::from(self.took_ns) > inline_up_to.as_nanos()
+            || u128::from(self.waited_ns) > WAITS_UP_TO.as_nanos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_millis(1);
+
+    fn lap(took_ns: u64, waited_ns: Option<u64>) -> Lap {
+        Lap { took_ns, waited_ns }
+    }
+
+    #[test]
+    fn one_call_that_lasts_is_soon_outvoted() {
+        let mut pace = Pace::default();
+        assert!(!pace.is_long(LIMIT));
+        pace.note(lap(30_000_000_000, None));
+        assert!(pace.is_long(LIMIT));
+        for _ in 0..3 {
+            pace.note(lap(5_000, None));
+        }
+        assert!(!pace.is_long(LIMIT));
+    }
+
+    #[test]
+    fn calls_that_wait_are_long_even_when_they_are_short() {
+        let mut pace = Pace::default();
+        for _ in 0..20 {
+            pace.note(lap(300_000, Some(250_000)));
+        }
+        assert!(pace.is_long(LIMIT));
+        for _ in 0..20 {
+            pace.note(lap(300_000, Some(1_000)));
+        }
+        assert!(!pace.is_long(LIMIT));
+    }
+
+    #[test]
+    fn the_first_call_and_then_some_are_sampled() {
+        let (mut watch, mut clock) = (Stopwatch::new(true), Clock::new());
+        let mut samples = 0;
+        for _ in 0..2 * SAMPLE_EVERY {
+            clock.tick();
+            watch.start(&clock);
+            clock.tick();
+            samples += u32::from(watch.stop(&clock).unwrap().waited_ns.is_some());
+        }
+        assert!(watch.stop(&clock).is_none());
+        assert_eq!(samples, 2);
+    }
+}

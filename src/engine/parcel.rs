@@ -1,0 +1,247 @@
+//! A connection with its request as a message to a sibling: bytes here, descriptors beside them.
+//!
+//! The head goes as the client sent it and is read again over there, which costs less than any
+//! other form of it. What was decoded of a body goes as it is.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use super::{App, Conn};
+use crate::http::{BodyDecoder, Policy, ProxyInfo, ProxyProtocol, Standing};
+use crate::sys::listener::PeerAddr;
+use crate::sys::spool::Spool;
+
+/// What a connection is at the moment it changes hands.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Parcel {
+    /// Name of the listener that accepted it.
+    pub(super) listener: Vec<u8>,
+    /// The peer; `None` for a unix peer.
+    pub(super) peer: Option<SocketAddr>,
+    /// Requests that were completed on it.
+    pub(super) served: u64,
+    /// What a PROXY preamble said.
+    pub(super) proxy: Option<ProxyInfo>,
+    pub(super) preamble_over: bool,
+    /// The request was judged and is ready; else whoever gets it judges the bytes.
+    pub(super) ready: bool,
+    /// The head and what follows it, not yet understood.
+    pub(super) inbox: Vec<u8>,
+    /// Where the body's decoder stands.
+    pub(super) body: Option<Standing>,
+    /// Body bytes in memory.
+    pub(super) memory: Vec<u8>,
+    /// Body bytes in all.
+    pub(super) spooled: u64,
+    /// Whether a file with body bytes goes along.
+    pub(super) has_file: bool,
+}
+
+impl Parcel {
+    pub(super) fn of<A: App>(conn: &Conn<A>, listener: &[u8], ready: bool) -> Self {
+        let (memory, file) = conn.spool.parts();
+        Self {
+            listener: listener.to_vec(),
+            peer: match conn.addr {
+                PeerAddr::Ip(addr) => Some(addr),
+                PeerAddr::Unix => None,
+            },
+            served: conn.served,
+            proxy: conn.proxy,
+            preamble_over: conn.preamble_over,
+            ready,
+            inbox: conn.head_bytes().to_vec(),
+            body: conn.body.as_ref().map(BodyDecoder::standing),
+            memory: memory.to_vec(),
+            spooled: conn.spool.len(),
+            has_file: file.is_some(),
+        }
+    }
+
+    /// Descriptors that go along: the socket, then the file.
+    pub(super) fn descriptors<A: App>(conn: &Conn<A>) -> Vec<BorrowedFd<'_>> {
+        let file = conn.spool.parts().1.map(AsFd::as_fd);
+        conn.socket().into_iter().chain(file).collect()
+    }
+
+    /// Moves everything but socket and addresses into `conn`. False: the bytes make no sense.
+    pub(super) fn unpack<A: App>(
+        self,
+        conn: &mut Conn<A>,
+        file: Option<OwnedFd>,
+        policy: &Policy,
+    ) -> bool {
+        if self.has_file != file.is_some() {
+            return false;
+        }
+        conn.served = self.served;
+        conn.proxy = self.proxy;
+        conn.preamble_over = self.preamble_over;
+        conn.filled = self.inbox.len();
+        conn.inbox = self.inbox;
+        conn.spool = Spool::from_parts(self.memory, file.map(File::from), self.spooled);
+        match self.body.map(|standing| BodyDecoder::resume(standing, policy)) {
+            None => conn.body = None,
+            Some(None) => return false,
+            Some(decoder) => conn.body = decoder,
+        }
+        true
+    }
+
+    pub(super) fn write(&self, into: &mut Vec<u8>) {
+        let mut out = Writer(into);
+        out.bytes(&self.listener);
+        out.text(self.peer);
+        out.number(self.served);
+        out.number(u64::from(self.proxy.is_some()));
+        if let Some(proxy) = &self.proxy {
+            out.text(proxy.source);
+            out.text(proxy.destination);
+            out.number(
+                PROTOCOLS.iter().position(|known| *known == proxy.protocol).unwrap_or(0) as u64
+            );
+        }
+        out.number(u64::from(self.preamble_over));
+        out.number(u64::from(self.ready));
+        out.bytes(&self.inbox);
+        out.number(u64::from(self.body.is_some()));
+        if let Some(body) = &self.body {
+            out.number(u64::from(body.kind));
+            out.number(body.left);
+            out.bytes(&body.partial);
+            out.number(body.trailers.len() as u64);
+            for (name, value) in &body.trailers {
+                out.bytes(name);
+                out.bytes(value);
+            }
+        }
+        out.bytes(&self.memory);
+        out.number(self.spooled);
+        out.number(u64::from(self.has_file));
+    }
+
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        let mut from = Reader(bytes);
+        Some(Self {
+            listener: from.bytes()?,
+            peer: from.text()?,
+            served: from.number()?,
+            proxy: match from.flag()? {
+                false => None,
+                true => Some(ProxyInfo {
+                    source: from.text()?,
+                    destination: from.text()?,
+                    protocol: *PROTOCOLS.get(usize::try_from(from.number()?).ok()?)?,
+                }),
+            },
+            preamble_over: from.flag()?,
+            ready: from.flag()?,
+            inbox: from.bytes()?,
+            body: match from.flag()? {
+                false => None,
+                true => Some(Standing {
+                    kind: u8::try_from(from.number()?).ok()?,
+                    left: from.number()?,
+                    partial: from.bytes()?,
+                    trailers: from.trailers()?,
+                }),
+            },
+            memory: from.bytes()?,
+            spooled: from.number()?,
+            has_file: from.flag()?,
+        })
+    }
+}
+
+const PROTOCOLS: [ProxyProtocol; 4] =
+    [ProxyProtocol::Tcp4, ProxyProtocol::Tcp6, ProxyProtocol::Local, ProxyProtocol::Unknown];
+
+struct Writer<'a>(&'a mut Vec<u8>);
+
+impl Writer<'_> {
+    fn number(&mut self, number: u64) {
+        self.0.extend_from_slice(&number.to_ne_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    fn text(&mut self, addr: Option<SocketAddr>) {
+        self.bytes(addr.map(|addr| addr.to_string()).unwrap_or_default().as_bytes());
+    }
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(u64::from_ne_bytes(*number))
+    }
+
+    fn flag(&mut self) -> Option<bool> {
+        Some(self.number()? != 0)
+    }
+
+    fn bytes(&mut self) -> Option<Vec<u8>> {
+        let len = usize::try_from(self.number()?).ok()?;
+        let (bytes, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        Some(bytes.to_vec())
+    }
+
+    /// An address; the inner `None` where none was sent.
+    fn text(&mut self) -> Option<Option<SocketAddr>> {
+        let text = String::from_utf8(self.bytes()?).ok()?;
+        if text.is_empty() { Some(None) } else { Some(Some(text.parse().ok()?)) }
+    }
+
+    fn trailers(&mut self) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+        let count = self.number()?;
+        (0..count).map(|_| Some((self.bytes()?, self.bytes()?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comes_back_as_it_went_in_and_never_in_part() {
+        let parcel = Parcel {
+            listener: b"127.0.0.1:8000".to_vec(),
+            peer: Some("[::1]:4711".parse().unwrap()),
+            served: 3,
+            proxy: Some(ProxyInfo {
+                source: Some("10.0.0.1:5".parse().unwrap()),
+                destination: None,
+                protocol: ProxyProtocol::Unknown,
+            }),
+            preamble_over: true,
+            ready: true,
+            inbox: b"GET / HTTP/1.1\r\n\r\nGET".to_vec(),
+            body: Some(Standing {
+                kind: 5,
+                left: 2,
+                partial: b"ab".to_vec(),
+                trailers: vec![(b"X".to_vec(), b"y".to_vec())],
+            }),
+            memory: vec![0; 100],
+            spooled: 100,
+            has_file: true,
+        };
+        let mut bytes = Vec::new();
+        parcel.write(&mut bytes);
+        assert_eq!(Parcel::read(&bytes), Some(parcel));
+        for len in 0..bytes.len() {
+            assert_eq!(Parcel::read(&bytes[..len]), None);
+        }
+        let mut bytes = Vec::new();
+        Parcel::default().write(&mut bytes);
+        assert_eq!(Parcel::read(&bytes), Some(Parcel::default()));
+    }
+}

@@ -1,0 +1,187 @@
+//! The watcher: goes on with everybody's I/O while the application's threads are busy. In gthread
+//! that is the main thread, which also runs signal handlers and beats; in sync a thread of our own,
+//! which never holds the GIL.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use super::crew::{Crew, Task};
+use super::reactor::Engine;
+use super::reception::Visit;
+use super::{App, Stage, Wake};
+use crate::sys::bell::Woken;
+use crate::sys::clock::monotonic_ns;
+use crate::sys::file;
+
+/// A call that lasts longer gets the watcher to take the engine over: twice that at most.
+const LASTS: Duration = Duration::from_millis(1);
+/// Looks in vain after which the watcher waits to be told.
+const QUIET_AFTER: u32 = 4;
+/// Connections accepted between two looks at the poller.
+const ACCEPTS_PER_TURN: usize = 64;
+
+/// Looks again and again whether the same call is still running.
+#[derive(Default)]
+struct Lookout {
+    call: u64,
+    quiet: u32,
+}
+
+impl Lookout {
+    /// Waits a moment, or until there is something to watch. Gives the engine when the call of
+    /// its leader lasts, or when the leader does not want it any more.
+    fn look<A: App>(
+        &mut self,
+        crew: &Crew<A>,
+        other: Option<BorrowedFd<'_>>,
+    ) -> (Option<Box<Engine<A>>>, Woken) {
+        let mut timeout = LASTS;
+        if self.quiet >= QUIET_AFTER {
+            crew.fall_asleep();
+            if crew.call() == self.call {
+                timeout = crew.shared.options.tick;
+            }
+        }
+        let woken = crew.watcher.wait(other, timeout);
+        crew.wake_up();
+        let call = crew.call();
+        let lasts = call == self.call && !crew.is_wanted();
+        self.quiet = if call == self.call { self.quiet.saturating_add(1) } else { 0 };
+        self.call = call;
+        let engine = if crew.take_offer() || lasts { crew.take_seat() } else { None };
+        (engine, woken)
+    }
+}
+
+/// The watcher of a sync worker: has the engine only while a call lasts. Never returns; the thread
+/// ends with the process.
+pub(super) fn guard<A: App>(crew: &Crew<A>) {
+    let mut lookout = Lookout::default();
+    loop {
+        let (Some(mut engine), _) = lookout.look(crew, None) else { continue };
+        // The one slot is taken: whoever knocks now shall be heard by a sibling.
+        engine.close_doors();
+        while !crew.is_wanted() {
+            engine.hand_over();
+            if engine.turn(false).is_err() {
+                // The leader will meet the same error, and ends with it.
+                break;
+            }
+        }
+        crew.hand_back(engine);
+    }
+}
+
+/// The main thread of gthread: watches, dispatches when calls are long, runs signal handlers. The
+/// engine was [offered](Crew::offer) before.
+/// Returns when everything in flight is done, or the application wants to leave.
+///
+/// # Errors
+/// Only when the poller itself fails.
+pub fn watch<A: App>(
+    crew: &Crew<A>,
+    app: &mut A,
+    signals: Option<BorrowedFd<'_>>,
+) -> io::Result<()> {
+    let mut lookout = Lookout::default();
+    let mut mine: Option<Box<Engine<A>>> = None;
+    let mut next_tick_ns = 0;
+    while !crew.is_leaving() {
+        let mut signalled = false;
+        match mine.take() {
+            None => {
+                let (engine, woken) = lookout.look(crew, signals);
+                mine = engine;
+                signalled = woken.other;
+            }
+            Some(mut engine) => {
+                match app.stage() {
+                    Stage::Serving => {}
+                    Stage::Enough => engine.begin_drain(false),
+                    Stage::Stopping => engine.begin_drain(true),
+                }
+                if let Some(mut engine) = dispatch(crew, engine)? {
+                    for notice in engine.notices.drain() {
+                        app.notice(&notice);
+                    }
+                    app.turn_over();
+                    if engine.is_drained() {
+                        return Ok(());
+                    }
+                    engine.turn(crew.has_idle())?;
+                    signalled = engine.take_signal();
+                    mine = Some(engine);
+                }
+            }
+        }
+        let now_ns = monotonic_ns();
+        if let Some(slot) = crew.shared.slot {
+            slot.beat(now_ns);
+        }
+        if !signalled && now_ns < next_tick_ns {
+            continue;
+        }
+        next_tick_ns = now_ns + crew.shared.options.tick.as_nanos() as u64;
+        if let Some(pipe) = signals {
+            file::drain(pipe);
+        }
+        match app.woken() {
+            Wake::Leave => return Ok(()),
+            Wake::Serve | Wake::Drain => {}
+        }
+        match &mut mine {
+            // Told something on the way out after `max_requests`: perhaps that all shall stop.
+            Some(engine) if signalled && engine.drain.is_on() => engine.begin_drain(true),
+            Some(_) => {}
+            // Whoever leads gives the engine up then.
+            None if app.stage() != Stage::Serving => crew.shared.wake(),
+            None => {}
+        }
+    }
+    Ok(())
+}
+
+/// Gives what is ready to idle threads, or the engine itself when calls are short; the rest to
+/// siblings. Lets people in while there is a thread for them. `None`: the engine is with a thread.
+fn dispatch<A: App>(
+    crew: &Crew<A>,
+    mut engine: Box<Engine<A>>,
+) -> io::Result<Option<Box<Engine<A>>>> {
+    let inline_up_to = crew.shared.options.inline_up_to;
+    for _ in 0..ACCEPTS_PER_TURN {
+        if !engine.ready.is_empty() && crew.has_idle() {
+            engine.first_come();
+        }
+        while let Some(job) = engine.ready.pop_front() {
+            if !crew.book() {
+                engine.ready.push_front(job);
+                break;
+            }
+            if !engine.drain.is_on() && !engine.pace.is_long(inline_up_to) {
+                engine.ready.push_front(job);
+                engine.open_doors()?;
+                crew.assign(Task::Lead(engine));
+                return Ok(None);
+            }
+            crew.assign(Task::Run(job));
+        }
+        if !engine.ready.is_empty() {
+            engine.hand_over();
+        }
+        if !crew.has_idle() {
+            engine.close_doors();
+            break;
+        }
+        engine.open_doors()?;
+        match engine.accept() {
+            Visit::Came => {}
+            Visit::Nobody => {
+                engine.end_sweep();
+                break;
+            }
+            Visit::NotNow => break,
+        }
+    }
+    Ok(Some(engine))
+}

@@ -1,0 +1,166 @@
+//! What all threads of a worker share of Python: the application, the logger, the hooks; how many
+//! requests there were, and whether there shall be more.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use super::environ::ServerName;
+use super::hooks::Hooks;
+use crate::engine::Stage;
+use crate::log::notice::Notice;
+
+/// Notices said between two ticks (a second) at most: a flood of bad clients must not flood the log.
+const NOTICES_PER_TICK: u64 = 100;
+
+/// Python's side of one worker.
+pub(super) struct State {
+    pub(super) worker: Py<PyAny>,
+    pub(super) callable: Py<PyAny>,
+    pub(super) log: Py<PyAny>,
+    pub(super) hooks: Hooks,
+    pub(super) file_wrapper: Py<PyAny>,
+    pub(super) sendfile: bool,
+    /// What every environ starts from.
+    pub(super) base_environ: Py<PyDict>,
+    pub(super) servers: Vec<ServerName>,
+    pub(super) script_name: Vec<u8>,
+    pub(super) access_format: String,
+    parent: i32,
+    requests: AtomicU64,
+    max_requests: u64,
+    stage: AtomicU8,
+    epoch: AtomicU64,
+    /// Notices since the last tick, said or not.
+    notices: AtomicU64,
+    /// Those that were left out elsewhere.
+    left_out: AtomicU64,
+}
+
+impl State {
+    /// Reads what is needed of `worker`, once. `multithread` is what applications are told.
+    ///
+    /// # Errors
+    /// Whatever an attribute or a setting of the wrong type raises.
+    pub(super) fn new(
+        worker: &Bound<'_, PyAny>,
+        servers: Vec<ServerName>,
+        script_name: &[u8],
+        multithread: bool,
+    ) -> PyResult<Self> {
+        let py = worker.py();
+        let cfg = worker.getattr("cfg")?;
+        let log = worker.getattr("log")?;
+        let package = py.import("rgunicorn.http.wsgi")?;
+        let base = package.getattr("base_environ")?.call1((&cfg,))?.cast_into::<PyDict>()?;
+        base.set_item("wsgi.multithread", multithread)?;
+        Ok(Self {
+            worker: worker.clone().unbind(),
+            callable: worker.getattr("wsgi")?.unbind(),
+            hooks: Hooks::of(&cfg, &log)?,
+            file_wrapper: package.getattr("FileWrapper")?.unbind(),
+            sendfile: cfg.getattr("sendfile")?.is_truthy()?,
+            base_environ: base.unbind(),
+            servers,
+            script_name: script_name.to_vec(),
+            access_format: cfg.getattr("access_log_format")?.extract()?,
+            parent: worker.getattr("ppid")?.extract()?,
+            requests: AtomicU64::new(worker.getattr("nr")?.extract()?),
+            // `sys.maxsize` stands for no limit in Gunicorn.
+            max_requests: worker.getattr("max_requests")?.extract()?,
+            stage: AtomicU8::new(Stage::Serving as u8),
+            epoch: AtomicU64::new(0),
+            notices: AtomicU64::new(0),
+            left_out: AtomicU64::new(0),
+            log: log.unbind(),
+        })
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        match self.stage.load(Ordering::SeqCst) {
+            stage if stage == Stage::Serving as u8 => Stage::Serving,
+            stage if stage == Stage::Enough as u8 => Stage::Enough,
+            _ => Stage::Stopping,
+        }
+    }
+
+    /// Changes with everything after which threads shall look at the logger again.
+    pub(super) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// A signal may have come: USR1 reopens files, a handler may have been added.
+    pub(super) fn look_again(&self) {
+        self.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether one more notice may be said; it is counted.
+    pub(super) fn may_say(&self) -> bool {
+        self.notices.fetch_add(1, Ordering::Relaxed) < NOTICES_PER_TICK
+    }
+
+    /// Counts notices that nobody kept.
+    pub(super) fn leave_out(&self, count: u64) {
+        self.left_out.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// Says how many were left out since the last time. Called at each tick.
+    pub(super) fn say_rest(&self, py: Python<'_>) {
+        let count = self.notices.swap(0, Ordering::Relaxed).saturating_sub(NOTICES_PER_TICK)
+            + self.left_out.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            super::notices::say(py, self.log.bind(py), &Notice::Suppressed { count });
+        }
+    }
+
+    /// Counts a request that is about to run.
+    ///
+    /// # Errors
+    /// What setting an attribute of the worker raises.
+    pub(super) fn count(&self, py: Python<'_>) -> PyResult<()> {
+        let requests = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+        let worker = self.worker.bind(py);
+        worker.setattr(pyo3::intern!(py, "nr"), requests)?;
+        if requests >= self.max_requests && self.leave_serving(Stage::Enough) {
+            super::notices::say(py, self.log.bind(py), &Notice::MaxRequests);
+            worker.setattr("alive", false)?;
+        }
+        Ok(())
+    }
+
+    /// Whether there shall be more requests, as Python's signal handlers have left it.
+    pub(super) fn goes_on(&self, py: Python<'_>) -> bool {
+        let alive = || self.worker.bind(py).getattr(pyo3::intern!(py, "alive"));
+        self.stage() == Stage::Serving
+            && alive().and_then(|alive| alive.is_truthy()).unwrap_or(false)
+    }
+
+    /// Takes over what Python's signal handlers decided.
+    pub(super) fn refresh(&self, py: Python<'_>) {
+        if self.stage() != Stage::Serving {
+            return;
+        }
+        if !self.goes_on(py) {
+            self.leave_serving(Stage::Stopping);
+        }
+        let orphaned = nix::unistd::getppid().as_raw() != self.parent;
+        if orphaned && self.leave_serving(Stage::Stopping) {
+            let said = self
+                .log
+                .bind(py)
+                .call_method1("info", ("Parent changed, shutting down: %s", self.worker.bind(py)));
+            if let Err(error) = said {
+                error.write_unraisable(py, None);
+            }
+        }
+    }
+
+    /// Whether this caller is the one that ended the serving.
+    fn leave_serving(&self, stage: Stage) -> bool {
+        let serving = Stage::Serving as u8;
+        self.stage
+            .compare_exchange(serving, stage as u8, Ordering::SeqCst, Ordering::SeqCst)
+            .is_ok()
+    }
+}

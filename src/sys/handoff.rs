@@ -1,0 +1,142 @@
+//! The queue through which workers hand connections to each other: descriptors and bytes as
+//! messages on one pair of unix sockets that all workers share.
+//!
+//! A message is taken by exactly one reader, in the order of sending, and lies in the kernel in
+//! between: it outlives the worker that sent it.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::errno::Errno;
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+
+/// Longest message. What is longer goes into a file, whose descriptor goes along.
+pub const MESSAGE_BYTES: usize = 16 * 1024;
+/// Most descriptors of one message.
+pub const MESSAGE_FDS: usize = 3;
+
+/// Both ends of the queue.
+#[derive(Debug)]
+pub struct Handoff {
+    sending: OwnedFd,
+    receiving: OwnedFd,
+}
+
+impl Handoff {
+    /// Takes over the ends of a SOCK_SEQPACKET pair.
+    pub fn from_pair(sending: OwnedFd, receiving: OwnedFd) -> Self {
+        Self { sending, receiving }
+    }
+
+    /// Sends one message without waiting. False: there is no room now (the socket's buffer, or
+    /// ETOOMANYREFS, unix(7): too many descriptors are on their way).
+    ///
+    /// # Errors
+    /// EMSGSIZE and the like: this message can never be sent.
+    pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<bool> {
+        let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
+        let control = [ControlMessage::ScmRights(&raw)];
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+        let slices = [IoSlice::new(bytes)];
+        loop {
+            match sendmsg::<()>(self.sending.as_raw_fd(), &slices, &control, flags, None) {
+                Ok(_) => return Ok(true),
+                Err(Errno::EAGAIN | Errno::ETOOMANYREFS | Errno::ENOBUFS) => return Ok(false),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Takes one message without waiting: its length in `into`, and its descriptors. `None`:
+    /// nothing is there.
+    ///
+    /// # Errors
+    /// EMFILE and the like; the message is lost then only if the kernel had to cut it.
+    pub fn receive(&self, into: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
+        let mut control = nix::cmsg_space!([RawFd; MESSAGE_FDS]);
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        loop {
+            let mut slices = [IoSliceMut::new(into)];
+            let fd = self.receiving.as_raw_fd();
+            let message = match recvmsg::<()>(fd, &mut slices, Some(&mut control), flags) {
+                Ok(message) => message,
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(errno.into()),
+            };
+            let mut fds = Vec::new();
+            for part in message.cmsgs()? {
+                if let ControlMessageOwned::ScmRights(raw) = part {
+                    // SAFETY: the kernel has just made these descriptors for us alone.
+                    fds.extend(raw.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+                }
+            }
+            return Ok(Some((message.bytes, fds)));
+        }
+    }
+
+    /// The end to watch for room.
+    pub fn sending(&self) -> BorrowedFd<'_> {
+        self.sending.as_fd()
+    }
+
+    /// The end to watch for messages.
+    pub fn receiving(&self) -> BorrowedFd<'_> {
+        self.receiving.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+
+    use super::*;
+
+    fn queue() -> Handoff {
+        let (sending, receiving) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+                .unwrap();
+        Handoff::from_pair(sending, receiving)
+    }
+
+    #[test]
+    fn messages_come_whole_and_in_order_with_their_descriptors() {
+        let queue = queue();
+        let mut into = [0; MESSAGE_BYTES];
+        assert!(queue.receive(&mut into).unwrap().is_none());
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        assert!(queue.send(b"first", &[ours.as_fd()]).unwrap());
+        assert!(queue.send(b"second", &[]).unwrap());
+        drop(ours);
+        let (len, fds) = queue.receive(&mut into).unwrap().unwrap();
+        assert_eq!((&into[..len], fds.len()), (&b"first"[..], 1));
+        let mut passed = UnixStream::from(fds.into_iter().next().unwrap());
+        passed.write_all(b"x").unwrap();
+        drop(passed);
+        let mut seen = String::new();
+        theirs.read_to_string(&mut seen).unwrap();
+        assert_eq!(seen, "x");
+        let (len, fds) = queue.receive(&mut into).unwrap().unwrap();
+        assert_eq!((&into[..len], fds.len()), (&b"second"[..], 0));
+        assert!(queue.receive(&mut into).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_full_queue_says_so_and_loses_nothing() {
+        let queue = queue();
+        let mut sent = 0u32;
+        while queue.send(&sent.to_be_bytes(), &[]).unwrap() {
+            sent += 1;
+        }
+        assert!(sent > 50);
+        let mut into = [0; MESSAGE_BYTES];
+        for expected in 0..sent {
+            let (len, _) = queue.receive(&mut into).unwrap().unwrap();
+            assert_eq!(into[..len], expected.to_be_bytes());
+        }
+    }
+}

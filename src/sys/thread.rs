@@ -1,0 +1,58 @@
+//! Threads of our own, and what one thread's time costs.
+
+use std::io;
+use std::thread;
+
+use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::time::{ClockId, clock_gettime};
+
+/// Enough for the event loop, whose buffers are on the heap.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// Starts a thread that no signal is ever delivered to: Python's handlers belong to the main
+/// thread, whose system calls a signal must interrupt.
+///
+/// # Errors
+/// EAGAIN: there are too many threads.
+pub fn spawn_deaf(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    // The new thread inherits the mask: there is no moment in which it could get one.
+    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let started = thread::Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(run);
+    before.thread_set_mask()?;
+    started.map(drop)
+}
+
+/// CPU time of the calling thread, nanoseconds. A system call, unlike the other clocks.
+pub fn cpu_ns() -> u64 {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
+        .map_or(0, |t| t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use nix::sys::signal::Signal;
+
+    use super::*;
+
+    #[test]
+    fn signals_are_blocked_there_and_not_here() {
+        let before = SigSet::thread_get_mask().unwrap();
+        let (send, receive) = mpsc::channel();
+        spawn_deaf("deaf", move || {
+            send.send(SigSet::thread_get_mask().unwrap()).unwrap();
+        })
+        .unwrap();
+        let there = receive.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(there.contains(Signal::SIGTERM) && there.contains(Signal::SIGALRM));
+        assert_eq!(SigSet::thread_get_mask().unwrap(), before);
+    }
+
+    #[test]
+    fn cpu_time_does_not_go_back() {
+        let before = cpu_ns();
+        assert!(cpu_ns() >= before);
+    }
+}

@@ -1,0 +1,112 @@
+"""Sizes and durations of our own settings, from every source, and what is said about wrong ones."""
+
+from __future__ import annotations
+
+import pytest
+
+from config.command_line import CommandLine
+
+SIZES = "allowed are whole bytes, or a whole number with K, M or G, such as 64K"
+DURATIONS = "allowed are seconds, or a number with ms, s, m, h or d, such as 1.5 or 2m"
+
+
+def test_every_source_takes_units(ours: CommandLine) -> None:
+    ours.write(
+        "gunicorn.conf.py",
+        "request_buffer_size = 1 << 20\nrequest_buffer_limit = '2M'\n"
+        "client_header_timeout = 1.5\nclient_write_timeout = '0'\n",
+    )
+    shown = ours.config(
+        "--response-buffer-size=128kib",
+        "--client-body-timeout",
+        "500ms",
+        "app",
+        GUNICORN_CMD_ARGS="--response-buffer-limit 1G --client-write-timeout 2m",
+    )
+    assert {name: shown[name] for name in shown if name.partition("_")[2] in KINDS} == {
+        "request_buffer_size": "1048576",
+        "request_buffer_limit": "2097152",
+        "response_buffer_size": "131072",
+        "response_buffer_limit": "1073741824",
+        "client_header_timeout": "1.5",
+        "client_body_timeout": "0.5",
+        "client_write_timeout": "120",
+    }
+
+
+KINDS = {
+    f"{what}_{kind}"
+    for what, kind in [
+        ("buffer", "size"),
+        ("buffer", "limit"),
+        ("header", "timeout"),
+        ("body", "timeout"),
+        ("write", "timeout"),
+    ]
+}
+
+
+@pytest.mark.parametrize("source", ["flag", "file", "environment"])
+@pytest.mark.parametrize(
+    ("name", "value", "error"),
+    [
+        ("request_buffer_size", "1.5M", f"Invalid size: '1.5M'; {SIZES}"),
+        ("request_buffer_limit", "-1", f"Invalid size: '-1'; {SIZES}"),
+        ("response_buffer_size", "lots", f"Invalid size: 'lots'; {SIZES}"),
+        ("response_buffer_limit", "64T", f"Invalid size: '64T'; {SIZES}"),
+        ("client_header_timeout", "-1", f"Invalid duration: '-1'; {DURATIONS}"),
+        ("client_body_timeout", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
+        ("client_write_timeout", "", f"Invalid duration: ''; {DURATIONS}"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(
+    ours: CommandLine, source: str, name: str, value: str, error: str
+) -> None:
+    flag = f"--{name.replace('_', '-')}={value}"
+    if source == "file":
+        ours.write("gunicorn.conf.py", f"{name} = {value!r}\n")
+    done = ours(
+        "--check-config",
+        *([flag] if source == "flag" else []),
+        "app",
+        **({"GUNICORN_CMD_ARGS": flag} if source == "environment" else {}),
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"Invalid value for {name}: {value}\n\n\nError: {error}\n"
+
+
+@pytest.mark.parametrize("check", [["--check-config"], []], ids=["check", "start"])
+@pytest.mark.parametrize(
+    ("args", "error"),
+    [
+        (
+            ["--request-buffer-size=32M"],
+            "request_buffer_size = 33554432 is more than request_buffer_limit = 16777216: raise "
+            "request_buffer_limit, or set request_buffer_size to 16777216 or less.",
+        ),
+        (
+            ["--response-buffer-size=2K", "--response-buffer-limit=1K"],
+            "response_buffer_size = 2048 is more than response_buffer_limit = 1024: raise "
+            "response_buffer_limit, or set response_buffer_size to 1024 or less.",
+        ),
+    ],
+)
+def test_a_size_above_its_limit_is_refused(
+    ours: CommandLine, check: list[str], args: list[str], error: str
+) -> None:
+    done = ours(*check, *args, "app")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"\nError: {error}\n")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["--request-buffer-limit=0", "--response-buffer-limit=0"],
+        ["--request-buffer-size=32M", "--request-buffer-limit=32M"],
+        ["--response-buffer-size=0"],
+    ],
+    ids=" ".join,
+)
+def test_a_limit_below_the_default_of_its_size_is_fine(ours: CommandLine, args: list[str]) -> None:
+    done = ours("--check-config", *args, "app")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,0 +1,63 @@
+"""The four ways a server under test can work and listen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+THREADS = 4
+KEEPALIVE = 30
+"""Seconds: longer than a `Wire` waits, so that no connection that should be closed passes a test by
+its becoming idle."""
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A worker class and a transport."""
+
+    worker: str = "sync"
+    """`sync` or `gthread`."""
+    transport: str = "tcp"
+    """`tcp` or `unix`."""
+
+    def __str__(self) -> str:
+        return f"{self.worker}-{self.transport}"
+
+    @property
+    def settings(self) -> dict[str, object]:
+        """What a configuration must hold for it. The address is the server's own affair."""
+        if self.worker == "sync":
+            return {}
+        return {"worker_class": self.worker, "threads": THREADS, "keepalive": KEEPALIVE}
+
+    @property
+    def args(self) -> list[str]:
+        """The same for a command line."""
+        if self.worker == "sync":
+            return []
+        return [
+            *("--worker-class", self.worker, "--threads", str(THREADS)),
+            *("--keep-alive", str(KEEPALIVE)),
+        ]
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether connections stay open for the next request unless a setting says otherwise."""
+        return self.worker == "gthread"
+
+    @property
+    def keep_alive(self) -> dict[str, object]:
+        """The settings that make connections stay open."""
+        return {} if self.keeps_alive else {"sync_keepalive": True, "keepalive": KEEPALIVE}
+
+    def fits(self, words: Sequence[str]) -> bool:
+        """Whether it is what `words` (`"gthread"`, `"unix"`, both, none) ask for."""
+        unknown = set(words) - {"sync", "gthread", "tcp", "unix"}
+        assert not unknown, f"no worker and no transport: {unknown}"
+        return set(words) <= {self.worker, self.transport}
+
+
+DEFAULT = Mode()
+"""What a server is started in by a test that is not about modes."""
+
+MODES = [Mode(worker, transport) for worker in ("sync", "gthread") for transport in ("tcp", "unix")]
