@@ -67,7 +67,9 @@ class Ledger:
 
     def _lines(self) -> list[list[str]]:
         text = self.path.read_text() if self.path.exists() else ""
-        return [line.split(" ") for line in text.splitlines()]
+        # A line that crosses a page of the file is seen in two steps: a reader takes no lock.
+        whole, _, _ = text.rpartition("\n")
+        return [line.split(" ") for line in whole.splitlines()]
 
 
 def waits(
