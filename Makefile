@@ -13,6 +13,7 @@ GIL ?=
 
 VENV := $(CURDIR)/.venv
 GUNICORN := $(CURDIR)/.venv-gunicorn
+THIRDPARTY := $(CURDIR)/.venv-thirdparty
 WITHOUT_GIL := $(CURDIR)/.venv-without-gil
 WITH_GIL := $(CURDIR)/.venv-with-gil
 INTERPRETER := benches/freethreaded/interpreter.sh
@@ -63,8 +64,9 @@ test-rust: $(VENV)/.tests check-libpython
 	cargo test --quiet --no-default-features
 	$(EMBEDDED) cargo test --quiet
 
-test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed
-	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python $(VENV)/bin/python -m pytest $(ARGS)
+test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
+	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
+	  $(VENV)/bin/python -m pytest $(ARGS)
 
 # By hand, not in CI: docs/design/free-threading.md.
 test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.installed
@@ -87,7 +89,7 @@ docs: $(VENV)/.rgunicorn
 	$(VENV)/bin/python -m rgunicorn.settings.page docs/settings.md
 
 clean:
-	rm -rf $(VENV) $(GUNICORN) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
+	rm -rf $(VENV) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
 
 check:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.85 or newer, https://rustup.rs" >&2; exit 1; }
@@ -140,3 +142,11 @@ $(GUNICORN)/.installed: tests/requirements-gunicorn.txt tests/requirements-apps.
 	$(PYTHON) -m venv $(GUNICORN)
 	$(GUNICORN)/bin/python $(PIP) -r $<
 	@touch $@
+
+# Both servers in one environment: packages such as uvicorn-worker depend on Gunicorn.
+$(THIRDPARTY)/.installed: tests/requirements-thirdparty.txt tests/requirements-gunicorn.txt tests/requirements-apps.txt | $(THIRDPARTY)/bin/python
+	$(THIRDPARTY)/bin/python $(PIP) -r $<
+	@touch $@
+
+$(THIRDPARTY)/bin/python: | check
+	$(PYTHON) -m venv $(THIRDPARTY)

@@ -17,6 +17,7 @@ from harness.server import (
     Spawn,
     parity_gunicorn,
     spawner,
+    thirdparty,
     under_test,
 )
 from harness.validate import assert_no_complaints
@@ -154,4 +155,13 @@ def gunicorn() -> Command:
     found = parity_gunicorn()
     if found is None:
         pytest.skip("RGUNICORN_PARITY_PYTHON is not set: `make test` installs Gunicorn and sets it")
+    return found
+
+
+@pytest.fixture(scope="session", params=["gunicorn", "rgunicorn"])
+def beside_others(request: pytest.FixtureRequest) -> Command:
+    """Either server where worker classes, frameworks and agents of others are installed."""
+    found = thirdparty(request.param)
+    if found is None:
+        pytest.skip("RGUNICORN_THIRDPARTY_PYTHON is not set: `make test` makes that environment")
     return found

@@ -72,6 +72,13 @@ def parity_gunicorn() -> Command | None:
     return Command((python, "-m", "gunicorn"), "gunicorn") if python else None
 
 
+def thirdparty(server: str) -> Command | None:
+    """`gunicorn` or `rgunicorn` beside the packages of tests/requirements-thirdparty.txt, or None
+    when `RGUNICORN_THIRDPARTY_PYTHON` is not set."""
+    python = os.environ.get("RGUNICORN_THIRDPARTY_PYTHON")
+    return Command((python, "-m", server), server) if python else None
+
+
 def free_port() -> int:
     """A port nobody listens on, below the range the kernel takes for outgoing connections."""
     for _ in range(200):
