@@ -92,6 +92,18 @@ class Worker:
     def __str__(self) -> str:
         return f"<Worker {self.pid}>"
 
+    @property
+    def booted(self) -> bool:
+        """Whether the application is loaded and the worker may serve; the master learns of it."""
+        return self._booted
+
+    @booted.setter
+    def booted(self, value: bool) -> None:
+        self._booted = value
+        slot = getattr(getattr(self, "tmp", None), "slot", None)
+        if slot is not None:
+            slot.booted_ns = time.monotonic_ns() if value else None
+
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()
