@@ -358,3 +358,6 @@ enum Phase {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod test_reload;

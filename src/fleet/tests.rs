@@ -1,10 +1,10 @@
 use super::*;
 
-const S: u64 = 1_000_000_000;
+pub(super) const S: u64 = 1_000_000_000;
 const LIMITS: Limits = Limits { timeout_ns: 30 * S, graceful_ns: 10 * S };
 
 /// A fleet of `n` serving workers with pids 100, 101 …, all forked at `now_ns`.
-fn fleet_of(n: usize, now_ns: u64) -> Fleet {
+pub(super) fn fleet_of(n: usize, now_ns: u64) -> Fleet {
     let mut fleet = Fleet::new();
     fleet.set_limits(LIMITS);
     fleet.set_target(n);
@@ -14,14 +14,14 @@ fn fleet_of(n: usize, now_ns: u64) -> Fleet {
     fleet
 }
 
-fn fork_all(fleet: &mut Fleet, n: usize, first_pid: i32, now_ns: u64) {
+pub(super) fn fork_all(fleet: &mut Fleet, n: usize, first_pid: i32, now_ns: u64) {
     for pid in (first_pid..).take(n) {
         let id = fleet.next_child();
         fleet.on_spawned(pid, id, now_ns);
     }
 }
 
-fn kill(pid: i32, sig: Sig) -> Action {
+pub(super) fn kill(pid: i32, sig: Sig) -> Action {
     Action::Kill { pid, sig }
 }
 
