@@ -85,6 +85,16 @@ class Supervisor:
             # instrument.statsd sends records with these extras.
             metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
             self.log.debug("%s workers", count, extra=metric)
+        if self.cfg.enable_backlog_metric:
+            self._measure_backlog()
+
+    def _measure_backlog(self) -> None:
+        # Unix sockets do not tell (-1). With reuse_port it is the workers that have the queues.
+        waiting = [n for n in (listener.get_backlog() for listener in self.LISTENERS) if n >= 0]
+        if waiting:
+            total = sum(waiting)
+            metric = {"metric": "gunicorn.backlog", "value": total, "mtype": "histogram"}
+            self.log.debug("socket backlog: %s", total, extra=metric)
 
     def spawn_workers(self) -> None:
         """Forks the workers that are missing."""
