@@ -200,7 +200,8 @@ def _connected(address: Any) -> socket.socket:
     if isinstance(address, str):
         places: list[tuple[int, Any]] = [(socket.AF_UNIX, address)]
     elif isinstance(address, tuple):
-        found = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)
+        host, port = address
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
         places = [(family, where) for family, _, _, _, where in found]
     else:
         raise OSError("neither HOST:PORT nor unix://PATH")
