@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import sock, util
+from rgunicorn import sock, systemd, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -53,6 +53,7 @@ class Supervisor:
         self.pid = 0
         self.worker_age = 0
         self.reexec_pid = 0
+        self._unit = systemd.Unit()
         self._fleet = Fleet()
         self._last_worker_count: int | None = None
         self._stats: dict[str, Any] = {
@@ -69,10 +70,13 @@ class Supervisor:
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Waits for signals, at most `timeout` seconds or until a worker's deadline.
 
+        Each turn of a living loop comes here, so here the service manager gets its signs of life.
+
         Returns:
             The signal numbers in the order they came; empty when the time is over.
         """
-        timeout = min(timeout, self._fleet.sleep(time.monotonic_ns()))
+        deadline = self._fleet.sleep(time.monotonic_ns())
+        timeout = min(timeout, deadline, self._unit.live(self.log))
         return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
 
     def manage_workers(self) -> None:
