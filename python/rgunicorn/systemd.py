@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 SD_LISTEN_FDS_START = 3
 
-# A service manager that does not read must not stop the master.
-_SEND_SECONDS = 5.0
+# How long a service manager that does not read may hold the master up.
+_PATIENCE = 5.0
 
 
 def listen_fds(unset_environment: bool = True) -> int:
@@ -40,13 +40,19 @@ def listen_fds(unset_environment: bool = True) -> int:
     return count
 
 
-def sd_notify(state: str, logger: Logger | logging.Logger, unset_environment: bool = False) -> None:
+def sd_notify(
+    state: str,
+    logger: Logger | logging.Logger,
+    unset_environment: bool = False,
+    patience: float = _PATIENCE,
+) -> None:
     """Tells the service manager about our state; nothing happens outside of a service.
 
     Args:
         state: lines of `NAME=value`, in one datagram.
         logger: gets a debug line when the datagram can not be sent.
         unset_environment: remove `NOTIFY_SOCKET`, so that children can not notify.
+        patience: seconds to wait for room in the socket's queue.
     """
     address = os.environ.get("NOTIFY_SOCKET")
     if address is None:
@@ -57,7 +63,7 @@ def sd_notify(state: str, logger: Logger | logging.Logger, unset_environment: bo
         address = "\0" + address[1:]
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as sock:
-            sock.settimeout(_SEND_SECONDS)
+            sock.settimeout(patience)
             sock.connect(address)
             sock.sendall(state.encode())
     except OSError:
@@ -124,12 +130,15 @@ class Unit:
         now = time.monotonic()
         if now >= self._due:
             self._due = now + self._period
-            self._tell(logger, "WATCHDOG=1")
+            # One that finds no room is not worth a wait: the next is on its way.
+            self._tell(logger, "WATCHDOG=1", patience=0)
         return self._due - now
 
-    def _tell(self, logger: Logger | logging.Logger, *lines: str) -> None:
+    def _tell(
+        self, logger: Logger | logging.Logger, *lines: str, patience: float = _PATIENCE
+    ) -> None:
         if not self.silent:
-            sd_notify("\n".join(lines), logger)
+            sd_notify("\n".join(lines), logger, patience=patience)
 
 
 def hand_over_watchdog(environ: dict[str, str], master_pid: int) -> None:

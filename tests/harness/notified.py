@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import socket
 import struct
+import threading
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,10 +30,12 @@ class Notified:
     def __init__(self, directory: Path, abstract: bool = False) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self.sock.settimeout(20)
         path = str(directory / "notify")
         self.sock.bind(f"\0{path}" if abstract else path)
         self.address = f"@{path}" if abstract else path
+        self._messages: queue.Queue[Message] = queue.Queue()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
 
     def next(self) -> Message:
         """The next message that is no mere sign of life."""
@@ -41,19 +45,28 @@ class Notified:
 
     def any(self) -> Message:
         """The next message."""
-        data, ancillary, _, _ = self.sock.recvmsg(4096, socket.CMSG_SPACE(_CREDENTIALS.size))
-        (_, _, credentials) = ancillary[0]
-        return Message(_CREDENTIALS.unpack(credentials)[0], data.decode().split("\n"))
+        return self._messages.get(timeout=20)
 
     def rest(self) -> list[Message]:
         """What has come by now; for when everybody who could say more is gone."""
-        self.sock.settimeout(0)
-        messages = []
-        try:
-            while True:
-                messages.append(self.any())
-        except BlockingIOError:
-            return messages
+        self.close()
+        return list(self._messages.queue)
 
     def close(self) -> None:
+        """Stops listening, behind all that has been sent; a second time does nothing."""
+        if self.sock.fileno() < 0:
+            return
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", self.sock.getsockname())
+        self._thread.join(20)
         self.sock.close()
+
+    def _read(self) -> None:
+        # All the time, as a service manager does: the kernel keeps ten datagrams and no more.
+        while True:
+            data, ancillary, _, _ = self.sock.recvmsg(4096, socket.CMSG_SPACE(_CREDENTIALS.size))
+            if not data:
+                return
+            (_, _, credentials) = ancillary[0]
+            pid = _CREDENTIALS.unpack(credentials)[0]
+            self._messages.put(Message(pid, data.decode().split("\n")))
