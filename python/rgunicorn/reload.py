@@ -136,8 +136,11 @@ def _withdraw(cfg: Config) -> None:
 def _relisten(server: Arbiter) -> None:
     """Binds what is new and keeps what stays; what is gone is closed when the reload is done.
 
-    An address that stays could not be bound again: the old workers still listen on it.
+    An address that stays could not be bound again: the old workers still listen on it. Sockets of
+    systemd's are all there are, whatever `bind` says, as at the start.
     """
+    if server.systemd:
+        return
     opened = [*server.LISTENERS, *server._superseded]
     kept: list[Any] = []
     added: list[Any] = []
