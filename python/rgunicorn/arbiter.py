@@ -267,13 +267,10 @@ class Arbiter(Supervisor):
         reported, and the old configuration stays in force with its workers.
         """
         self._stats["reloads"] += 1
-        self._unit.reloading(self.log)
         if reload.begin(self):
             gated = self.cfg.reload_strategy == "ready"
             self._perform(self._fleet.on_reload(gated, time.monotonic_ns()))
             self.manage_workers()
-        elif self._pending is None:
-            self._unit.ready(self.log, "Reload failed, the old configuration stays in force")
 
     def stop(self, graceful: bool = True) -> None:
         """Closes the listeners and ends all workers; returns when they are gone.
@@ -351,11 +348,9 @@ class Arbiter(Supervisor):
 
     def _on_reloaded(self) -> None:
         reload.commit(self)
-        self._unit.ready(self.log, "Gunicorn arbiter reloaded")
 
     def _on_reload_failed(self, why: str) -> None:
         reload.roll_back(self, why)
-        self._unit.ready(self.log, "Reload failed, the old configuration stays in force")
 
     def _listeners_text(self) -> str:
         return ",".join(map(str, self.LISTENERS))

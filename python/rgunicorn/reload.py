@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
 
 
+_FAILED = "Reload failed, the old configuration stays in force"
+
+
 class Pending:
     """What was in force when a reload began.
 
@@ -67,6 +70,7 @@ def begin(server: Arbiter) -> bool:
         is as it was, and the error log says so. Gunicorn's master ends instead, and leaves its
         workers behind.
     """
+    server._unit.reloading(server.log)
     before = Pending(server)
     _withdraw(server.cfg)
     try:
@@ -80,7 +84,9 @@ def begin(server: Arbiter) -> bool:
         before.bring_back(server)
         # A SystemExit has said on stderr what is wrong, as at a start.
         exc_info = None if isinstance(exc, SystemExit) else exc
-        server.log.error("Reload failed, the old configuration stays in force", exc_info=exc_info)
+        server.log.error(_FAILED, exc_info=exc_info)
+        if server._pending is None:
+            server._unit.ready(server.log, _FAILED)
         return False
     # A reload during a reload: the old workers still have the configuration before both.
     server._pending = server._pending or before
@@ -95,6 +101,7 @@ def commit(server: Arbiter) -> None:
     server._superseded = []
     server._pending = None
     _rewrite_pidfile(server)
+    server._unit.ready(server.log, "Gunicorn arbiter reloaded")
 
 
 def roll_back(server: Arbiter, why: str) -> None:
@@ -104,9 +111,8 @@ def roll_back(server: Arbiter, why: str) -> None:
         pending.bring_back(server)
         util._setproctitle(f"master [{server.proc_name}]")
         _rewrite_pidfile(server)
-    server.log.error(
-        "Reload failed, the old configuration stays in force and the old workers serve on: %s", why
-    )
+    server.log.error("%s and the old workers serve on: %s", _FAILED, why)
+    server._unit.ready(server.log, _FAILED)
 
 
 def _rewrite_pidfile(server: Arbiter) -> None:
