@@ -41,6 +41,8 @@ class TLSSocket:
         # As in `socket.socket`, whose `makefile` counts here.
         self._io_refs = 0
         self._closed = False
+        # The client's stream is over.
+        self._ended = False
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -78,12 +80,15 @@ class TLSSocket:
                     self._answer()
                 if plain is not None:
                     return plain
+                if self._ended:
+                    return b""
                 try:
                     ciphertext = self._sock.recv(_STEP)
                 except BlockingIOError as exc:
                     raise ssl.SSLWantReadError(*exc.args) from None
                 if not ciphertext:
                     self._session.end()
+                    self._ended = True
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """`recv` into `buffer`, at most `nbytes` if not 0; returns how many bytes that was."""

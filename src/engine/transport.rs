@@ -62,7 +62,7 @@ pub trait Transport: Send {
         out: &mut Vec<u8>,
     ) -> Result<Plain, Fault>;
 
-    /// There will be no more ciphertext.
+    /// There will be no more ciphertext: what is hungry now has ended, if that is no fault.
     fn end(&mut self);
 
     /// Encrypts all of `plain` to the end of `out`.

@@ -152,10 +152,7 @@ impl TlsSession {
                 }
                 // First what came before; the end is found again.
                 Err(error) if n > 0 && self.is_ragged(py, &error) => break,
-                Err(error) if self.is_ragged(py, &error) => {
-                    let ends = self.classes.suppress && self.is_established();
-                    return if ends { Ok(Plain::Ended) } else { Err(Fault::Ragged) };
-                }
+                Err(error) if self.is_ragged(py, &error) => return Err(Fault::Ragged),
                 Err(error) => return Err(failed(error)),
             };
             self.note_progress(py);
@@ -275,8 +272,12 @@ impl TlsSession {
         Ok((plain.map(|plain| PyBytes::new(py, plain)), PyBytes::new(py, &out)))
     }
 
-    /// There will be no more ciphertext.
+    /// There will be no more ciphertext. With `suppress_ragged_eofs` OpenSSL is not told: it would
+    /// say no more either, and what it has not decrypted by now can't be.
     fn end(&self, py: Python<'_>) -> PyResult<()> {
+        if self.classes.suppress && self.is_established() {
+            return Ok(());
+        }
         self.incoming.call_method0(py, intern!(py, "write_eof")).map(drop)
     }
 
@@ -362,7 +363,7 @@ pub(super) fn receive(
     into: &mut [u8],
 ) -> io::Result<Transfer> {
     let mut cipher = [0; RECORD_BYTES];
-    let mut came = 0;
+    let (mut came, mut over) = (0, false);
     loop {
         let ciphertext = cipher.get(..came).unwrap_or_default();
         let got = Python::attach(|py| {
@@ -373,6 +374,7 @@ pub(super) fn receive(
         match got {
             Ok(Plain::Bytes { n, .. }) => return Ok(Transfer::Bytes(n)),
             Ok(Plain::Ended) => return Ok(Transfer::Bytes(0)),
+            Ok(Plain::Hungry) if over => return Ok(Transfer::Bytes(0)),
             Ok(Plain::Hungry) => {}
             Err(Fault::Ragged) => return Err(socket::gone()),
             Err(Fault::Refused(text) | Fault::Failed(text)) => return Err(io::Error::other(text)),
@@ -380,7 +382,7 @@ pub(super) fn receive(
         match socket::receive(fd, &mut cipher)? {
             Transfer::Blocked => return Ok(Transfer::Blocked),
             Transfer::Bytes(0) => {
-                came = 0;
+                (came, over) = (0, true);
                 Python::attach(|py| session.get().end(py)).map_err(io::Error::other)?;
             }
             Transfer::Bytes(n) => came = n,

@@ -21,11 +21,18 @@ class TLSStream:
     Unlike `ssl.SSLSocket` it can end its own side and read on.
     """
 
-    def __init__(self, raw: socket.socket, context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        raw: socket.socket,
+        context: ssl.SSLContext | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> None:
         self.raw = raw
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = context or certificates().client_context()
-        self.object = context.wrap_bio(self._incoming, self._outgoing, server_hostname="localhost")
+        self.object = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname="localhost", session=session
+        )
         self._established = False
         self.ragged = False
         """The server's stream ended without TLS's goodbye."""

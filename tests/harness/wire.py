@@ -55,7 +55,7 @@ class Closed(Exception):
 class Wire:
     """One connection. Every read and write is bounded by `timeout` seconds.
 
-    To a `TLSAddress`, or with a client's `context`, it speaks TLS.
+    To a `TLSAddress`, or with a client's `context`, it speaks TLS and resumes `session`.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Wire:
         receive_buffer: int = 0,
         source: str = "",
         context: ssl.SSLContext | None = None,
+        session: ssl.SSLSession | None = None,
     ) -> None:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
         raw = socket.socket(family)
@@ -80,7 +81,7 @@ class Wire:
             raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock: Any = raw
         if isinstance(address, TLSAddress) or context is not None:
-            self.sock = TLSStream(raw, context)
+            self.sock = TLSStream(raw, context, session)
         self._buffer = bytearray()
         self.received = bytearray()
         """All that ever came."""

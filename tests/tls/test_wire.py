@@ -8,6 +8,7 @@ from wire.conftest import address, server
 __all__ = ["address", "server"]
 
 for module in (test_app_errors, test_bodies, test_early_hints, test_response, test_sendfile):
-    tests = {name: test for name, test in vars(module).items() if name.startswith("test_")}
-    assert not tests.keys() & globals().keys(), "a test of this name is there already"
-    globals().update(tests)
+    topic = module.__name__.rpartition("test_")[2]
+    for name, test in vars(module).items():
+        if name.startswith("test_"):
+            globals()[f"test_{topic}_{name.removeprefix('test_')}"] = test
