@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from rgunicorn import sock, util
+from rgunicorn.errors import ConfigError
 from rgunicorn.pidfile import Pidfile
 
 TYPE_CHECKING = False
@@ -76,15 +77,19 @@ def begin(server: Arbiter) -> bool:
     try:
         server.app.reload()
         server.setup(server.app)
+        server.prepare_tls()
         if before.cfg.address != server.cfg.address:
             _relisten(server)
         server.log.reopen_files()
         server.cfg.on_reload(server)
     except (Exception, SystemExit) as exc:
         before.bring_back(server)
-        # A SystemExit has said on stderr what is wrong, as at a start.
-        exc_info = None if isinstance(exc, SystemExit) else exc
-        server.log.error(_FAILED, exc_info=exc_info)
+        if isinstance(exc, ConfigError):
+            server.log.error("%s: %s", _FAILED, exc)
+        else:
+            # A SystemExit has said on stderr what is wrong, as at a start.
+            exc_info = None if isinstance(exc, SystemExit) else exc
+            server.log.error(_FAILED, exc_info=exc_info)
         if server._pending is None:
             server._unit.ready(server.log, _FAILED)
         return False
