@@ -177,7 +177,8 @@ impl Secured {
         cipher: &mut [u8],
     ) -> Result<(Transfer, bool), Lost> {
         loop {
-            let (mut came, mut emptied, mut over) = (0, true, false);
+            // Without a look at the socket it may hold more.
+            let (mut came, mut emptied, mut over) = (0, false, false);
             if !std::mem::take(&mut self.more) {
                 match socket::receive(fd, cipher)? {
                     Transfer::Blocked => return Ok((Transfer::Blocked, false)),
