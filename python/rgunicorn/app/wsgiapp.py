@@ -42,11 +42,14 @@ class WSGIApplication(Application):
         """Reads the configuration.
 
         Raises:
-            ConfigError: no application is named anywhere.
+            ConfigError: no application is named anywhere, or the PasteDeploy file or its global
+                configuration can not be used.
         """
         super().load_config()
         if self.app_uri is None and self.cfg.paste:
             self._use_paste(self.cfg.paste)
+        if self._is_paste:
+            self._check_global_conf()
         if self.app_uri is None:
             self.app_uri = self.cfg.wsgi_app
         if self.app_uri is None:
@@ -75,6 +78,15 @@ class WSGIApplication(Application):
             )
         self.app_uri, self._is_paste = os.path.join(self._directory, uri), True
         self._use_ini(self.app_uri.partition("#")[0])
+
+    def _check_global_conf(self) -> None:
+        try:
+            self.cfg.paste_global_conf  # noqa: B018 - a property that looks at each entry
+        except RuntimeError:
+            entries = self.cfg.raw_paste_global_conf
+            raise ConfigError(
+                f"raw_paste_global_conf = {entries!r}: each entry must be KEY=VALUE"
+            ) from None
 
     def _use_ini(self, path: str) -> None:
         """Takes process name and logging from a PasteDeploy file, unless they are set already."""
