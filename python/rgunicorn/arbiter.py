@@ -12,7 +12,8 @@ import sys
 import time
 import traceback
 
-from rgunicorn import SERVER_SOFTWARE, __version__, handover, sock, systemd, util
+import rgunicorn
+from rgunicorn import __version__, handover, sock, systemd, util
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.reload import reconfigure, rewrite_pidfile
@@ -51,7 +52,7 @@ class Arbiter(Supervisor):
 
     def __init__(self, app: BaseApplication) -> None:
         super().__init__()
-        os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
+        os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None
         self.pidfile: Pidfile | None = None

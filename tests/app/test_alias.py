@@ -34,7 +34,6 @@ def test_modules_are_the_same_objects(tmp_path: Path) -> None:
             "import gunicorn, gunicorn.app.wsgiapp, rgunicorn.app.wsgiapp, sys\n"
             "from gunicorn.config import AccessLogFormat as theirs\n"
             "from rgunicorn.config import AccessLogFormat as ours\n"
-            "assert sys.modules['gunicorn'] is sys.modules['rgunicorn']\n"
             "assert gunicorn.app.wsgiapp is rgunicorn.app.wsgiapp\n"
             "assert gunicorn.app.wsgiapp.__spec__.name == 'rgunicorn.app.wsgiapp'\n"
             "assert gunicorn.app.wsgiapp.__name__ == 'rgunicorn.app.wsgiapp'\n"
@@ -94,3 +93,74 @@ def test_modules_that_we_do_not_have_are_missing_by_name(tmp_path: Path) -> None
         + ("try:\n    import gunicorn.six\nexcept ModuleNotFoundError as exc:\n    print(exc.name)")
     )
     assert run(code, tmp_path) == "gunicorn.six"
+
+
+def test_the_version_is_that_of_the_gunicorn_it_stands_for(tmp_path: Path) -> None:
+    # Programs look at it to know what they may use.
+    code = (
+        INSTALL
+        + APP
+        + (
+            "import gunicorn, rgunicorn\n"
+            "from gunicorn import version_info\n"
+            "assert version_info >= (27, 0, 1) and gunicorn.version_info is version_info\n"
+            "print(gunicorn.__version__, rgunicorn.__version__ != gunicorn.__version__)"
+        )
+    )
+    assert run(code, tmp_path) == "27.0.1 True"
+
+
+def test_the_rest_of_the_package_is_shared_both_ways(tmp_path: Path) -> None:
+    code = (
+        INSTALL
+        + APP
+        + (
+            "import gunicorn, rgunicorn\n"
+            "from unittest import mock\n"
+            "gunicorn.SERVER = 'a'\n"
+            "assert rgunicorn.SERVER == 'a'\n"
+            "rgunicorn.SERVER_SOFTWARE = 'b'\n"
+            "assert gunicorn.SERVER_SOFTWARE == 'b'\n"
+            "with mock.patch('gunicorn.SERVER', 'c'):\n"
+            "    assert rgunicorn.SERVER == 'c'\n"
+            "gunicorn.mine = 1\n"
+            "del rgunicorn.mine\n"
+            "assert not hasattr(gunicorn, 'mine')\n"
+            "gunicorn.__version__ = 'x'\n"
+            "assert rgunicorn.__version__ != 'x'\n"
+            "assert {'SERVER', 'app', 'version_info'} <= set(dir(gunicorn))\n"
+            "print(gunicorn.SERVER)"
+        )
+    )
+    assert run(code, tmp_path) == "a"
+
+
+def test_tools_that_look_at_modules(tmp_path: Path) -> None:
+    code = (
+        INSTALL
+        + APP
+        + (
+            "import gunicorn, rgunicorn, importlib, importlib.util, inspect, pickle, pkgutil, sys\n"
+            "spec = importlib.util.find_spec('gunicorn.workers.sync')\n"
+            "assert 'gunicorn.workers.sync' not in sys.modules\n"
+            "import gunicorn.workers.sync as sync\n"
+            "assert spec.name == 'gunicorn.workers.sync' and spec.origin == sync.__file__\n"
+            "assert importlib.util.find_spec('gunicorn.workers').submodule_search_locations\n"
+            "assert importlib.util.find_spec('gunicorn.no_such') is None\n"
+            "gunicorn.SERVER = 'kept'\n"
+            "assert importlib.reload(gunicorn) is gunicorn and gunicorn.SERVER == 'kept'\n"
+            "assert importlib.reload(sync) is sync is sys.modules['gunicorn.workers.sync']\n"
+            "assert pickle.loads(pickle.dumps(gunicorn.errors.HaltServer)) is "
+            "rgunicorn.errors.HaltServer\n"
+            "names = {m.name for m in pkgutil.iter_modules(gunicorn.__path__, 'gunicorn.')}\n"
+            "assert {'gunicorn.arbiter', 'gunicorn.workers'} <= names\n"
+            "assert pkgutil.resolve_name('gunicorn.errors:ConfigError') is "
+            "rgunicorn.errors.ConfigError\n"
+            "assert 'class SyncWorker' in inspect.getsource(gunicorn.workers.sync.SyncWorker)\n"
+            "assert 'GUNICORN_VERSION' in inspect.getsource(gunicorn)\n"
+            "assert inspect.getmodule(gunicorn.util.warn) is gunicorn.util\n"
+            "assert gunicorn.__spec__.loader.get_code('gunicorn') is not None\n"
+            "print(gunicorn.__name__, repr(gunicorn).split()[1])"
+        )
+    )
+    assert run(code, tmp_path) == "gunicorn 'gunicorn'"
