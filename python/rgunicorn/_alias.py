@@ -50,7 +50,24 @@ class AliasFinder:
         """The spec of an alias, or None for names that are not ours."""
         if fullname.partition(".")[0] != "gunicorn" or find_spec(f"r{fullname}") is None:
             return None
-        return ModuleSpec(fullname, AliasLoader())  # type: ignore[arg-type]
+        return AliasSpec(fullname, AliasLoader())  # type: ignore[arg-type]
+
+
+class AliasSpec(ModuleSpec):
+    """The spec of an alias: it knows when the import it stands for is over."""
+
+    module: ModuleType | None = None
+
+    @property
+    def _initializing(self) -> bool:
+        return self.module is not None and self.module.__name__ == self.name
+
+    @_initializing.setter
+    def _initializing(self, value: bool) -> None:
+        # The last thing that the import machinery of CPython does. A version that did not would
+        # leave the name of the alias, by which the module can be found as well.
+        if self.module is not None and not value:
+            self.module.__name__ = f"r{self.name}"
 
 
 class AliasLoader:
@@ -64,8 +81,16 @@ class AliasLoader:
         module = import_module(f"r{spec.name}")
         # The import machinery is about to put the alias's spec in its place.
         self.own_spec = module.__spec__
+        self.alias = spec
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Gives the module, which has long been executed, its own spec back."""
+        """Gives the module, which has long been executed, its own spec back.
+
+        Its name is that of the alias until the import is over: loaders around this one, of
+        newrelic and wrapt, ask the module itself which of their hooks it is for.
+        """
         module.__spec__ = self.own_spec
+        if isinstance(self.alias, AliasSpec):
+            module.__name__ = self.alias.name
+            self.alias.module = module
