@@ -116,11 +116,28 @@ class AliasFinder:
             return None
         # Where it is and whether it is a package, for those who only ask.
         loader: Any = AliasLoader(real)
-        spec = ModuleSpec(fullname, loader, origin=real.origin)
+        spec = AliasSpec(fullname, loader, origin=real.origin)
         spec.has_location = real.has_location
         if real.submodule_search_locations is not None:
             spec.submodule_search_locations = list(real.submodule_search_locations)
         return spec
+
+
+class AliasSpec(ModuleSpec):
+    """The spec of an alias: it knows when the import it stands for is over."""
+
+    module: ModuleType | None = None
+
+    @property
+    def _initializing(self) -> bool:
+        return self.module is not None and self.module.__name__ == self.name
+
+    @_initializing.setter
+    def _initializing(self, value: bool) -> None:
+        # The last thing that the import machinery of CPython does. A version that did not would
+        # leave the name of the alias, by which the module can be found as well.
+        if self.module is not None and not value:
+            self.module.__name__ = f"r{self.name}"
 
 
 class AliasLoader:
@@ -142,12 +159,21 @@ class AliasLoader:
             return TopLevel()
         # The import machinery is about to put the alias's spec in its place.
         self._own_spec = module.__spec__
+        self._alias = spec
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Gives the module, which has long been executed, its own spec back."""
-        if not isinstance(module, TopLevel):
-            module.__spec__ = self._own_spec
+        """Gives the module, which has long been executed, its own spec back.
+
+        Its name is that of the alias until the import is over: loaders around this one, of
+        newrelic and wrapt, ask the module itself which of their hooks it is for.
+        """
+        if isinstance(module, TopLevel):
+            return
+        module.__spec__ = self._own_spec
+        if isinstance(self._alias, AliasSpec):
+            module.__name__ = self._alias.name
+            self._alias.module = module
 
     def is_package(self, fullname: str) -> bool:
         """Whether it has modules below it."""

@@ -62,6 +62,35 @@ def test_a_watching_finder_sees_the_imports_by_name(tmp_path: Path) -> None:
     assert run(code, tmp_path) == "True"
 
 
+def test_a_loader_around_ours_sees_the_name_that_was_imported(tmp_path: Path) -> None:
+    # How newrelic and wrapt find out which of their hooks a module is for.
+    code = (
+        "import importlib.util, sys\nseen, busy = [], set()\n"
+        "class Around:\n"
+        "    def __init__(self, loader):\n"
+        "        self.loader, self.create_module = loader, loader.create_module\n"
+        "    def exec_module(self, module):\n"
+        "        self.loader.exec_module(module)\n"
+        "        seen.append(module.__name__)\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in busy or not name.startswith('gunicorn'): return None\n"
+        "        busy.add(name)\n"
+        "        spec = importlib.util.find_spec(name)\n"
+        "        spec.loader = Around(spec.loader)\n"
+        "        return spec\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        + INSTALL
+        + APP
+        + "import gunicorn.glogging\n"
+        + "print(*seen)\n"
+        + "print(*(sys.modules[name].__name__ for name in seen))"
+    )
+    during, after = run(code, tmp_path).splitlines()
+    assert during == "gunicorn gunicorn.app gunicorn.app.base gunicorn.glogging"
+    assert after == "gunicorn rgunicorn.app rgunicorn.app.base rgunicorn.glogging"
+
+
 def test_it_wins_over_an_installed_gunicorn(tmp_path: Path) -> None:
     (tmp_path / "gunicorn").mkdir()
     (tmp_path / "gunicorn" / "__init__.py").write_text("real = True")
