@@ -141,7 +141,7 @@ class ASGIWorker(base.Worker):
         name = banner.server(self.log)
         headers = [("server", f"{name}/asgi" if name == "rgunicorn" else name)] if name else []
         return uvicorn.Config(
-            front,  # type: ignore[arg-type]
+            front,
             interface="asgi3",
             loop=cfg.asgi_loop,
             lifespan=cfg.asgi_lifespan,
@@ -157,7 +157,7 @@ class ASGIWorker(base.Worker):
             headers=headers,
             backlog=cfg.backlog,
             timeout_keep_alive=cfg.keepalive,
-            timeout_graceful_shutdown=cfg.graceful_timeout * _FOR_REQUESTS,  # type: ignore[arg-type]
+            timeout_graceful_shutdown=cfg.graceful_timeout * _FOR_REQUESTS,
             # Called every second: the shortest that uvicorn knows.
             timeout_notify=0,
             callback_notify=self._look,
