@@ -13,7 +13,7 @@ import pytest
 from harness.server import Command, Server, Spawn, spawner
 from harness.wait import until
 from harness.websocket import talk
-from harness.wire import Response, Wire, ask, get, post
+from harness.wire import Response, Wire, get, post
 
 APPS = Path(__file__).parent / "async_apps"
 ENV = {"PYTHONPATH": str(APPS)}
@@ -55,13 +55,19 @@ def server(beside_others: Command, tmp_path_factory: pytest.TempPathFactory) -> 
         yield started("plain:app", settings=SETTINGS, config=HOOKS, env=ENV)
 
 
+def ask(server: Server, raw: bytes) -> Response:
+    """One request on a connection of its own, which the client ends."""
+    with Wire(server.address) as wire:
+        return wire.send(raw).response()
+
+
 def shown(response: Response) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(response.body)
     return found
 
 
 def test_scope(server: Server) -> None:
-    scope = shown(ask(server.address, get("/mounted/a%20b?x=%20y", "X-Some: thing")))
+    scope = shown(ask(server, get("/mounted/a%20b?x=%20y", "X-Some: thing")))
     assert scope["method"] == "GET"
     assert (scope["path"], scope["raw_path"]) == ("/mounted/a b", "/mounted/a%20b")
     assert (scope["query_string"], scope["root_path"]) == ("x=%20y", "/mounted")
@@ -95,7 +101,7 @@ def test_who_is_believed(server: Server, source: str, fields: list[str], scheme:
 
 def test_scheme_headers_that_disagree(server: Server) -> None:
     fields = ("X-Forwarded-Proto: https", "X-Forwarded-Proto: http")
-    assert ask(server.address, get("/", *fields)).status == 400
+    assert ask(server, get("/", *fields)).status == 400
 
 
 def test_bodies(server: Server) -> None:
@@ -121,14 +127,14 @@ def test_limits(server: Server, request_bytes: bytes, status: int) -> None:
         answer = wire.send(request_bytes).response()
         assert (answer.status, answer.header("Connection")) == (status, "close")
         assert wire.is_closed()
-    assert ask(server.address, get("/limits-tested")).status == 200
+    assert ask(server, get("/limits-tested")).status == 200
     server.wait_log("/limits-tested")
     assert server.log().count("ACCESS") == before + 1
 
 
 def test_access_log_and_hooks(server: Server) -> None:
     raw = post("/body?q=1", b"hello", "X-Tell: me")
-    assert ask(server.address, raw).status == 201
+    assert ask(server, raw).status == 201
     log = server.wait_log("post_request /body POST 201")
     line = next(line for line in log.splitlines() if line.startswith("ACCESS") and "q=1" in line)
     assert line == "ACCESS 127.0.0.1 POST /body q=1 201 5 yes me"
@@ -174,17 +180,17 @@ def test_stop_reload_and_max_requests(spawn: Spawn, tmp_path: Path) -> None:
     """The life of workers: replaced at HUP and at `max_requests`, ended by TERM."""
     settings = {"worker_class": "asgi", "max_requests": 20, "keepalive": 0}
     server = spawn("plain:app", settings=settings, env=ENV)
-    first = shown(ask(server.address, get("/")))["pid"]
+    first = shown(ask(server, get("/")))["pid"]
     server.send_signal(signal.SIGHUP)
-    until(lambda: shown(ask(server.address, get("/")))["pid"] != first, "a new worker")
+    until(lambda: shown(ask(server, get("/")))["pid"] != first, "a new worker")
     until(lambda: first not in server.workers(), "the old worker to leave", show=server.log)
 
     def another() -> bool:
-        answer = ask(server.address, get("/"))
+        answer = ask(server, get("/"))
         assert answer.header("Connection") == "close"
         return shown(answer)["pid"] not in (first, second)
 
-    second = shown(ask(server.address, get("/")))["pid"]
+    second = shown(ask(server, get("/")))["pid"]
     until(another, "a worker beyond max_requests", show=server.log)
     server.wait_log("Autorestarting worker after current request.")
 
