@@ -8,14 +8,17 @@ import subprocess
 from .server import Server
 
 _CLIENT = """
-import json, sys
+import json, ssl, sys
 from websockets.sync.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 url, messages = json.load(sys.stdin)
 said = []
+options = {}
+if url.startswith("wss:"):
+    options["ssl"] = ssl._create_unverified_context()
 try:
-    with connect(url, open_timeout=20, close_timeout=20) as socket:
+    with connect(url, **options, open_timeout=20, close_timeout=20) as socket:
         for message in messages:
             socket.send(message)
             said.append(socket.recv(timeout=20))
@@ -27,14 +30,14 @@ json.dump(said, sys.stdout)
 """
 
 
-def talk(server: Server, path: str, *messages: str) -> list[object]:
-    """Sends each of `messages` and waits for one answer to it.
+def talk(server: Server, path: str, *messages: str, tls: bool = False) -> list[object]:
+    """Sends each of `messages` and waits for one answer to it. With `tls`, whoever signed.
 
     Returns:
         The answers. The last is the code of a close (None without one) or the status of a refused
         handshake when the server ended the conversation.
     """
-    url = server.url.replace("http", "ws", 1) + path
+    url = server.url.replace("http", "wss" if tls else "ws", 1) + path
     done = subprocess.run(
         [server.command.python, "-c", _CLIENT],
         input=json.dumps([url, messages]),

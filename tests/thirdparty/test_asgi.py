@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.server import Command, Server, Spawn, spawner
+from harness.mode import Mode
+from harness.server import Command, Server, Spawn, clean_environment, spawner, thirdparty
 from harness.wait import until
 from harness.websocket import talk
 from harness.wire import Response, Wire, get, post
@@ -31,6 +33,7 @@ SETTINGS = {
     "accesslog": "-",
     "access_log_format": "ACCESS %(h)s %(m)s %(U)s %(q)s %(s)s %(B)s %({x-page}o)s %({x-tell}i)s",
     "root_path": "/mounted",
+    "asgi_loop": "asyncio",
     "asgi_disconnect_grace_period": 0,
     "websocket_max_message_size": 1000,
     "limit_request_fields": 20,
@@ -215,3 +218,59 @@ def test_a_lifespan_that_can_not_start(spawn: Spawn) -> None:
     assert server.wait_exit() == 3
     assert "the database is gone" in server.log()
     assert "Worker failed to boot." in server.log()
+
+
+LOGGER = """
+from gunicorn import glogging
+
+class Counting(glogging.Logger):
+    def access(self, resp, req, environ, request_time):
+        self.info("counted %s %s %s", req.uri, resp.status, environ["REMOTE_ADDR"] or "unix")
+
+logger_class = Counting
+"""
+
+
+def test_a_unix_socket(spawn: Spawn) -> None:
+    """Who connects is trusted; a logger of one's own is called without an access log."""
+    mode = Mode(transport="unix")
+    server = spawn("plain:app", mode, settings={"worker_class": "asgi"}, config=LOGGER, env=ENV)
+    scope = shown(ask(server, get("/", "X-Forwarded-Proto: https")))
+    assert scope["client"] is None
+    if server.command.is_gunicorn:
+        # Two characters of the path.
+        assert scope["server"] == ["/", "t"]
+        return
+    assert scope["scheme"] == "https"
+    assert scope["server"] == [server.address, None]
+    server.wait_log("counted / 200 OK unix")
+
+
+def test_what_uvicorn_can_not_do(tmp_path: Path) -> None:
+    ours = thirdparty("rgunicorn")
+    if ours is None:
+        pytest.skip("RGUNICORN_THIRDPARTY_PYTHON is not set: `make test` makes that environment")
+    (tmp_path / "uvloop.py").write_text("raise ImportError('not on this machine')")
+
+    def checked(*args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*ours.argv, "-k", "asgi", *args, "plain:app"],
+            cwd=tmp_path,
+            env=clean_environment(ENV),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    for args, text in (
+        (["--asgi-loop", "uvloop"], "asgi_loop = 'uvloop' needs the package uvloop"),
+        (["--proxy-protocol", "v1"], "proxy_protocol = 'v1' can not be used with the asgi worker"),
+    ):
+        done = checked("--check-config", *args)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr.startswith(f"\nError: {text}"), done.stderr
+
+    with spawner(tmp_path, ours) as spawn:
+        settings = {"worker_class": "asgi", "casefold_http_method": True}
+        server = spawn("plain:app", settings=settings, env=ENV)
+        server.wait_log("casefold_http_method = True has no effect with the asgi worker: uvicorn's")

@@ -5,15 +5,19 @@ The same life for all: requests, a WebSocket, HUP, `max_requests`, a stop that l
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import signal
+import ssl
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.server import Command, Server, Spawn, spawner
+from harness.server import Command, Server, Spawn, spawner, thirdparty
 from harness.wait import until
 from harness.websocket import talk
 from harness.wire import Response, Wire, get, post
@@ -31,13 +35,14 @@ WORKERS = {
     "tornado": ("tornado", "torn:app"),
 }
 
-# Further spellings and applications: one look at each.
+# Further spellings and applications: one look at each, over TLS.
 SPELLINGS = {
     "h11": ("uvicorn_worker.UvicornH11Worker", "star:app"),
     # Deprecated, and in every tutorial.
     "uvicorn.workers": ("uvicorn.workers.UvicornWorker", "star:app"),
     "aiohttp.worker": ("aiohttp.worker.GunicornWebWorker", "aio:factory"),
     "gtornado": ("gunicorn.workers.gtornado.TornadoWorker", "torn:app"),
+    "uvloop": ("aiohttp.GunicornUVLoopWebWorker", "aio:app"),
     "gasgi": ("gunicorn.workers.gasgi.ASGIWorker", "star:app"),
 }
 
@@ -46,6 +51,16 @@ SPELLINGS = {
 def spawn(beside_others: Command, tmp_path: Path) -> Iterator[Spawn]:
     """Servers of one test."""
     with spawner(tmp_path, beside_others) as started:
+        yield started
+
+
+@pytest.fixture
+def ours_spawn(tmp_path: Path) -> Iterator[Spawn]:
+    """The same for rgunicorn alone, where Gunicorn has nothing to say."""
+    ours = thirdparty("rgunicorn")
+    if ours is None:
+        pytest.skip("RGUNICORN_THIRDPARTY_PYTHON is not set: `make test` makes that environment")
+    with spawner(tmp_path, ours) as started:
         yield started
 
 
@@ -101,16 +116,48 @@ def test_its_life(spawn: Spawn, tmp_path: Path, name: str) -> None:
     assert "Perhaps out of memory" not in server.log()
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The settings that switch TLS on, with a certificate that nobody vouches for."""
+    directory = tmp_path_factory.mktemp("certificate")
+    files = {"certfile": str(directory / "cert.pem"), "keyfile": str(directory / "key.pem")}
+    words = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+    ]
+    done = subprocess.run(
+        [*words, "-out", files["certfile"], "-keyout", files["keyfile"]],
+        capture_output=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return files
+
+
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_spellings(spawn: Spawn, name: str) -> None:
+def test_spellings(ours_spawn: Spawn, certificate: dict[str, str], name: str) -> None:
     worker, app = SPELLINGS[name]
-    server = spawn(app, settings={"worker_class": worker, "keepalive": 5}, env=ENV)
-    assert who(server)["pid"] in server.workers()
-    assert talk(server, "/ws", "hello") == ["5: hello"]
-    # A connection that is kept alive does not hold it up.
-    with Wire(server.address) as wire:
-        wire.send(get("/who")).response()
-        server.assert_clean_exit()
+    settings = {"worker_class": worker, "keepalive": 5, **certificate}
+    server = ours_spawn(app, settings=settings, env=ENV)
+    assert talk(server, "/ws", "hello", tls=True) == ["5: hello"]
+    host, port = server.address
+    client = http.client.HTTPSConnection(
+        str(host), int(port), timeout=20, context=ssl._create_unverified_context()
+    )
+    with contextlib.closing(client):
+        client.request("GET", "/who")
+        found = json.loads(client.getresponse().read())
+        assert found["pid"] in server.workers()
+        assert found.get("scheme", "https") == "https"
+    server.assert_clean_exit()
 
 
 def test_uvicorn_takes_our_settings(spawn: Spawn) -> None:

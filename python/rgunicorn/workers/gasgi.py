@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib.util import find_spec
 from logging import DEBUG, WARNING, getLogger
 
 from rgunicorn import sock
@@ -64,7 +63,7 @@ class ASGIWorker(base.Worker):
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences."""
         texts = []
-        if cfg.asgi_loop == "uvloop" and find_spec("uvloop") is None:
+        if cfg.asgi_loop == "uvloop" and not _has_uvloop():
             texts.append(
                 "asgi_loop = 'uvloop' needs the package uvloop, which is not installed here: "
                 "install it with `pip install uvloop`, or leave asgi_loop at 'auto'."
@@ -188,6 +187,14 @@ class ASGIWorker(base.Worker):
             self._leave()
 
     _announced = False
+
+
+def _has_uvloop() -> bool:
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 class Server(uvicorn.Server):
