@@ -15,7 +15,8 @@ from rgunicorn import sock
 from rgunicorn.errors import missing_package
 from rgunicorn.http import banner
 from rgunicorn.workers import base
-from rgunicorn.workers.asgi_front import Front, Rules, watched
+from rgunicorn.workers.asgi_front import Front, watched
+from rgunicorn.workers.asgi_rules import Rules
 
 try:
     import uvicorn
@@ -103,12 +104,11 @@ class ASGIWorker(base.Worker):
         """
         if not self.alive:
             return
+        head_limit = Rules(self.cfg).head
         front = Front(self)
-        config = self._config(front)
+        config = self._config(front, head_limit)
         config.load()
-        config.http_protocol_class = watched(
-            config.http_protocol_class, front, config.h11_max_incomplete_event_size or 0
-        )
+        config.http_protocol_class = watched(config.http_protocol_class, front, head_limit)
         if self.cfg.is_ssl:
             config.ssl = sock.ssl_context(self.cfg)
         self._direct_logs()
@@ -135,7 +135,7 @@ class ASGIWorker(base.Worker):
         if self.server is not None:
             self.server.should_exit = True
 
-    def _config(self, front: Front) -> uvicorn.Config:
+    def _config(self, front: Front, head_limit: int) -> uvicorn.Config:
         cfg = self.cfg
         name = banner.server(self.log)
         headers = [("server", f"{name}/asgi" if name == "rgunicorn" else name)] if name else []
@@ -160,7 +160,7 @@ class ASGIWorker(base.Worker):
             # Called every second: the shortest that uvicorn knows.
             timeout_notify=0,
             callback_notify=self._look,
-            h11_max_incomplete_event_size=Rules(cfg).head,
+            h11_max_incomplete_event_size=head_limit,
             workers=1,
         )
 
