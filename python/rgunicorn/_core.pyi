@@ -63,6 +63,26 @@ class Slot:
     def beat(self, now_ns: int) -> None: ...
     def release(self) -> None: ...
 
+class TLSSession:
+    """TLS of one connection, between two memory buffers; made by the core only."""
+
+    @property
+    def object(self) -> Any:
+        """The `ssl.SSLObject`."""
+
+    def receive(self, ciphertext: bytes, size: int) -> tuple[bytes | None, bytes]:
+        """Plaintext (empty at the end, None when more ciphertext is needed), and what is to be
+        sent. Raises ssl.SSLError."""
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """All of `plain` as ciphertext. Raises ssl.SSLError."""
+
+    def end(self) -> None:
+        """There will be no more ciphertext."""
+
+    def goodbye(self) -> bytes:
+        """TLS's goodbye, if it is in a state for one."""
+
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
 def refusal(name: str, text: str) -> tuple[int, str, str] | None:

@@ -14,7 +14,7 @@ import traceback
 
 import rgunicorn
 from rgunicorn import __version__, handover, sock, systemd, util
-from rgunicorn.errors import ConfigError, HaltServer
+from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.reload import reconfigure, rewrite_pidfile
 from rgunicorn.supervisor import Supervisor
@@ -161,7 +161,8 @@ class Arbiter(Supervisor):
 
         tls.check_files(self.cfg)
         if issubclass(self.worker_class, NativeWorker):
-            raise ConfigError("certfile: the native workers have no TLS yet.")
+            tls.server_context(self.cfg)
+            tls.warn(self.cfg, self.log)
 
     def init_signals(self) -> None:
         """Directs the master's signals into `SIG_QUEUE`."""

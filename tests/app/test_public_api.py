@@ -43,9 +43,8 @@ MISSING = {
     "gunicorn.http": {"RequestParser", "get_parser"},
     "gunicorn.http.message": {"MAX_REQUEST_LINE", "MAX_HEADERS", "TOKEN_RE"},
     "gunicorn.http.wsgi": {"proxy_environ", "create"},
-    "gunicorn.sock": {"ssl_context", "ssl_wrap_socket"},
 }
-MISSING_WHY = "no parser for Python-level workers yet; no TLS yet"
+MISSING_WHY = "no parser for Python-level workers yet"
 
 WALK = """
 import importlib, json, sys

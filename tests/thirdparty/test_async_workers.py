@@ -9,14 +9,13 @@ import contextlib
 import http.client
 import json
 import signal
-import ssl
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from harness.certificates import certificates
 from harness.server import Command, Server, Spawn, spawner, thirdparty
 from harness.wait import until
 from harness.websocket import talk
@@ -116,41 +115,15 @@ def test_its_life(spawn: Spawn, tmp_path: Path, name: str) -> None:
     assert "Perhaps out of memory" not in server.log()
 
 
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The settings that switch TLS on, with a certificate that nobody vouches for."""
-    directory = tmp_path_factory.mktemp("certificate")
-    files = {"certfile": str(directory / "cert.pem"), "keyfile": str(directory / "key.pem")}
-    words = [
-        "openssl",
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=localhost",
-    ]
-    done = subprocess.run(
-        [*words, "-out", files["certfile"], "-keyout", files["keyfile"]],
-        capture_output=True,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    return files
-
-
 @pytest.mark.parametrize("name", SPELLINGS)
-def test_spellings(ours_spawn: Spawn, certificate: dict[str, str], name: str) -> None:
+def test_spellings(ours_spawn: Spawn, name: str) -> None:
     worker, app = SPELLINGS[name]
-    settings = {"worker_class": worker, "keepalive": 5, **certificate}
+    settings = {"worker_class": worker, "keepalive": 5, **certificates().server}
     server = ours_spawn(app, settings=settings, env=ENV)
-    assert talk(server, "/ws", "hello", tls=True) == ["5: hello"]
+    assert talk(server, "/ws", "hello", ca=certificates().ca) == ["5: hello"]
     host, port = server.address
     client = http.client.HTTPSConnection(
-        str(host), int(port), timeout=20, context=ssl._create_unverified_context()
+        str(host), int(port), timeout=20, context=certificates().client_context()
     )
     with contextlib.closing(client):
         client.request("GET", "/who")
