@@ -68,6 +68,11 @@ class Front:
             scope["root_path"] = self._root_path
         await (self._http if is_http else self._websocket)(scope, receive, send)
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for answers any more."""
+        return self._worker.exit_code is not None
+
     def client_left(self, scope: Scope) -> None:
         """Gives the application `asgi_disconnect_grace_period` seconds to end this request.
 
@@ -193,6 +198,12 @@ def watched(protocol: Any, front: Front, head_limit: int) -> Any:
             cycle = getattr(self, "cycle", None)
             if cycle is not None and not cycle.response_complete:
                 front.client_left(cycle.scope)
+
+        def shutdown(self) -> None:
+            if front.is_over:
+                self.transport.abort()
+            else:
+                super().shutdown()
 
     if not hasattr(protocol, "on_message_begin"):
         return Watched

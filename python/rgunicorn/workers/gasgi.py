@@ -59,6 +59,8 @@ class ASGIWorker(base.Worker):
     """Serves an ASGI application with `uvicorn.Server`."""
 
     server: Server | None = None
+    # Set when the worker has to end without regard to what it is doing.
+    exit_code: int | None = None
 
     @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
@@ -117,6 +119,8 @@ class ASGIWorker(base.Worker):
         if not self.server.started:
             self.log.error("ASGI lifespan startup failed")
             sys.exit(_BOOT_ERROR)
+        if self.exit_code is not None:
+            sys.exit(self.exit_code)
 
     def count_request(self) -> None:
         """Counts a request; at `max_requests` the worker stops after those that it has."""
@@ -129,6 +133,22 @@ class ASGIWorker(base.Worker):
         """SIGTERM: leave after the current requests."""
         super().handle_exit(sig, frame)
         self._leave()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGQUIT, SIGINT: leave now."""
+        self._leave_at_once(0)
+        super().handle_quit(sig, frame)
+
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
+        """SIGABRT: the master has not heard from us for `timeout` seconds."""
+        self._leave_at_once(1)
+        super().handle_abort(sig, frame)
+
+    def _leave_at_once(self, code: int) -> None:
+        # The SystemExit to come is an error of one request to uvicorn when it interrupts one.
+        self.exit_code = code
+        if self.server is not None:
+            self.server.force_exit = self.server.should_exit = True
 
     def _leave(self) -> None:
         self.alive = False
