@@ -15,6 +15,8 @@ from harness.wire import Wire, get
 CLIENT = {"SSL_CLIENT_CERT", "SSL_CLIENT_S_DN", "SSL_CLIENT_I_DN", "SSL_CLIENT_M_SERIAL"}
 CLIENT |= {"SSL_CLIENT_V_START", "SSL_CLIENT_V_END"}
 
+pytestmark = pytest.mark.ours("says whose certificate it is, and makes one context for all")
+
 
 def environ(server: Server, context: ssl.SSLContext, *headers: str, count: int = 1) -> Any:
     """What the application saw of the last of `count` requests."""

@@ -21,6 +21,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda version: version.name)
+@pytest.mark.gunicorn_bug("ends without TLS's goodbye: an attacker could have cut the response")
 def test_both_versions(kitchen: Kitchen, files: Certificates, version: ssl.TLSVersion) -> None:
     server = kitchen()
     context = files.client_context(version=version)
@@ -33,6 +34,7 @@ def test_both_versions(kitchen: Kitchen, files: Certificates, version: ssl.TLSVe
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.gunicorn_bug("resets a client that sends more than was asked for", "sync")
 def test_curl_and_urllib(kitchen: Kitchen, files: Certificates, big_file: Path) -> None:
     server = kitchen()
     argv = ["curl", "-sSf", "--cacert", files.ca]
@@ -48,6 +50,7 @@ def test_curl_and_urllib(kitchen: Kitchen, files: Certificates, big_file: Path) 
         assert response.read() == big_file.read_bytes()
 
 
+@pytest.mark.gunicorn_bug("says http of IPv6 listeners")
 def test_the_listener_says_https(kitchen: Kitchen, mode: Mode, spawn: Spawn) -> None:
     server = kitchen()
     server.wait_log(f"Listening at: {server.url} ")
@@ -56,6 +59,7 @@ def test_the_listener_says_https(kitchen: Kitchen, mode: Mode, spawn: Spawn) -> 
     six.wait_log(f"Listening at: https://[::1]:{server.address[1]} ")
 
 
+@pytest.mark.gunicorn_bug("ends without TLS's goodbye: an attacker could have cut the response")
 def test_kept_alive_and_pipelined(kitchen: Kitchen, mode: Mode) -> None:
     server = kitchen(**mode.keep_alive)
     with Wire(server.address) as wire:
@@ -80,6 +84,7 @@ def test_uploads(kitchen: Kitchen, n: int) -> None:
     assert response.body.decode() == f"{n} {hashlib.sha256(data).hexdigest()}"
 
 
+@pytest.mark.ours("buffers requests")
 def test_an_upload_that_the_application_reads_as_it_comes(kitchen: Kitchen, mode: Mode) -> None:
     """Past `request_buffer_limit` `wsgi.input` reads from the connection."""
     server = kitchen(request_buffer_size=1000, request_buffer_limit=5000, **mode.keep_alive)
@@ -92,6 +97,7 @@ def test_an_upload_that_the_application_reads_as_it_comes(kitchen: Kitchen, mode
 
 
 @pytest.mark.parametrize("path", ["/bytes?n=20000000", "/bytes?n=20000000&chunked", "/file"])
+@pytest.mark.gunicorn_bug("one slow reader holds the worker", "sync")
 def test_a_slow_reader(kitchen: Kitchen, big_file: Path, path: str) -> None:
     """Others are served meanwhile, and not a byte is lost."""
     server = kitchen()

@@ -20,6 +20,8 @@ from harness.wire import Wire, ask, get, post
 CROWD = 8
 HELLO = b"Hello, World!"
 
+pytestmark = pytest.mark.ours("waits for no client")
+
 
 @pytest.fixture
 def server(kitchen: Kitchen) -> Server:
