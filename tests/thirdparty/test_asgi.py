@@ -134,12 +134,12 @@ def test_limits(server: Server, name: str, request_bytes: bytes, status: int) ->
 
 
 def test_access_log_and_hooks(server: Server) -> None:
-    raw = post("/body?q=1", b"hello", "X-Tell: me")
+    raw = post("/hooks/body?q=1", b"hello", "X-Tell: me")
     assert ask(server, raw).status == 201
-    log = server.wait_log("post_request /body POST 201")
+    log = server.wait_log("post_request /hooks/body POST 201")
     line = next(line for line in log.splitlines() if line.startswith("ACCESS") and "q=1" in line)
-    assert line == "ACCESS 127.0.0.1 POST /body q=1 201 5 yes me"
-    assert log.index("pre_request POST /body") < log.index(line)
+    assert line == "ACCESS 127.0.0.1 POST /hooks/body q=1 201 5 yes me"
+    assert log.index("pre_request POST /hooks/body") < log.index(line)
 
 
 @pytest.mark.parametrize(
