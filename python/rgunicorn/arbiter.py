@@ -12,7 +12,8 @@ import sys
 import time
 import traceback
 
-from rgunicorn import SERVER_SOFTWARE, __version__, handover, reload, sock, util
+import rgunicorn
+from rgunicorn import __version__, handover, reload, sock, util
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
@@ -50,7 +51,7 @@ class Arbiter(Supervisor):
 
     def __init__(self, app: BaseApplication) -> None:
         super().__init__()
-        os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
+        os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None
         # The configuration to go back to while a reload is on its way.

@@ -16,7 +16,7 @@ def speaks_for_itself(environ, start_response):
 def versions(environ, start_response):
     import gunicorn
 
-    found = [gunicorn.__name__, gunicorn.__version__, gunicorn.SERVER_SOFTWARE]
+    found = [gunicorn.__version__, gunicorn.version_info, gunicorn.SERVER_SOFTWARE]
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(found).encode()]
 
@@ -49,3 +49,16 @@ def calls_back(environ, start_response):
 
     start_response("200 OK", headers())
     return [b"never"]
+
+
+async def asynchronous(scope, receive, send):
+    """ASGI, by a mistake in the command line."""
+
+
+class Asynchronous:
+    """As the applications of frameworks are made."""
+
+    async def __call__(self, scope, receive, send): ...
+
+
+asynchronous_object = Asynchronous()

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+import rgunicorn
 from harness.mode import Mode
 from harness.server import Spawn
 from harness.wait import until
@@ -99,9 +100,21 @@ def test_a_worker_leaves_with_its_master_whatever_the_timeout(spawn: Spawn, mode
 @pytest.mark.ours("the name and the version")
 def test_the_package_says_its_own_version(spawn: Spawn, mode: Mode) -> None:
     server = spawn("compat:versions", mode)
-    name, version, software = json.loads(ask(server.address, get("/")).body)
-    assert name == "rgunicorn"
-    assert software == f"gunicorn/27.0.1 rgunicorn/{version}"
+    version, info, software = json.loads(ask(server.address, get("/")).body)
+    # Programs look at these to know what they may use.
+    assert (version, info) == ("27.0.1", [27, 0, 1])
+    assert software == f"gunicorn/27.0.1 rgunicorn/{rgunicorn.__version__}"
+    assert f"Starting rgunicorn {rgunicorn.__version__}" in server.log()
+
+
+@pytest.mark.ours("Gunicorn answers every request with a 500")
+@pytest.mark.parametrize("app", ["asynchronous", "asynchronous_object"])
+def test_an_asgi_application_is_refused(spawn: Spawn, mode: Mode, app: str) -> None:
+    server = spawn(f"compat:{app}", mode, ready=False)
+    assert server.wait_exit() == 4
+    log = server.log()
+    assert f"the {mode.worker} worker serves WSGI applications. Use worker_class = 'asgi'" in log
+    assert "Traceback" not in log
 
 
 @pytest.mark.gunicorn_bug("closes without an answer, as if the client's connection had broken")

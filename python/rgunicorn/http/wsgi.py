@@ -8,6 +8,7 @@ import logging
 import sys
 
 import rgunicorn
+from rgunicorn import util
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gunicorn.http.wsgi")
 
-# Read by value when a worker starts: a config file may have replaced them.
+# Config files assign these, here or in `gunicorn`; `http.banner` knows what counts.
 SERVER = rgunicorn.SERVER
 SERVER_SOFTWARE = rgunicorn.SERVER_SOFTWARE
 
@@ -89,6 +90,8 @@ class WSGIErrorsWrapper(io.RawIOBase):
 
 def base_environ(cfg: Any) -> dict[str, Any]:
     """The part of the environ that is the same for all requests of a worker."""
+    from rgunicorn.http import banner
+
     return {
         "wsgi.errors": WSGIErrorsWrapper(cfg),
         "wsgi.version": (1, 0),
@@ -97,7 +100,7 @@ def base_environ(cfg: Any) -> dict[str, Any]:
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileWrapper,
         "wsgi.input_terminated": True,
-        "SERVER_SOFTWARE": SERVER_SOFTWARE,
+        "SERVER_SOFTWARE": banner.software(),
     }
 
 
@@ -158,3 +161,27 @@ class Response:
     def should_close(self) -> bool:
         """Whether the connection ends after this response."""
         return self.must_close or self.req.should_close()
+
+    def is_chunked(self) -> bool:
+        """Whether the body goes out in chunks."""
+        return self.chunked
+
+    def default_headers(self) -> list[str]:
+        """The first lines of the head, those that are not the application's.
+
+        The native workers write their heads themselves; what a config file makes of this function
+        is looked at once, for the `Server` line (`http.banner`).
+        """
+        connection = "close" if self.should_close() else "keep-alive"
+        lines = [
+            "HTTP/{}.{} {}\r\n".format(*self.req.version, self.status),
+            f"Server: {self.version}\r\n",
+            f"Date: {util.http_date()}\r\n",
+            f"Connection: {'upgrade' if self.upgrade else connection}\r\n",
+        ]
+        return [*lines, "Transfer-Encoding: chunked\r\n"] if self.is_chunked() else lines
+
+
+# What config files may have replaced since.
+AT_FIRST = {"SERVER": SERVER, "SERVER_SOFTWARE": SERVER_SOFTWARE, "Response": Response}
+DEFAULT_HEADERS = Response.default_headers
