@@ -28,6 +28,7 @@ pub(crate) fn policy(choice: u8) -> Policy {
         secure_scheme_headers: vec![(b"X-P".to_vec(), b"https".to_vec())],
         proxy: if bit(7) { ProxyMode::Auto } else { ProxyMode::Off },
         proxy_allow: everybody(),
+        uwsgi: None,
         tls: false,
         script_name_env: Vec::new(),
     }
@@ -174,8 +175,12 @@ pub(crate) fn response(data: &[u8]) {
             None => pieces.push(line),
         }
     }
-    let facts =
-        Facts { version: (1, choice & 1), is_head: choice & 2 != 0, keep_alive: choice & 4 != 0 };
+    let facts = Facts {
+        version: (1, choice & 1),
+        chunks: choice & 8 == 0,
+        is_head: choice & 2 != 0,
+        keep_alive: choice & 4 != 0,
+    };
     let mut encoder = Encoder::default();
     let mut wire = Vec::new();
     encoder.head(&mut wire, &facts, status, &fields, b"rgunicorn", b"DATE");
