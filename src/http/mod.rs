@@ -11,6 +11,7 @@
 //! there yet" is a value. How the input was split into reads never changes the outcome.
 
 mod body;
+mod cgi;
 mod chunk;
 mod encoder;
 mod error;

@@ -61,8 +61,7 @@ USED: list[tuple[str, Any, str]] = [
     ("dogstatsd_tags", "a:b", "StatsD"),
     ("statsd_prefix", "p", "StatsD"),
     ("enable_backlog_metric", True, "StatsD"),
-    ("protocol", "uwsgi", "the uwsgi protocol"),
-    ("uwsgi_allow_ips", "*", "the uwsgi protocol"),
+    ("protocol", "uwsgi", "the uwsgi protocol in this worker class"),
     ("keyfile", "k.pem", "TLS"),
     ("certfile", "c.pem", "TLS"),
     ("cert_reqs", 2, "TLS"),
@@ -103,7 +102,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
     "TLS": {"certfile": "c.pem"},
     "HTTP/2": {"http_protocols": "h2,h1"},
     "StatsD": {"statsd_host": "localhost"},
-    "the uwsgi protocol": {"protocol": "uwsgi"},
+    "the uwsgi protocol in this worker class": {"worker_class": Subclass},
     "the asgi worker": {"worker_class": "asgi"},
     "dirty arbiters": {"dirty_workers": 1},
 }
@@ -144,6 +143,9 @@ def test_every_unbuilt_setting_is_in_the_table() -> None:
         {"worker_class": Subclass, "threads": 4},
         {"threads": 0},
         {"http_parser": "python", "http_protocols": "h1", "http2_cleartext": False},
+        {"protocol": "uwsgi", "uwsgi_allow_ips": "10.0.0.0/8"},
+        {"protocol": "uwsgi", "worker_class": "gthread"},
+        {"protocol": "uwsgi", "threads": 4},
         # Every word but uwsgi means HTTP to Gunicorn.
         {"protocol": "https"},
         {"control_socket": "/tmp/x.ctl", "control_socket_mode": 0, "control_socket_disable": True},

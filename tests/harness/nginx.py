@@ -28,11 +28,15 @@ http {{
     fastcgi_temp_path {dir}/fastcgi;
     uwsgi_temp_path {dir}/uwsgi;
     scgi_temp_path {dir}/scgi;
-    upstream app {{ server {upstream}; {keepalive} }}
-    server {{
-        listen 127.0.0.1:{port};
-        {locations}
-    }}
+    {http}
+}}
+"""
+
+SITE = """\
+upstream app {{ server {upstream}; {keepalive} }}
+server {{
+    listen 127.0.0.1:{port};
+    {locations}
 }}
 """
 
@@ -103,23 +107,26 @@ def nginx(
     By proxy_pass, telling it X-Forwarded-Proto `proto`; or by uwsgi_pass, when `uwsgi` has the
     locations and what each of them says beside the usual.
     """
+    port = free_port()
+    http = SITE.format(
+        port=port,
+        locations=_locations(proto, "on" if buffering else "off", uwsgi),
+        keepalive="keepalive 8;" if keepalive else "",
+        upstream=f"unix:{upstream}" if isinstance(upstream, str) else f"127.0.0.1:{upstream[1]}",
+    )
+    with running(directory, port, http) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running(directory: Path, port: int, http: str) -> Iterator[Nginx]:
+    """nginx that listens on `port`; `http`: what its `http` block says of it."""
     binary = available()
     assert binary, "ask available() first"
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o755)
-    port = free_port()
     config = directory / "nginx.conf"
-    config.write_text(
-        CONFIG.format(
-            dir=directory,
-            port=port,
-            locations=_locations(proto, "on" if buffering else "off", uwsgi),
-            keepalive="keepalive 8;" if keepalive else "",
-            upstream=f"unix:{upstream}"
-            if isinstance(upstream, str)
-            else f"127.0.0.1:{upstream[1]}",
-        )
-    )
+    config.write_text(CONFIG.format(dir=directory, http=http))
     # nginx started by root drops to `nobody`, who could not enter pytest's private directories.
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
     process = subprocess.Popen(

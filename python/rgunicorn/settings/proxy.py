@@ -77,32 +77,22 @@ class Protocol(Setting):
     desc = """\
         The protocol that clients speak: `http`, or `uwsgi` for nginx's uwsgi_pass.
 
-        Of the packet all variables reach the environ, but for names that begin with `wsgi.`,
-        `gunicorn.` or `rgunicorn.`, `RAW_URI` and `SERVER_SOFTWARE`. A packet has at most 64 KiB and
-        1000 variables; `limit_request_line`, `limit_request_fields`, `limit_request_field_size`,
+        All variables of a packet reach the environ, but for `RAW_URI`, `SERVER_SOFTWARE` and names
+        that begin with `wsgi.`, `gunicorn.` or `rgunicorn.`. It has at most 64 KiB and 1000
+        variables; `limit_request_line`, `limit_request_fields`, `limit_request_field_size`,
         `header_map`, `forwarder_headers` and `secure_scheme_headers` are about HTTP and have no
-        effect: the proxy has judged the request. See
-        [nginx in front](nginx.md).
+        effect: the proxy has judged the request. See [nginx in front](nginx.md).
         """
 
     def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
         # Every word but this one means HTTP to Gunicorn.
-        if self.value != "uwsgi" or _is_native(cfg.settings["worker_class"].get()):
+        if self.value != "uwsgi":
             return None
-        return self.unbuilt
 
+        from rgunicorn.settings.unbuilt import leaves_requests_to_core
 
-def _is_native(worker_class: Any) -> bool:
-    """Whether the core reads requests; also for a class that is refused for its own sake."""
-    from rgunicorn.settings.unbuilt import unbuilt_worker
-
-    if unbuilt_worker(worker_class) is not None:
-        return True
-
-    from rgunicorn.util import load_class
-    from rgunicorn.workers.native import NativeWorker
-
-    return issubclass(load_class(worker_class), NativeWorker)
+        leaves = leaves_requests_to_core(cfg.settings["worker_class"].get())
+        return None if leaves else self.unbuilt
 
 
 class UWSGIAllowFrom(Setting):
