@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("protocol, block", zip(("http", "uwsgi"), BLOCKS, strict=True))
+@pytest.mark.parametrize("protocol, block", list(zip(("http", "uwsgi"), BLOCKS, strict=True)))
 @pytest.mark.gunicorn_bug("SCRIPT_NAME and custom parameters are ignored")
 def test_it_works_as_written(spawn: Spawn, tmp_path: Path, protocol: str, block: str) -> None:
     server = spawn("environ:app", Mode("gthread", "unix"), settings={"protocol": protocol})
