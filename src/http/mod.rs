@@ -41,7 +41,7 @@ pub use limits::Limits;
 pub use path::{split_script_name, unquote};
 pub use peer::{AllowList, Peer};
 pub use policy::{HeaderMap, Policy, ProxyMode};
-pub use proxy::{Preamble, ProxyInfo, ProxyProtocol, poll_preamble};
+pub use proxy::{LONGEST_PREAMBLE, Preamble, ProxyInfo, ProxyProtocol, poll_preamble};
 pub use response::{ResponseError, ResponseFields, parse_status};
 pub use span::Span;
 pub use uwsgi::{admit, vars as uwsgi_vars};
