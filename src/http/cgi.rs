@@ -25,6 +25,8 @@ pub(super) struct Said {
     client_length: Span,
     client_codings: bool,
     has_host: bool,
+    /// A field that may stand once only says two things. Told last: the request is known then.
+    contradiction: Option<&'static str>,
     asks_close: bool,
 }
 
@@ -125,11 +127,11 @@ impl Said {
             (b"CONTENT-LENGTH", false) => {
                 let earlier = self.length.replace(value);
                 if earlier.is_some_and(|earlier| earlier.of(packet) != text) {
-                    return Err(ParseError::header_of_request("CONTENT-LENGTH"));
+                    self.contradiction = Some("CONTENT-LENGTH");
                 }
             }
             (b"HOST", _) if std::mem::replace(&mut self.has_host, true) => {
-                return Err(ParseError::header_of_request("HOST"));
+                self.contradiction = Some("HOST");
             }
             (b"TRANSFER-ENCODING", _) => self.client_codings = true,
             (b"CONNECTION", _) => {
@@ -167,6 +169,9 @@ impl Said {
         head.version = version(self.protocol.of(packet))?;
         head.https = self.is_https(packet).unwrap_or(policy.tls);
         self.settle_path(packet, policy, head)?;
+        if let Some(name) = self.contradiction {
+            return Err(ParseError::header_of_request(name));
+        }
         self.settle_body(packet, head)
     }
 

@@ -126,7 +126,7 @@ fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
             "uwsgi" => Some(allow("uwsgi_allow_ips")?),
             _ => None,
         },
-        tls: false,
+        tls: flag("is_ssl")?,
         script_name_env: script_name(),
     })
 }

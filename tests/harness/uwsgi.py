@@ -21,7 +21,7 @@ def packet(
     return bytes([modifier1]) + struct.pack("<HB", len(block), modifier2) + block + body
 
 
-def request(path: str = "/", body: bytes | None = None, **more: Text) -> bytes:
+def request(path: str = "/", body: bytes | None = None, **more: Text | None) -> bytes:
     """A request as nginx's own `uwsgi_params` describe it. `path`: what the client sent.
 
     Of `more`, names and values replace what is there or come behind it; a name that is no Python

@@ -265,7 +265,14 @@ BAD = [
     ),
     (
         "two lengths",
-        packet([("REQUEST_METHOD", "GET"), ("CONTENT_LENGTH", "1"), ("CONTENT_LENGTH", "2")]),
+        packet(
+            [
+                ("REQUEST_METHOD", "GET"),
+                ("PATH_INFO", "/"),
+                ("CONTENT_LENGTH", "1"),
+                ("CONTENT_LENGTH", "2"),
+            ]
+        ),
         400,
         "'CONTENT-LENGTH'",
     ),
