@@ -38,8 +38,8 @@ pub(super) enum Failure {
     Gone(Gone),
     /// The request cannot be served here.
     Unfit(Refusal),
-    /// The application speaks on the socket itself from here.
-    Taken,
+    /// The application speaks on the socket itself from here; what it raised after that.
+    Taken(Option<PyErr>),
 }
 
 impl From<PyErr> for Failure {
@@ -212,6 +212,13 @@ impl PyApp {
         let called = open(exchange, || callable.call1((environ.clone(), start_response.clone())))
             .map_err(Failure::Raised);
         let sent = called.and_then(|iterable| {
+            // A WebSocket handler that failed: its framework has made an error page of that.
+            if is_taken(py, exchange) && environ.contains("HTTP_UPGRADE").unwrap_or(false) {
+                return match self.close(py, exchange, &iterable) {
+                    Ok(()) => Err(Failure::Taken(None)),
+                    Err(error) => Err(error.into()),
+                };
+            }
             let sent = respond::send(py, self, exchange, &iterable, start_response);
             match sent {
                 Ok(()) => Ok(iterable),
@@ -233,12 +240,20 @@ impl PyApp {
                 Err(_) => exchange.close_after(),
             }
         }
-        let taken = exchange.conn().session.handle.as_ref();
-        if taken.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken())) {
-            return Err(Failure::Taken);
+        if is_taken(py, exchange) {
+            return Err(Failure::Taken(match sent {
+                Err(Failure::Raised(error)) => Some(error),
+                _ => None,
+            }));
         }
         sent
     }
+}
+
+/// Whether the application has taken the connection for itself.
+fn is_taken(py: Python<'_>, exchange: &mut Exchange<'_, PyApp>) -> bool {
+    let handle = exchange.conn().session.handle.as_ref();
+    handle.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken()))
 }
 
 /// Appends `data` to the response, the head first if need be; sends it when `now`.

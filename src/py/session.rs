@@ -33,8 +33,12 @@ impl Session {
         // A thread of the application may be inside: then it goes with the object.
         let Ok(mut this) = handle.try_borrow_mut(py) else { return };
         if this.taken {
+            let socket = this.socket.as_ref().map(|socket| socket.clone_ref(py));
             drop(this);
             *self = Self::default();
+            if let Some(socket) = socket {
+                end(socket.bind(py));
+            }
             return;
         }
         let Some(socket) = this.socket.take() else { return };
@@ -43,6 +47,27 @@ impl Session {
         if let Err(error) = socket.bind(py).call_method0("close") {
             error.write_unraisable(py, None);
         }
+    }
+}
+
+/// Tells the client that nothing more comes: a thread of a WebSocket library may still wait for
+/// it in recv(2), and keep the connection open with that.
+fn end(socket: &Bound<'_, PyAny>) {
+    let py = socket.py();
+    let ended = (|| {
+        let descriptor: i32 = socket.call_method0("fileno")?.extract()?;
+        // Closed; or detached, and somebody else's by now.
+        if descriptor >= 0 {
+            socket.call_method1("shutdown", (libc::SHUT_WR,))?;
+        }
+        Ok::<(), PyErr>(())
+    })();
+    match ended {
+        // ENOTCONN and the like: the client was faster.
+        Err(error) if !error.is_instance_of::<PyOSError>(py) => {
+            error.write_unraisable(py, Some(socket));
+        }
+        _ => {}
     }
 }
 

@@ -13,6 +13,20 @@ def speaks_for_itself(environ, start_response):
     raise RuntimeError("after the upgrade")
 
 
+KEPT = []
+
+
+def answers_after_all(environ, start_response):
+    """Speaks on the socket and answers besides, as a framework's error page after an upgrade does.
+
+    Like the thread of a WebSocket library, somebody keeps the socket.
+    """
+    environ["gunicorn.socket"].sendall(b"mine first\n")
+    KEPT.append(environ["gunicorn.socket"])
+    start_response("500 Internal Server Error", [("Content-Length", "4")])
+    return [b"page"]
+
+
 def versions(environ, start_response):
     import gunicorn
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import json
 import threading
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-ANSWER = json.dumps({"version": "7.60.0", "endpoints": ["/v0.4/traces", "/v0.5/traces"]}).encode()
-"""What every request is answered: a Datadog agent's description of itself. The others do not look."""
+ANSWER = b'{"version": "7.60.0", "endpoints": ["/v0.4/traces", "/v0.5/traces"]}'
+"""What every request is answered: a Datadog agent about itself. The other agents do not look."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.console import install
-from harness.mode import MODES, Mode
+from harness.mode import MODES
 from harness.server import Command, spawner
 from harness.sink import sink
 from harness.wait import until
