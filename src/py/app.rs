@@ -12,7 +12,7 @@ use super::ffi::open;
 use super::hooks::Views;
 use super::input::Input;
 use super::respond::{self, Outcome};
-use super::session::Session;
+use super::session::{Handle, Session};
 use super::start_response::{Announced, StartResponse};
 use super::state::State;
 use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
@@ -213,7 +213,7 @@ impl PyApp {
             .map_err(Failure::Raised);
         let sent = called.and_then(|iterable| {
             // A WebSocket handler that failed: its framework has made an error page of that.
-            if is_taken(py, exchange) && environ.contains("HTTP_UPGRADE").unwrap_or(false) {
+            if is_upgraded(py, exchange, environ) {
                 return match self.close(py, exchange, &iterable) {
                     Ok(()) => Err(Failure::Taken(None)),
                     Err(error) => Err(error.into()),
@@ -240,13 +240,21 @@ impl PyApp {
                 Err(_) => exchange.close_after(),
             }
         }
-        if is_taken(py, exchange) {
-            return Err(Failure::Taken(match sent {
-                Err(Failure::Raised(error)) => Some(error),
-                _ => None,
-            }));
+        if !is_taken(py, exchange) {
+            return sent;
         }
-        sent
+        match sent {
+            Ok(iterable) if !is_upgraded(py, exchange, environ) => {
+                // It said something of its own, `102 Processing` perhaps, and then answered.
+                exchange.close_after();
+                if let Some(handle) = &exchange.conn().session.handle {
+                    Handle::give_back(handle.bind(py));
+                }
+                Ok(iterable)
+            }
+            Err(Failure::Raised(error)) => Err(Failure::Taken(Some(error))),
+            _ => Err(Failure::Taken(None)),
+        }
     }
 }
 
@@ -254,6 +262,15 @@ impl PyApp {
 fn is_taken(py: Python<'_>, exchange: &mut Exchange<'_, PyApp>) -> bool {
     let handle = exchange.conn().session.handle.as_ref();
     handle.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken()))
+}
+
+/// Whether it did so because the client had asked for another protocol.
+fn is_upgraded(
+    py: Python<'_>,
+    exchange: &mut Exchange<'_, PyApp>,
+    environ: &Bound<'_, PyDict>,
+) -> bool {
+    is_taken(py, exchange) && environ.contains("HTTP_UPGRADE").unwrap_or(false)
 }
 
 /// Appends `data` to the response, the head first if need be; sends it when `now`.

@@ -90,6 +90,13 @@ impl Handle {
         self.taken
     }
 
+    /// The connection is the server's again.
+    pub(super) fn give_back(slf: &Bound<'_, Self>) {
+        if let Ok(mut this) = slf.try_borrow_mut() {
+            this.taken = false;
+        }
+    }
+
     fn duplicate(&self) -> PyResult<OwnedFd> {
         let gone = || PyOSError::new_err((libc::EBADF, "the connection has been closed"));
         reach(self.token, |exchange| {
