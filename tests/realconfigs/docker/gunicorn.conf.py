@@ -7,7 +7,6 @@ workers = int(os.environ.get("WORKERS", "2"))
 worker_tmp_dir = "/dev/shm"
 accesslog = "-"
 errorlog = "-"
-loglevel = "debug"
 capture_output = True
 PR_SET_CHILD_SUBREAPER = 36
 

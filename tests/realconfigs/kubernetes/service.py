@@ -21,6 +21,7 @@ db = Database()
 
 def app(environ, start_response):
     if environ["PATH_INFO"] == "/slow":
+        open("begun", "w").close()
         while not os.path.exists("go-on"):
             time.sleep(0.02)
     body = db.query().encode()

@@ -16,6 +16,7 @@ GREEDY = False
 def application(environ, start_response):
     global GREEDY
     if environ["PATH_INFO"] == "/report":
+        open("begun", "w").close()
         while not os.path.exists("report.data"):
             time.sleep(0.02)
     GREEDY = environ["PATH_INFO"] == "/greedy"
