@@ -24,8 +24,13 @@ from harness.wire import ask, get
 from parity import normal
 
 HERE = Path(__file__).parent
-# Ours are without a socket unless one is asked for: difference control-socket.
-CONTROL = "Control socket listening at"
+UNSTEADY = (
+    # Ours are without a socket unless one is asked for: difference control-socket.
+    "Control socket listening at",
+    # Gunicorn's master repeats a TERM each second, and may meet a process that is just ending.
+    "was sent SIGTERM!",
+)
+"""Log lines that are there or not."""
 TIME = re.compile(r"\[(\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}|[\d-]{10} [\d:]{8},\d{3})\]")
 """Of an access line, and of a line of the logging module."""
 
@@ -161,7 +166,7 @@ class Deployment:
     def log_lines(self) -> list[str]:
         """The log's lines, sorted: several processes write it."""
         lines = normal.log_lines(self.normal(self.log()))
-        return sorted(line for line in lines if CONTROL not in line)
+        return sorted(line for line in lines if not any(words in line for words in UNSTEADY))
 
     def file(self, name: str) -> str | None:
         """What is in a file of the deployment; None when it is gone."""
