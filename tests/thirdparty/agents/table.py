@@ -53,6 +53,8 @@ class Agent:
     config: str = ""
     files: Mapping[str, str] = field(default_factory=dict)
     """Written into the directory of the test first; `{directory}` is filled in."""
+    hurries: bool = False
+    """It sends an error at once, and at exit forgets what came while it did."""
     error: Callable[[Server, Sink], str] = lambda server, sink: server.log()
     """All it has said, for the exception's own words."""
 
@@ -160,6 +162,7 @@ AGENTS = {
         "with_elastic:app",
         elastic_paths,
         workers=("gthread",),
+        hurries=True,
         env=lambda directory, sink: {
             "ELASTIC_APM_SERVICE_NAME": "shop",
             "ELASTIC_APM_SERVER_URL": sink.url,
