@@ -183,18 +183,43 @@ def test_systemd(both: Both, tmp_path: Path, notified: socket.socket) -> None:
     assert seen["ready"] and seen["socket stays"]
 
 
-def drain(sock: socket.socket) -> None:
-    """Takes what is left in it: nothing of one server is for the next."""
-    waits = sock.gettimeout()
+def drain(sock: socket.socket) -> list[bytes]:
+    """Takes what has arrived: nothing of one server is for the next."""
+    waits, found = sock.gettimeout(), []
     sock.setblocking(False)
     with contextlib.suppress(BlockingIOError):
-        while sock.recv(4096):
-            pass
+        while True:
+            found.append(sock.recv(4096))
     sock.settimeout(waits)
+    return found
 
 
-def test_kubernetes(both: Both) -> None:
-    """An application loaded before the fork, a hook for everything, an end that waits."""
+@pytest.fixture
+def statsd() -> Iterator[socket.socket]:
+    """The agent on the node, which counts what the service does."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as agent:
+        agent.bind(("127.0.0.1", 0))
+        yield agent
+
+
+def metrics(agent: socket.socket) -> dict[str, list[str]]:
+    """What has been sent so far, by name; of durations only that they are there.
+
+    Of workers the highest number: one that died young is replaced after a pause, in which there is
+    one less (difference respawn-pause).
+    """
+    found: dict[str, list[str]] = {}
+    for datagram in drain(agent):
+        name, _, value = datagram.decode().partition(":")
+        found.setdefault(name, []).append("ms" if value.endswith("|ms") else value)
+    return {
+        name: sorted(values) if not name.endswith(".workers") else [max(values)]
+        for name, values in found.items()
+    }
+
+
+def test_kubernetes(both: Both, statsd: socket.socket) -> None:
+    """An application loaded before the fork, a hook for everything, an end that waits, StatsD."""
 
     def story(site: Deployment) -> Record:
         site.wait_workers(2)
@@ -209,8 +234,6 @@ def test_kubernetes(both: Both) -> None:
             wire.send(get("/slow"))
             site.wait(lambda: site.file("begun") is not None, "the request to be begun")
             site.signal(signal.SIGTERM)
-            site.wait_log("Handling signal: term")
-            (site.directory / "go-on").touch()
             slow = wire.response()
             seen["slow"] = (slow.status, slow.body)
             # Difference stop-says-close.
@@ -222,7 +245,10 @@ def test_kubernetes(both: Both) -> None:
             "hooks of the master": [line for line in hooks if line.startswith("master")],
             "hooks of workers": sorted(line for line in hooks if line.startswith("worker")),
             "log": site.log_lines(),
+            "metrics": metrics(statsd),
         }
 
-    seen = both("kubernetes", story)
+    host, port = statsd.getsockname()
+    seen = both("kubernetes", story, env={"STATSD_HOST": f"{host}:{port}"}, one_by_one=True)
+    assert "shop.gunicorn.requests" in seen["metrics"]  # type: ignore[operator]
     assert seen["ready"] == "" and seen["ready after"] is None

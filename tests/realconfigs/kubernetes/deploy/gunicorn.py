@@ -38,6 +38,7 @@ def pre_fork(server, worker):
 
 def post_fork(server, worker):
     service.db.connect()
+    service.worker = worker
     note("post_fork")
 
 
