@@ -213,7 +213,7 @@ impl PyApp {
             .map_err(Failure::Raised);
         let sent = called.and_then(|iterable| {
             // A WebSocket handler that failed: its framework has made an error page of that.
-            if is_upgraded(py, exchange, environ) {
+            if is_given_up(py, exchange, environ) {
                 return match self.close(py, exchange, &iterable) {
                     Ok(()) => Err(Failure::Taken(None)),
                     Err(error) => Err(error.into()),
@@ -244,7 +244,7 @@ impl PyApp {
             return sent;
         }
         match sent {
-            Ok(iterable) if !is_upgraded(py, exchange, environ) => {
+            Ok(iterable) if !is_given_up(py, exchange, environ) => {
                 // It said something of its own, `102 Processing` perhaps, and then answered.
                 exchange.close_after();
                 if let Some(handle) = &exchange.conn().session.handle {
@@ -264,13 +264,19 @@ fn is_taken(py: Python<'_>, exchange: &mut Exchange<'_, PyApp>) -> bool {
     handle.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken()))
 }
 
-/// Whether it did so because the client had asked for another protocol.
-fn is_upgraded(
+/// Whether it has done so for good: the client had asked for another protocol, or the socket has
+/// gone to somebody else.
+fn is_given_up(
     py: Python<'_>,
     exchange: &mut Exchange<'_, PyApp>,
     environ: &Bound<'_, PyDict>,
 ) -> bool {
-    is_taken(py, exchange) && environ.contains("HTTP_UPGRADE").unwrap_or(false)
+    if !is_taken(py, exchange) {
+        return false;
+    }
+    let handle = exchange.conn().session.handle.as_ref();
+    environ.contains("HTTP_UPGRADE").unwrap_or(false)
+        || handle.is_some_and(|handle| Handle::is_gone(handle.bind(py)))
 }
 
 /// Appends `data` to the response, the head first if need be; sends it when `now`.

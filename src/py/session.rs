@@ -8,13 +8,17 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::ffi::reach;
+use super::tls::{self, TlsSession};
 use crate::sys::poller::Token;
 
 /// Names of a socket's methods that say something to the client, or take the socket away: after
 /// one of them the connection is the application's (a WebSocket library's), and no response of
 /// ours goes into it. Reading alone does not count: an application may look at what comes.
-const TAKING: [&str; 8] =
-    ["send", "sendall", "sendmsg", "sendto", "sendfile", "makefile", "detach", "shutdown"];
+const TAKING: [&str; 10] = [
+    "send", "sendall", "sendmsg", "sendto", "sendfile", "makefile", "detach", "shutdown",
+    // Of a TLS socket.
+    "write", "unwrap",
+];
 
 /// Python's part of a connection.
 #[derive(Default)]
@@ -54,21 +58,22 @@ impl Session {
 /// it in recv(2), and keep the connection open with that.
 fn end(socket: &Bound<'_, PyAny>) {
     let py = socket.py();
-    let ended = (|| {
-        let descriptor: i32 = socket.call_method0("fileno")?.extract()?;
-        // Closed; or detached, and somebody else's by now.
-        if descriptor >= 0 {
-            socket.call_method1("shutdown", (libc::SHUT_WR,))?;
-        }
-        Ok::<(), PyErr>(())
-    })();
-    match ended {
+    if descriptor(socket).is_none() {
+        return;
+    }
+    match socket.call_method1("shutdown", (libc::SHUT_WR,)) {
         // ENOTCONN and the like: the client was faster.
         Err(error) if !error.is_instance_of::<PyOSError>(py) => {
             error.write_unraisable(py, Some(socket));
         }
         _ => {}
     }
+}
+
+/// The descriptor of a Python socket that has one.
+fn descriptor(socket: &Bound<'_, PyAny>) -> Option<i32> {
+    let fd: i32 = socket.call_method0("fileno").ok()?.extract().ok()?;
+    (fd >= 0).then_some(fd)
 }
 
 /// `environ["gunicorn.socket"]`: the client's socket. A real Python socket is made from a
@@ -90,6 +95,15 @@ impl Handle {
         self.taken
     }
 
+    /// Whether the Python socket has been closed, or detached and is somebody else's by now.
+    pub(super) fn is_gone(slf: &Bound<'_, Self>) -> bool {
+        let Ok(this) = slf.try_borrow() else { return false };
+        let socket = this.socket.as_ref().map(|socket| socket.clone_ref(slf.py()));
+        // A thread of the application may want it while Python code runs.
+        drop(this);
+        socket.is_some_and(|socket| descriptor(socket.bind(slf.py())).is_none())
+    }
+
     /// The connection is the server's again.
     pub(super) fn give_back(slf: &Bound<'_, Self>) {
         if let Ok(mut this) = slf.try_borrow_mut() {
@@ -97,20 +111,34 @@ impl Handle {
         }
     }
 
-    fn duplicate(&self) -> PyResult<OwnedFd> {
+    fn duplicate(&self, py: Python<'_>) -> PyResult<(OwnedFd, Option<Py<TlsSession>>)> {
         let gone = || PyOSError::new_err((libc::EBADF, "the connection has been closed"));
         reach(self.token, |exchange| {
-            let fd = exchange.conn().socket().ok_or_else(gone)?;
-            Ok(fd.try_clone_to_owned()?)
+            let conn = exchange.conn();
+            let fd = conn.socket().ok_or_else(gone)?.try_clone_to_owned()?;
+            let session = tls::session_of(py, conn);
+            if session.is_some() {
+                // It may be read from there now.
+                conn.disturb();
+            }
+            Ok((fd, session))
         })
         .unwrap_or_else(|| Err(gone()))
+    }
+
+    /// Sends what was encrypted and waits for room: the records of the application, which writes
+    /// for itself from here, must not come in between.
+    fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        let token = self.token;
+        let settled = py.detach(|| reach(token, |exchange| exchange.settle()));
+        settled.unwrap_or(Ok(())).map_err(|gone| super::errors::gone(&gone))
     }
 
     fn real<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(socket) = &self.socket {
             return Ok(socket.bind(py).clone());
         }
-        let fd = self.duplicate()?;
+        let (fd, session) = self.duplicate(py)?;
         let raw = fd.as_raw_fd();
         let kwargs = PyDict::new(py);
         kwargs.set_item("fileno", raw)?;
@@ -119,6 +147,12 @@ impl Handle {
         let _ = fd.into_raw_fd();
         // The description may have been made non-blocking for sendfile(2).
         socket.call_method1("settimeout", (py.None(),))?;
+        let socket = match session {
+            None => socket,
+            Some(session) => {
+                py.import("rgunicorn.tls_socket")?.getattr("TLSSocket")?.call1((socket, session))?
+            }
+        };
         self.socket = Some(socket.clone().unbind());
         Ok(socket)
     }
@@ -136,7 +170,10 @@ impl Handle {
             return Err(PyAttributeError::new_err(text.to_owned()));
         }
         let value = self.real(py)?.getattr(name)?;
-        self.taken |= TAKING.contains(&text);
+        if !self.taken && TAKING.contains(&text) {
+            self.taken = true;
+            self.settle(py)?;
+        }
         Ok(value)
     }
 

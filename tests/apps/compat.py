@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 from gunicorn.workers.sync import SyncWorker
 
@@ -25,6 +26,14 @@ def answers_after_all(environ, start_response):
     KEPT.append(environ["gunicorn.socket"])
     start_response("500 Internal Server Error", [("Content-Length", "4")])
     return [b"page"]
+
+
+def hands_over(environ, start_response):
+    """Gives the socket away; what it returns is for its framework alone."""
+    with socket.socket(fileno=environ["gunicorn.socket"].detach()) as mine:
+        mine.sendall(b"from its new owner")
+    start_response("200 OK", [])
+    return [b"not for the client"]
 
 
 def versions(environ, start_response):

@@ -59,6 +59,12 @@ def test_no_answer_goes_into_an_upgraded_connection(spawn: Spawn, mode: Mode) ->
     assert exchange(server.address, get("/", *UPGRADE)) == b"mine first\n"
 
 
+@pytest.mark.gunicorn_bug("reports its own failure to write there")
+def test_a_socket_that_was_given_away_stays_so(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("compat:hands_over", mode)
+    assert exchange(server.address, get("/")) == b"from its new owner"
+
+
 def test_an_answer_after_words_of_its_own_is_sent(spawn: Spawn, mode: Mode) -> None:
     """Without an upgrade: a `102 Processing`, say, and then the response."""
     server = spawn("compat:answers_after_all", mode)
