@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 from gunicorn.workers.sync import SyncWorker
 
@@ -11,6 +12,28 @@ def speaks_for_itself(environ, start_response):
     """Answers on the socket, as a WebSocket library does, and then fails."""
     environ["gunicorn.socket"].sendall(b"mine alone")
     raise RuntimeError("after the upgrade")
+
+
+KEPT = []
+
+
+def answers_after_all(environ, start_response):
+    """Speaks on the socket and answers besides, as a framework's error page after an upgrade does.
+
+    Like the thread of a WebSocket library, somebody keeps the socket.
+    """
+    environ["gunicorn.socket"].sendall(b"mine first\n")
+    KEPT.append(environ["gunicorn.socket"])
+    start_response("500 Internal Server Error", [("Content-Length", "4")])
+    return [b"page"]
+
+
+def hands_over(environ, start_response):
+    """Gives the socket away; what it returns is for its framework alone."""
+    with socket.socket(fileno=environ["gunicorn.socket"].detach()) as mine:
+        mine.sendall(b"from its new owner")
+    start_response("200 OK", [])
+    return [b"not for the client"]
 
 
 def versions(environ, start_response):

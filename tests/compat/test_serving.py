@@ -46,6 +46,33 @@ def test_proxy_information_stays_with_the_connection(spawn: Spawn, mode: Mode) -
 def test_nothing_follows_what_the_application_wrote_itself(spawn: Spawn, mode: Mode) -> None:
     server = spawn("compat:speaks_for_itself", mode)
     assert exchange(server.address, get("/")) == b"mine alone"
+    # What it raised is told all the same.
+    assert "Error handling request GET /" in server.wait_log("after the upgrade")
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket")
+
+
+@pytest.mark.gunicorn_bug("writes the answer into the stream")
+def test_no_answer_goes_into_an_upgraded_connection(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("compat:answers_after_all", mode)
+    # That it ends although the application keeps its socket is a part of it.
+    assert exchange(server.address, get("/", *UPGRADE)) == b"mine first\n"
+
+
+@pytest.mark.gunicorn_bug("reports its own failure to write there")
+def test_a_socket_that_was_given_away_stays_so(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("compat:hands_over", mode)
+    assert exchange(server.address, get("/")) == b"from its new owner"
+
+
+def test_an_answer_after_words_of_its_own_is_sent(spawn: Spawn, mode: Mode) -> None:
+    """Without an upgrade: a `102 Processing`, say, and then the response."""
+    server = spawn("compat:answers_after_all", mode)
+    with Wire(server.address) as wire:
+        wire.send(get("/"))
+        assert wire.read_until(b"\n") == b"mine first\n"
+        assert (wire.response().status, bytes(wire.received[-4:])) == (500, b"page")
 
 
 FLOOD = 900
