@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from rgunicorn import util
 from rgunicorn.app.base import Application
 from rgunicorn.errors import ConfigError
@@ -50,10 +53,24 @@ class WSGIApplication(Application):
 def run(prog: str | None = None) -> None:
     """Runs the command line of this process.
 
+    The first word may be a command of our own; where a module of that name can be imported, it is
+    the application, as in Gunicorn.
+
     Args:
         prog: name of the program in messages; that of `sys.argv[0]` if None.
     """
+    if sys.argv[1:2] == ["doctor"] and not _is_module("doctor"):
+        from rgunicorn.app.doctor import main
+
+        sys.exit(main(sys.argv[2:]))
     WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog).run()
+
+
+def _is_module(name: str) -> bool:
+    """Whether `import name` finds something, from the working directory too."""
+    from importlib.machinery import PathFinder
+
+    return PathFinder.find_spec(name, [os.getcwd(), *sys.path]) is not None
 
 
 if __name__ == "__main__":
