@@ -85,6 +85,15 @@ def test_what_would_not_start(
     assert why in errors[0]["why"]
 
 
+def test_half_of_a_configuration(line: CommandLine) -> None:
+    """What comes after a failure is not there: only names can be judged."""
+    line.write("gunicorn.conf.py", "Threads = 2\nworkers = 'many'\ntimeout = 0\n")
+    found = [finding["check"] for finding in findings(line, "app:app")]
+    assert found == ["bad-value", "unknown-name"]
+    line.write("gunicorn.conf.py", "timeout = 0\n")
+    assert [finding["check"] for finding in findings(line)] == ["no-application", "no-timeout"]
+
+
 def test_a_traceback_shows_the_users_files_only(line: CommandLine) -> None:
     line.write("app.py", "def fail():\n    1 / 0\nfail()\n")
     (finding,) = findings(line, "app:app")

@@ -123,6 +123,8 @@ def load(import_app: bool = True) -> Subject:
         failures.append(_failure(app, said.getvalue(), None))
     except Exception as exc:
         failures.append(_failure(app, said.getvalue(), exc))
+    # That no application is named is found out last.
+    complete = not failures or (app.app_uri is None and failures[0].check == "no-application")
 
     parser = app.cfg.parser()
     flags = _given(parser.parse_args())
@@ -138,6 +140,7 @@ def load(import_app: bool = True) -> Subject:
         _source(app),
         environ,
         failures,
+        complete,
         app.app_uri,
         positional=bool(parser.parse_args().args),
     )
@@ -185,9 +188,10 @@ def _failure(app: _Examined, said: str, exc: Exception | None) -> Finding:
             _where(app, named[1]),
         )
     if exc is not None:
-        change = "correct what the message names: the server ends with it"
         if app.app_uri is None and "No application" in str(exc):
             change = "rgunicorn doctor MODULE:OBJECT, or wsgi_app in the config file"
+            return Finding(ERROR, "no-application", str(exc), change)
+        change = "correct what the message names: the server ends with it"
         return Finding(ERROR, "configuration", str(exc), change)
     first, _, details = said.strip().partition("\n")
     return Finding(

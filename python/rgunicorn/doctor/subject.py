@@ -31,6 +31,8 @@ class Subject:
     environ: dict[str, str] = field(default_factory=dict)
     failures: list[Finding] = field(default_factory=list)
     """Why the configuration could not be loaded as a whole."""
+    complete: bool = True
+    """Whether all values are set: where loading failed, those after the failure are not."""
     app: str | None = None
     """What the command line or the file names as the application."""
     app_error: str | None = None

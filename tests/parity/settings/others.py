@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+from harness.wait import until
 from harness.wire import Wire, get
 from parity.settings.case import Case, Reason, Scene
 from parity.settings.stage import Stage
@@ -27,6 +28,19 @@ async def app(scope, receive, send):
         message = await receive()
         await send({"type": "websocket.send", "text": str(len(message.get("bytes") or b""))})
         await send({"type": "websocket.close"})
+        return
+    if scope["path"] == "/left":
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        try:
+            await asyncio.sleep(1.5)
+            end = "finished"
+        except asyncio.CancelledError:
+            end = "cancelled"
+            raise
+        finally:
+            with open("left", "w") as file:
+                file.write(end)
         return
     loop = asyncio.get_running_loop()
     found = {
@@ -102,6 +116,31 @@ def scope(name: str):  # type: ignore[no-untyped-def]
     return observe
 
 
+def left(stage: Stage) -> object:
+    """What becomes of an application whose client leaves in the middle of its request."""
+    with Wire(stage.server.address) as wire:
+        wire.send(get("/left"))
+        # Another request is answered when this one is under way.
+        stage.call("/other")
+    file = stage.directory / "left"
+    until(lambda: file.exists() and file.read_text(), "an end", show=stage.server.log)
+    return file.read_text()
+
+
+def large_message(stage: Stage) -> object:
+    """A WebSocket message of 100 bytes: the application's answer, or the code of a close."""
+    fields = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
+    with Wire(stage.server.address) as wire:
+        wire.send(get("/ws", *fields, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="))
+        assert wire.response().status == 101
+        # FIN and binary; masked with zeros, so as it is.
+        wire.send(b"\x82" + bytes([0x80 | 100]) + bytes(4) + b"x" * 100)
+        answer = wire.read_until(b"100") if not stage.given else wire.read_to_close()
+    if answer[0] & 0x0F == 8:
+        return "closed", struct.unpack(">H", answer[2:4])[0]
+    return "text", answer[2:]
+
+
 def worker(alias: str) -> Scene:
     return Scene(
         alias,
@@ -147,6 +186,25 @@ SCENES = (
                 "`off`: the application's start-up is not run",
                 scope("started"),
                 set={"asgi_lifespan": "off"},
+            ),
+            Case(
+                "asgi_loop",
+                "`asyncio`: the loop that runs",
+                scope("loop"),
+                set={"asgi_loop": "asyncio"},
+                vacuous="`auto` is that too, as uvloop is not installed",
+            ),
+            Case(
+                "asgi_disconnect_grace_period",
+                "0: an application whose client leaves",
+                left,
+                set={"asgi_disconnect_grace_period": 0},
+            ),
+            Case(
+                "websocket_max_message_size",
+                "a larger message: answered, or the code of the close",
+                large_message,
+                set={"websocket_max_message_size": 50},
             ),
             Case(
                 "root_path",
@@ -212,9 +270,6 @@ SCENES = (
 
 NEVER = "refused when it is used, with what to use instead"
 REASONS = (
-    Reason("asgi_loop", "uvloop is not among the packages of the tests; `auto` is `asyncio` then"),
-    Reason("asgi_disconnect_grace_period", "a time only"),
-    Reason("websocket_max_message_size", "not compared yet"),
     Reason("http_parser", "`auto` and `python` serve the same; `fast` needs Gunicorn's C parser"),
     *(
         Reason(name, NEVER)
