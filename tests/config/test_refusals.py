@@ -81,7 +81,6 @@ USED: list[tuple[str, Any, str]] = [
     ("asgi_lifespan", "off", "the asgi worker"),
     ("asgi_disconnect_grace_period", 1, "the asgi worker"),
     ("websocket_max_message_size", 1, "the asgi worker"),
-    ("http_parser", "fast", "Gunicorn's C parser"),
     ("root_path", "/x", "the asgi worker"),
     ("dirty_apps", ["m:C"], "dirty arbiters"),
     ("dirty_workers", 1, "dirty arbiters"),
@@ -143,7 +142,7 @@ def test_every_unbuilt_setting_is_in_the_table() -> None:
         # A worker of somebody else has its own use for threads, as under Gunicorn.
         {"worker_class": Subclass, "threads": 4},
         {"threads": 0},
-        {"http_parser": "python", "http_protocols": "h1", "http2_cleartext": False},
+        {"http_parser": "fast", "http_protocols": "h1", "http2_cleartext": False},
         # Every word but uwsgi means HTTP to Gunicorn.
         {"protocol": "https"},
         {"control_socket": "/tmp/x.ctl", "control_socket_mode": 0, "control_socket_disable": True},

@@ -6,7 +6,7 @@ import pytest
 
 from harness.compare import same
 from harness.pages import error_response
-from harness.server import Server
+from harness.server import Kitchen, Server
 from harness.wire import chunked, exchange, get
 
 LINE = "Invalid Request Line 'Invalid HTTP request line: {}'"
@@ -220,3 +220,12 @@ def test_unsupported_coding(server: Server) -> None:
         exchange(server.address, field("Transfer-Encoding: br, chunked")),
         error_response(501, "Not Implemented", "Unsupported transfer coding: 'br, chunked'"),
     )
+
+
+@pytest.mark.ours("Gunicorn needs a package for `fast`")
+@pytest.mark.parametrize("parser", ["fast", "python"])
+def test_every_http_parser_is_the_same(kitchen: Kitchen, parser: str) -> None:
+    server = kitchen(http_parser=parser)
+    bad = exchange(server.address, head("GET / x HTTP/1.1"))
+    same(bad, error_response(*BAD, VERSION.format("'x HTTP/1.1'")))
+    assert b"Hello" in exchange(server.address, get("/hello"))

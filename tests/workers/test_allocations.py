@@ -22,8 +22,7 @@ from harness.wire import Wire, get
 from rgunicorn import _core
 
 ROOT = Path(__file__).resolve().parents[2]
-# Each thread of gthread must have had its turn.
-WARM_UP = 2000
+WARM_UP = 500
 COUNTED = 200
 
 BROWSER = (
@@ -72,7 +71,9 @@ def test_a_kept_alive_request_allocates_nothing(
     server = mode_spawn(
         "allocations:app",
         command=Command((sys.executable, "-m", "rgunicorn"), "rgunicorn"),
-        settings={**mode.keep_alive, "accesslog": accesslog},
+        # One thread in gthread too: the buffers are each thread's own, and which of several runs a
+        # request is the machine's doing.
+        settings={**mode.keep_alive, "threads": 1, "accesslog": accesslog},
         env={"PYTHONPATH": f"{counting}:{APPS}"},
     )
     with Wire(server.address) as wire:
@@ -81,10 +82,9 @@ def test_a_kept_alive_request_allocates_nothing(
             wire.send(get("/path?query=1", *fields))
             counters.append(int(wire.response().body))
     assert counters[0] > 0
-    # The tick of the loop may come in between, and it calls into Python.
     steady = counters[WARM_UP:]
     steps = [after - before for before, after in zip(steady, steady[1:], strict=False)]
-    # A gthread worker whose thread loses the CPU for a moment gives the next request to another,
-    # whose buffers may be new: that is the machine's doing, not the code's.
-    strays = 2 if mode.worker == "sync" else len(steps) // 4
+    # The tick of the loop may come in between, and it calls into Python. In gthread a call that the
+    # machine interrupts is taken for a long one: the engine goes to the watcher and back.
+    strays = 2 if mode.worker == "sync" else len(steps) // 20
     assert steps.count(0) >= len(steps) - strays, {i: s for i, s in enumerate(steps) if s}

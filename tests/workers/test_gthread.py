@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from harness.gate import enter, gate
 from harness.server import Server, Spawn
 from harness.wait import until
 from harness.wire import Response, Wire, get
@@ -36,19 +37,6 @@ def together(server: Server, count: int) -> list[dict[str, Any]]:
     """`count` requests, each of which is in the application until all are."""
     with ThreadPoolExecutor(count) as pool:
         return list(pool.map(lambda _: seen(server, f"/meet/{count}"), range(count)))
-
-
-def gate(server: Server) -> Path:
-    return server.directory / "gate"
-
-
-def enter(server: Server) -> Wire:
-    """A request that is inside the application until `gate` exists."""
-    wire = Wire(server.address)
-    count = server.log().count("in the gate")
-    wire.send(get(f"/gate{gate(server)}"))
-    server.wait_log("in the gate", count + 1)
-    return wire
 
 
 def through(wire: Wire) -> dict[str, Any]:

@@ -6,30 +6,16 @@ import contextlib
 import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
+from harness.gate import enter, gate
 from harness.mode import Mode
-from harness.server import Server, Spawn
+from harness.server import Spawn
 from harness.wait import until
 from harness.wire import Wire, ask, get, post
 
 CLIENTS = 4
-
-
-def gate(server: Server) -> Path:
-    """A file in the server's directory: the app `/gate` answers when it exists."""
-    return server.directory / "gate"
-
-
-def enter(server: Server) -> Wire:
-    """A request that is inside the app and stays there."""
-    wire = Wire(server.address)
-    seen = server.log().count("in the gate")
-    wire.send(get(f"/gate{gate(server)}"))
-    server.wait_log("in the gate", seen + 1)
-    return wire
 
 
 def test_term_waits_for_the_request_in_the_app(spawn: Spawn, mode: Mode) -> None:

@@ -9,7 +9,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from rgunicorn.config import Config
 
 _ASGI = Unbuilt(
     "the asgi worker", "serve ASGI applications with Gunicorn or uvicorn; this setting is theirs"
@@ -101,20 +100,13 @@ class HttpParser(Setting):
     meta = "STRING"
     validator = validate_http_parser
     default = "auto"
-    unbuilt = Unbuilt(
-        "Gunicorn's C parser (gunicorn_h1c)",
-        "leave http_parser at 'auto': the parser here is native code already",
-    )
     desc = """\
-        Request parser; there is one here, in Rust, for `auto` and for `python`.
+        Request parser; there is one here, in Rust, for every value.
 
-        Gunicorn chooses between a parser in Python and one in C (`fast`). `auto` and `python`
-        both mean rgunicorn's own parser, which follows the rules of Gunicorn's Python parser;
-        `fast` asks for a package that rgunicorn does not use and is refused.
+        Gunicorn chooses between a parser in Python (`python`) and one in C (`fast`), or takes what
+        is installed (`auto`). rgunicorn's own parser follows the rules of Gunicorn's Python parser
+        and needs no package for `fast`.
         """
-
-    def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
-        return self.unbuilt if self.value == "fast" else None
 
 
 class RootPath(Setting):
