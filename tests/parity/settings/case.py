@@ -59,6 +59,8 @@ class Scene:
     set_env: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     app: str | None = "probe:app"
+    late: bool = False
+    """The server starts without the settings; `acts` brings them in."""
     starts: bool = True
     """False: the cases run commands of their own."""
     prepare: Callable[[Stage], None] | None = None

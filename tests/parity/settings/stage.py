@@ -54,7 +54,7 @@ class Stage:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
         settings = dict(self.values(scene.base))
-        if given:
+        if given and not scene.late:
             for case in scene.cases:
                 settings.update(self.values(case.set))
         self.server.settings = settings
