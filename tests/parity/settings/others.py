@@ -270,7 +270,7 @@ SCENES = (
 
 NEVER = "refused when it is used, with what to use instead"
 REASONS = (
-    Reason("http_parser", "`auto` and `python` serve the same; for `fast` Gunicorn needs a package"),
+    Reason("http_parser", "`auto` and `python` are alike; for `fast` Gunicorn needs a package"),
     *(
         Reason(name, NEVER)
         for name in (
