@@ -93,7 +93,7 @@ def app(environ, start_response):
         answer = "slept"
     elif name == "meet":
         try:
-            meeting.wait(1.5)
+            meeting.wait(float(argument))
             answer = "met"
         except threading.BrokenBarrierError:
             meeting.reset()

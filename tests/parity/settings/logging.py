@@ -7,6 +7,8 @@ import json
 import re
 import signal
 import socket
+import threading
+import time
 
 from parity.settings.case import Case, Scene
 from parity.settings.stage import Stage
@@ -111,36 +113,41 @@ def syslogd(stage: Stage) -> None:
     """A syslog of our own: a datagram socket in the stage's directory."""
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     sock.bind(str(stage.directory / "log.sock"))
-    sock.settimeout(0.3)
-    stage.notes["socket"] = sock
-
-
-def statsd(stage: Stage) -> None:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(("127.0.0.1", 0))
-    sock.settimeout(0.3)
-    stage.notes["socket"] = sock
+    listen(stage, sock)
 
 
 def statsd_host(stage: Stage) -> str:
-    """Called before the server starts, and before `prepare`: the socket is made here."""
-    if "socket" not in stage.notes:
-        statsd(stage)
-    sock = stage.notes["socket"]
-    assert isinstance(sock, socket.socket)
+    """The address of a StatsD of our own. Settings are made before `prepare` is called."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.bind(("127.0.0.1", 0))
+    listen(stage, sock)
     host, port = sock.getsockname()
     return f"{host}:{port}"
 
 
-def datagrams(stage: Stage) -> list[str]:
-    """All that came; what is under way is waited for."""
-    sock = stage.notes["socket"]
-    assert isinstance(sock, socket.socket)
+def listen(stage: Stage, sock: socket.socket) -> None:
+    """Reads all the time: a sender waits when the queue of a unix socket is full."""
     got = stage.notes.setdefault("datagrams", [])
     assert isinstance(got, list)
-    with contextlib.suppress(TimeoutError):
-        while True:
-            got.append(stage.plain(sock.recv(65536).decode()))
+    sock.settimeout(0.2)
+
+    def read() -> None:
+        with sock:
+            while not stage.ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    got.append(stage.plain(sock.recv(65536).decode()))
+
+    threading.Thread(target=read, daemon=True).start()
+
+
+def datagrams(stage: Stage) -> list[str]:
+    """All that came. The server has ended: what it sent is in the socket."""
+    got = stage.notes.get("datagrams", [])
+    assert isinstance(got, list)
+    count = -1
+    while count < len(got):
+        count = len(got)
+        time.sleep(0.3)
     return got
 
 
@@ -330,7 +337,6 @@ SCENES = (
                 set=lambda stage: {"statsd_host": statsd_host(stage)},
             ),
         ),
-        prepare=lambda stage: statsd(stage) if "socket" not in stage.notes else None,
         acts=spoken,
         pending="StatsD",
     ),

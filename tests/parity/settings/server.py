@@ -49,9 +49,8 @@ def binds_beside(stage: Stage) -> object:
 def meeting(stage: Stage) -> object:
     """Two requests at once, each of which waits for the other."""
     answers: list[object] = []
-    clients = [
-        threading.Thread(target=lambda: answers.append(stage.call("/meet"))) for _ in range(2)
-    ]
+    path = "/meet/15" if stage.given else "/meet/1"
+    clients = [threading.Thread(target=lambda: answers.append(stage.call(path))) for _ in range(2)]
     for client in clients:
         client.start()
     for client in clients:
@@ -81,7 +80,7 @@ def budgets(stage: Stage) -> object:
 
 
 def murdered(stage: Stage) -> object:
-    answer = stage.call("/sleep/3")
+    answer = stage.call("/sleep/15" if stage.given else "/sleep/2")
     lines = stage.wait_line("WORKER TIMEOUT")
     if lines:
         stage.server.wait_log("Booting worker", 2)
@@ -89,10 +88,11 @@ def murdered(stage: Stage) -> object:
 
 
 def ended_in_time(stage: Stage) -> object:
-    """TERM during a request of four seconds."""
+    """TERM during a request that takes longer than `graceful_timeout`, or less."""
+    seconds = 15 if stage.given else 2
     with Wire(stage.server.address, timeout=30) as wire:
-        wire.send(get("/sleep/4"))
-        until((stage.directory / "4.started").exists, "the request to run")
+        wire.send(get(f"/sleep/{seconds}"))
+        until((stage.directory / f"{seconds}.started").exists, "the request to run")
         stage.server.send_signal(signal.SIGTERM)
         answer = None
         with contextlib.suppress(Closed, ConnectionError):

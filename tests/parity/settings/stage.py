@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import subprocess
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +41,7 @@ class Stage:
     given: bool
     directory: Path
     server: Server = field(init=False)
+    ended: threading.Event = field(default_factory=threading.Event)
     notes: dict[str, object] = field(default_factory=dict)
     """What `prepare` and `acts` leave for the observations."""
 
@@ -76,6 +78,7 @@ class Stage:
 
     def end(self) -> None:
         self.server.end()
+        self.ended.set()
 
     # What it answers
 
