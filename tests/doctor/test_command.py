@@ -149,3 +149,10 @@ def test_a_module_of_that_name_is_the_application(line: CommandLine) -> None:
     assert (done.returncode, done.stdout) == (0, "")
     line.write("doctor.py", "1 / 0\n")
     assert "Error while loading the application" in line("doctor", "--check-config").stderr
+    done = line.execute("-m", "rgunicorn.app.doctor", "--json", "app:app")
+    assert json.loads(done.stdout)["errors"] == 0
+
+
+def test_a_directory_of_that_name_is_no_module(line: CommandLine) -> None:
+    line.write("doctor/notes.txt", "")
+    assert findings(line, "app:app") == []

@@ -1,4 +1,7 @@
-"""The command `rgunicorn doctor`: loads what the server would load, examines it, reports."""
+"""The command `rgunicorn doctor`: loads what the server would load, examines it, reports.
+
+`python -m rgunicorn.app.doctor` is the same, whatever modules there are.
+"""
 
 from __future__ import annotations
 
@@ -227,3 +230,7 @@ def _import(app: _Examined) -> str | None:
     except Exception as exc:
         return util.user_traceback(exc)
     return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

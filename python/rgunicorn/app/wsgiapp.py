@@ -67,10 +67,12 @@ def run(prog: str | None = None) -> None:
 
 
 def _is_module(name: str) -> bool:
-    """Whether `import name` finds something, from the working directory too."""
+    """Whether `import name` finds code, from the working directory too; a mere directory of that
+    name is none."""
     from importlib.machinery import PathFinder
 
-    return PathFinder.find_spec(name, [os.getcwd(), *sys.path]) is not None
+    spec = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+    return spec is not None and spec.origin is not None
 
 
 if __name__ == "__main__":
