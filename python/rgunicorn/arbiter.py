@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import SERVER_SOFTWARE, __version__, handover, sock, systemd, util
+from rgunicorn import SERVER_SOFTWARE, __version__, handover, sock, util
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.reload import reconfigure, rewrite_pidfile
@@ -121,6 +121,7 @@ class Arbiter(Supervisor):
             self.master_pid = int(os.environ["GUNICORN_PID"])
             self.proc_name += ".2"
             self.master_name = "Master.2"
+            self._unit.silent = True
         self.pid = os.getpid()
         name = self._pidfile_name()
         if name is not None:
@@ -134,10 +135,12 @@ class Arbiter(Supervisor):
             self.log.debug("Arbiter booted")
             self.log.info("Listening at: %s (%s)", self._listeners_text(), self.pid)
             self.log.info("Using worker: %s", self.cfg.worker_class_str)
-            systemd.sd_notify("READY=1\nSTATUS=Gunicorn arbiter booted", self.log)
             if hasattr(self.worker_class, "check_config"):
                 self.worker_class.check_config(self.cfg, self.log)
             self.cfg.when_ready(self)
+            # Not later: clients can connect from here on, and an import that takes minutes must not
+            # run into the start timeout of the unit.
+            self._unit.ready(self.log, "Gunicorn arbiter booted")
         except BaseException:
             self._unlink_pidfile()
             raise
@@ -243,6 +246,7 @@ class Arbiter(Supervisor):
         if self.pidfile is not None:
             self.pidfile.take_over(self.cfg.pidfile, predecessor)
         util._setproctitle(f"master [{self.proc_name}]")
+        self._unit.promoted(self.log)
 
     def reexec(self) -> None:
         """Starts the original command again, with our listeners; both masters serve then."""
@@ -260,7 +264,9 @@ class Arbiter(Supervisor):
         force with its workers.
         """
         self._stats["reloads"] += 1
+        self._unit.reloading(self.log)
         if not reconfigure(self):
+            self._unit.ready(self.log, "Reload failed, the old configuration stays in force")
             return
         self.log.reopen_files()
         self.cfg.on_reload(self)
@@ -268,6 +274,7 @@ class Arbiter(Supervisor):
         util._setproctitle(f"master [{self.proc_name}]")
         self._fleet.on_reload()
         self.manage_workers()
+        self._unit.ready(self.log, "Gunicorn arbiter reloaded")
 
     def stop(self, graceful: bool = True) -> None:
         """Closes the listeners and ends all workers; returns when they are gone.
@@ -275,6 +282,7 @@ class Arbiter(Supervisor):
         Args:
             graceful: let them finish their requests, for up to `graceful_timeout` seconds.
         """
+        self._unit.leaving(self.log, self.reexec_pid)
         sock.close_sockets(self.LISTENERS, self._owns_listeners())
         self.LISTENERS = []
         self._stop_workers(graceful)

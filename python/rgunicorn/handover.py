@@ -88,4 +88,5 @@ def _environment(server: Arbiter, master_pid: int) -> dict[str, str]:
     if server.systemd:
         environ["LISTEN_PID"] = str(os.getpid())
         environ["LISTEN_FDS"] = str(len(server.LISTENERS))
+    systemd.hand_over_watchdog(environ, master_pid)
     return environ

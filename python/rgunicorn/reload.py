@@ -76,8 +76,11 @@ def _withdraw(cfg: Config) -> None:
 def _relisten(server: Arbiter) -> None:
     """Binds what is new, closes what is gone, and keeps what stays.
 
-    An address that stays could not be bound again: the old workers still listen on it.
+    An address that stays could not be bound again: the old workers still listen on it. Sockets of
+    systemd's are all there are, whatever `bind` says, as at the start.
     """
+    if server.systemd:
+        return
     kept: list[Any] = []
     added: list[Any] = []
     for address in server.cfg.address:

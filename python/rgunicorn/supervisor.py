@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import sock, util
+from rgunicorn import sock, systemd, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -53,6 +53,7 @@ class Supervisor:
         self.pid = 0
         self.worker_age = 0
         self.reexec_pid = 0
+        self._unit = systemd.Unit()
         self._fleet = Fleet()
         self._last_worker_count: int | None = None
         self._stats: dict[str, Any] = {
@@ -69,10 +70,13 @@ class Supervisor:
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Waits for signals, at most `timeout` seconds or until a worker's deadline.
 
+        Each turn of a living loop comes here, so here the service manager gets its signs of life.
+
         Returns:
             The signal numbers in the order they came; empty when the time is over.
         """
-        timeout = min(timeout, self._fleet.sleep(time.monotonic_ns()))
+        deadline = self._fleet.sleep(time.monotonic_ns())
+        timeout = min(timeout, deadline, self._unit.live(self.log))
         return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
 
     def manage_workers(self) -> None:
@@ -85,6 +89,16 @@ class Supervisor:
             # instrument.statsd sends records with these extras.
             metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
             self.log.debug("%s workers", count, extra=metric)
+        if self.cfg.enable_backlog_metric:
+            self._measure_backlog()
+
+    def _measure_backlog(self) -> None:
+        # Unix sockets do not tell (-1). With reuse_port it is the workers that have the queues.
+        waiting = [n for n in (listener.get_backlog() for listener in self.LISTENERS) if n >= 0]
+        if waiting:
+            total = sum(waiting)
+            metric = {"metric": "gunicorn.backlog", "value": total, "mtype": "histogram"}
+            self.log.debug("socket backlog: %s", total, extra=metric)
 
     def spawn_workers(self) -> None:
         """Forks the workers that are missing."""

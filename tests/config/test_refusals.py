@@ -55,12 +55,6 @@ USED: list[tuple[str, Any, str]] = [
     ("worker_class", "rgunicorn.workers.ggevent.GeventWorker", "the gevent worker"),
     ("worker_class", "gunicorn.workers.gasgi.ASGIWorker", "the asgi worker"),
     ("worker_class", Stranger, "a worker that is no subclass"),
-    ("paste", "app.ini", "PasteDeploy"),
-    ("raw_paste_global_conf", ["a=b"], "PasteDeploy"),
-    ("statsd_host", "localhost", "StatsD"),
-    ("dogstatsd_tags", "a:b", "StatsD"),
-    ("statsd_prefix", "p", "StatsD"),
-    ("enable_backlog_metric", True, "StatsD"),
     ("protocol", "uwsgi", "the uwsgi protocol"),
     ("uwsgi_allow_ips", "*", "the uwsgi protocol"),
     ("keyfile", "k.pem", "TLS"),
@@ -98,10 +92,8 @@ USED: list[tuple[str, Any, str]] = [
 
 # What turns a feature on that other settings only tune.
 SWITCHES: dict[str, dict[str, Any]] = {
-    "PasteDeploy": {"paste": "app.ini"},
     "TLS": {"certfile": "c.pem"},
     "HTTP/2": {"http_protocols": "h2,h1"},
-    "StatsD": {"statsd_host": "localhost"},
     "the uwsgi protocol": {"protocol": "uwsgi"},
     "the asgi worker": {"worker_class": "asgi"},
     "dirty arbiters": {"dirty_workers": 1},
@@ -149,6 +141,8 @@ def test_every_unbuilt_setting_is_in_the_table() -> None:
         {"ssl_version": 2, "syslog": True, "reload": True, "spew": True, "daemon": True},
         {"proxy_protocol": "v2", "reuse_port": True, "user": 1, "tmp_upload_dir": "/tmp"},
         {"sync_keepalive": True},
+        {"statsd_host": "localhost", "dogstatsd_tags": "a:b", "enable_backlog_metric": True},
+        {"paste": "app.ini", "raw_paste_global_conf": ["a=b"]},
     ],
     ids=str,
 )
@@ -216,11 +210,3 @@ def test_refused_on_the_command_line_and_when_checked(ours: CommandLine) -> None
         )
         # A printed configuration shows what is being refused.
         assert ("worker_class " in done.stdout) == (args == ["--print-config"])
-
-
-def test_paste_without_an_application_is_refused_as_paste(ours: CommandLine) -> None:
-    done = ours("--check-config", "--paste", "app.ini")
-    assert (done.returncode, done.stderr.split(",")[0]) == (
-        1,
-        "\nError: paste = 'app.ini' needs PasteDeploy",
-    )

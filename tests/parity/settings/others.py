@@ -239,7 +239,6 @@ SCENES = (
         files={"app.ini": PASTE, "pasted.py": PASTED},
         app=None,
         packages=True,
-        pending="PasteDeploy",
     ),
     Scene(
         "uwsgi",
