@@ -19,6 +19,7 @@ CHECKS: tuple[Check, ...] = (
     standing.refused,
     standing.unreadable,
     names.unknown_names,
+    standing.worker_warns,
     standing.ignored,
     standing.overruled,
     standing.deprecated,

@@ -2,45 +2,95 @@
 
 from __future__ import annotations
 
+from rgunicorn import util
 from rgunicorn.doctor.finding import ERROR, HINT, WARNING, Finding
 from rgunicorn.doctor.subject import shown
 from rgunicorn.errors import ConfigError
 from rgunicorn.settings import effects
 from rgunicorn.settings.own import refuse_conflicts
+from rgunicorn.settings.unbuilt import refuse_unbuilt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rgunicorn.doctor.machine import Machine
     from rgunicorn.doctor.subject import Subject
 
 
 def refused(subject: Subject, machine: Machine) -> Iterator[Finding]:
-    """Yields values that end the start: features that are not built, classes that are not there."""
+    """Yields values that end the start: what is not built, what a worker class can not do, classes
+    that are not there. The words are those of the start."""
     cfg = subject.cfg
-    for setting in cfg.settings.values():
-        try:
-            missing = setting.unbuilt_use(cfg)
-        except (RuntimeError, ConfigError) as exc:
-            message, _, details = str(exc).partition("\n")
-            yield subject.finding(
-                ERROR, "refused", setting.name, message.strip(), "name a class that exists", details
-            )
-            continue
-        if missing is not None:
-            yield subject.finding(
-                ERROR,
-                "refused",
-                setting.name,
-                f"it needs {missing.feature}, which rgunicorn does not have",
-                missing.instead,
-            )
+    try:
+        refuse_unbuilt(cfg)
+    except ConfigError as exc:
+        for line in str(exc).splitlines():
+            name, why, change = _parts(line, subject)
+            yield subject.finding(ERROR, "refused", name, why, change)
+    except RuntimeError as exc:
+        message, _, details = str(exc).partition("\n")
+        yield subject.finding(
+            ERROR,
+            "refused",
+            "worker_class",
+            message.strip(),
+            "name a class that can be imported",
+            details,
+        )
     try:
         refuse_conflicts(cfg)
     except ConfigError as exc:
-        why, _, change = str(exc).partition(": ")
-        yield subject.finding(ERROR, "conflict", why.partition(" ")[0], why, change)
+        name, why, change = _parts(str(exc), subject)
+        yield subject.finding(ERROR, "conflict", name, why, change)
+
+
+def _parts(line: str, subject: Subject) -> tuple[str, str, str]:
+    """Setting, reason and cure of a line `NAME = VALUE REASON: CURE.`"""
+    why, _, change = line.partition(": ")
+    name = line.partition(" ")[0]
+    settings = subject.cfg.settings
+    if name not in settings:
+        # A sentence may name it in words: "the number of worker connections".
+        said = (known for known in settings if "_" in known and known.replace("_", " ") in line)
+        name = next(said, "worker_class")
+    return name, why, change.rstrip(".") or "leave one of the two out"
+
+
+class _Recorder:
+    """Takes the place of the log that `check_config` of a worker class writes to."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def warning(self, message: str, *args: object) -> None:
+        self.lines.append(message % args if args else message)
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        # Whatever else a log can say is no finding.
+        return lambda *args, **kwargs: None
+
+
+def worker_warns(subject: Subject, machine: Machine) -> Iterator[Finding]:
+    """Yields what the worker class warns of at the start."""
+    cfg = subject.cfg
+    uri = cfg.settings["worker_class"].get()
+    log = _Recorder()
+    try:
+        worker = util.load_class("gthread" if cfg.worker_class_str == "gthread" else uri)
+        check = getattr(worker, "check_config", None)
+        if check is not None:
+            check(cfg, log)
+    except (RuntimeError, ConfigError):
+        # It can not be used, which `refused` says.
+        return
+    for line in log.lines:
+        name = _parts(line, subject)[0]
+        yield subject.finding(WARNING, "worker-warns", name, line, _cure(subject, name))
+
+
+def _cure(subject: Subject, name: str) -> str:
+    return f"another value, see docs/settings.md#{name}"
 
 
 def unreadable(subject: Subject, machine: Machine) -> Iterator[Finding]:
@@ -70,8 +120,9 @@ _FORMS = {
 
 def ignored(subject: Subject, machine: Machine) -> Iterator[Finding]:
     """Yields settings that do nothing in this combination, by `rgunicorn.settings.effects`."""
+    said = {finding.setting for finding in worker_warns(subject, machine)}
     for name in subject.cfg.settings:
-        if subject.origin(name) is None:
+        if subject.origin(name) is None or name in said:
             continue
         why = effects.without_effect(subject.cfg, name)
         if why is not None:

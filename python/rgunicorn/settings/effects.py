@@ -50,7 +50,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
 FOR_WORKERS: dict[str, tuple[str, ...]] = {
     "threads": ("sync", "gthread"),
     "sync_keepalive": ("sync",),
-    "client_header_timeout": ("sync", "gthread"),
+    "client_header_timeout": ("sync", "gthread", "gevent"),
     "client_body_timeout": ("sync", "gthread"),
     "client_write_timeout": ("sync", "gthread"),
     "request_buffer_size": ("sync", "gthread"),
