@@ -116,8 +116,8 @@ def syslogd(stage: Stage) -> None:
     listen(stage, sock)
 
 
-def statsd_host(stage: Stage) -> str:
-    """The address of a StatsD of our own. Settings are made before `prepare` is called."""
+def udp(stage: Stage) -> str:
+    """The address of a listener of our own. Settings are made before `prepare` is called."""
     sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sock.bind(("127.0.0.1", 0))
     listen(stage, sock)
@@ -230,7 +230,7 @@ SCENES = (
         (
             Case(
                 "loglevel",
-                "`debug`: the values of the configuration",
+                "`debug`: values of the configuration",
                 lambda stage: stage.lines(r"^ +(?!sync_)\w+: (30|1000|2048|\[\]|False)$"),
                 set={"loglevel": "debug"},
                 short="debug",
@@ -328,13 +328,27 @@ SCENES = (
         acts=spoken,
     ),
     Scene(
+        "syslog over UDP",
+        (
+            Case(
+                "syslog_addr",
+                "`udp://`: what arrives",
+                syslog_lines,
+                set=lambda stage: {"syslog_addr": f"udp://{udp(stage)}"},
+                short="UDP",
+            ),
+        ),
+        base={"syslog": True},
+        acts=spoken,
+    ),
+    Scene(
         "StatsD",
         (
             Case(
                 "statsd_host",
                 "metrics of a request and of the workers",
                 metrics("requests|request|workers"),
-                set=lambda stage: {"statsd_host": statsd_host(stage)},
+                set=lambda stage: {"statsd_host": udp(stage)},
             ),
         ),
         acts=spoken,
@@ -361,7 +375,7 @@ SCENES = (
                 set={"enable_backlog_metric": True},
             ),
         ),
-        base=lambda stage: {"statsd_host": statsd_host(stage)},
+        base=lambda stage: {"statsd_host": udp(stage)},
         acts=spoken,
     ),
 )

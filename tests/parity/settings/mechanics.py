@@ -17,6 +17,8 @@ from parity.settings.case import Case, Scene
 from parity.settings.stage import Stage
 
 BIG = 300_000
+OWNED = ("accesslog", "errorlog", "pidfile")
+"""Settings, and the names of their files."""
 
 
 def pidfile(stage: Stage) -> object:
@@ -57,6 +59,10 @@ def title(stage: Stage) -> object:
     return stage.facts("title"), stage.plain(
         Path(f"/proc/{stage.server.pid}/cmdline").read_text().strip("\0 ")
     )
+
+
+def owners(stage: Stage, field: str) -> object:
+    return [getattr((stage.directory / name).stat(), field) for name in OWNED]
 
 
 def chdir(stage: Stage) -> object:
@@ -233,14 +239,14 @@ SCENES = (
         (
             Case(
                 "user",
-                "user ids of the worker",
-                lambda stage: stage.facts("ids")[0],  # type: ignore[index]
+                "user ids of the worker; owners of its log files and of the pidfile",
+                lambda stage: (stage.facts("ids")[0], owners(stage, "st_uid")),  # type: ignore[index]
                 set={"user": "nobody"},
             ),
             Case(
                 "group",
-                "group ids of the worker",
-                lambda stage: stage.facts("ids")[1],  # type: ignore[index]
+                "the same for the group",
+                lambda stage: (stage.facts("ids")[1], owners(stage, "st_gid")),  # type: ignore[index]
                 set={"group": "nogroup"},
             ),
             Case(
@@ -256,6 +262,7 @@ SCENES = (
         base=lambda stage: {
             "preload_app": True,
             "bind": [stage.server.bind, f"unix:{stage.directory}/s.sock"],
+            **{name: str(stage.directory / name) for name in OWNED},
         },
         root=True,
     ),

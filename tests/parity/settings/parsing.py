@@ -11,6 +11,7 @@ from parity.settings.stage import Stage
 
 STRANGER = "127.0.0.2"
 V1 = b"PROXY TCP4 192.0.2.7 192.0.2.8 1234 5678\r\n"
+V2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([192, 0, 2, 7, 192, 0, 2, 8, 4, 210, 22, 46])
 
 
 def verdict(raw: bytes, source: str = "") -> Callable[[Stage], object]:
@@ -27,9 +28,9 @@ def seen(name: str, *lines: str, source: str = "") -> Callable[[Stage], object]:
     return observe
 
 
-def proxied(source: str) -> Callable[[Stage], object]:
+def proxied(source: str, preamble: bytes = V1) -> Callable[[Stage], object]:
     def observe(stage: Stage) -> object:
-        found = stage.answer(V1 + get("/env"), source)
+        found = stage.answer(preamble + get("/env"), source)
         body = str(found["body"])
         return found["status"], '"REMOTE_ADDR": "192.0.2.7"' in body, body.startswith("<html>")
 
@@ -158,6 +159,35 @@ SCENES = (
                 "a v1 preamble: the client's address, or a refusal",
                 proxied(""),
                 set={"proxy_protocol": "v1"},
+            ),
+        ),
+    ),
+    Scene(
+        "PROXY protocol, version 2",
+        (
+            Case(
+                "proxy_protocol",
+                "`v2`: a preamble of version 2; one of version 1 is refused",
+                lambda stage: (proxied("", V2)(stage), proxied("")(stage)),
+                set={"proxy_protocol": "v2"},
+                short="v2",
+            ),
+        ),
+        base={"proxy_protocol": "v1"},
+    ),
+    Scene(
+        "PROXY protocol, either version",
+        (
+            Case(
+                "proxy_protocol",
+                "`auto`: both versions, and none",
+                lambda stage: (
+                    proxied("", V2)(stage),
+                    proxied("")(stage),
+                    stage.verdict(get("/hello")),
+                ),
+                set={"proxy_protocol": "auto"},
+                short="auto",
             ),
         ),
     ),

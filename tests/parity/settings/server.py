@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import socket
 import threading
@@ -31,6 +32,26 @@ def unix_too(stage: Stage) -> object:
         return stage.lines("Listening at")
     found = ask(str(path), get("/hello"))
     return stage.lines("Listening at"), found.status, stage.call("/hello")
+
+
+def everywhere(stage: Stage) -> object:
+    """Status and SERVER_NAME on each address that a client of this machine can reach."""
+    (port,) = {address[1] for address in [stage.server.address] if isinstance(address, tuple)}
+    found = []
+    for host in ("127.0.0.1", "::1"):
+        try:
+            with socket.create_connection((host, port), 20) as sock:
+                sock.sendall(get("/env", "Connection: close"))
+                answer = b""
+                while more := sock.recv(65536):
+                    answer += more
+        except ConnectionError:
+            found.append((host, "refused"))
+            continue
+        environ = json.loads(answer.partition(b"\r\n\r\n")[2])
+        found.append((host, environ["SERVER_NAME"], environ["REMOTE_ADDR"]))
+    lines = [line.replace(f":{port}", ":PORT") for line in stage.lines("Listening at")]
+    return found, lines
 
 
 def binds_beside(stage: Stage) -> object:
@@ -143,6 +164,30 @@ SCENES = (
         config=SHOW_WORKER,
     ),
     Scene(
+        "IPv6",
+        (
+            Case(
+                "bind",
+                "an IPv6 and an IPv4 address: an answer on each, `SERVER_NAME`, the log line",
+                everywhere,
+                set=lambda stage: {"bind": [f"[::1]:{stage.server.address[1]}", stage.server.bind]},
+                short="IPv6",
+            ),
+        ),
+    ),
+    Scene(
+        "every address",
+        (
+            Case(
+                "bind",
+                "`:PORT`: an answer, `SERVER_NAME`, the log line",
+                everywhere,
+                set=lambda stage: {"bind": f":{stage.server.address[1]}"},
+                short="every address",
+            ),
+        ),
+    ),
+    Scene(
         "port shared",
         (
             Case(
@@ -248,6 +293,27 @@ SCENES = (
                 set={"timeout": 1},
             ),
         ),
+    ),
+    Scene(
+        "threads that are slow",
+        (
+            Case(
+                "timeout",
+                "gthread: a request that takes longer is answered",
+                lambda stage: (stage.call("/sleep/3"), stage.lines("WORKER TIMEOUT")),
+                set={"timeout": 1},
+                vacuous="a thread's request is not limited",
+                short="gthread",
+            ),
+            Case(
+                "max_requests",
+                "gthread: requests that each worker runs; the log lines",
+                generations,
+                set={"max_requests": 3},
+                short="gthread",
+            ),
+        ),
+        base={"threads": 2, "keepalive": 0},
     ),
     Scene(
         "stop",
