@@ -12,10 +12,9 @@ import sys
 import time
 import traceback
 
-from rgunicorn import SERVER_SOFTWARE, __version__, handover, sock, util
+from rgunicorn import SERVER_SOFTWARE, __version__, handover, reload, sock, util
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
-from rgunicorn.reload import reconfigure, rewrite_pidfile
 from rgunicorn.supervisor import Supervisor
 from rgunicorn.workers import handoff, workertmp
 
@@ -54,6 +53,8 @@ class Arbiter(Supervisor):
         os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
         self._num_workers: int | None = None
         self.log: Logger | None = None
+        # The configuration to go back to while a reload is on its way.
+        self._pending: reload.Pending | None = None
         self.pidfile: Pidfile | None = None
         self.systemd = False
         # The master that executed us, while it lives.
@@ -130,6 +131,8 @@ class Arbiter(Supervisor):
         try:
             self.cfg.on_starting(self)
             self.init_signals()
+            # After on_starting, which may write the files.
+            self.prepare_tls()
             if not self.LISTENERS:
                 self.LISTENERS = handover.open_listeners(self)
             self.log.debug("Arbiter booted")
@@ -144,6 +147,23 @@ class Arbiter(Supervisor):
         except BaseException:
             self._unlink_pidfile()
             raise
+
+    def prepare_tls(self) -> None:
+        """Reads the certificates, if there are any to read.
+
+        Raises:
+            ConfigError: they can not be used.
+        """
+        if not self.cfg.is_ssl:
+            return
+        # Where it is not used, `ssl` is not worth its memory.
+        from rgunicorn import tls
+        from rgunicorn.workers.native import NativeWorker
+
+        tls.check_files(self.cfg)
+        if issubclass(self.worker_class, NativeWorker):
+            tls.server_context(self.cfg)
+            tls.warn(self.cfg, self.log)
 
     def init_signals(self) -> None:
         """Directs the master's signals into `SIG_QUEUE`."""
@@ -258,23 +278,16 @@ class Arbiter(Supervisor):
             handover.reexec(self)
 
     def reload(self) -> None:
-        """Loads the configuration again and replaces all workers.
+        """Loads the configuration again and replaces all workers, once the new ones are ready.
 
-        A configuration that can not be loaded or bound is reported, and the old one stays in
-        force with its workers.
+        A configuration that can not be loaded or bound, or workers that can not boot, are
+        reported, and the old configuration stays in force with its workers.
         """
         self._stats["reloads"] += 1
-        self._unit.reloading(self.log)
-        if not reconfigure(self):
-            self._unit.ready(self.log, "Reload failed, the old configuration stays in force")
-            return
-        self.log.reopen_files()
-        self.cfg.on_reload(self)
-        rewrite_pidfile(self)
-        util._setproctitle(f"master [{self.proc_name}]")
-        self._fleet.on_reload()
-        self.manage_workers()
-        self._unit.ready(self.log, "Gunicorn arbiter reloaded")
+        if reload.begin(self):
+            gated = self.cfg.reload_strategy == "ready"
+            self._perform(self._fleet.on_reload(gated, time.monotonic_ns()))
+            self.manage_workers()
 
     def stop(self, graceful: bool = True) -> None:
         """Closes the listeners and ends all workers; returns when they are gone.
@@ -283,8 +296,8 @@ class Arbiter(Supervisor):
             graceful: let them finish their requests, for up to `graceful_timeout` seconds.
         """
         self._unit.leaving(self.log, self.reexec_pid)
-        sock.close_sockets(self.LISTENERS, self._owns_listeners())
-        self.LISTENERS = []
+        sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
+        self.LISTENERS, self._superseded = [], []
         self._stop_workers(graceful)
 
     def halt(self, reason: object = None, exit_status: int = 0) -> None:
@@ -349,6 +362,12 @@ class Arbiter(Supervisor):
             traceback.print_exc()
             sys.stderr.flush()
             self.log.error("reloading the logger configuration failed, keeping the previous one")
+
+    def _on_reloaded(self) -> None:
+        reload.commit(self)
+
+    def _on_reload_failed(self, why: str) -> None:
+        reload.roll_back(self, why)
 
     def _listeners_text(self) -> str:
         return ",".join(map(str, self.LISTENERS))

@@ -50,6 +50,8 @@ class Supervisor:
     def __init__(self) -> None:
         self.SIG_QUEUE = Inbox()
         self.LISTENERS: list[Any] = []
+        # Listeners that only the old workers of a pending reload have.
+        self._superseded: list[Any] = []
         self.pid = 0
         self.worker_age = 0
         self.reexec_pid = 0
@@ -81,6 +83,7 @@ class Supervisor:
 
     def manage_workers(self) -> None:
         """Forks missing workers and tells superfluous ones to leave."""
+        self._note_signs()
         self._perform(self._fleet.balance(time.monotonic_ns()))
 
         count = self._fleet.serving()
@@ -144,11 +147,12 @@ class Supervisor:
         try:
             os.kill(pid, sig)
         except ProcessLookupError:
-            self._fleet.on_vanished(pid)
+            actions = self._fleet.on_vanished(pid, time.monotonic_ns())
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
                 self.cfg.worker_exit(self, worker)
+            self._perform(actions)
             return
         if sig in (signal.SIGTERM, signal.SIGKILL):
             self._stats["workers_killed"] += 1
@@ -169,6 +173,8 @@ class Supervisor:
         Raises:
             HaltServer: a worker could not boot or load the app.
         """
+        # What the dead have said last counts: one that was ready did not fail to boot.
+        self._note_signs()
         while (ended := reap()) is not None:
             pid, code, sig = ended
             if pid == self.reexec_pid:
@@ -198,7 +204,8 @@ class Supervisor:
         for action in actions:
             match action:
                 case ("spawn",):
-                    self.spawn_worker()
+                    if not self._spawn():
+                        return
                 case ("kill", pid, sig):
                     self.kill_worker(pid, sig)
                 case ("code", pid, code):
@@ -212,8 +219,52 @@ class Supervisor:
                     self.log.debug("Reaped unknown child process (pid:%s)", pid)
                 case ("child_exit", _):
                     self.cfg.child_exit(self, ended)
+                case ("retry", pid, pause):
+                    self.log.error(
+                        "Worker (pid:%s) failed to boot, the others serve on; "
+                        "next try in %.0f s at the earliest",
+                        pid,
+                        pause,
+                    )
+                case ("reloaded",):
+                    self._on_reloaded()
+                case ("reload_failed", pid):
+                    self._on_reload_failed(
+                        "the new workers took too long to boot"
+                        if pid is None
+                        else f"worker (pid:{pid}) failed to boot"
+                    )
                 case ("halt", reason, status):
                     raise HaltServer(reason, status)
+
+    def _spawn(self) -> bool:
+        """Forks one worker. False: it could not be done, and the reload is given up for it."""
+        try:
+            self.spawn_worker()
+            return True
+        except Exception as exc:
+            # A hook of the new configuration that raises, or no room for one more process.
+            actions = self._fleet.on_spawn_failed(time.monotonic_ns())
+            if not actions:
+                raise
+            self.log.error("Exception while forking a new worker", exc_info=exc)
+            self._perform(actions)
+            return False
+
+    def _note_signs(self) -> None:
+        """Tells the fleet what the workers say of themselves."""
+        signs = []
+        for pid, worker in self.WORKERS.items():
+            slot = getattr(worker.tmp, "slot", None)
+            if slot is not None:
+                signs.append((pid, slot.booted_ns, slot.heartbeat_ns))
+        self._fleet.on_signs(signs, time.monotonic_ns())
+
+    def _on_reloaded(self) -> None:
+        """The new generation serves, the old one is about to leave."""
+
+    def _on_reload_failed(self, why: str) -> None:
+        """The old generation stays; `why` is for the log."""
 
     def _report_signal(self, pid: int, sig: int) -> None:
         try:
@@ -237,6 +288,8 @@ class Supervisor:
         worker.pid = os.getpid()
         for sibling in self.WORKERS.values():
             sibling.tmp.close()
+        for listener in self._superseded:
+            listener.close()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid

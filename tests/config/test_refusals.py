@@ -57,14 +57,6 @@ USED: list[tuple[str, Any, str]] = [
     ("worker_class", Stranger, "a worker that is no subclass"),
     ("protocol", "uwsgi", "the uwsgi protocol"),
     ("uwsgi_allow_ips", "*", "the uwsgi protocol"),
-    ("keyfile", "k.pem", "TLS"),
-    ("certfile", "c.pem", "TLS"),
-    ("cert_reqs", 2, "TLS"),
-    ("ca_certs", "ca.pem", "TLS"),
-    ("suppress_ragged_eofs", False, "TLS"),
-    ("do_handshake_on_connect", True, "TLS"),
-    ("ciphers", "ECDHE", "TLS"),
-    ("ssl_context", hook2, "TLS"),
     ("http_protocols", "h2,h1", "HTTP/2"),
     ("http2_cleartext", "both", "HTTP/2"),
     ("http2_max_concurrent_streams", 1, "HTTP/2"),
@@ -92,7 +84,6 @@ USED: list[tuple[str, Any, str]] = [
 
 # What turns a feature on that other settings only tune.
 SWITCHES: dict[str, dict[str, Any]] = {
-    "TLS": {"certfile": "c.pem"},
     "HTTP/2": {"http_protocols": "h2,h1"},
     "the uwsgi protocol": {"protocol": "uwsgi"},
     "the asgi worker": {"worker_class": "asgi"},
@@ -143,6 +134,8 @@ def test_every_unbuilt_setting_is_in_the_table() -> None:
         {"sync_keepalive": True},
         {"statsd_host": "localhost", "dogstatsd_tags": "a:b", "enable_backlog_metric": True},
         {"paste": "app.ini", "raw_paste_global_conf": ["a=b"]},
+        {"certfile": "c.pem", "keyfile": "k.pem", "cert_reqs": 2, "ca_certs": "ca.pem"},
+        {"certfile": "c.pem", "ciphers": "ECDHE", "suppress_ragged_eofs": False},
     ],
     ids=str,
 )
@@ -167,9 +160,10 @@ def test_what_only_tunes_an_unused_feature_is_let_through(name: str, value: Any)
 
 def test_all_refusals_come_at_once_and_in_order() -> None:
     with pytest.raises(ConfigError) as caught:
-        refuse_unbuilt(configured(dirty_workers=1, certfile="c.pem", worker_class="asgi"))
+        refuse_unbuilt(configured(dirty_workers=1, http_protocols="h2,h1", worker_class="asgi"))
     lines = str(caught.value).splitlines()
-    assert [line.split(" ")[0] for line in lines] == ["worker_class", "certfile", "dirty_workers"]
+    names = [line.split(" ")[0] for line in lines]
+    assert names == ["worker_class", "http_protocols", "dirty_workers"]
 
 
 def test_an_alias_that_a_program_has_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,15 +192,15 @@ def test_a_worker_class_that_is_not_there(ours: CommandLine) -> None:
 
 
 def test_refused_on_the_command_line_and_when_checked(ours: CommandLine) -> None:
-    ours.write("gunicorn.conf.py", "certfile = 'c.pem'")
+    ours.write("gunicorn.conf.py", "http_protocols = 'h2'")
     for args in ([], ["--check-config"], ["--print-config"]):
         done = ours(*args, "-k", "gevent", "app")
         assert done.returncode == 1
         assert done.stderr.replace(f"rgunicorn {__version__}", "rgunicorn VERSION") == (
             "\nError: worker_class = 'gevent' needs the gevent worker, which rgunicorn VERSION "
             "does not have yet: use worker_class = 'gthread' with threads (--threads).\n"
-            "certfile = 'c.pem' needs TLS, which rgunicorn VERSION does not have yet: let a proxy "
-            "such as nginx, Caddy or HAProxy do TLS in front of the server.\n"
+            "http_protocols = ['h2'] needs HTTP/2, which rgunicorn VERSION does not have yet: let "
+            "a proxy such as nginx or Caddy speak HTTP/2 and pass on HTTP/1.1.\n"
         )
         # A printed configuration shows what is being refused.
         assert ("worker_class " in done.stdout) == (args == ["--print-config"])

@@ -13,8 +13,6 @@ if TYPE_CHECKING:
 
     from rgunicorn.config import Config
 
-TLS = Unbuilt("TLS", "let a proxy such as nginx, Caddy or HAProxy do TLS in front of the server")
-
 _THREADS_INSTEAD = "use worker_class = 'gthread' with threads (--threads)"
 
 _BUILT = ("rgunicorn.workers.sync.SyncWorker", "rgunicorn.workers.gthread.ThreadWorker")

@@ -270,10 +270,10 @@ SCENES = (
 NEVER = "refused when it is used, with what to use instead"
 REASONS = (
     Reason("http_parser", "`auto` and `python` are alike; for `fast` Gunicorn needs a package"),
+    Reason("http_protocols", f"{NEVER}; `h2` needs a package on Gunicorn"),
     *(
         Reason(name, NEVER)
         for name in (
-            "http_protocols",
             "http2_cleartext",
             "http2_max_concurrent_streams",
             "http2_initial_window_size",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from parity.settings.case import Case, Scene
 from parity.settings.scenes import BEHAVIOUR, NAMES, REASONS
+from parity.settings.values import NOT_IN_A_FILE
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/compatibility.md"
 BEGIN = "<!-- settings: made by `make parity` -->"
@@ -39,7 +40,8 @@ def table() -> str:
         ]
         rows += [(name, case.compared, result(scene, case)) for scene, case in cases]
         if not cases:
-            rows.append((name, "its value only", reasons[name]))
+            compared = "nothing" if name in NOT_IN_A_FILE else "its value only"
+            rows.append((name, compared, reasons[name]))
     return HEAD + "".join(
         f"| [`{name}`](settings.md#{name}) | {compared} | {found} |\n"
         for name, compared, found in rows

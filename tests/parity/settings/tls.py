@@ -1,12 +1,11 @@
-"""TLS: real handshakes with certificates that openssl makes for each stage."""
+"""TLS: real handshakes."""
 
 from __future__ import annotations
 
+import socket
 import ssl
-import subprocess
-from collections.abc import Callable
-from pathlib import Path
 
+from harness.certificates import certificates
 from harness.wire import get
 from parity.settings.case import Case, Scene
 from parity.settings.stage import Stage
@@ -20,35 +19,12 @@ def ssl_context(config, default_factory):
 """
 
 
-def certificates(stage: Stage) -> None:
-    """`server.pem`, and `client.pem`, which signs itself: its own authority."""
-    for name in ("server", "client"):
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
-            + ["-nodes", "-days", "2", "-subj", f"/CN={name}.test", "-keyout", f"{name}.key"]
-            + ["-out", f"{name}.pem"],
-            cwd=stage.directory,
-            check=True,
-            capture_output=True,
-        )
-
-
-def path(name: str) -> Callable[[Stage], str]:
-    return lambda stage: str(stage.directory / name)
-
-
 def handshake(
     stage: Stage, client: bool = False, most: ssl.TLSVersion | None = None
 ) -> dict[str, object]:
     """One request in TLS: certificate, version, cipher, answer; or the error's name."""
-    import socket
-
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = certificates().client_context("client" if client else None)
     context.check_hostname = False
-    context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(stage.directory / "server.pem")
-    if client:
-        context.load_cert_chain(stage.directory / "client.pem", stage.directory / "client.key")
     if most is not None:
         context.maximum_version = most
     assert isinstance(stage.server.address, tuple)
@@ -63,9 +39,9 @@ def handshake(
             answer = b""
             while more := sock.recv(65536):
                 answer += more
-    except (ssl.SSLError, ConnectionError) as error:
-        # Which alert it is depends on who looks first.
-        return {"refused": isinstance(error, OSError)}
+    except (ssl.SSLError, ConnectionError):
+        # Which error it is depends on who looks first.
+        return {"refused": True}
     return {
         "status": answer.split(b"\r\n")[0],
         "scheme https": b'"wsgi.url_scheme": "https"' in answer,
@@ -91,12 +67,8 @@ def old_client(stage: Stage) -> object:
     return "refused" in handshake(stage, most=ssl.TLSVersion.TLSv1_2)
 
 
-def base(stage: Stage) -> dict[str, object]:
-    return {"certfile": path("server.pem")(stage), "keyfile": path("server.key")(stage)}
-
-
-def both_files(stage: Stage) -> str:
-    return Path(stage.directory / "server.pem").read_text()
+def pair(stage: Stage) -> dict[str, object]:
+    return certificates().server
 
 
 SCENES = (
@@ -107,17 +79,15 @@ SCENES = (
                 "certfile",
                 "a handshake: the certificate; `wsgi.url_scheme`; the log line",
                 served,
-                set=lambda stage: {"certfile": path("server.pem")(stage)},
+                set=lambda stage: {"certfile": certificates().cert("server")},
             ),
             Case(
                 "keyfile",
                 "the same, with the key in a file of its own",
                 served,
-                set=lambda stage: {"keyfile": path("server.key")(stage)},
+                set=lambda stage: {"keyfile": certificates().key("server")},
             ),
         ),
-        prepare=certificates,
-        pending="TLS",
     ),
     Scene(
         "client certificates",
@@ -132,12 +102,10 @@ SCENES = (
                 "ca_certs",
                 "which client's certificate is accepted",
                 clients,
-                set=lambda stage: {"ca_certs": path("client.pem")(stage)},
+                set=lambda stage: {"ca_certs": certificates().ca},
             ),
         ),
-        base=base,
-        prepare=certificates,
-        pending="TLS",
+        base=pair,
     ),
     Scene(
         "ciphers",
@@ -163,9 +131,7 @@ SCENES = (
                 vacuous="it is about what a read says at the end of a connection",
             ),
         ),
-        base=base,
-        prepare=certificates,
-        pending="TLS",
+        base=pair,
     ),
     Scene(
         "TLS context",
@@ -176,10 +142,8 @@ SCENES = (
                 old_client,
             ),
         ),
-        base=base,
+        base=pair,
         set_config=HOOK,
-        prepare=certificates,
-        pending="TLS",
     ),
     Scene(
         "deprecated version",
