@@ -6,6 +6,7 @@ import shlex
 from types import SimpleNamespace
 from typing import Any
 
+from harness.certificates import certificates
 from rgunicorn.config import Config
 from rgunicorn.doctor.examination import examine
 from rgunicorn.doctor.finding import Finding
@@ -38,8 +39,9 @@ class Healthy(Machine):
 def subject(config: str = "", args: str = "", **fields: Any) -> Subject:
     """What the command makes of a config file and a command line."""
     names: dict[str, Any] = {}
-    exec(compile(config, "gunicorn.conf.py", "exec"), names)
-    names.pop("__builtins__")
+    files = certificates()
+    facts = {"CERT": files.cert("server"), "KEY": files.key("server"), "CA": files.ca}
+    exec(compile(config, "gunicorn.conf.py", "exec"), facts, names)
     cfg = Config(prog="rgunicorn")
     flags = {
         name: value

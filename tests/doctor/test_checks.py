@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from rgunicorn.doctor.examination import CHECKS
 from rgunicorn.doctor.finding import ERROR, HINT, WARNING
 
 ROOT = Healthy(euid=0)
+TLS = "certfile, keyfile = CERT, KEY\n"
 HOOK = "def when_ready(server): pass\n"
 
 # severity, check, setting, config that triggers it, config that does not, other facts of both
@@ -199,17 +199,14 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
         {},
     ),
     (WARNING, "lenient-parser", "header_map", "header_map = 'dangerous'", "", {}),
-    (ERROR, "no-certificate", "keyfile", "keyfile = __file__", "", {}),
-    (ERROR, "no-file", "certfile", "certfile = '/no/such.pem'", "", {}),
-    (ERROR, "no-key", "certfile", "certfile = __file__", "certfile = keyfile = __file__", {}),
-    (
-        HINT,
-        "tls-on-80",
-        "bind",
-        "bind = ':80'\ncertfile = keyfile = __file__",
-        "bind = ':443'\ncertfile = keyfile = __file__",
-        {},
-    ),
+    (ERROR, "tls", "keyfile", "keyfile = KEY", TLS, {}),
+    (ERROR, "tls", "certfile", "certfile = '/no/such.pem'", TLS, {}),
+    (ERROR, "tls", "certfile", "certfile = CERT", TLS, {}),
+    (ERROR, "tls", "ca_certs", TLS + "ca_certs = KEY", TLS + "ca_certs = CA", {}),
+    (ERROR, "tls", "ciphers", TLS + "ciphers = 'nonsense'", TLS, {}),
+    (ERROR, "tls", "ssl_context", TLS + "def ssl_context(a, b): 1 / 0", TLS, {}),
+    (WARNING, "tls", "cert_reqs", TLS + "cert_reqs = 2", TLS + "cert_reqs = 2\nca_certs = CA", {}),
+    (HINT, "tls-on-80", "bind", TLS + "bind = ':80'", TLS + "bind = ':443'", {}),
     (
         WARNING,
         "preload-threads",
@@ -219,12 +216,6 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
         {"threads": ["reporter"]},
     ),
 ]
-
-
-@pytest.fixture(autouse=True)
-def a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives `__file__` to config texts: some file that is there."""
-    monkeypatch.setitem(__builtins__, "__file__", str(Path(__file__)))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -88,14 +88,6 @@ class Machine:
         parent = os.path.dirname(os.path.abspath(path))
         return os.path.isdir(parent) and os.access(parent, os.W_OK | os.X_OK)
 
-    def text(self, path: str) -> str | None:
-        """Content of a file; None if it can not be read."""
-        try:
-            with open(path, encoding="latin-1") as file:
-                return file.read(1 << 20)
-        except OSError:
-            return None
-
 
 def _is_stream(path: str) -> bool:
     """A pipe, a terminal, /dev/null: whatever can be opened for writing, but no directory."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
-
 from rgunicorn.doctor.finding import ERROR, HINT, WARNING, Finding
+from rgunicorn.doctor.words import Recorder, parts
+from rgunicorn.errors import ConfigError
+from rgunicorn.util import user_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,33 +79,33 @@ def limits(subject: Subject, machine: Machine) -> Iterator[Finding]:
 
 
 def tls(subject: Subject, machine: Machine) -> Iterator[Finding]:
-    """Yields: half of a certificate, files that are not there."""
+    """Yields TLS files and values that can not be used: the context is made as the server does."""
     cfg = subject.cfg
-    if cfg.keyfile and not cfg.certfile:
+    if not cfg.is_ssl:
+        return
+    from rgunicorn import tls as context
+
+    log = Recorder()
+    try:
+        context.check_files(cfg)
+        context.server_context(cfg)
+        context.warn(cfg, log)  # type: ignore[arg-type]
+    except ConfigError as exc:
+        name, why, change = parts(str(exc), subject, ". ")
+        yield subject.finding(ERROR, "tls", name, why, change)
+    except Exception as exc:
         yield subject.finding(
             ERROR,
-            "no-certificate",
-            "keyfile",
-            "a key without a certificate",
-            'certfile = "cert.pem"',
+            "tls",
+            "ssl_context",
+            f"the hook fails: {exc}",
+            "correct the function",
+            user_traceback(exc),
         )
-    for name in ("certfile", "keyfile", "ca_certs"):
-        path = cfg.settings[name].get()
-        if path and not os.path.isfile(path):
-            yield subject.finding(
-                ERROR, "no-file", name, "there is no such file", subject.write(name, "…")
-            )
-    if cfg.certfile and not cfg.keyfile:
-        text = machine.text(cfg.certfile)
-        if text is not None and "PRIVATE KEY" not in text:
-            yield subject.finding(
-                ERROR,
-                "no-key",
-                "certfile",
-                "it has no private key in it, and keyfile is not set",
-                'keyfile = "key.pem"',
-            )
-    if cfg.is_ssl and any(str(bind).endswith(":80") for bind in cfg.bind):
+    for line in log.lines:
+        name, why, _ = parts(line, subject)
+        yield subject.finding(WARNING, "tls", name, why, 'ca_certs = "ca.pem"')
+    if any(str(bind).endswith(":80") for bind in cfg.bind):
         yield subject.finding(
             HINT,
             "tls-on-80",

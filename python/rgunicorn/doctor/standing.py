@@ -5,6 +5,7 @@ from __future__ import annotations
 from rgunicorn import util
 from rgunicorn.doctor.finding import ERROR, HINT, WARNING, Finding
 from rgunicorn.doctor.subject import shown
+from rgunicorn.doctor.words import Recorder, parts
 from rgunicorn.errors import ConfigError
 from rgunicorn.settings import effects
 from rgunicorn.settings.own import refuse_conflicts
@@ -12,7 +13,7 @@ from rgunicorn.settings.unbuilt import refuse_unbuilt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from rgunicorn.doctor.machine import Machine
     from rgunicorn.doctor.subject import Subject
@@ -26,7 +27,7 @@ def refused(subject: Subject, machine: Machine) -> Iterator[Finding]:
         refuse_unbuilt(cfg)
     except ConfigError as exc:
         for line in str(exc).splitlines():
-            name, why, change = _parts(line, subject)
+            name, why, change = parts(line, subject)
             yield subject.finding(ERROR, "refused", name, why, change)
     except RuntimeError as exc:
         message, _, details = str(exc).partition("\n")
@@ -41,41 +42,15 @@ def refused(subject: Subject, machine: Machine) -> Iterator[Finding]:
     try:
         refuse_conflicts(cfg)
     except ConfigError as exc:
-        name, why, change = _parts(str(exc), subject)
+        name, why, change = parts(str(exc), subject)
         yield subject.finding(ERROR, "conflict", name, why, change)
-
-
-def _parts(line: str, subject: Subject) -> tuple[str, str, str]:
-    """Setting, reason and cure of a line `NAME = VALUE REASON: CURE.`"""
-    why, _, change = line.partition(": ")
-    name = line.partition(" ")[0]
-    settings = subject.cfg.settings
-    if name not in settings:
-        # A sentence may name it in words: "the number of worker connections".
-        said = (known for known in settings if "_" in known and known.replace("_", " ") in line)
-        name = next(said, "worker_class")
-    return name, why, change.rstrip(".") or "leave one of the two out"
-
-
-class _Recorder:
-    """Takes the place of the log that `check_config` of a worker class writes to."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def warning(self, message: str, *args: object) -> None:
-        self.lines.append(message % args if args else message)
-
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        # Whatever else a log can say is no finding.
-        return lambda *args, **kwargs: None
 
 
 def worker_warns(subject: Subject, machine: Machine) -> Iterator[Finding]:
     """Yields what the worker class warns of at the start."""
     cfg = subject.cfg
     uri = cfg.settings["worker_class"].get()
-    log = _Recorder()
+    log = Recorder()
     try:
         worker = util.load_class("gthread" if cfg.worker_class_str == "gthread" else uri)
         check = getattr(worker, "check_config", None)
@@ -85,7 +60,7 @@ def worker_warns(subject: Subject, machine: Machine) -> Iterator[Finding]:
         # It can not be used, which `refused` says.
         return
     for line in log.lines:
-        name = _parts(line, subject)[0]
+        name = parts(line, subject)[0]
         yield subject.finding(WARNING, "worker-warns", name, line, _cure(subject, name))
 
 
