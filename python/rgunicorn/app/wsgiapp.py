@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 
 from rgunicorn import util
@@ -102,10 +103,26 @@ class WSGIApplication(Application):
 def run(prog: str | None = None) -> None:
     """Runs the command line of this process.
 
+    The first word may be a command of our own; where a module of that name can be imported, it is
+    the application, as in Gunicorn.
+
     Args:
         prog: name of the program in messages; that of `sys.argv[0]` if None.
     """
+    if sys.argv[1:2] == ["doctor"] and not _is_module("doctor"):
+        from rgunicorn.app.doctor import main
+
+        sys.exit(main(sys.argv[2:]))
     WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog).run()
+
+
+def _is_module(name: str) -> bool:
+    """Whether `import name` finds code, from the working directory too; a mere directory of that
+    name is none."""
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+    return spec is not None and spec.origin is not None
 
 
 if __name__ == "__main__":
