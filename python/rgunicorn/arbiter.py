@@ -12,8 +12,9 @@ import sys
 import time
 import traceback
 
-from rgunicorn import SERVER_SOFTWARE, __version__, handover, sock, systemd, util
-from rgunicorn.errors import HaltServer
+import rgunicorn
+from rgunicorn import __version__, handover, sock, systemd, util
+from rgunicorn.errors import ConfigError, HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.reload import reconfigure, rewrite_pidfile
 from rgunicorn.supervisor import Supervisor
@@ -51,7 +52,7 @@ class Arbiter(Supervisor):
 
     def __init__(self, app: BaseApplication) -> None:
         super().__init__()
-        os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
+        os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None
         self.pidfile: Pidfile | None = None
@@ -131,6 +132,8 @@ class Arbiter(Supervisor):
         try:
             self.cfg.on_starting(self)
             self.init_signals()
+            # After on_starting, which may write the files.
+            self.prepare_tls()
             if not self.LISTENERS:
                 self.LISTENERS = handover.open_listeners(self)
             self.log.debug("Arbiter booted")
@@ -143,6 +146,22 @@ class Arbiter(Supervisor):
         except BaseException:
             self._unlink_pidfile()
             raise
+
+    def prepare_tls(self) -> None:
+        """Reads the certificates, if there are any to read.
+
+        Raises:
+            ConfigError: they can not be used.
+        """
+        if not self.cfg.is_ssl:
+            return
+        # Where it is not used, `ssl` is not worth its memory.
+        from rgunicorn import tls
+        from rgunicorn.workers.native import NativeWorker
+
+        tls.check_files(self.cfg)
+        if issubclass(self.worker_class, NativeWorker):
+            raise ConfigError("certfile: the native workers have no TLS yet.")
 
     def init_signals(self) -> None:
         """Directs the master's signals into `SIG_QUEUE`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from rgunicorn import sock
+from rgunicorn.errors import ConfigError
 from rgunicorn.pidfile import Pidfile
 
 TYPE_CHECKING = False
@@ -27,8 +28,13 @@ def reconfigure(server: Arbiter) -> bool:
     try:
         server.app.reload()
         server.setup(server.app)
+        server.prepare_tls()
         if old.address != server.cfg.address:
             _relisten(server)
+    except ConfigError as exc:
+        server.log.error("Reload failed, the old configuration stays in force: %s", exc)
+        _restore(server, old, workers)
+        return False
     except (Exception, SystemExit) as exc:
         # A SystemExit has said on stderr what is wrong, as at a start.
         exc_info = None if isinstance(exc, SystemExit) else exc

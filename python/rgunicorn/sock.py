@@ -237,6 +237,34 @@ def close_sockets(listeners: Iterable[BaseSocket], unlink: bool = True) -> None:
             util.unlink(name)
 
 
+def ssl_context(conf: Config) -> Any:
+    """A new SSLContext, as the `ssl_context` hook makes it of the TLS settings.
+
+    Raises:
+        ConfigError: a file or a value can not be used.
+    """
+    from rgunicorn import tls
+
+    return tls.make_context(conf)
+
+
+def ssl_wrap_socket(sock: socket.socket, conf: Config) -> Any:
+    """An `ssl.SSLSocket` over the accepted connection `sock`; the context is made once.
+
+    Raises:
+        ConfigError: as `ssl_context`.
+        OSError: the connection is broken, or (ssl.SSLError) the handshake failed.
+    """
+    from rgunicorn import tls
+
+    return tls.server_context(conf).wrap_socket(
+        sock,
+        server_side=True,
+        do_handshake_on_connect=conf.do_handshake_on_connect,
+        suppress_ragged_eofs=conf.suppress_ragged_eofs,
+    )
+
+
 def _bind_patiently(
     address: Any, conf: Config, log: Logger, make: Callable[[Any, Config, Logger], Any]
 ) -> Any:

@@ -116,7 +116,7 @@ class BaseApplication:
 
         try:
             Arbiter(self).run()
-        except RuntimeError as exc:
+        except (RuntimeError, ConfigError) as exc:
             _exit_with(f"\nError: {exc}\n")
 
     def _refuse_unusable(self) -> None:

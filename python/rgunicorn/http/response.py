@@ -33,12 +33,12 @@ class Response:
     """
 
     def __init__(self, req: Any, sock: Any = None, cfg: Any = None) -> None:
-        from rgunicorn.http import wsgi
+        from rgunicorn.http import banner
 
         self.req = req
         self.sock = sock
         self.cfg = cfg
-        self.version = wsgi.SERVER
+        self.version = str(banner.assigned("SERVER"))
         self.status: str | None = None
         self.status_code: int | None = None
         self.headers: list[tuple[str, str]] = []
@@ -101,10 +101,26 @@ class Response:
         self.upgrade = encoder.upgrade
         return self.write
 
+    def is_chunked(self) -> bool:
+        """Whether the body goes out in chunks."""
+        return self.chunked
+
     def default_headers(self) -> list[str]:
-        """The lines of the head that are the server's. Programs replace this method to leave some
-        out."""
-        return self._head()[0]
+        """The first lines of the head, those that are not the application's.
+
+        Config files replace this method. The native workers write their heads themselves; what is
+        made of it is looked at once there, for the `Server` line (`http.banner`).
+        """
+        if self._encoder is not None:
+            return self._head()[0]
+        connection = "close" if self.should_close() else "keep-alive"
+        lines = [
+            "HTTP/{}.{} {}\r\n".format(*self.req.version, self.status),
+            f"Server: {self.version}\r\n",
+            f"Date: {util.http_date()}\r\n",
+            f"Connection: {'upgrade' if self.upgrade else connection}\r\n",
+        ]
+        return [*lines, "Transfer-Encoding: chunked\r\n"] if self.is_chunked() else lines
 
     def send_headers(self) -> None:
         """Sends the head, once."""
@@ -218,7 +234,7 @@ class Response:
         encoder = self._announced()
         if not self._body_may_be_skipped():
             self.must_close = True
-        if type(self).default_headers is _DEFAULT_HEADERS:
+        if type(self).default_headers is DEFAULT_HEADERS:
             head = encoder.head(not self.should_close(), self.version)
         else:
             lines = [*self.default_headers(), *self._head()[1]]
@@ -248,4 +264,5 @@ class Response:
             raise TimeoutError("the client does not read the response")
 
 
-_DEFAULT_HEADERS = Response.default_headers
+# What config files may have replaced since.
+DEFAULT_HEADERS = Response.default_headers

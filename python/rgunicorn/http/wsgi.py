@@ -6,7 +6,7 @@ import logging
 
 import rgunicorn
 from rgunicorn import _core
-from rgunicorn.http.response import Response
+from rgunicorn.http.response import DEFAULT_HEADERS, Response
 from rgunicorn.http.wrappers import ClientSocket, FileWrapper, WSGIErrorsWrapper
 
 TYPE_CHECKING = False
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 __all__ = [
+    "AT_FIRST",
+    "DEFAULT_HEADERS",
     "SERVER",
     "SERVER_SOFTWARE",
     "FileWrapper",
@@ -28,13 +30,15 @@ __all__ = [
 
 log = logging.getLogger("gunicorn.http.wsgi")
 
-# Read by value when a worker starts: a config file may have replaced them.
+# Config files assign these, here or in `gunicorn`; `http.banner` knows what counts.
 SERVER = rgunicorn.SERVER
 SERVER_SOFTWARE = rgunicorn.SERVER_SOFTWARE
 
 
 def base_environ(cfg: Any) -> dict[str, Any]:
     """The part of the environ that is the same for all requests of a worker."""
+    from rgunicorn.http import banner
+
     return {
         "wsgi.errors": WSGIErrorsWrapper(cfg),
         "wsgi.version": (1, 0),
@@ -43,7 +47,7 @@ def base_environ(cfg: Any) -> dict[str, Any]:
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileWrapper,
         "wsgi.input_terminated": True,
-        "SERVER_SOFTWARE": SERVER_SOFTWARE,
+        "SERVER_SOFTWARE": banner.software(),
     }
 
 
@@ -127,3 +131,7 @@ def create(
     environ.update(proxy_environ(req))
     req.environ = environ
     return resp, environ
+
+
+# What config files may have replaced since.
+AT_FIRST = {"SERVER": SERVER, "SERVER_SOFTWARE": SERVER_SOFTWARE, "Response": Response}

@@ -6,7 +6,6 @@ Each default is a function of the hook's own name, with the parameters that the 
 from __future__ import annotations
 
 from rgunicorn.settings.base import Setting
-from rgunicorn.settings.unbuilt import TLS
 from rgunicorn.settings.validators import validate_callable, validate_post_request
 
 TYPE_CHECKING = False
@@ -264,9 +263,10 @@ class NewSSLContext(Setting):
 
     default = staticmethod(ssl_context)
     default_doc = "calls the factory"
-    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         `ssl_context(config, default_ssl_context_factory)`: returns the SSLContext to use.
 
-        The factory makes one from the other TLS settings, to be changed or replaced.
+        The factory makes one from the other TLS settings, to be changed or replaced. For the
+        native workers the hook is called in the master, once for each time the configuration is
+        loaded, as the workers share the context; in other workers once for each process.
         """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 
 from rgunicorn.settings.base import Setting
-from rgunicorn.settings.unbuilt import TLS
 from rgunicorn.settings.validators import validate_bool, validate_pos_int, validate_string
 
 TYPE_CHECKING = False
@@ -34,9 +33,11 @@ class KeyFile(Setting):
     cli = ["--keyfile"]
     meta = "FILE"
     validator = validate_string
-    unbuilt = TLS
     desc = """\
         File with the private key (PEM).
+
+        Not needed when `certfile` holds it as well. The native workers leave it to the master to
+        read, so it can belong to root.
         """
 
 
@@ -46,9 +47,11 @@ class CertFile(Setting):
     cli = ["--certfile"]
     meta = "FILE"
     validator = validate_string
-    unbuilt = TLS
     desc = """\
-        File with the certificate and its chain (PEM); switches TLS on.
+        File with the certificate and its chain (PEM); switches TLS on, for all listeners.
+
+        Read at the start and again on HUP. When a new one can not be used, the old configuration
+        stays in force.
         """
 
 
@@ -72,9 +75,11 @@ class CertReqs(Setting):
     cli = ["--cert-reqs"]
     validator = validate_pos_int
     default = CERT_NONE
-    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Whether clients must show a certificate: 0 no, 1 they may, 2 they must.
+
+        The environ of a client that has shown one says whose it is: see
+        [TLS](compatibility.md#additions).
         """
 
 
@@ -84,7 +89,6 @@ class CACerts(Setting):
     cli = ["--ca-certs"]
     meta = "FILE"
     validator = validate_string
-    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         File with the authorities that client certificates are checked against (PEM).
         """
@@ -97,9 +101,10 @@ class SuppressRaggedEOFs(Setting):
     action = "store_true"
     validator = validate_bool
     default = True
-    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Take a connection that ends without TLS's goodbye for one that ended properly.
+
+        Without, a client that ends its side so inside a request gets no answer.
         """
 
 
@@ -110,9 +115,12 @@ class DoHandshakeOnConnect(Setting):
     action = "store_true"
     validator = validate_bool
     default = False
-    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Shake hands as soon as a connection is accepted, not when it is first read.
+
+        The native workers always do, as the bytes come, and no thread waits for them;
+        `client_header_timeout` is the limit. For other workers it is the argument of this name
+        of Python's `wrap_socket`.
         """
 
 
@@ -121,7 +129,6 @@ class Ciphers(Setting):
     section = "SSL"
     cli = ["--ciphers"]
     validator = validate_string
-    unbuilt = TLS.behind("certfile", "keyfile")
     desc = """\
         Ciphers to allow, in OpenSSL's notation; OpenSSL's own choice if not set.
         """

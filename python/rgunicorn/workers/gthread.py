@@ -113,6 +113,7 @@ class ThreadWorker(NativeWorker):
             BaseException: whatever a signal handler raises, such as SystemExit; what ended a
                 thread.
         """
+        self.refuse_async_app()
         crew = _core.Crew(self)
         try:
             for number in range(1, self.cfg.threads + 1):

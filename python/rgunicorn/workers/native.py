@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 # Loaded with this module, in the master: what every worker needs is shared memory then.
-import rgunicorn.http.wsgi  # noqa: F401
+import rgunicorn.http.banner  # noqa: F401
+from rgunicorn.errors import AppImportError
 from rgunicorn.workers import base
+
+# CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, which takes long to import.
+_ASYNC = 0x80 | 0x200
 
 
 class NativeWorker(base.Worker):
@@ -26,6 +30,25 @@ class NativeWorker(base.Worker):
                 self.KIND,
             )
         super().init_process()
+
+    def refuse_async_app(self) -> None:
+        """Refuses an ASGI application, which would fail for every request.
+
+        A function declared `async` can not be a WSGI application: calling it returns a coroutine,
+        and nobody can iterate over one. Called by `run`, when hooks and subclasses have had their
+        chance to wrap the application.
+
+        Raises:
+            AppImportError: the application is such a function, or an object that is called by one.
+        """
+        for function in (self.wsgi, type(self.wsgi).__call__):
+            flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+            if isinstance(flags, int) and flags & _ASYNC:
+                raise AppImportError(
+                    f"The application {self.wsgi!r} is asynchronous (ASGI), and the {self.KIND} "
+                    "worker serves WSGI applications. Use worker_class = 'asgi' or "
+                    "'uvicorn_worker.UvicornWorker', or wrap the application."
+                )
 
     def _overrides(self, name: str) -> bool:
         return getattr(type(self), name, None) is not getattr(base.Worker, name, None)

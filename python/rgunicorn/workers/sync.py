@@ -31,4 +31,5 @@ class SyncWorker(NativeWorker):
 
     def run(self) -> None:
         """Serves until the worker is told to stop."""
+        self.refuse_async_app()
         _core.serve_sync(self)
