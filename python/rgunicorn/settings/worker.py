@@ -63,8 +63,8 @@ class WorkerClass(Setting):
         `egg:DISTRIBUTION#NAME` for an entry point in the group `gunicorn.workers`, or, in a
         config file, a class or a function that returns one.
 
-        The other classes of Gunicorn (`gevent`, `gevent_wsgi`, `gevent_pywsgi`, `tornado`,
-        `asgi`) are not built yet and are refused at boot.
+        `gevent`, `gevent_pywsgi` (also called `gevent_wsgi`), `tornado` and `asgi` need packages
+        that are installed beside this one: gevent, tornado, uvicorn.
         """
 
     def unbuilt_use(self, cfg: Config) -> Unbuilt | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from rgunicorn.errors import ConfigError
 from rgunicorn.http import get_parser
 from rgunicorn.workers import base, exchange
 
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rgunicorn.config import Config
-    from rgunicorn.glogging import Logger
 
 # What an application returns that has answered on the socket itself.
 ALREADY_HANDLED = object()
@@ -28,17 +26,14 @@ class AsyncWorker(base.Worker):
         self.worker_connections = self.cfg.worker_connections
 
     @classmethod
-    def check_config(cls, cfg: Config, log: Logger) -> None:
-        """Refuses what only the native workers have.
-
-        Raises:
-            ConfigError: `protocol` is not `http`.
-        """
-        if cfg.protocol != "http":
-            raise ConfigError(
-                f"protocol = {cfg.protocol!r} is not for the {cls.__name__}: use worker_class "
-                "'sync' or 'gthread'."
-            )
+    def refusals(cls, cfg: Config) -> list[str]:
+        """What of the configuration this worker can not do, as sentences."""
+        if cfg.protocol == "http":
+            return []
+        return [
+            f"protocol = {cfg.protocol!r} can not be used with the {cls.__name__}: let the proxy "
+            "speak HTTP, or use worker_class 'sync' or 'gthread'."
+        ]
 
     def timeout_ctx(self) -> AbstractContextManager[Any]:
         """Ends its block without a word when it lasts longer than `keepalive` seconds."""

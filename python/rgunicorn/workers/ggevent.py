@@ -7,36 +7,39 @@ gevent's own server.
 from __future__ import annotations
 
 import functools
+import re
 import time
 from datetime import datetime
 
+from rgunicorn import sock, tls, util
+from rgunicorn.errors import ConfigError, missing_package
+from rgunicorn.http import banner
+from rgunicorn.http.wsgi import base_environ
+from rgunicorn.workers.base_async import AsyncWorker
+
 _NEEDED = (24, 10, 1)
-_WORDS = "gevent worker requires gevent 24.10.1 or higher"
 
 try:
     import gevent
+    from gevent import hub, monkey, pywsgi
+    from gevent import socket as gsocket
+    from gevent.event import Event
+    from gevent.pool import Pool
+    from gevent.server import StreamServer
 except ImportError as exc:
-    raise RuntimeError(f"{_WORDS}: pip install 'gevent>=24.10.1'") from exc
-if gevent.version_info[:3] < _NEEDED:
-    raise RuntimeError(f"{_WORDS}, not {gevent.__version__}: pip install -U gevent")
+    raise missing_package("gevent", "gevent", exc) from None
+# `gevent.version_info` is not kept up to date.
+if tuple(int(n) for n in re.findall(r"\d+", gevent.__version__)[:3]) < _NEEDED:
+    raise ConfigError(
+        f"gevent worker requires gevent 24.10.1 or higher, and this is {gevent.__version__}. "
+        "Install it with `pip install -U gevent`, in the same environment."
+    )
 
-from gevent import hub, monkey, pywsgi  # noqa: E402
-from gevent import socket as gsocket  # noqa: E402
-from gevent.event import Event  # noqa: E402
-from gevent.pool import Pool  # noqa: E402
-from gevent.server import StreamServer  # noqa: E402
-
-import rgunicorn  # noqa: E402
-from rgunicorn.http.wsgi import base_environ  # noqa: E402
-from rgunicorn.workers import exchange  # noqa: E402
-from rgunicorn.workers.base_async import AsyncWorker  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
-
-VERSION = f"gevent/{gevent.__version__} {rgunicorn.SERVER_SOFTWARE}"
 
 # Seconds that a client which was promised another request has for it when the worker leaves.
 PARTING = 2.0
@@ -73,10 +76,10 @@ class GeventWorker(AsyncWorker):
         what they want to be patched too."""
         monkey.patch_all()
         for listener in self.sockets:
-            sock = listener.sock
-            if not isinstance(sock, gsocket.socket):
-                family, kind = sock.family, sock.type
-                listener.sock = gsocket.socket(family, kind, fileno=sock.detach())
+            plain = listener.sock
+            if not isinstance(plain, gsocket.socket):
+                family, kind = plain.family, plain.type
+                listener.sock = gsocket.socket(family, kind, fileno=plain.detach())
 
     def init_process(self) -> None:
         self.patch()
@@ -116,10 +119,9 @@ class GeventWorker(AsyncWorker):
     def _server(self, listener: Any) -> Any:
         listener.setblocking(True)
         pool = Pool(self.worker_connections)
-        tls = {"ssl_context": self._ssl_context()} if self.cfg.is_ssl else {}
         if self.server_class is not None:
             environ = base_environ(self.cfg)
-            environ |= {"wsgi.multithread": True, "SERVER_SOFTWARE": VERSION}
+            environ |= {"wsgi.multithread": True, "SERVER_SOFTWARE": _software()}
             return self.server_class(
                 listener,
                 application=self.wsgi,
@@ -127,20 +129,34 @@ class GeventWorker(AsyncWorker):
                 log=self.log,
                 handler_class=self.wsgi_handler,
                 environ=environ,
-                **tls,
+                **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
             )
         server = StreamServer(
-            listener, handle=functools.partial(self.handle, listener), spawn=pool, **tls
+            listener, handle=functools.partial(self._handle, listener), spawn=pool
         )
         if self.cfg.workers > 1:
             # Leave some for the others.
             server.max_accept = 1
         return server
 
-    def _ssl_context(self) -> Any:
-        from rgunicorn.sock import ssl_context
+    def _handle(self, listener: Any, client: Any, addr: Any) -> None:
+        if self.cfg.is_ssl:
+            client = self._shake_hands(client)
+        if client is not None:
+            self.handle(listener, client, addr)
 
-        return ssl_context(self.cfg)
+    def _shake_hands(self, client: Any) -> Any:
+        """The TLS socket over `client`; None when its peer does not get there in time."""
+        limit = self.cfg.keepalive or self.cfg.client_header_timeout or None
+        try:
+            with gevent.Timeout(limit, False):
+                wrapped = sock.ssl_wrap_socket(client, self.cfg)
+                wrapped.do_handshake()
+                return wrapped
+        except OSError as exc:
+            self.log.debug("TLS handshake failed: %s", exc)
+        util.close(client)
+        return None
 
     def timeout_ctx(self) -> Any:
         return gevent.Timeout(self.cfg.keepalive, False)
@@ -149,7 +165,8 @@ class GeventWorker(AsyncWorker):
         return gevent.Timeout(self.cfg.client_header_timeout or None, False)
 
     def next_request(self, parser: Any, client: Any) -> Any:
-        client.settimeout(self.cfg.client_body_timeout or None)
+        # The block around this has its limit.
+        client.settimeout(None)
         if not parser.req_count:
             return super().next_request(parser, client)
         greenlet = gevent.getcurrent()
@@ -159,9 +176,10 @@ class GeventWorker(AsyncWorker):
         finally:
             self._idle.discard(greenlet)
 
-    def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> bool:
-        sock.settimeout(self.cfg.client_write_timeout or None)
-        return super().handle_request(listener_name, req, sock, addr)
+    def handle_request(self, listener_name: Any, req: Any, client: Any, addr: Any) -> bool:
+        limits = (self.cfg.client_body_timeout, self.cfg.client_write_timeout)
+        client.settimeout(max(limits) if all(limits) else None)
+        return super().handle_request(listener_name, req, client, addr)
 
     # The hub must not wait, and a handler may run in it.
 
@@ -170,6 +188,10 @@ class GeventWorker(AsyncWorker):
 
     def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         gevent.spawn(super().handle_usr1, sig, frame)
+
+
+def _software() -> str:
+    return f"gevent/{gevent.__version__} {banner.software()}"
 
 
 class GeventResponse:
@@ -213,6 +235,14 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
 
 class PyWSGIServer(pywsgi.WSGIServer):
     """gevent's WSGI server on one of our listeners."""
+
+    # Seconds for a TLS handshake.
+    HANDSHAKE = 10.0
+
+    def wrap_socket(self, sock: Any, **ssl_args: Any) -> Any:
+        """Shakes hands; a peer that does not get there in time holds no place in the pool."""
+        with gevent.Timeout(self.HANDSHAKE, TimeoutError("TLS handshake")):
+            return super().wrap_socket(sock, **ssl_args)
 
 
 class GeventPyWSGIWorker(GeventWorker):
