@@ -1,7 +1,8 @@
-"""The four ways a server under test can work and listen."""
+"""The ways a server under test can work and listen."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ class Mode:
     """A worker class and a transport."""
 
     worker: str = "sync"
-    """`sync` or `gthread`."""
+    """`sync` or `gthread`; `gevent` where `RGUNICORN_MODES` says so."""
     transport: str = "tcp"
     """`tcp` or `unix`."""
 
@@ -28,7 +29,8 @@ class Mode:
         """What a configuration must hold for it. The address is the server's own affair."""
         if self.worker == "sync":
             return {}
-        return {"worker_class": self.worker, "threads": THREADS, "keepalive": KEEPALIVE}
+        threads = {"threads": THREADS} if self.worker == "gthread" else {}
+        return {"worker_class": self.worker, **threads, "keepalive": KEEPALIVE}
 
     @property
     def args(self) -> list[str]:
@@ -43,7 +45,7 @@ class Mode:
     @property
     def keeps_alive(self) -> bool:
         """Whether connections stay open for the next request unless a setting says otherwise."""
-        return self.worker == "gthread"
+        return self.worker != "sync"
 
     @property
     def keep_alive(self) -> dict[str, object]:
@@ -52,7 +54,7 @@ class Mode:
 
     def fits(self, words: Sequence[str]) -> bool:
         """Whether it is what `words` (`"gthread"`, `"unix"`, both, none) ask for."""
-        unknown = set(words) - {"sync", "gthread", "tcp", "unix"}
+        unknown = set(words) - {"sync", "gthread", "gevent", "tcp", "unix"}
         assert not unknown, f"no worker and no transport: {unknown}"
         return set(words) <= {self.worker, self.transport}
 
@@ -60,4 +62,10 @@ class Mode:
 DEFAULT = Mode()
 """What a server is started in by a test that is not about modes."""
 
-MODES = [Mode(worker, transport) for worker in ("sync", "gthread") for transport in ("tcp", "unix")]
+MODES = [
+    Mode(worker, transport)
+    for worker in os.environ.get("RGUNICORN_MODES", "sync gthread").split()
+    for transport in ("tcp", "unix")
+]
+"""`RGUNICORN_MODES=gevent` runs a suite in that worker class; the interpreter of the server under
+test needs the package then."""

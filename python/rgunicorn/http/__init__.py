@@ -25,7 +25,7 @@ def get_parser(
     from rgunicorn.errors import ConfigError
     from rgunicorn.http.parser import RequestParser
 
-    if http2_connection or getattr(cfg, "protocol", "http") != "http":
+    if http2_connection or cfg.protocol == "uwsgi":
         asked = "HTTP/2" if http2_connection else f"protocol = {cfg.protocol!r}"
         raise ConfigError(f"{asked} is not for Python workers: use worker_class sync or gthread")
     return RequestParser(cfg, source, source_addr)

@@ -72,7 +72,7 @@ class LengthReader:
 
     def read(self, size: int) -> bytes:
         """Reads `size` bytes, fewer at the end of the body."""
-        parts = []
+        parts: list[bytes] = []
         size = min(size, self.length)
         while size > 0:
             data = self.unreader.read()

@@ -113,15 +113,16 @@ class Request(Message):
         from rgunicorn.http.body import Body, ChunkedReader, LengthReader
 
         decoder = _core.RequestDecoder(self.rules, self._peer, first=self.req_number == 1)
+        facts = None
         try:
-            while (data := unreader.read()) and (facts := decoder.feed(data)) is None:
-                pass
+            while facts is None and (data := unreader.read()):
+                facts = decoder.feed(data)
         except ParseException as exc:
             if (known := getattr(exc, "facts", None)) is not None:
                 self._take(known)
                 exc.req = self  # type: ignore[attr-defined]
             raise
-        if not data:
+        if facts is None:
             if decoder.is_idle:
                 return
             raise NoMoreData(decoder.rest())

@@ -81,7 +81,7 @@ def proxy_environ(req: Any) -> dict[str, str]:
 def create(
     req: Any, sock: Any, client: Any, server: Any, cfg: Any
 ) -> tuple[Response, dict[str, Any]]:
-    """The response and the environ of a request. Sends `100 Continue` to a client that waits for it.
+    """The response and the environ of a request; `100 Continue` for a client that waits for it.
 
     Args:
         req: from the parser; its `headers` may have been changed since.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import lower, one_of, validate_pos_int, validate_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
 
 
 def validate_asgi_loop(val: Any) -> str:

@@ -28,7 +28,7 @@ class AsyncWorker(base.Worker):
     @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences."""
-        if cfg.protocol == "http":
+        if cfg.protocol != "uwsgi":
             return []
         return [
             f"protocol = {cfg.protocol!r} can not be used with the {cls.__name__}: let the proxy "
@@ -56,7 +56,8 @@ class AsyncWorker(base.Worker):
             addr: the peer's address: a tuple, or something empty for a unix socket.
         """
         req = None
-        clean = False
+        # Whether the client has nothing more to say, as far as we know.
+        clean = True
         try:
             server = listener.getsockname()
             parser = get_parser(self.cfg, client, addr)
@@ -67,16 +68,17 @@ class AsyncWorker(base.Worker):
                     req = self.next_request(parser, client)
                 if req is None:
                     # The client has ended its side, or said nothing in time.
-                    clean = True
                     break
+                clean = False
                 keeps = self.handle_request(server, req, client, addr) is not False
-                clean = req.body_reader.done
+                clean = keeps
         except StopIteration:
             # Subclasses end a connection so.
-            clean = req is not None and req.body_reader.done
+            clean = False
         except exchange.Taken:
             clean = True
-        except Exception as exc:
+        except (Exception, SystemExit) as exc:
+            clean = False
             exchange.report_failure(self, req, client, addr, exc)
         finally:
             exchange.part(client, clean)

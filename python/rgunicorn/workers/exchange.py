@@ -56,7 +56,8 @@ def run_request(
     Raises:
         Taken: the application speaks with the client itself.
         OSError: the client has gone.
-        Exception: whatever was raised before anything was sent: `Worker.handle_error` answers.
+        Exception, SystemExit: whatever was raised before anything was sent: `report_failure`
+            answers. A SystemExit is the application's as long as `worker.alive`.
     """
     started = datetime.now()
     environ: dict[str, Any] = {}
@@ -92,14 +93,17 @@ def run_request(
         return not resp.should_close()
     except (Taken, NoMoreData):
         raise
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
+        if isinstance(exc, SystemExit) and not worker.alive:
+            # That of a signal handler.
+            raise
         if wsgi.ClientSocket.is_taken(environ):
             worker.log.exception("Error handling request %s", req.uri)
             raise Taken from None
         if resp is None or not resp.headers_sent or is_gone(exc):
             raise
         # Too late for an error page: the missing end tells the client.
-        worker.log.exception("Error handling request %s", req.uri)
+        worker.log.exception("Error handling request")
         worker.log.access(resp, req, environ, datetime.now() - started)
         return False
     finally:
@@ -147,8 +151,15 @@ def is_gone(exc: BaseException) -> bool:
     return isinstance(exc, OSError) and exc.errno in GONE
 
 
-def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: Exception) -> None:
-    """Logs why a connection ends, and answers if that is still possible."""
+def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+    """Logs why a connection ends, and answers if that is still possible.
+
+    Raises:
+        BaseException: `exc` itself, when it is no matter of the request.
+    """
+    if isinstance(exc, SystemExit) and not worker.alive:
+        # That of a signal handler.
+        raise exc
     if isinstance(exc, NoMoreData):
         worker.log.debug("Ignored premature client disconnection. %s", exc)
     elif isinstance(exc, TimeoutError) and exc.errno is None:
@@ -181,5 +192,3 @@ def part(sock: Any, clean: bool) -> None:
         pass
     finally:
         util.close(sock)
-
-

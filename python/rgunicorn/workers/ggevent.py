@@ -1,7 +1,7 @@
 """The gevent workers: a greenlet for each connection.
 
-`gevent` reads requests with the core's parser, as all our workers do. `gevent_pywsgi` leaves that to
-gevent's own server.
+`gevent` reads requests with the core's parser, as all our workers do. `gevent_pywsgi` leaves that
+to gevent's own server.
 """
 
 from __future__ import annotations
