@@ -48,6 +48,8 @@ class Response:
         self.chunked = False
         self.upgrade = False
         self.must_close = False
+        # The client can't be reached any more: what was raised was not the application's.
+        self.broken = False
         self._encoder: _core.ResponseEncoder | None = None
 
     @classmethod
@@ -164,13 +166,7 @@ class Response:
         before, allowed = encoder.begin(size)
         self._send(head + before)
         while allowed > 0:
-            try:
-                sent = os.sendfile(self.sock.fileno(), fileno, offset, min(allowed, STEP))
-            except BlockingIOError:
-                self._wait_writable()
-                continue
-            if not sent:
-                raise OSError("the file became shorter while it was sent")
+            sent = self._send_range(fileno, offset, min(allowed, STEP))
             offset += sent
             allowed -= sent
         self.sent = encoder.sent
@@ -252,8 +248,25 @@ class Response:
     def _send(self, data: bytes) -> None:
         # One `send` at a time: a limit on the client's patience counts from the last progress.
         view = memoryview(data)
-        while view:
-            view = view[self.sock.send(view[:STEP]) :]
+        try:
+            while view:
+                view = view[self.sock.send(view[:STEP]) :]
+        except OSError:
+            self.broken = True
+            raise
+
+    def _send_range(self, fileno: int, offset: int, size: int) -> int:
+        try:
+            sent = os.sendfile(self.sock.fileno(), fileno, offset, size)
+        except BlockingIOError:
+            self._wait_writable()
+            return 0
+        except OSError:
+            self.broken = True
+            raise
+        if not sent:
+            raise OSError("the file became shorter while it was sent")
+        return sent
 
     def _wait_writable(self) -> None:
         # By module attribute: gevent puts its own there.
@@ -261,6 +274,7 @@ class Response:
         poll.register(self.sock.fileno(), select.POLLOUT)
         patience = self.sock.gettimeout()
         if not poll.poll(None if patience is None else patience * 1000):
+            self.broken = True
             raise TimeoutError("the client does not read the response")
 
 

@@ -16,6 +16,8 @@ class Unreader:
 
     def __init__(self) -> None:
         self._kept = b""
+        # The source has failed: what was raised was not the application's.
+        self.broken = False
 
     def chunk(self) -> bytes:
         """The next bytes of the source; empty at its end. Subclasses implement it."""
@@ -43,6 +45,11 @@ class Unreader:
         self._kept = data[size:]
         return data[:size]
 
+    @property
+    def has_data(self) -> bool:
+        """Whether the next `read` need not ask the source."""
+        return bool(self._kept)
+
     def unread(self, data: bytes) -> None:
         """Takes `data` back: it is what the next `read` begins with."""
         self._kept = data + self._kept
@@ -62,7 +69,11 @@ class SocketUnreader(Unreader):
         self.mxchunk = max_chunk
 
     def chunk(self) -> bytes:
-        data: bytes = self.sock.recv(self.mxchunk)
+        try:
+            data: bytes = self.sock.recv(self.mxchunk)
+        except OSError:
+            self.broken = True
+            raise
         return data
 
 

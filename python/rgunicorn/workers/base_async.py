@@ -101,7 +101,7 @@ class AsyncWorker(base.Worker):
 
         Raises:
             exchange.Taken: the application speaks with the client itself.
-            OSError: the client has gone.
+            exchange.Gone: the client has gone.
             Exception: what happened before anything was sent.
         """
         return exchange.run_request(

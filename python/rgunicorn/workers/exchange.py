@@ -5,8 +5,8 @@ The native workers do the same in `src/py/app.rs` and `src/py/ending.rs`.
 
 from __future__ import annotations
 
-import errno
 import socket
+import threading
 import time
 from datetime import datetime
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# What a client that has gone makes of our system calls.
-GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN)
+# Threads count together.
+_counting = threading.Lock()
 
 # Seconds in which a client may take note of our end of a connection that it still writes to.
 LINGER = 2.0
@@ -28,6 +28,10 @@ LINGER = 2.0
 
 class Taken(Exception):
     """The application has answered on the socket itself; nothing is to be sent any more."""
+
+
+class Gone(Exception):
+    """The client has gone, or makes no progress; its cause says which."""
 
 
 def run_request(
@@ -55,7 +59,7 @@ def run_request(
 
     Raises:
         Taken: the application speaks with the client itself.
-        OSError: the client has gone.
+        Gone: the client has gone.
         Exception, SystemExit: whatever was raised before anything was sent: `report_failure`
             answers. A SystemExit is the application's as long as `worker.alive`.
     """
@@ -91,7 +95,7 @@ def run_request(
         if wsgi.ClientSocket.is_taken(environ):
             raise Taken
         return not resp.should_close()
-    except (Taken, NoMoreData):
+    except Taken:
         raise
     except (Exception, SystemExit) as exc:
         if isinstance(exc, SystemExit) and not worker.alive:
@@ -100,7 +104,9 @@ def run_request(
         if wsgi.ClientSocket.is_taken(environ):
             worker.log.exception("Error handling request %s", req.uri)
             raise Taken from None
-        if resp is None or not resp.headers_sent or is_gone(exc):
+        if is_departure(exc, req, resp):
+            raise Gone from exc
+        if resp is None or not resp.headers_sent:
             raise
         # Too late for an error page: the missing end tells the client.
         worker.log.exception("Error handling request")
@@ -115,7 +121,8 @@ def run_request(
 
 def count(worker: Any) -> None:
     """Counts a request that is about to run."""
-    worker.nr += 1
+    with _counting:
+        worker.nr += 1
     if worker.nr >= worker.max_requests and worker.alive:
         worker.log.info("Autorestarting worker after current request.")
         worker.alive = False
@@ -146,9 +153,12 @@ def close(respiter: Any) -> None:
         respiter.close()
 
 
-def is_gone(exc: BaseException) -> bool:
-    """Whether `exc` only says that the client has gone."""
-    return isinstance(exc, OSError) and exc.errno in GONE
+def is_departure(exc: BaseException, req: Any, resp: Any) -> bool:
+    """Whether `exc` says of the client, and not of the application, that something is wrong."""
+    if isinstance(exc, NoMoreData):
+        return True
+    broken = getattr(resp, "broken", False) or req.unreader.broken
+    return isinstance(exc, OSError) and broken
 
 
 def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
@@ -160,14 +170,20 @@ def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseExcep
     if isinstance(exc, SystemExit) and not worker.alive:
         # That of a signal handler.
         raise exc
-    if isinstance(exc, NoMoreData):
-        worker.log.debug("Ignored premature client disconnection. %s", exc)
-    elif isinstance(exc, TimeoutError) and exc.errno is None:
-        worker.log.warning("Client timed out: ip=%s", addr[0] if addr else "")
-    elif is_gone(exc):
-        worker.log.debug("Ignoring %s", errno.errorcode.get(getattr(exc, "errno", 0), "error"))
-    else:
+    # Nothing but the connection can fail before there is a request.
+    gone = exc.__cause__ if isinstance(exc, Gone) else exc if req is None else None
+    if not isinstance(gone, OSError):
         worker.handle_error(req, client, addr, exc)
+    elif isinstance(gone, TimeoutError) and gone.errno is None:
+        worker.log.warning("Client timed out: ip=%s", addr[0] if addr else "")
+    else:
+        worker.log.debug("Ignored premature client disconnection. %s", gone)
+
+
+def patience(cfg: Any) -> float | None:
+    """Seconds that a client may make no progress with its body, or with ours; None for any time."""
+    limits = (cfg.client_body_timeout, cfg.client_write_timeout)
+    return max(limits) if all(limits) else None
 
 
 def part(sock: Any, clean: bool) -> None:

@@ -15,6 +15,7 @@ from rgunicorn import sock, tls, util
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
+from rgunicorn.workers import exchange
 from rgunicorn.workers.base_async import AsyncWorker
 
 _NEEDED = (24, 10, 1)
@@ -177,8 +178,7 @@ class GeventWorker(AsyncWorker):
             self._idle.discard(greenlet)
 
     def handle_request(self, listener_name: Any, req: Any, client: Any, addr: Any) -> bool:
-        limits = (self.cfg.client_body_timeout, self.cfg.client_write_timeout)
-        client.settimeout(max(limits) if all(limits) else None)
+        client.settimeout(exchange.patience(self.cfg))
         return super().handle_request(listener_name, req, client, addr)
 
     # The hub must not wait, and a handler may run in it.
