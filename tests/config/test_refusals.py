@@ -231,7 +231,8 @@ def test_refused_on_the_command_line_and_when_checked(ours: CommandLine) -> None
         assert done.returncode == 1
         assert done.stderr.replace(f"rgunicorn {__version__}", "rgunicorn VERSION") == (
             "\nError: worker_class = 'eventlet' needs the eventlet worker, which Gunicorn "
-            "has removed, which rgunicorn VERSION does not have yet: use worker_class = 'gthread' with threads (--threads).\n"
+            "has removed, which rgunicorn VERSION does not have yet: use worker_class = 'gthread' "
+            "with threads (--threads).\n"
             "certfile = 'c.pem' needs TLS, which rgunicorn VERSION does not have yet: let a proxy "
             "such as nginx, Caddy or HAProxy do TLS in front of the server.\n"
         )

@@ -1,4 +1,4 @@
-"""Subclasses of the native workers that override what Gunicorn calls for every request, and a worker
+"""Subclasses of the native workers that override what Gunicorn calls for each request, and a worker
 with a loop of its own: served by a loop in Python, on both servers alike."""
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def test_a_thread_worker_leaves_though_a_client_stays(spawn: Spawn) -> None:
 
 @pytest.mark.gunicorn_bug("half-sent requests hold all threads for good")
 def test_half_sent_requests_do_not_hold_the_threads(spawn: Spawn) -> None:
-    server = start(spawn, "Threads", threads=1, config="client_header_timeout = 1")
+    server = start(spawn, "Threads", threads=1, client_header_timeout=1)
     with Wire(server.address) as wire:
         wire.send(b"GET / HTTP/1.1\r\n")
         assert seen(server)["PATH_INFO"] == "/a b"
