@@ -46,6 +46,21 @@ if TYPE_CHECKING:
 PARTING = 2.0
 
 
+class _Door:
+    """A listener that knows its name even when it has been closed: connections that came in just
+    before begin to be served after."""
+
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+        self._name = listener.getsockname()
+
+    def getsockname(self) -> Any:
+        return self._name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listener, name)
+
+
 class GeventWorker(AsyncWorker):
     """Serves up to `worker_connections` connections, each in a greenlet."""
 
@@ -133,7 +148,7 @@ class GeventWorker(AsyncWorker):
                 **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
             )
         server = StreamServer(
-            listener, handle=functools.partial(self._handle, listener), spawn=pool
+            listener, handle=functools.partial(self._handle, _Door(listener)), spawn=pool
         )
         if self.cfg.workers > 1:
             # Leave some for the others.
