@@ -109,6 +109,7 @@ tools:
 	  for tool in nginx curl wrk strace; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
+	  command -v systemd-socket-activate > /dev/null || missing="$$missing systemd"; \
 	  if [ -n "$$missing" ]; then \
 	    apt-get -qq update; \
 	    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing; \

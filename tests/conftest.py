@@ -78,7 +78,7 @@ def pytest_runtest_makereport(
 ) -> Iterator[pytest.TestReport]:
     report = yield
     if report.failed:
-        for server in LIVE:
+        for server in (server for server in LIVE if server.process is not None):
             news = server.log()[LOG_SEEN.get(server.pid, 0) :]
             if not news:
                 continue

@@ -1,15 +1,17 @@
 //! Model test of the fleet: whatever happens, and in whatever order, no more workers serve than
-//! were asked for, nobody is sent the same signal twice, and nobody is lost.
+//! were asked for, nobody is sent the same signal twice, and nobody is lost. A pending reload
+//! touches nobody of the old generation, forks no more than the old and the new number together,
+//! and ends.
 //!
 //! The model is a toy machine: processes that live until they are killed or decide to end, and a
 //! caller that performs the actions to the letter.
 
 #![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use rgunicorn::fleet::{Action, Duty, Exit, Fleet, Limits, Sig, Stop};
+use rgunicorn::fleet::{Action, Duty, Exit, Fleet, Limits, Sig, Signs, Stop, Strategy as When};
 
 const SECOND_NS: u64 = 1_000_000_000;
 const LIMITS: Limits = Limits { timeout_ns: 3 * SECOND_NS, graceful_ns: 2 * SECOND_NS };
@@ -21,7 +23,11 @@ enum Event {
         pass_ns: u64,
     },
     Target(usize),
-    Reload,
+    Reload(When),
+    /// The n-th living process says that it has booted.
+    Boot {
+        nth: usize,
+    },
     /// The n-th living process ends by itself or by the signals it got.
     End {
         nth: usize,
@@ -49,7 +55,9 @@ fn event() -> impl Strategy<Value = Event> {
         8 => (0..2 * SECOND_NS).prop_map(|pass_ns| Event::Turn { pass_ns }),
         1 => (4 * SECOND_NS..100 * SECOND_NS).prop_map(|pass_ns| Event::Turn { pass_ns }),
         3 => (0..8_usize).prop_map(Event::Target),
-        2 => Just(Event::Reload),
+        2 => Just(Event::Reload(When::Ready)),
+        1 => Just(Event::Reload(When::Forked)),
+        8 => (0..16_usize).prop_map(|nth| Event::Boot { nth }),
         6 => (0..16_usize, exit).prop_map(|(nth, exit)| Event::End { nth, exit }),
         6 => (0..16_usize).prop_map(|nth| Event::Beat { nth }),
         1 => (1..1000_i32).prop_map(|pid| Event::Orphan { pid }),
@@ -60,8 +68,24 @@ fn event() -> impl Strategy<Value = Event> {
 #[derive(Default)]
 struct Process {
     slot: usize,
+    booted_ns: Option<u64>,
     beat_ns: Option<u64>,
     received: Vec<Sig>,
+}
+
+impl Process {
+    fn is_ready(&self) -> bool {
+        self.booted_ns.is_some() && self.beat_ns >= self.booted_ns
+    }
+
+    /// Whether the fleet may take it for ready: one sign alone is believed after a while.
+    fn seems_ready(&self) -> bool {
+        self.booted_ns.is_some() || self.beat_ns.is_some()
+    }
+
+    fn was_told(&self) -> bool {
+        !self.received.is_empty()
+    }
 }
 
 struct Machine {
@@ -73,6 +97,11 @@ struct Machine {
     alive: BTreeMap<i32, Process>,
     halts: usize,
     stopping: bool,
+    /// The old generation of a pending reload, as long as it lives.
+    old: Option<BTreeSet<i32>>,
+    failed_reloads: usize,
+    /// As many were ready as asked for.
+    booted: bool,
 }
 
 impl Machine {
@@ -88,7 +117,20 @@ impl Machine {
             alive: BTreeMap::new(),
             halts: 0,
             stopping: false,
+            old: None,
+            failed_reloads: 0,
+            booted: false,
         }
+    }
+
+    /// With `target` workers that serve.
+    fn serving(target: usize) -> Self {
+        let mut machine = Self::new();
+        machine.apply(Event::Target(target));
+        machine.turn(SECOND_NS);
+        machine.boot_all();
+        machine.turn(SECOND_NS);
+        machine
     }
 
     fn apply(&mut self, event: Event) {
@@ -98,7 +140,13 @@ impl Machine {
                 self.target = target;
                 self.fleet.set_target(target);
             }
-            Event::Reload => self.fleet.on_reload(),
+            Event::Reload(when) => self.reload(when),
+            Event::Boot { nth } => {
+                if let Some(pid) = self.nth_pid(nth) {
+                    let process = self.alive.get_mut(&pid).unwrap();
+                    process.booted_ns.get_or_insert(self.now_ns);
+                }
+            }
             Event::End { nth, exit } => {
                 if let Some(pid) = self.nth_pid(nth) {
                     self.end(pid, exit);
@@ -115,6 +163,7 @@ impl Machine {
             }
             Event::Stop(stop) => {
                 self.stopping = true;
+                self.old = None;
                 let actions = self.fleet.on_stop(stop, self.now_ns);
                 self.perform(actions);
             }
@@ -122,8 +171,42 @@ impl Machine {
         self.check();
     }
 
+    fn reload(&mut self, when: When) {
+        if when == When::Ready && self.old.is_none() && !self.stopping && self.halts == 0 {
+            let alive = self.alive.iter();
+            let serving = alive.filter(|(_, process)| {
+                !process.received.contains(&Sig::Term) && !process.received.contains(&Sig::Quit)
+            });
+            self.old = Some(serving.map(|(pid, _)| *pid).collect());
+        } else if when == When::Forked {
+            self.old = None;
+        }
+        let actions = self.fleet.on_reload(when, self.now_ns);
+        self.perform(actions);
+    }
+
+    fn boot_all(&mut self) {
+        for process in self.alive.values_mut() {
+            process.booted_ns.get_or_insert(self.now_ns);
+            process.beat_ns = Some(self.now_ns + SECOND_NS);
+        }
+    }
+
+    fn report_signs(&mut self) {
+        let signs: Vec<(i32, Signs)> = self
+            .alive
+            .iter()
+            .map(|(pid, process)| {
+                let Process { booted_ns, beat_ns, .. } = *process;
+                (*pid, Signs { booted_ns, beat_ns })
+            })
+            .collect();
+        self.fleet.on_signs(&signs, self.now_ns);
+    }
+
     fn turn(&mut self, pass_ns: u64) {
         self.now_ns += pass_ns;
+        self.report_signs();
         let beats: Vec<(i32, u64)> =
             self.alive.iter().filter_map(|(pid, process)| Some((*pid, process.beat_ns?))).collect();
         let actions = self.fleet.on_tick(self.now_ns, &beats);
@@ -133,13 +216,19 @@ impl Machine {
     }
 
     fn end(&mut self, pid: i32, exit: Exit) {
+        self.report_signs();
         self.alive.remove(&pid);
+        if let Some(old) = &mut self.old {
+            old.remove(&pid);
+        }
+        let ending = self.stopping || self.halts > 0;
         let actions = self.fleet.on_exited(pid, exit, self.now_ns);
+        let halts = actions.iter().any(|action| matches!(action, Action::Halt { .. }));
         let boot_failure = matches!(exit, Exit::Code(3 | 4));
         assert_eq!(
             actions.contains(&Action::ChildExit { pid }),
-            !boot_failure,
-            "child_exit runs once for every worker that did not fail to boot"
+            !boot_failure || !ending && !halts,
+            "child_exit runs for every worker, except those whose failure ends the server"
         );
         self.perform(actions);
     }
@@ -149,11 +238,31 @@ impl Machine {
             match action {
                 Action::Spawn => self.spawn(),
                 Action::Kill { pid, sig } => self.signal(pid, sig),
-                Action::Halt { .. } => self.halts += 1,
+                Action::Halt { .. } => {
+                    self.halts += 1;
+                    let serves = |process: &Process| process.is_ready() && !process.was_told();
+                    assert!(
+                        !self.booted || !self.alive.values().any(serves),
+                        "halted while somebody serves"
+                    );
+                }
+                Action::Reloaded => {
+                    if let Some(old) = self.old.take() {
+                        let new = self.alive.iter().filter(|(pid, process)| {
+                            !old.contains(pid) && process.seems_ready() && !process.was_told()
+                        });
+                        assert!(new.count() >= self.target, "successors are missing");
+                    }
+                }
+                Action::ReloadFailed { .. } => {
+                    self.failed_reloads += 1;
+                    assert!(self.old.take().is_some(), "no reload was pending");
+                }
                 Action::Unknown { pid } => panic!("{pid} was known"),
                 Action::ReportCode { .. }
                 | Action::ReportSignal { .. }
                 | Action::ReportTimeout { .. }
+                | Action::RetryBoot { .. }
                 | Action::ChildExit { .. } => {}
             }
         }
@@ -165,6 +274,14 @@ impl Machine {
         assert!(id.age > self.last_age, "ages grow");
         assert!(self.alive.values().all(|process| process.slot != id.slot), "slot shared");
         assert!(id.slot <= self.alive.len(), "a lower slot was free");
+        if let Some(old) = &self.old {
+            // Those that were ready and are on their way out have been workers of a reload that
+            // was superseded; how long they take is up to their requests.
+            let young = self.alive.iter().filter(|(pid, process)| {
+                !old.contains(pid) && (!process.seems_ready() || !process.was_told())
+            });
+            assert!(young.count() < self.target, "too many processes");
+        }
         self.last_age = id.age;
         self.next_pid += 1;
         self.fleet.on_spawned(self.next_pid, id, self.now_ns);
@@ -175,10 +292,17 @@ impl Machine {
         let process = self.alive.get_mut(&pid).expect("a signal for a process that is gone");
         assert!(!process.received.contains(&Sig::Kill), "{sig:?} after SIGKILL");
         assert!(!process.received.contains(&sig), "{sig:?} twice");
+        if matches!(sig, Sig::Term | Sig::Quit) {
+            let old = self.old.as_ref().is_some_and(|old| old.contains(&pid));
+            assert!(!old, "the old generation serves until the reload is done");
+        }
         process.received.push(sig);
     }
 
-    fn check(&self) {
+    fn check(&mut self) {
+        let ready = self.alive.values().filter(|process| process.is_ready()).count();
+        self.booted |= self.target > 0 && ready >= self.target;
+
         let mut known: Vec<i32> = self.fleet.pids().collect();
         known.sort_unstable();
         assert_eq!(known, self.alive.keys().copied().collect::<Vec<_>>(), "lost or invented");
@@ -192,10 +316,11 @@ impl Machine {
 
     /// After a quiet while the fleet is what was asked for and the deadlines have done their work.
     fn settle(&mut self) {
+        // Past the longest pause after workers that failed to boot.
+        self.boot_all();
+        self.turn(40 * SECOND_NS);
         for _ in 0..8 {
-            for process in self.alive.values_mut() {
-                process.beat_ns = Some(self.now_ns + SECOND_NS);
-            }
+            self.boot_all();
             self.turn(SECOND_NS);
             let killed: Vec<i32> = self
                 .alive
@@ -212,6 +337,7 @@ impl Machine {
             assert!(self.alive.is_empty(), "a stop leaves nobody");
             assert!(self.fleet.is_settled(self.now_ns));
         } else if self.halts == 0 {
+            assert!(self.old.is_none(), "the reload is still pending");
             assert_eq!(self.alive.len(), self.target, "neither more nor fewer than asked for");
             assert_eq!(self.fleet.count(Duty::Serving), self.target);
         }
@@ -231,6 +357,51 @@ proptest! {
     }
 
     #[test]
+    fn code_that_does_not_boot_costs_nobody(
+        target in 1..5_usize,
+        events in prop::collection::vec(
+            prop_oneof![
+                2 => Just(None),
+                2 => (0..2 * SECOND_NS).prop_map(|ns| Some((ns, Exit::Code(0), 0))),
+                6 => (
+                    prop_oneof![
+                        Just(Exit::Code(3)), Just(Exit::Code(4)), Just(Exit::Code(0)),
+                        Just(Exit::Code(255)), Just(Exit::Signal(11)),
+                    ],
+                    0..8_usize,
+                ).prop_map(|(exit, nth)| Some((0, exit, nth + 1))),
+            ],
+            0..60,
+        ),
+    ) {
+        let mut machine = Machine::serving(target);
+        let first: BTreeSet<i32> = machine.alive.keys().copied().collect();
+        for event in events {
+            for pid in &first {
+                machine.alive.get_mut(pid).unwrap().beat_ns = Some(machine.now_ns + 4 * SECOND_NS);
+            }
+            match event {
+                None => machine.apply(Event::Reload(When::Ready)),
+                Some((pass_ns, _, 0)) => machine.turn(pass_ns),
+                Some((_, exit, nth)) => {
+                    let new = machine.alive.keys().copied().filter(|pid| !first.contains(pid));
+                    if let Some(pid) = new.into_iter().nth(nth - 1) {
+                        machine.end(pid, exit);
+                    }
+                }
+            }
+            machine.check();
+        }
+        prop_assert_eq!(machine.halts, 0);
+        for pid in &first {
+            let process = machine.alive.get(pid);
+            prop_assert!(process.is_some_and(|it| !it.was_told()), "{} has left", pid);
+        }
+        let ready = machine.fleet.count(Duty::Serving) + machine.fleet.count(Duty::Outgoing);
+        prop_assert!(ready >= target);
+    }
+
+    #[test]
     fn serving_never_exceeds_the_target_after_a_turn(
         events in prop::collection::vec(event(), 0..80),
     ) {
@@ -242,5 +413,33 @@ proptest! {
                 prop_assert!(machine.fleet.count(Duty::Serving) <= machine.target);
             }
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_reload_whose_workers_hang_ends(target in 1..5_usize, boots in 0..5_usize) {
+        let mut machine = Machine::serving(target);
+        let first: Vec<i32> = machine.alive.keys().copied().collect();
+        machine.apply(Event::Reload(When::Ready));
+        for second in 0..1300 {
+            if second == 5 {
+                let new = machine.alive.iter_mut().filter(|(pid, _)| !first.contains(pid));
+                for (_, process) in new.take(boots) {
+                    process.booted_ns = Some(machine.now_ns);
+                    process.beat_ns = Some(machine.now_ns);
+                }
+            }
+            for process in machine.alive.values_mut().filter(|process| process.booted_ns.is_some())
+            {
+                process.beat_ns = Some(machine.now_ns + SECOND_NS);
+            }
+            machine.turn(SECOND_NS);
+        }
+        prop_assert!(machine.old.is_none(), "still pending");
+        let done = boots > 0 && target == 1;
+        prop_assert_eq!(machine.failed_reloads, usize::from(!done));
     }
 }

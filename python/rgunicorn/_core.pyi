@@ -12,11 +12,16 @@ Action = (
     | tuple[Literal["timeout"], int]
     | tuple[Literal["unknown"], int]
     | tuple[Literal["child_exit"], int]
+    | tuple[Literal["retry"], int, float]
+    | tuple[Literal["reloaded"]]
+    | tuple[Literal["reload_failed"], int | None]
     | tuple[Literal["halt"], str, int]
 )
 """What the fleet wants done: fork a worker; send signal [2] to [1]; log that [1] exited with code
 [2], that signal [2] killed it, that its heartbeat stopped, that it was none of ours; run
-`child_exit` for it; end the server for reason [1] with status [2]."""
+`child_exit` for it; log that [1] failed to boot and that the next try is in [2] seconds; close what
+only the old generation needed; bring the old configuration back because [1] ended before it was
+ready, or because the new workers took too long; end the server for reason [1] with status [2]."""
 
 class Inbox:
     def __new__(cls) -> Inbox: ...
@@ -34,8 +39,10 @@ class Fleet:
     def on_exited(
         self, pid: int, code: int | None, signal: int | None, now_ns: int
     ) -> list[Action]: ...
-    def on_vanished(self, pid: int) -> bool: ...
-    def on_reload(self) -> None: ...
+    def on_vanished(self, pid: int, now_ns: int) -> list[Action]: ...
+    def on_signs(self, signs: list[tuple[int, int | None, int | None]], now_ns: int) -> None: ...
+    def on_reload(self, gated: bool, now_ns: int) -> list[Action]: ...
+    def on_spawn_failed(self, now_ns: int) -> list[Action]: ...
     def balance(self, now_ns: int) -> list[Action]: ...
     def on_tick(self, now_ns: int, beats: list[tuple[int, int]]) -> list[Action]: ...
     def on_stop(self, graceful: bool, now_ns: int) -> list[Action]: ...
@@ -50,6 +57,7 @@ class Scoreboard:
 
 class Slot:
     pid: int
+    booted_ns: int | None
     @property
     def index(self) -> int: ...
     @property
@@ -62,6 +70,26 @@ class Slot:
     def busy(self) -> int: ...
     def beat(self, now_ns: int) -> None: ...
     def release(self) -> None: ...
+
+class TLSSession:
+    """TLS of one connection, between two memory buffers; made by the core only."""
+
+    @property
+    def object(self) -> Any:
+        """The `ssl.SSLObject`."""
+
+    def receive(self, ciphertext: bytes, size: int) -> tuple[bytes | None, bytes]:
+        """Plaintext (empty at the end, None when more ciphertext is needed), and what is to be
+        sent. Raises ssl.SSLError."""
+
+    def encrypt(self, plain: bytes) -> bytes:
+        """All of `plain` as ciphertext. Raises ssl.SSLError."""
+
+    def end(self) -> None:
+        """There will be no more ciphertext."""
+
+    def goodbye(self) -> bytes:
+        """TLS's goodbye, if it is in a state for one."""
 
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...

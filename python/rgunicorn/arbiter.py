@@ -13,10 +13,9 @@ import time
 import traceback
 
 import rgunicorn
-from rgunicorn import __version__, handover, sock, systemd, util
-from rgunicorn.errors import ConfigError, HaltServer
+from rgunicorn import __version__, handover, reload, sock, util
+from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
-from rgunicorn.reload import reconfigure, rewrite_pidfile
 from rgunicorn.supervisor import Supervisor
 from rgunicorn.workers import handoff, workertmp
 
@@ -55,6 +54,8 @@ class Arbiter(Supervisor):
         os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None
+        # The configuration to go back to while a reload is on its way.
+        self._pending: reload.Pending | None = None
         self.pidfile: Pidfile | None = None
         self.systemd = False
         # The master that executed us, while it lives.
@@ -124,6 +125,7 @@ class Arbiter(Supervisor):
             self.master_pid = int(os.environ["GUNICORN_PID"])
             self.proc_name += ".2"
             self.master_name = "Master.2"
+            self._unit.silent = True
         self.pid = os.getpid()
         name = self._pidfile_name()
         if name is not None:
@@ -139,10 +141,12 @@ class Arbiter(Supervisor):
             self.log.debug("Arbiter booted")
             self.log.info("Listening at: %s (%s)", self._listeners_text(), self.pid)
             self.log.info("Using worker: %s", self.cfg.worker_class_str)
-            systemd.sd_notify("READY=1\nSTATUS=Gunicorn arbiter booted", self.log)
             if hasattr(self.worker_class, "check_config"):
                 self.worker_class.check_config(self.cfg, self.log)
             self.cfg.when_ready(self)
+            # Not later: clients can connect from here on, and an import that takes minutes must not
+            # run into the start timeout of the unit.
+            self._unit.ready(self.log, "Gunicorn arbiter booted")
         except BaseException:
             self._unlink_pidfile()
             raise
@@ -161,7 +165,8 @@ class Arbiter(Supervisor):
 
         tls.check_files(self.cfg)
         if issubclass(self.worker_class, NativeWorker):
-            raise ConfigError("certfile: the native workers have no TLS yet.")
+            tls.server_context(self.cfg)
+            tls.warn(self.cfg, self.log)
 
     def init_signals(self) -> None:
         """Directs the master's signals into `SIG_QUEUE`."""
@@ -264,6 +269,7 @@ class Arbiter(Supervisor):
         if self.pidfile is not None:
             self.pidfile.take_over(self.cfg.pidfile, predecessor)
         util._setproctitle(f"master [{self.proc_name}]")
+        self._unit.promoted(self.log)
 
     def reexec(self) -> None:
         """Starts the original command again, with our listeners; both masters serve then."""
@@ -275,20 +281,16 @@ class Arbiter(Supervisor):
             handover.reexec(self)
 
     def reload(self) -> None:
-        """Loads the configuration again and replaces all workers.
+        """Loads the configuration again and replaces all workers, once the new ones are ready.
 
-        A configuration that can not be loaded or bound is reported, and the old one stays in
-        force with its workers.
+        A configuration that can not be loaded or bound, or workers that can not boot, are
+        reported, and the old configuration stays in force with its workers.
         """
         self._stats["reloads"] += 1
-        if not reconfigure(self):
-            return
-        self.log.reopen_files()
-        self.cfg.on_reload(self)
-        rewrite_pidfile(self)
-        util._setproctitle(f"master [{self.proc_name}]")
-        self._fleet.on_reload()
-        self.manage_workers()
+        if reload.begin(self):
+            gated = self.cfg.reload_strategy == "ready"
+            self._perform(self._fleet.on_reload(gated, time.monotonic_ns()))
+            self.manage_workers()
 
     def stop(self, graceful: bool = True) -> None:
         """Closes the listeners and ends all workers; returns when they are gone.
@@ -296,8 +298,9 @@ class Arbiter(Supervisor):
         Args:
             graceful: let them finish their requests, for up to `graceful_timeout` seconds.
         """
-        sock.close_sockets(self.LISTENERS, self._owns_listeners())
-        self.LISTENERS = []
+        self._unit.leaving(self.log, self.reexec_pid)
+        sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
+        self.LISTENERS, self._superseded = [], []
         self._stop_workers(graceful)
 
     def halt(self, reason: object = None, exit_status: int = 0) -> None:
@@ -362,6 +365,12 @@ class Arbiter(Supervisor):
             traceback.print_exc()
             sys.stderr.flush()
             self.log.error("reloading the logger configuration failed, keeping the previous one")
+
+    def _on_reloaded(self) -> None:
+        reload.commit(self)
+
+    def _on_reload_failed(self, why: str) -> None:
+        reload.roll_back(self, why)
 
     def _listeners_text(self) -> str:
         return ",".join(map(str, self.LISTENERS))

@@ -55,6 +55,8 @@ def _declarations() -> dict[str, Any]:
     return names
 
 
+_COUNTING_LOGGER = "gunicorn.instrument.statsd.Statsd"
+
 # Gunicorn declares everything in this module, so `gunicorn.config.AccessLogFormat` and
 # `gunicorn.config.validate_bool` are imported from here.
 globals().update(_declarations())
@@ -183,12 +185,16 @@ class Config:
     def logger_class(self) -> Any:
         """The logger class; reading it calls the class's `install()` if it has one.
 
+        With `statsd_host`, the default is the class that sends metrics as well.
+
         Raises:
             RuntimeError: it can not be loaded.
         """
         uri = self.settings["logger_class"].get()
+        if uri in ("simple", LoggerClass.default, "rgunicorn.glogging.Logger"):
+            uri = LoggerClass.default if self.statsd_host is None else _COUNTING_LOGGER
         logger_class = util.load_class(
-            LoggerClass.default if uri == "simple" else uri,
+            uri,
             default=LoggerClass.default,
             section="gunicorn.loggers",
         )

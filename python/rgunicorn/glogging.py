@@ -352,11 +352,14 @@ class Logger:
         if facility is None:
             raise RuntimeError("unknown facility name")
         socktype, address = parse_syslog_address(cfg.syslog_addr)
-        handler = logging.handlers.SysLogHandler(
-            address=address,
-            facility=facility,
-            socktype=socktype,  # type: ignore[arg-type]
-        )
+        try:
+            handler = logging.handlers.SysLogHandler(
+                address=address,
+                facility=facility,
+                socktype=socktype,  # type: ignore[arg-type]
+            )
+        except OSError as exc:
+            raise RuntimeError(f"syslog_addr = {cfg.syslog_addr!r}: {exc}") from exc
         self._add_handler(log, handler, logging.Formatter(f"gunicorn.{prefix}.{name}: {fmt}"))
 
     def _add_handler(

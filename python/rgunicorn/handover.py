@@ -47,6 +47,8 @@ def reexec(server: Arbiter) -> None:
         return
     # Not a word of this child may reach the main loop above: it would stop its siblings.
     try:
+        for listener in server._superseded:
+            listener.close()
         server.cfg.pre_exec(server)
         os.chdir(server.START_CTX["cwd"])
         os.execvpe(server.START_CTX[0], server.START_CTX["args"], _environment(server, master_pid))
@@ -88,4 +90,5 @@ def _environment(server: Arbiter, master_pid: int) -> dict[str, str]:
     if server.systemd:
         environ["LISTEN_PID"] = str(os.getpid())
         environ["LISTEN_FDS"] = str(len(server.LISTENERS))
+    systemd.hand_over_watchdog(environ, master_pid)
     return environ

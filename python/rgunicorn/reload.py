@@ -1,10 +1,15 @@
-"""A new configuration for a running master, taken over as a whole or not at all."""
+"""A new configuration for a running master, taken over as a whole or not at all.
+
+`begin` puts it in force for the workers that are forked from now on. Until these are ready the old
+one can come back: what only the old workers need stays open, and the pidfile stays where it is.
+`commit` and `roll_back` end that.
+"""
 
 from __future__ import annotations
 
 import os
 
-from rgunicorn import sock
+from rgunicorn import sock, util
 from rgunicorn.errors import ConfigError
 from rgunicorn.pidfile import Pidfile
 
@@ -16,35 +21,106 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
 
 
-def reconfigure(server: Arbiter) -> bool:
-    """Loads the configuration again, and opens and closes listeners as it says.
+_FAILED = "Reload failed, the old configuration stays in force"
+
+
+class Pending:
+    """What was in force when a reload began.
+
+    Args:
+        server: the master; its configuration, its listeners and what its application object
+            keeps are remembered.
+    """
+
+    def __init__(self, server: Arbiter) -> None:
+        self.cfg = server.cfg
+        self.workers = server.num_workers
+        self.listeners = list(server.LISTENERS)
+        self.superseded = list(server._superseded)
+        self.app = vars(server.app).copy()
+        self.cwd = util.getcwd()
+        # The number of workers that the new configuration asks for.
+        self.asked = 0
+
+    def bring_back(self, server: Arbiter) -> None:
+        """Puts everything back in force, and closes what was opened since."""
+        vars(server.app).update(self.app)
+        os.chdir(self.cwd)
+        opened = [*server.LISTENERS, *server._superseded]
+        known = [*self.listeners, *self.superseded]
+        sock.close_sockets([it for it in opened if it not in known], server._owns_listeners())
+        server.LISTENERS, server._superseded = self.listeners, self.superseded
+        if server.cfg is self.cfg:
+            os.environ.update(self.cfg.env)
+            return
+        _withdraw(server.cfg)
+        workers = self.workers
+        if self.asked:
+            # TTIN and TTOU meanwhile were meant for the server, whatever its configuration.
+            workers = max(1, workers + server.num_workers - self.asked)
+        server.setup(server.app)
+        if server.num_workers != workers:
+            server.num_workers = workers
+
+
+def begin(server: Arbiter) -> bool:
+    """Loads the configuration again and opens the listeners it asks for.
 
     Returns:
-        False when it can not be loaded or bound: then everything is as it was, and the error log
-        says so. Gunicorn's master ends instead, and leaves its workers behind.
+        False when it can not be loaded or bound, or the `on_reload` hook raises: then everything
+        is as it was, and the error log says so. Gunicorn's master ends instead, and leaves its
+        workers behind.
     """
-    old, workers = server.cfg, server.num_workers
-    _withdraw(old)
+    server._unit.reloading(server.log)
+    before = Pending(server)
+    _withdraw(server.cfg)
     try:
         server.app.reload()
         server.setup(server.app)
         server.prepare_tls()
-        if old.address != server.cfg.address:
+        if before.cfg.address != server.cfg.address:
             _relisten(server)
-    except ConfigError as exc:
-        server.log.error("Reload failed, the old configuration stays in force: %s", exc)
-        _restore(server, old, workers)
-        return False
+        server.log.reopen_files()
+        server.cfg.on_reload(server)
     except (Exception, SystemExit) as exc:
-        # A SystemExit has said on stderr what is wrong, as at a start.
-        exc_info = None if isinstance(exc, SystemExit) else exc
-        server.log.error("Reload failed, the old configuration stays in force", exc_info=exc_info)
-        _restore(server, old, workers)
+        before.bring_back(server)
+        if isinstance(exc, ConfigError):
+            server.log.error("%s: %s", _FAILED, exc)
+        else:
+            # A SystemExit has said on stderr what is wrong, as at a start.
+            exc_info = None if isinstance(exc, SystemExit) else exc
+            server.log.error(_FAILED, exc_info=exc_info)
+        if server._pending is None:
+            server._unit.ready(server.log, _FAILED)
         return False
+    # A reload during a reload: the old workers still have the configuration before both.
+    server._pending = server._pending or before
+    server._pending.asked = server.num_workers
+    util._setproctitle(f"master [{server.proc_name}]")
     return True
 
 
-def rewrite_pidfile(server: Arbiter) -> None:
+def commit(server: Arbiter) -> None:
+    """The new workers serve: closes what only the old ones needed, moves the pidfile."""
+    sock.close_sockets(server._superseded, server._owns_listeners())
+    server._superseded = []
+    server._pending = None
+    _rewrite_pidfile(server)
+    server._unit.ready(server.log, "Gunicorn arbiter reloaded")
+
+
+def roll_back(server: Arbiter, why: str) -> None:
+    """The new workers could not boot: the old configuration comes back, the old workers stay."""
+    pending, server._pending = server._pending, None
+    if pending is not None:
+        pending.bring_back(server)
+        util._setproctitle(f"master [{server.proc_name}]")
+        _rewrite_pidfile(server)
+    server.log.error("%s and the old workers serve on: %s", _FAILED, why)
+    server._unit.ready(server.log, _FAILED)
+
+
+def _rewrite_pidfile(server: Arbiter) -> None:
     """Moves our pid to the pidfile now configured; one that can not be had is reported."""
     name, old = server._pidfile_name(), server.pidfile
     new = old if old is not None and old.fname == name else name and Pidfile(name)
@@ -59,17 +135,6 @@ def rewrite_pidfile(server: Arbiter) -> None:
     server.pidfile = new or None
 
 
-def _restore(server: Arbiter, old: Config, workers: int) -> None:
-    server.app.cfg = old
-    if server.cfg is old:
-        os.environ.update(old.env)
-        return
-    _withdraw(server.cfg)
-    server.setup(server.app)
-    if server.num_workers != workers:
-        server.num_workers = workers
-
-
 def _withdraw(cfg: Config) -> None:
     """Gives the variables of `raw_env` the values they had when the server was started."""
     for name in cfg.env:
@@ -80,14 +145,18 @@ def _withdraw(cfg: Config) -> None:
 
 
 def _relisten(server: Arbiter) -> None:
-    """Binds what is new, closes what is gone, and keeps what stays.
+    """Binds what is new and keeps what stays; what is gone is closed when the reload is done.
 
-    An address that stays could not be bound again: the old workers still listen on it.
+    An address that stays could not be bound again: the old workers still listen on it. Sockets of
+    systemd's are all there are, whatever `bind` says, as at the start.
     """
+    if server.systemd:
+        return
+    opened = [*server.LISTENERS, *server._superseded]
     kept: list[Any] = []
     added: list[Any] = []
     for address in server.cfg.address:
-        same = next((it for it in server.LISTENERS if _is_on(it, address)), None)
+        same = next((it for it in opened if _is_on(it, address)), None)
         if same is None:
             added.append(address)
         else:
@@ -97,9 +166,8 @@ def _relisten(server: Arbiter) -> None:
         new = []
     else:
         new = sock.create_sockets(server.cfg, server.log, addresses=added) if added else []
-    gone = [listener for listener in server.LISTENERS if listener not in kept]
-    sock.close_sockets(gone, server._owns_listeners())
     server.LISTENERS = kept + new
+    server._superseded = [it for it in opened if it not in kept]
     server.log.info("Listening at: %s", server._listeners_text())
 
 

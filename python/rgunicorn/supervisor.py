@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import sock, util
+from rgunicorn import sock, systemd, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -50,9 +50,12 @@ class Supervisor:
     def __init__(self) -> None:
         self.SIG_QUEUE = Inbox()
         self.LISTENERS: list[Any] = []
+        # Listeners that only the old workers of a pending reload have.
+        self._superseded: list[Any] = []
         self.pid = 0
         self.worker_age = 0
         self.reexec_pid = 0
+        self._unit = systemd.Unit()
         self._fleet = Fleet()
         self._last_worker_count: int | None = None
         self._stats: dict[str, Any] = {
@@ -69,14 +72,18 @@ class Supervisor:
     def wait_for_signals(self, timeout: float = 1.0) -> list[int]:
         """Waits for signals, at most `timeout` seconds or until a worker's deadline.
 
+        Each turn of a living loop comes here, so here the service manager gets its signs of life.
+
         Returns:
             The signal numbers in the order they came; empty when the time is over.
         """
-        timeout = min(timeout, self._fleet.sleep(time.monotonic_ns()))
+        deadline = self._fleet.sleep(time.monotonic_ns())
+        timeout = min(timeout, deadline, self._unit.live(self.log))
         return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
 
     def manage_workers(self) -> None:
         """Forks missing workers and tells superfluous ones to leave."""
+        self._note_signs()
         self._perform(self._fleet.balance(time.monotonic_ns()))
 
         count = self._fleet.serving()
@@ -85,6 +92,16 @@ class Supervisor:
             # instrument.statsd sends records with these extras.
             metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
             self.log.debug("%s workers", count, extra=metric)
+        if self.cfg.enable_backlog_metric:
+            self._measure_backlog()
+
+    def _measure_backlog(self) -> None:
+        # Unix sockets do not tell (-1). With reuse_port it is the workers that have the queues.
+        waiting = [n for n in (listener.get_backlog() for listener in self.LISTENERS) if n >= 0]
+        if waiting:
+            total = sum(waiting)
+            metric = {"metric": "gunicorn.backlog", "value": total, "mtype": "histogram"}
+            self.log.debug("socket backlog: %s", total, extra=metric)
 
     def spawn_workers(self) -> None:
         """Forks the workers that are missing."""
@@ -130,11 +147,12 @@ class Supervisor:
         try:
             os.kill(pid, sig)
         except ProcessLookupError:
-            self._fleet.on_vanished(pid)
+            actions = self._fleet.on_vanished(pid, time.monotonic_ns())
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
                 self.cfg.worker_exit(self, worker)
+            self._perform(actions)
             return
         if sig in (signal.SIGTERM, signal.SIGKILL):
             self._stats["workers_killed"] += 1
@@ -155,6 +173,8 @@ class Supervisor:
         Raises:
             HaltServer: a worker could not boot or load the app.
         """
+        # What the dead have said last counts: one that was ready did not fail to boot.
+        self._note_signs()
         while (ended := reap()) is not None:
             pid, code, sig = ended
             if pid == self.reexec_pid:
@@ -184,7 +204,8 @@ class Supervisor:
         for action in actions:
             match action:
                 case ("spawn",):
-                    self.spawn_worker()
+                    if not self._spawn():
+                        return
                 case ("kill", pid, sig):
                     self.kill_worker(pid, sig)
                 case ("code", pid, code):
@@ -198,8 +219,52 @@ class Supervisor:
                     self.log.debug("Reaped unknown child process (pid:%s)", pid)
                 case ("child_exit", _):
                     self.cfg.child_exit(self, ended)
+                case ("retry", pid, pause):
+                    self.log.error(
+                        "Worker (pid:%s) failed to boot, the others serve on; "
+                        "next try in %.0f s at the earliest",
+                        pid,
+                        pause,
+                    )
+                case ("reloaded",):
+                    self._on_reloaded()
+                case ("reload_failed", pid):
+                    self._on_reload_failed(
+                        "the new workers took too long to boot"
+                        if pid is None
+                        else f"worker (pid:{pid}) failed to boot"
+                    )
                 case ("halt", reason, status):
                     raise HaltServer(reason, status)
+
+    def _spawn(self) -> bool:
+        """Forks one worker. False: it could not be done, and the reload is given up for it."""
+        try:
+            self.spawn_worker()
+            return True
+        except Exception as exc:
+            # A hook of the new configuration that raises, or no room for one more process.
+            actions = self._fleet.on_spawn_failed(time.monotonic_ns())
+            if not actions:
+                raise
+            self.log.error("Exception while forking a new worker", exc_info=exc)
+            self._perform(actions)
+            return False
+
+    def _note_signs(self) -> None:
+        """Tells the fleet what the workers say of themselves."""
+        signs = []
+        for pid, worker in self.WORKERS.items():
+            slot = getattr(worker.tmp, "slot", None)
+            if slot is not None:
+                signs.append((pid, slot.booted_ns, slot.heartbeat_ns))
+        self._fleet.on_signs(signs, time.monotonic_ns())
+
+    def _on_reloaded(self) -> None:
+        """The new generation serves, the old one is about to leave."""
+
+    def _on_reload_failed(self, why: str) -> None:
+        """The old generation stays; `why` is for the log."""
 
     def _report_signal(self, pid: int, sig: int) -> None:
         try:
@@ -223,6 +288,8 @@ class Supervisor:
         worker.pid = os.getpid()
         for sibling in self.WORKERS.values():
             sibling.tmp.close()
+        for listener in self._superseded:
+            listener.close()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid

@@ -1,10 +1,12 @@
 //! One client connection: socket, input, where it stands, output.
 
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::App;
 use super::deadlines::Deadline;
 use super::outbox::Outbox;
+use super::transport::Secured;
 use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
 use crate::sys::listener::PeerAddr;
 use crate::sys::poller::Token;
@@ -64,6 +66,8 @@ pub struct Conn<A: App> {
     pub proxy: Option<ProxyInfo>,
     pub(super) preamble_over: bool,
     pub(super) outbox: Outbox<A::Chunk>,
+    /// What encrypts it, if anything does.
+    pub(super) tls: Option<Box<Secured>>,
     pub(super) watch: Watch,
     /// The socket may hold bytes (or an end) that were not read.
     pub(super) readable: bool,
@@ -97,6 +101,7 @@ impl<A: App> Conn<A> {
             proxy: None,
             preamble_over: false,
             outbox: Outbox::default(),
+            tls: None,
             watch: Watch::Nothing,
             readable: true,
             ended: false,
@@ -119,6 +124,7 @@ impl<A: App> Conn<A> {
         self.proxy = None;
         self.preamble_over = false;
         self.outbox.clear();
+        self.tls = None;
         self.watch = Watch::Nothing;
         self.readable = true;
         self.ended = false;
@@ -144,7 +150,48 @@ impl<A: App> Conn<A> {
 
     /// Bytes of memory that it holds beyond itself.
     pub(super) fn weight(&self) -> usize {
-        self.inbox.len() + self.spool.in_memory() + self.outbox.in_memory()
+        let unsent = self.tls.as_ref().map_or(0, |tls| tls.unsent());
+        self.inbox.len() + self.spool.in_memory() + self.outbox.in_memory() + unsent
+    }
+
+    /// What encrypts the connection, if anything does.
+    pub fn tls(&mut self) -> Option<&mut Secured> {
+        self.tls.as_deref_mut()
+    }
+
+    /// Whether anything waits to be sent.
+    pub(super) fn owes(&self) -> bool {
+        !self.outbox.is_empty() || self.tls.as_ref().is_some_and(|tls| tls.unsent() > 0)
+    }
+
+    /// Sends what the socket takes now. Returns how many bytes that was; [`Conn::owes`] tells
+    /// whether it was all.
+    ///
+    /// # Errors
+    /// The connection's own error, or that of a file in the outbox.
+    pub(super) fn send(&mut self) -> io::Result<u64> {
+        let Some(fd) = self.socket.as_ref().map(AsFd::as_fd) else { return Ok(0) };
+        match &mut self.tls {
+            None => self.outbox.flush(fd),
+            Some(tls) => tls.flush(fd, &mut self.outbox),
+        }
+    }
+
+    /// Somebody else has read from the connection: whatever it holds follows.
+    pub fn disturb(&mut self) {
+        self.readable = true;
+        if let Some(tls) = &mut self.tls {
+            tls.disturb();
+        }
+    }
+
+    /// Ends what we have to say properly: TLS has a goodbye of its own, and without it a client
+    /// can't tell the end from an attack. Goes out as far as the socket takes it.
+    pub(super) fn farewell(&mut self) {
+        if let (Some(tls), Some(fd)) = (&mut self.tls, &self.socket) {
+            // A client that has gone needs none.
+            let _ = tls.farewell(fd.as_fd());
+        }
     }
 
     /// Whether bytes of a following request were received already.

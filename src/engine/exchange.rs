@@ -13,7 +13,7 @@ use super::{App, Refusal, Verdict};
 use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
 };
-use crate::sys::clock::Clock;
+use crate::sys::clock::{Clock, monotonic_ns};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket;
 use crate::sys::spool::Spool;
@@ -166,8 +166,7 @@ impl<'e, A: App> Exchange<'e, A> {
             conn.filled = end;
         }
         conn.body = Some(decoder);
-        // Whatever the socket holds follows.
-        conn.readable = true;
+        conn.disturb();
     }
 
     /// Makes this the last request of the connection, whatever the response says.
@@ -300,9 +299,30 @@ impl<'e, A: App> Exchange<'e, A> {
         Ok(Room::Free)
     }
 
+    /// Sends what has been encrypted already, and waits for the client to take it.
+    ///
+    /// # Errors
+    /// The client has gone, or makes no progress.
+    pub fn settle(&mut self) -> Result<(), Gone> {
+        let mut since_ns = monotonic_ns();
+        while let Some(tls) = self.conn.tls.as_mut().filter(|tls| tls.unsent() > 0) {
+            let Some(fd) = self.conn.socket.as_ref().map(AsFd::as_fd) else { return Ok(()) };
+            let now_ns = monotonic_ns();
+            self.shared.beat(now_ns);
+            if tls.pay(fd).map_err(Gone::Broken)? > 0 {
+                since_ns = now_ns;
+                continue;
+            }
+            if now_ns - since_ns >= self.shared.options.write_timeout.map_or(u64::MAX, nanos) {
+                return Err(Gone::Stalled);
+            }
+            socket::wait_writable(fd, A_MOMENT).map_err(Gone::Broken)?;
+        }
+        Ok(())
+    }
+
     fn send(&mut self) -> Result<u64, Gone> {
-        let Some(fd) = self.conn.socket.as_ref() else { return Ok(0) };
-        let sent = self.conn.outbox.flush(fd.as_fd());
+        let sent = self.conn.send();
         self.broken |= sent.is_err();
         sent.map_err(Gone::Broken)
     }

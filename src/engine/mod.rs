@@ -29,8 +29,10 @@ mod reception;
 pub mod refusal;
 pub mod sync;
 pub mod table;
+mod takeout;
 #[cfg(test)]
 mod test_outbox;
+pub mod transport;
 mod waiting;
 pub mod watch;
 
@@ -46,6 +48,7 @@ pub use exchange::{Exchange, Gone, Room};
 pub use hand::Hand;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
+pub use transport::Secured;
 
 /// What happens to the connection after a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

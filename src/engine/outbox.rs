@@ -24,35 +24,47 @@ const BYTES_PER_FLUSH: u64 = 8 << 20;
 /// A buffer that grew past this is given back once it is empty.
 const KEEP_CAPACITY: usize = 64 * 1024;
 
-enum Piece<C> {
+pub(super) enum Piece<C> {
     /// The next so many of `Outbox::bytes`.
     Bytes(usize),
     /// `chunk[at..end]`.
     Chunk { chunk: C, at: usize, end: usize },
     /// `len` bytes of a file from `offset`.
-    File { file: OwnedFd, offset: i64, len: u64 },
+    File { file: File, offset: i64, len: u64 },
     /// The next so many bytes of the spill file.
     Spilled(u64),
 }
 
 #[derive(Debug)]
-struct Spill {
-    file: File,
-    read_at: u64,
+pub(super) struct Spill {
+    pub(super) file: File,
+    pub(super) read_at: u64,
     write_at: u64,
+}
+
+impl Spill {
+    /// So many bytes were taken out.
+    pub(super) fn advance(&mut self, n: u64) -> io::Result<()> {
+        self.read_at += n;
+        if self.read_at == self.write_at {
+            self.file.set_len(0)?;
+            (self.read_at, self.write_at) = (0, 0);
+        }
+        Ok(())
+    }
 }
 
 /// What is still to be sent on one connection.
 pub struct Outbox<C> {
     /// Small bytes. `bytes[at..closed]` belong to `Piece::Bytes` entries, `bytes[closed..]`
     /// follow all of `queue`.
-    bytes: Vec<u8>,
-    at: usize,
+    pub(super) bytes: Vec<u8>,
+    pub(super) at: usize,
     closed: usize,
-    queue: VecDeque<Piece<C>>,
+    pub(super) queue: VecDeque<Piece<C>>,
     /// Bytes in `Piece::Chunk` entries.
     chunked: usize,
-    spill: Option<Spill>,
+    pub(super) spill: Option<Spill>,
 }
 
 impl<C> Default for Outbox<C> {
@@ -105,7 +117,7 @@ impl<C: AsRef<[u8]>> Outbox<C> {
     /// Appends `len` bytes of `file` from `offset`.
     pub fn push_file(&mut self, file: OwnedFd, offset: i64, len: u64) {
         self.close_tail();
-        self.queue.push_back(Piece::File { file, offset, len });
+        self.queue.push_back(Piece::File { file: file.into(), offset, len });
     }
 
     /// Moves what waits in memory behind everything else to the unlinked file, made in `dir` when
@@ -196,7 +208,7 @@ impl<C: AsRef<[u8]>> Outbox<C> {
         }
     }
 
-    fn rewind(&mut self) {
+    pub(super) fn rewind(&mut self) {
         if self.bytes.capacity() > KEEP_CAPACITY {
             self.bytes = Vec::new();
         }
@@ -231,15 +243,11 @@ impl<C: AsRef<[u8]>> Outbox<C> {
                 let mut offset = i64::try_from(spill.read_at).unwrap_or(i64::MAX);
                 let sent = send_range(socket, &spill.file, &mut offset, *len)?;
                 if let Transfer::Bytes(n) = sent {
-                    spill.read_at += n as u64;
                     *len -= (n as u64).min(*len);
                     if *len == 0 {
                         self.queue.pop_front();
                     }
-                    if spill.read_at == spill.write_at {
-                        spill.file.set_len(0)?;
-                        (spill.read_at, spill.write_at) = (0, 0);
-                    }
+                    spill.advance(n as u64)?;
                 }
                 Ok(sent)
             }
@@ -284,7 +292,7 @@ impl<C: AsRef<[u8]>> Outbox<C> {
         Ok(sent)
     }
 
-    fn consume(&mut self, mut n: usize) {
+    pub(super) fn consume(&mut self, mut n: usize) {
         while n > 0 {
             match self.queue.front_mut() {
                 Some(Piece::Bytes(len)) => {

@@ -6,6 +6,7 @@ use super::conn::{Conn, Phase};
 use super::crew::Done;
 use super::reactor::{Engine, INBOX_BYTES, Work};
 use super::refusal::Refusal;
+use super::transport::{self, Fault, Lost};
 use super::{App, Verdict};
 use crate::http::{BodyDecoder, BodyEvent, CONTINUE, Framing, ParseError, Preamble, poll_preamble};
 use crate::log::notice::{Notice, Phase as Expected};
@@ -37,6 +38,11 @@ enum Step {
 impl<A: App> Engine<A> {
     /// Takes a connection as far as it gets without waiting, and puts it where it belongs then.
     pub(super) fn proceed(&mut self, mut conn: Box<Conn<A>>) {
+        // A handshake's answer; a response is sent in its own phase.
+        let reading = matches!(conn.phase, Phase::Head | Phase::Body | Phase::Linger);
+        if reading && conn.owes() && conn.send().is_err() {
+            return self.close(conn);
+        }
         loop {
             let step = match conn.phase {
                 Phase::Head => self.read_head(&mut conn),
@@ -88,7 +94,11 @@ impl<A: App> Engine<A> {
             }
             match self.fill(conn) {
                 // An end inside the head, or before it: there is nobody to answer.
-                Ok(Transfer::Bytes(0)) | Err(_) => return Step::Close,
+                Ok(Transfer::Bytes(0)) => {
+                    conn.farewell();
+                    return Step::Close;
+                }
+                Err(lost) => return self.lose(conn, lost),
                 Ok(Transfer::Bytes(_)) => {}
                 Ok(Transfer::Blocked) => return Step::Park,
             }
@@ -117,10 +127,8 @@ impl<A: App> Engine<A> {
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {
         if conn.head.expect_continue {
             conn.outbox.tail().extend_from_slice(CONTINUE);
-            if let Some(fd) = conn.socket.as_ref() {
-                if conn.outbox.flush(fd.as_fd()).is_err() {
-                    return Step::Close;
-                }
+            if conn.send().is_err() {
+                return Step::Close;
             }
         }
         if conn.head.framing == Framing::None {
@@ -157,16 +165,21 @@ impl<A: App> Engine<A> {
                 return Step::Park;
             }
             let Some(fd) = conn.socket.as_ref() else { return Step::Close };
-            let n = match socket::receive(fd.as_fd(), scratch) {
-                Ok(Transfer::Bytes(0)) => return Step::Refuse(Refusal::CutShort),
-                Ok(Transfer::Bytes(n)) => n,
-                Ok(Transfer::Blocked) => {
+            let tls = conn.tls.as_deref_mut();
+            let cipher = &mut self.cipher;
+            let got = transport::receive(fd.as_fd(), tls, conn.ended, scratch, cipher);
+            let n = match got {
+                Ok((Transfer::Bytes(0), _)) => return Step::Refuse(Refusal::CutShort),
+                Ok((Transfer::Bytes(n), more)) => {
+                    conn.readable = more;
+                    n
+                }
+                Ok((Transfer::Blocked, _)) => {
                     conn.readable = false;
                     return Step::Park;
                 }
-                Err(_) => return Step::Close,
+                Err(lost) => return self.lose(conn, lost),
             };
-            conn.readable = n == scratch.len() || conn.ended;
             let input = scratch.get(..n).unwrap_or_default();
             match self.decode(conn, input) {
                 Ok((used, enough)) => {
@@ -213,17 +226,17 @@ impl<A: App> Engine<A> {
     }
 
     fn flush(&mut self, conn: &mut Conn<A>) -> Step {
-        if !conn.outbox.is_empty() {
-            let Some(fd) = conn.socket.as_ref() else { return Step::Close };
-            if conn.outbox.flush(fd.as_fd()).is_err() {
+        if conn.owes() {
+            if conn.send().is_err() {
                 return Step::Close;
             }
-            if !conn.outbox.is_empty() {
+            if conn.owes() {
                 return Step::Park;
             }
         }
         if conn.phase == Phase::FlushThenClose {
-            return Step::Finish;
+            conn.farewell();
+            return if conn.owes() { Step::Park } else { Step::Finish };
         }
         // Also on the way out: the client was promised that it may send another request.
         conn.next_request();
@@ -242,10 +255,33 @@ impl<A: App> Engine<A> {
         Step::Park
     }
 
+    /// Nothing can be read from `conn` any more: says why, if that is worth a word.
+    fn lose(&mut self, conn: &mut Conn<A>, lost: Lost) -> Step {
+        let fault = match lost {
+            Lost::Broken => return Step::Close,
+            Lost::Fault(fault) => fault,
+        };
+        self.notices.push(match fault {
+            Fault::Refused(error) => Notice::InvalidRequest { ip: conn.addr.ip_text(), error },
+            Fault::Ragged => Notice::TlsEnded,
+            Fault::Failed(error) => Notice::SocketError { error },
+        });
+        // TLS has told the client; the kernel must not reset the connection before it knows.
+        conn.readable = true;
+        Step::Finish
+    }
+
     /// A connection made no progress for as long as its phase allows.
-    pub(super) fn time_out(&mut self, conn: Box<Conn<A>>) {
+    pub(super) fn time_out(&mut self, mut conn: Box<Conn<A>>) {
         match conn.phase {
-            Phase::Head if conn.filled == 0 => self.close(conn),
+            Phase::Head if conn.filled == 0 => {
+                if conn.tls.as_ref().is_some_and(|tls| tls.is_greeting()) {
+                    let ip = conn.addr.ip_text();
+                    self.notices.push(Notice::ClientTimeout { ip, phase: Expected::Handshake });
+                }
+                conn.farewell();
+                self.close(conn);
+            }
             Phase::Head | Phase::Body => {
                 let phase = if conn.phase == Phase::Head { Expected::Head } else { Expected::Body };
                 self.enqueue(conn, Work::Refusal(Refusal::TimedOut(phase)));

@@ -19,6 +19,7 @@ use super::pace::Pace;
 use super::reception::{Door, Reception};
 use super::refusal::Refusal;
 use super::table::Table;
+use super::transport::{self, CIPHER_BYTES, Lost, Opener};
 use super::{App, Options};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
@@ -67,6 +68,8 @@ pub struct Sources {
     pub handoff: Option<Handoff>,
     /// The reading end of a pipe, non-blocking, that gets a byte for each signal.
     pub signals: Option<OwnedFd>,
+    /// What encrypts the connections of the listeners, if anything does.
+    pub tls: Option<Arc<dyn Opener>>,
 }
 
 /// The I/O side of one worker.
@@ -82,6 +85,9 @@ pub struct Engine<A: App> {
     pub(super) pace: Pace,
     pub(super) notices: Notices,
     pub(super) scratch: Vec<u8>,
+    pub(super) tls: Option<Arc<dyn Opener>>,
+    /// Room for ciphertext, shared by all connections; empty without TLS.
+    pub(super) cipher: Vec<u8>,
     pub(super) drain: Drain,
     pub(super) reception: Reception,
     signals: Option<OwnedFd>,
@@ -123,6 +129,8 @@ impl<A: App> Engine<A> {
             pace: Pace::default(),
             notices: Notices::default(),
             scratch: vec![0; SCRATCH_BYTES],
+            cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
+            tls: sources.tls,
             drain: Drain::default(),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
@@ -213,7 +221,7 @@ impl<A: App> Engine<A> {
     pub(super) fn park(&mut self, mut conn: Box<Conn<A>>) {
         let room = self.table.catch_up(&mut conn);
         let news = match conn.phase {
-            Phase::Head | Phase::Body | Phase::Linger => conn.readable,
+            Phase::Head | Phase::Body | Phase::Linger => conn.readable || room && conn.owes(),
             Phase::FlushThenKeep | Phase::FlushThenClose => room,
             Phase::Busy => false,
         };
@@ -221,7 +229,7 @@ impl<A: App> Engine<A> {
             // It came while the connection was away.
             return self.proceed(conn);
         }
-        let wants = if conn.outbox.is_empty() { Watch::Input } else { Watch::Both };
+        let wants = if conn.owes() { Watch::Both } else { Watch::Input };
         if let Err(error) = self.watch(&mut conn, wants) {
             self.notices.push(Notice::SocketError { error: error.to_string() });
             return self.close(conn);
@@ -290,7 +298,7 @@ impl<A: App> Engine<A> {
     }
 
     /// Reads once into the connection's inbox, growing it up to what the head may still need.
-    pub(super) fn fill(&mut self, conn: &mut Conn<A>) -> io::Result<Transfer> {
+    pub(super) fn fill(&mut self, conn: &mut Conn<A>) -> Result<Transfer, Lost> {
         if conn.inbox.is_empty() {
             conn.inbox = self.inboxes.pop().unwrap_or_else(|| vec![0; INBOX_BYTES]);
         }
@@ -300,17 +308,12 @@ impl<A: App> Engine<A> {
             conn.inbox.resize(grown, 0);
         }
         let Some(fd) = conn.socket.as_ref() else { return Ok(Transfer::Bytes(0)) };
-        let fd = fd.as_fd();
         let space = conn.inbox.get_mut(conn.filled..).unwrap_or_default();
-        let asked = space.len();
-        let got = socket::receive(fd, space)?;
+        let tls = conn.tls.as_deref_mut();
+        let (got, more) = transport::receive(fd.as_fd(), tls, conn.ended, space, &mut self.cipher)?;
+        conn.readable = more;
         if let Transfer::Bytes(n) = got {
             conn.filled += n;
-            // A short read has emptied the socket; what comes later is a new edge. After an
-            // end was seen, read on until it is found.
-            conn.readable = n > 0 && (n == asked || conn.ended);
-        } else {
-            conn.readable = false;
         }
         Ok(got)
     }

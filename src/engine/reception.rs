@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::App;
 use super::conn::Conn;
 use super::reactor::{Engine, MESSAGE, SPECIAL};
+use super::transport::Secured;
 use crate::http::Peer;
 use crate::log::notice::Notice;
 use crate::sys::handoff::Handoff;
@@ -205,7 +206,9 @@ impl<A: App> Engine<A> {
                 match listener.map_or(Ok(None), Listener::accept) {
                     Ok(None) => Ok(false),
                     Ok(Some((socket, addr))) => {
-                        let conn = self.new_conn(index, socket, addr);
+                        let mut conn = self.new_conn(index, socket, addr);
+                        conn.tls =
+                            self.tls.as_ref().map(|opener| Box::new(Secured::new(opener.clone())));
                         self.proceed(conn);
                         Ok(true)
                     }

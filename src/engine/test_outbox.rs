@@ -16,6 +16,7 @@ enum Step {
     Spill(u64),
     Flush,
     Read(usize),
+    Take(usize),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -28,6 +29,7 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![Just(u64::MAX), 0..200_000u64].prop_map(Step::Spill),
         Just(Step::Flush),
         (1..200_000usize).prop_map(Step::Read),
+        (1..100_000usize).prop_map(Step::Take),
     ]
 }
 
@@ -64,6 +66,17 @@ proptest! {
                 }
                 Step::Flush => {
                     outbox.flush(ours.as_fd()).unwrap();
+                }
+                Step::Take(most) => {
+                    // What was sent before comes before.
+                    let mut buf = vec![0; 1 << 20];
+                    while let Ok(n) = theirs.read(&mut buf) {
+                        got.extend_from_slice(&buf[..n]);
+                    }
+                    let had = got.len();
+                    outbox.take(most, &mut got).unwrap();
+                    prop_assert!(got.len() - had <= most);
+                    prop_assert!(got.len() - had == most || outbox.is_empty());
                 }
                 Step::Read(n) => {
                     let mut buf = vec![0; n];
@@ -111,6 +124,8 @@ fn a_file_that_shrank_breaks_the_response() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let mut outbox = Outbox::<Vec<u8>>::default();
     outbox.push_file(crate::sys::file::unlinked(None).unwrap().into(), 0, 5);
+    let error = outbox.take(10, &mut Vec::new()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
     let error = outbox.flush(ours.as_fd()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
 }

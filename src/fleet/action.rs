@@ -54,6 +54,20 @@ pub enum Action {
         /// Who ended.
         pid: i32,
     },
+    /// Log that the worker failed to boot, and that another try follows because others serve.
+    RetryBoot {
+        /// Who ended.
+        pid: i32,
+        /// Until the next try.
+        pause_ns: u64,
+    },
+    /// The reload is done: what only the old generation needed can go.
+    Reloaded,
+    /// The reload is given up: bring the old configuration back, and say so.
+    ReloadFailed {
+        /// The new worker that ended before it was ready; `None` when they took too long.
+        pid: Option<i32>,
+    },
     /// End the master.
     Halt {
         /// For the log.

@@ -2,12 +2,23 @@
 
 use super::action::{Action, Sig};
 
+/// A worker that has booted but does not beat its heart is believed to serve after this.
+const SILENT_NS: u64 = 30_000_000_000;
+/// A worker that beats its heart but never says that it has booted is believed after this.
+const UNMARKED_NS: u64 = 5_000_000_000;
+
 #[derive(Debug)]
 pub(super) struct Child {
     pub(super) pid: i32,
     pub(super) id: Identity,
     pub(super) duty: Duty,
     pub(super) spawned_ns: u64,
+    /// The `timeout` it was forked with: it beats its heart accordingly.
+    pub(super) timeout_ns: u64,
+    /// It was seen to serve.
+    pub(super) ready: bool,
+    /// When it was first seen to beat its heart.
+    first_beat_ns: Option<u64>,
     /// When it gets SIGKILL if it still lives; set with [`Duty::Retiring`], only ever moved
     /// forward in urgency.
     pub(super) deadline_ns: Option<u64>,
@@ -22,18 +33,43 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn new(pid: i32, id: Identity, now_ns: u64) -> Self {
+    pub(super) fn new(pid: i32, id: Identity, timeout_ns: u64, now_ns: u64) -> Self {
         Self {
             pid,
             id,
             duty: Duty::Serving,
             spawned_ns: now_ns,
+            timeout_ns,
+            ready: false,
+            first_beat_ns: None,
             deadline_ns: None,
             aborted_ns: None,
             killed_ns: None,
             termed: false,
             quit: false,
         }
+    }
+
+    /// Looks at what the worker says of itself. True when this is what makes it ready.
+    ///
+    /// Ready is who has booted and beat its heart after that: `booted` alone comes before the
+    /// loop of a worker class begins, and a loop may have something to boot of its own
+    /// (uvicorn's lifespan). A class that shows one of the two signs only is believed after a
+    /// while.
+    pub(super) fn note(&mut self, signs: Signs, now_ns: u64) -> bool {
+        if self.ready {
+            return false;
+        }
+        if signs.beat_ns.is_some() {
+            self.first_beat_ns.get_or_insert(now_ns);
+        }
+        self.ready = match (signs.booted_ns, signs.beat_ns, self.first_beat_ns) {
+            (Some(booted_ns), Some(beat_ns), _) if beat_ns >= booted_ns => true,
+            (Some(booted_ns), _, _) => now_ns.saturating_sub(booted_ns) >= SILENT_NS,
+            (None, _, Some(first_ns)) => now_ns.saturating_sub(first_ns) >= UNMARKED_NS,
+            (None, _, None) => false,
+        };
+        self.ready
     }
 
     pub(super) fn retire(&mut self, deadline_ns: u64) {
@@ -58,6 +94,15 @@ impl Child {
     }
 }
 
+/// What a worker says of itself in shared memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Signs {
+    /// When it set `booted`; `None` before.
+    pub booted_ns: Option<u64>,
+    /// Its last heartbeat; `None` before the first.
+    pub beat_ns: Option<u64>,
+}
+
 /// What a child is called.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Identity {
@@ -72,7 +117,7 @@ pub struct Identity {
 pub enum Duty {
     /// Counts towards the target.
     Serving,
-    /// Serves with the old configuration until its successors are forked.
+    /// Serves with the old configuration until its successors are there.
     Outgoing,
     /// Was told to leave and has a deadline.
     Retiring,

@@ -13,6 +13,12 @@ const INFANT_NS: u64 = TICK_NS;
 /// 0 to 0.1 s after each fork is what keeps its crash loop off the CPU, and this is its mean.
 const RESPAWN_NS: u64 = 50_000_000;
 
+/// Pause after a first worker that failed to boot while others serve; doubled with each further
+/// one, up to [`LAST_RETRY_NS`].
+const FIRST_RETRY_NS: u64 = TICK_NS;
+/// The longest such pause.
+const LAST_RETRY_NS: u64 = 32 * TICK_NS;
+
 /// Judges heartbeats, and forgives the time during which the master itself was stopped.
 #[derive(Debug, Default)]
 pub(super) struct Clock {
@@ -69,10 +75,14 @@ pub(super) enum Verdict {
     Kill,
 }
 
-/// Keeps a worker that dies at birth from eating the CPU with forks.
+/// Keeps a worker that dies at birth from eating the CPU with forks, and code that does not boot
+/// from filling the log.
 #[derive(Debug, Default)]
 pub(super) struct Pacing {
     not_before_ns: u64,
+    /// Workers in a row that failed to boot.
+    boot_failures: u32,
+    retry_ns: u64,
 }
 
 impl Pacing {
@@ -83,18 +93,39 @@ impl Pacing {
         }
     }
 
-    /// New code deserves an immediate try.
-    pub(super) fn reset(&mut self) {
-        self.not_before_ns = 0;
+    /// A worker failed to boot while others serve. Returns the pause before the next try.
+    pub(super) fn on_boot_failure(&mut self, now_ns: u64) -> u64 {
+        let pause_ns = FIRST_RETRY_NS
+            .checked_shl(self.boot_failures)
+            .unwrap_or(LAST_RETRY_NS)
+            .clamp(FIRST_RETRY_NS, LAST_RETRY_NS);
+        self.boot_failures = self.boot_failures.saturating_add(1).min(16);
+        self.retry_ns = now_ns.saturating_add(pause_ns);
+        pause_ns
     }
 
-    /// May a worker be forked now?
-    pub(super) fn allows(&self, now_ns: u64) -> bool {
-        now_ns >= self.not_before_ns
+    /// A worker is ready: the code boots.
+    pub(super) fn on_ready(&mut self) {
+        self.boot_failures = 0;
+        self.retry_ns = 0;
+    }
+
+    /// New code deserves an immediate try.
+    pub(super) fn reset(&mut self) {
+        *self = Self::default();
+    }
+
+    /// May a worker be forked now? With nobody `serving` only the short pause counts.
+    pub(super) fn allows(&self, serving: bool, now_ns: u64) -> bool {
+        now_ns >= self.due_ns(serving)
     }
 
     /// When forking is allowed again, if it is not now.
-    pub(super) fn held_until_ns(&self, now_ns: u64) -> Option<u64> {
-        (!self.allows(now_ns)).then_some(self.not_before_ns)
+    pub(super) fn held_until_ns(&self, serving: bool, now_ns: u64) -> Option<u64> {
+        (!self.allows(serving, now_ns)).then_some(self.due_ns(serving))
+    }
+
+    fn due_ns(&self, serving: bool) -> u64 {
+        if serving { self.not_before_ns.max(self.retry_ns) } else { self.not_before_ns }
     }
 }

@@ -7,17 +7,21 @@
 //!
 //! A worker is counted against the target only while it is [`Duty::Serving`]. One that was told
 //! to leave keeps its slot until the kernel has reported its end, so no worker is ever forgotten,
-//! and is killed at its deadline, so none stays for ever.
+//! and is killed at its deadline, so none stays for ever. How one generation follows another is
+//! in `reload.rs`.
 
 mod action;
 mod child;
 mod lapse;
+mod reload;
 
 pub use action::{Action, Sig};
 use child::Child;
-pub use child::{Duty, Identity};
+pub use child::{Duty, Identity, Signs};
 pub use lapse::TICK_NS;
 use lapse::{Clock, Pacing, Verdict};
+use reload::Reload;
+pub use reload::Strategy;
 
 /// Exit code of a worker that failed before it was ready (Gunicorn's `WORKER_BOOT_ERROR`).
 pub const WORKER_BOOT_ERROR: i32 = 3;
@@ -41,6 +45,12 @@ pub struct Fleet {
     last_age: u64,
     clock: Clock,
     pacing: Pacing,
+    /// Set while two generations live side by side.
+    reload: Option<Reload>,
+    /// How many workers were ever ready.
+    ready_ever: usize,
+    /// That were once as many as asked for: the server has booted.
+    established: bool,
 }
 
 impl Fleet {
@@ -54,10 +64,14 @@ impl Fleet {
             last_age: 0,
             clock: Clock::default(),
             pacing: Pacing::default(),
+            reload: None,
+            ready_ever: 0,
+            established: false,
         }
     }
 
-    /// Takes over the time limits of a configuration; deadlines already given stay.
+    /// Takes over the time limits of a configuration. Deadlines already given stay, and who lives
+    /// already keeps its `timeout`.
     pub fn set_limits(&mut self, limits: Limits) {
         self.limits = limits;
     }
@@ -83,10 +97,28 @@ impl Fleet {
     pub fn on_spawned(&mut self, pid: i32, id: Identity, now_ns: u64) {
         self.last_age = self.last_age.max(id.age);
         self.clock.start(now_ns);
-        self.children.push(Child::new(pid, id, now_ns));
+        self.children.push(Child::new(pid, id, self.limits.timeout_ns, now_ns));
     }
 
-    /// The kernel reported the end of `pid`.
+    /// What the workers say of themselves.
+    pub fn on_signs(&mut self, signs: &[(i32, Signs)], now_ns: u64) {
+        for child in &mut self.children {
+            let Some((_, signs)) = signs.iter().find(|(pid, _)| *pid == child.pid) else {
+                continue;
+            };
+            if !child.note(*signs, now_ns) {
+                continue;
+            }
+            self.ready_ever = self.ready_ever.saturating_add(1);
+            self.pacing.on_ready();
+            if let (Duty::Serving, Some(reload)) = (child.duty, &mut self.reload) {
+                reload.on_ready(now_ns);
+            }
+        }
+        self.established |= self.ready_ever >= self.target.max(1);
+    }
+
+    /// The kernel reported the end of `pid`. The caller has reported its last signs before.
     pub fn on_exited(&mut self, pid: i32, exit: Exit, now_ns: u64) -> Vec<Action> {
         let Some(child) = self.remove(pid) else {
             return vec![Action::Unknown { pid }];
@@ -96,43 +128,48 @@ impl Fleet {
             Exit::Code(code) => vec![Action::ReportCode { pid, code }],
             Exit::Signal(signal) => vec![Action::ReportSignal { pid, signal }],
         };
-        let reason = match exit {
-            Exit::Code(WORKER_BOOT_ERROR) => "Worker failed to boot.",
-            Exit::Code(APP_LOAD_ERROR) => "App failed to load.",
-            _ => {
-                if child.duty == Duty::Serving {
-                    self.pacing.on_death(now_ns.saturating_sub(child.spawned_ns), now_ns);
-                }
-                actions.push(Action::ChildExit { pid });
-                return actions;
-            }
+        let failure = match exit {
+            Exit::Code(code @ WORKER_BOOT_ERROR) => Some((code, "Worker failed to boot.")),
+            Exit::Code(code @ APP_LOAD_ERROR) => Some((code, "App failed to load.")),
+            _ => None,
         };
-        // Gunicorn raises a second HaltServer out of its own shutdown when several workers fail
-        // at once, and so loses exit status and shutdown lines: one halt is enough.
-        if self.phase == Phase::Running {
-            self.phase = Phase::Halting;
-            let code =
-                if exit == Exit::Code(APP_LOAD_ERROR) { APP_LOAD_ERROR } else { WORKER_BOOT_ERROR };
-            actions.push(Action::Halt { reason, code });
+        if self.phase != Phase::Running {
+            // Gunicorn raises a second HaltServer out of its own shutdown when several workers
+            // fail at once, and so loses exit status and shutdown lines: one halt is enough.
+            if failure.is_none() {
+                actions.push(Action::ChildExit { pid });
+            }
+            return actions;
         }
+        // Nobody waits for one that is to leave, or whose successors are on their way.
+        if child.duty == Duty::Serving {
+            if self.is_gated() && (failure.is_some() || !child.ready) {
+                self.pacing.on_boot_failure(now_ns);
+                self.give_up(Some(pid), now_ns, &mut actions);
+            } else if let Some((code, reason)) = failure {
+                if !self.established || !self.is_anybody_ready() {
+                    self.phase = Phase::Halting;
+                    actions.push(Action::Halt { reason, code });
+                    return actions;
+                }
+                let pause_ns = self.pacing.on_boot_failure(now_ns);
+                actions.push(Action::RetryBoot { pid, pause_ns });
+            } else {
+                self.pacing.on_death(now_ns.saturating_sub(child.spawned_ns), now_ns);
+            }
+        }
+        actions.push(Action::ChildExit { pid });
         actions
     }
 
     /// `pid` does not exist any more although no exit was reported (somebody else waited for it).
-    /// True when it was one of ours.
-    pub fn on_vanished(&mut self, pid: i32) -> bool {
-        self.remove(pid).is_some()
-    }
-
-    /// A new configuration is in force: everyone now serving belongs to the old generation and is
-    /// to be replaced. The next [`Fleet::balance`] forks the new generation first.
-    pub fn on_reload(&mut self) {
-        for child in &mut self.children {
-            if child.duty == Duty::Serving {
-                child.duty = Duty::Outgoing;
-            }
+    pub fn on_vanished(&mut self, pid: i32, now_ns: u64) -> Vec<Action> {
+        let mut actions = Vec::new();
+        let candidate = self.remove(pid).is_some_and(|it| it.duty == Duty::Serving && !it.ready);
+        if candidate && self.is_gated() && self.phase == Phase::Running {
+            self.give_up(Some(pid), now_ns, &mut actions);
         }
-        self.pacing.reset();
+        actions
     }
 
     /// Brings the number of serving workers to the target: forks what is missing, and retires
@@ -143,13 +180,21 @@ impl Fleet {
             return Vec::new();
         }
         let serving = self.count(Duty::Serving);
-        let missing = self.target.saturating_sub(serving);
+        let missing = self.missing(serving);
         let mut actions = Vec::new();
-        if self.pacing.allows(now_ns) {
+        if self.pacing.allows(self.is_anybody_ready(), now_ns) {
             actions.resize_with(missing, || Action::Spawn);
         }
-        let complete = actions.len() == missing;
         let mut excess = serving.saturating_sub(self.target);
+        let complete = match &self.reload {
+            None => false,
+            Some(reload) if reload.is_gated() => excess == 0 && self.ready() >= self.target,
+            Some(_) => actions.len() == missing,
+        };
+        if complete {
+            self.reload = None;
+            actions.push(Action::Reloaded);
+        }
         let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
         for child in &mut self.children {
             let leaves = match child.duty {
@@ -172,18 +217,23 @@ impl Fleet {
     pub fn on_tick(&mut self, now_ns: u64, beats: &[(i32, u64)]) -> Vec<Action> {
         self.clock.on_tick(now_ns, self.limits.timeout_ns);
         let mut actions = Vec::new();
+        if self.phase == Phase::Running
+            && self.reload.as_ref().is_some_and(|it| it.is_overdue(now_ns))
+        {
+            self.give_up(None, now_ns, &mut actions);
+        }
         for child in &mut self.children {
             if child.deadline_ns.is_some_and(|deadline_ns| deadline_ns <= now_ns) {
                 child.kill(now_ns, &mut actions);
                 continue;
             }
-            if self.phase != Phase::Running || self.limits.timeout_ns == 0 {
+            if self.phase != Phase::Running || child.timeout_ns == 0 {
                 continue;
             }
             let Some(&(pid, beat_ns)) = beats.iter().find(|(pid, _)| *pid == child.pid) else {
                 continue;
             };
-            match self.clock.verdict(now_ns, beat_ns, self.limits.timeout_ns, child.aborted_ns) {
+            match self.clock.verdict(now_ns, beat_ns, child.timeout_ns, child.aborted_ns) {
                 Verdict::Alive => {}
                 Verdict::Abort => {
                     child.aborted_ns = Some(now_ns);
@@ -212,6 +262,7 @@ impl Fleet {
             Stop::Graceful => Sig::Term,
             Stop::Quick => Sig::Quit,
         };
+        self.reload = None;
         let mut actions = Vec::new();
         for child in &mut self.children {
             child.retire(now_ns.saturating_add(limit_ns));
@@ -229,12 +280,13 @@ impl Fleet {
     }
 
     /// How long the master may sleep, in nanoseconds, when no signal comes: at most one tick,
-    /// less when a deadline or a held-back spawn comes first.
+    /// less when a deadline or a held-back spawn comes first, or new workers are to be ready.
     pub fn sleep_ns(&self, now_ns: u64) -> u64 {
         let deadlines = self.children.iter().filter(|child| child.killed_ns.is_none());
         deadlines
             .filter_map(|child| child.deadline_ns)
-            .chain(self.pacing.held_until_ns(now_ns))
+            .chain(self.pacing.held_until_ns(self.is_anybody_ready(), now_ns))
+            .chain(self.is_gated().then(|| now_ns.saturating_add(reload::POLL_NS)))
             .map(|due_ns| due_ns.saturating_sub(now_ns))
             .fold(TICK_NS, u64::min)
     }
@@ -247,6 +299,14 @@ impl Fleet {
     /// How many children have the duty.
     pub fn count(&self, duty: Duty) -> usize {
         self.children.iter().filter(|child| child.duty == duty).count()
+    }
+
+    fn is_anybody_ready(&self) -> bool {
+        self.children.iter().any(|child| child.ready && child.duty != Duty::Retiring)
+    }
+
+    fn ready(&self) -> usize {
+        self.children.iter().filter(|child| child.ready && child.duty == Duty::Serving).count()
     }
 
     fn remove(&mut self, pid: i32) -> Option<Child> {
@@ -298,3 +358,6 @@ enum Phase {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod test_reload;

@@ -1,10 +1,10 @@
 use super::*;
 
-const S: u64 = 1_000_000_000;
+pub(super) const S: u64 = 1_000_000_000;
 const LIMITS: Limits = Limits { timeout_ns: 30 * S, graceful_ns: 10 * S };
 
 /// A fleet of `n` serving workers with pids 100, 101 …, all forked at `now_ns`.
-fn fleet_of(n: usize, now_ns: u64) -> Fleet {
+pub(super) fn fleet_of(n: usize, now_ns: u64) -> Fleet {
     let mut fleet = Fleet::new();
     fleet.set_limits(LIMITS);
     fleet.set_target(n);
@@ -14,14 +14,14 @@ fn fleet_of(n: usize, now_ns: u64) -> Fleet {
     fleet
 }
 
-fn fork_all(fleet: &mut Fleet, n: usize, first_pid: i32, now_ns: u64) {
+pub(super) fn fork_all(fleet: &mut Fleet, n: usize, first_pid: i32, now_ns: u64) {
     for pid in (first_pid..).take(n) {
         let id = fleet.next_child();
         fleet.on_spawned(pid, id, now_ns);
     }
 }
 
-fn kill(pid: i32, sig: Sig) -> Action {
+pub(super) fn kill(pid: i32, sig: Sig) -> Action {
     Action::Kill { pid, sig }
 }
 
@@ -112,7 +112,7 @@ fn retiring_workers_are_replaced_when_the_target_rises_again() {
 fn reload_forks_the_new_generation_before_it_retires_the_old_one() {
     let mut fleet = fleet_of(2, 0);
     fleet.set_target(3);
-    fleet.on_reload();
+    fleet.on_reload(Strategy::Forked, S);
     let actions = fleet.balance(S);
     assert_eq!(
         actions,
@@ -120,6 +120,7 @@ fn reload_forks_the_new_generation_before_it_retires_the_old_one() {
             Action::Spawn,
             Action::Spawn,
             Action::Spawn,
+            Action::Reloaded,
             kill(100, Sig::Term),
             kill(101, Sig::Term)
         ]
@@ -137,7 +138,7 @@ fn reload_forks_the_new_generation_before_it_retires_the_old_one() {
 #[test]
 fn reload_keeps_a_new_worker_that_dies_from_being_counted_as_old() {
     let mut fleet = fleet_of(1, 0);
-    fleet.on_reload();
+    fleet.on_reload(Strategy::Forked, S);
     fleet.balance(S);
     fork_all(&mut fleet, 1, 200, S);
     fleet.on_exited(200, Exit::Code(1), 20 * S);
@@ -168,8 +169,11 @@ fn worker_without_a_heartbeat_is_not_timed_out() {
 
 #[test]
 fn timeout_zero_never_times_out() {
-    let mut fleet = fleet_of(1, 0);
-    fleet.set_limits(Limits { timeout_ns: 0, ..LIMITS });
+    let mut fleet = Fleet::new();
+    fleet.set_target(1);
+    fork_all(&mut fleet, 1, 100, 0);
+    // Whoever lives already keeps its own.
+    fleet.set_limits(LIMITS);
     for second in 0..100 {
         assert_eq!(fleet.on_tick(second * S, &[(100, 0)]), vec![]);
     }
@@ -242,23 +246,27 @@ fn worker_that_lived_is_replaced_at_once() {
 #[test]
 fn reload_waits_for_held_back_forks_before_it_retires_anybody() {
     let mut fleet = fleet_of(2, 0);
-    fleet.on_reload();
+    fleet.on_reload(Strategy::Forked, S);
     fleet.on_exited(100, Exit::Code(9), S / 10);
-    assert_eq!(fleet.balance(S / 10).len(), 3, "an outgoing worker's death holds nothing back");
+    assert_eq!(fleet.balance(S / 10).len(), 4, "an outgoing worker's death holds nothing back");
     let mut fleet = fleet_of(1, 0);
-    fleet.on_reload();
+    fleet.on_reload(Strategy::Forked, S);
     fork_all(&mut fleet, 1, 200, S);
     fleet.set_target(2);
     fleet.on_exited(200, Exit::Code(9), S);
     assert_eq!(fleet.balance(S), vec![], "the old worker serves on meanwhile");
-    assert_eq!(fleet.balance(2 * S), vec![Action::Spawn, Action::Spawn, kill(100, Sig::Term)]);
+    assert_eq!(
+        fleet.balance(2 * S),
+        vec![Action::Spawn, Action::Spawn, Action::Reloaded, kill(100, Sig::Term)]
+    );
 }
 
 #[test]
 fn vanished_children_are_forgotten() {
     let mut fleet = fleet_of(1, 0);
-    assert!(fleet.on_vanished(100));
-    assert!(!fleet.on_vanished(100));
+    assert_eq!(fleet.on_vanished(100, 0), vec![]);
+    assert_eq!(fleet.pids().count(), 0);
+    assert_eq!(fleet.on_vanished(100, 0), vec![]);
     assert_eq!(fleet.balance(S), vec![Action::Spawn]);
 }
 

@@ -26,6 +26,8 @@ pub enum Notice {
     NotConnected,
     /// `EPIPE`.
     BrokenPipe,
+    /// A TLS client ended its side without a goodbye.
+    TlsEnded,
     /// The peer left in the middle of a request.
     PrematureDisconnect {
         /// What was missing.
@@ -92,6 +94,7 @@ impl Notice {
             Self::ConnectionReset
             | Self::NotConnected
             | Self::BrokenPipe
+            | Self::TlsEnded
             | Self::PrematureDisconnect { .. }
             | Self::ErrorPageUnsent => Level::Debug,
             Self::ClientTimeout { .. } | Self::MaxRequests => Level::Info,
@@ -129,6 +132,7 @@ impl fmt::Display for Notice {
             Self::ConnectionReset => f.write_str("Ignoring connection reset"),
             Self::NotConnected => f.write_str("Ignoring socket not connected"),
             Self::BrokenPipe => f.write_str("Ignoring EPIPE"),
+            Self::TlsEnded => f.write_str("ssl connection closed"),
             Self::PrematureDisconnect { error } => {
                 write!(f, "Ignored premature client disconnection. {error}")
             }
@@ -170,6 +174,8 @@ impl fmt::Display for Notice {
 /// What a client that timed out was expected to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    /// Make the TLS handshake.
+    Handshake,
     /// Send the request head.
     Head,
     /// Send the request body.
@@ -181,6 +187,7 @@ pub enum Phase {
 impl fmt::Display for Phase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Handshake => "in the TLS handshake",
             Self::Head => "sending the request head",
             Self::Body => "sending the request body",
             Self::Response => "receiving the response",
@@ -235,6 +242,7 @@ mod tests {
                 Level::Debug,
                 "Ignored premature client disconnection. No more data after: b'GET'",
             ),
+            (Notice::TlsEnded, Level::Debug, "ssl connection closed"),
             (Notice::ErrorPageUnsent, Level::Debug, "Failed to send error message."),
             (
                 Notice::ClientTimeout { ip: s("::1"), phase: Phase::Body },

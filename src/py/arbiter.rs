@@ -140,12 +140,41 @@ impl Fleet {
         tuples(py, self.fleet.on_exited(pid, exit, now_ns))
     }
 
-    fn on_vanished(&mut self, pid: i32) -> bool {
-        self.fleet.on_vanished(pid)
+    fn on_vanished<'py>(
+        &mut self,
+        py: Python<'py>,
+        pid: i32,
+        now_ns: u64,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        tuples(py, self.fleet.on_vanished(pid, now_ns))
     }
 
-    fn on_reload(&mut self) {
-        self.fleet.on_reload();
+    /// `signs`: of each worker its pid, when it had booted, and its last heartbeat.
+    fn on_signs(&mut self, signs: Vec<(i32, Option<u64>, Option<u64>)>, now_ns: u64) {
+        let signs: Vec<_> = signs
+            .into_iter()
+            .map(|(pid, booted_ns, beat_ns)| (pid, fleet::Signs { booted_ns, beat_ns }))
+            .collect();
+        self.fleet.on_signs(&signs, now_ns);
+    }
+
+    /// `gated`: the old workers leave when the new ones are ready, not when they are forked.
+    fn on_reload<'py>(
+        &mut self,
+        py: Python<'py>,
+        gated: bool,
+        now_ns: u64,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        let strategy = if gated { fleet::Strategy::Ready } else { fleet::Strategy::Forked };
+        tuples(py, self.fleet.on_reload(strategy, now_ns))
+    }
+
+    fn on_spawn_failed<'py>(
+        &mut self,
+        py: Python<'py>,
+        now_ns: u64,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        tuples(py, self.fleet.on_spawn_failed(now_ns))
     }
 
     fn balance<'py>(&mut self, py: Python<'py>, now_ns: u64) -> PyResult<Vec<Bound<'py, PyTuple>>> {
@@ -206,6 +235,11 @@ fn tuple(py: Python<'_>, action: fleet::Action) -> PyResult<Bound<'_, PyTuple>> 
         Action::ReportTimeout { pid } => ("timeout", pid).into_pyobject(py),
         Action::Unknown { pid } => ("unknown", pid).into_pyobject(py),
         Action::ChildExit { pid } => ("child_exit", pid).into_pyobject(py),
+        Action::RetryBoot { pid, pause_ns } => {
+            ("retry", pid, Duration::from_nanos(pause_ns).as_secs_f64()).into_pyobject(py)
+        }
+        Action::Reloaded => ("reloaded",).into_pyobject(py),
+        Action::ReloadFailed { pid } => ("reload_failed", pid).into_pyobject(py),
         Action::Halt { reason, code } => ("halt", reason, code).into_pyobject(py),
     }
 }

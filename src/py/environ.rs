@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyString};
 use super::ffi::latin1;
 use super::keys::Keys;
 use super::session::Handle;
+use super::tls;
 use crate::engine::Conn;
 use crate::http::{ParseError, Policy, ProxyInfo, ProxyProtocol, split_script_name, unquote};
 use crate::sys::listener::PeerAddr;
@@ -89,8 +90,9 @@ impl Environ {
             None => {
                 let fresh = template.bind(py).copy()?;
                 add_connection(py, keys, &fresh, conn)?;
-                // Connections that serve one request only never need the second copy.
-                if conn.served > 0 {
+                // Connections that serve one request only never need the second copy. What there is
+                // to say of a client's certificate is not said twice.
+                if conn.served > 0 || conn.tls().is_some() {
                     conn.session.environ = Some(fresh.copy()?.unbind());
                 }
                 fresh
@@ -202,6 +204,12 @@ fn add_connection(
         add_proxy(py, keys, environ, info, &conn.addr)?;
     } else {
         add_peer(py, keys, environ, &conn.addr)?;
+    }
+    if let Some(session) = tls::session_of(py, conn) {
+        let facts = py
+            .import("rgunicorn.tls")?
+            .call_method1("connection_environ", (session.get().object(py),))?;
+        environ.update(facts.cast::<PyDict>().map_err(PyErr::from)?.as_mapping())?;
     }
     let handle = Bound::new(py, Handle::new(conn.token()))?;
     environ.set_item(keys.early_hints.bind(py), handle.getattr(pyo3::intern!(py, "hint"))?)?;

@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::app::PyApp;
 use super::errors;
+use super::tls::{self, TlsSession};
 use crate::engine::Exchange;
 use crate::engine::exchange::{self, Body};
 use crate::http::{BodyDecoder, BodyEvent, ParseError};
@@ -41,6 +42,8 @@ struct Rest {
     unseen: Vec<u8>,
     over: Arc<AtomicBool>,
     socket: OwnedFd,
+    /// What decrypts it, if it is encrypted.
+    tls: Option<Py<TlsSession>>,
     /// How long the client may send nothing; no limit when none.
     patience: Option<Duration>,
     pulse: Option<Slot>,
@@ -66,7 +69,9 @@ impl Input {
                     .ok_or(io::ErrorKind::NotConnected)?
                     .try_clone_to_owned()?;
                 let patience = exchange.body_timeout();
-                Some(Rest { decoder, unseen, over, socket, patience, pulse: exchange.pulse() })
+                let tls = Python::attach(|py| tls::session_of(py, exchange.conn()));
+                let pulse = exchange.pulse();
+                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse })
             }
         };
         Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
@@ -239,7 +244,11 @@ impl Rest {
             }
             let filled = self.unseen.len();
             self.unseen.resize(filled + STEP, 0);
-            let got = socket::receive(self.socket.as_fd(), &mut self.unseen[filled..]);
+            let space = self.unseen.get_mut(filled..).unwrap_or_default();
+            let got = match &self.tls {
+                None => socket::receive(self.socket.as_fd(), space),
+                Some(session) => tls::receive(session, self.socket.as_fd(), space),
+            };
             let n = if let Ok(Transfer::Bytes(n)) = got { n } else { 0 };
             self.unseen.truncate(filled + n);
             match got.map_err(Shortage::Broken)? {

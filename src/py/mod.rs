@@ -20,6 +20,7 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod tls;
 mod worker;
 
 /// The extension module.
@@ -40,6 +41,8 @@ mod _core {
     use super::fork::fork;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
+    #[pymodule_export]
+    use super::tls::TlsSession;
     #[pymodule_export]
     use super::worker::{Crew, serve_sync};
 

@@ -123,7 +123,7 @@ pub(super) fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
             _ => ProxyMode::Off,
         },
         proxy_allow: allow("proxy_allow_ips")?,
-        tls: false,
+        tls: flag("is_ssl")?,
         script_name_env: script_name(),
     })
 }

@@ -72,6 +72,17 @@ impl Slot {
         self.slot.heartbeat_ns()
     }
 
+    /// When the worker had loaded its application, `None` before.
+    #[getter]
+    fn booted_ns(&self) -> Option<u64> {
+        self.slot.booted_ns()
+    }
+
+    #[setter]
+    fn set_booted_ns(&self, now_ns: Option<u64>) {
+        self.slot.set_booted(now_ns);
+    }
+
     /// The process that has the slot, 0 before the fork.
     #[getter]
     fn pid(&self) -> u64 {

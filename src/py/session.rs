@@ -8,13 +8,17 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::ffi::reach;
+use super::tls::{self, TlsSession};
 use crate::sys::poller::Token;
 
 /// Names of a socket's methods that say something to the client, or take the socket away: after
 /// one of them the connection is the application's (a WebSocket library's), and no response of
 /// ours goes into it. Reading alone does not count: an application may look at what comes.
-const TAKING: [&str; 8] =
-    ["send", "sendall", "sendmsg", "sendto", "sendfile", "makefile", "detach", "shutdown"];
+const TAKING: [&str; 10] = [
+    "send", "sendall", "sendmsg", "sendto", "sendfile", "makefile", "detach", "shutdown",
+    // Of a TLS socket.
+    "write", "unwrap",
+];
 
 /// Python's part of a connection.
 #[derive(Default)]
@@ -65,20 +69,34 @@ impl Handle {
         self.taken
     }
 
-    fn duplicate(&self) -> PyResult<OwnedFd> {
+    fn duplicate(&self, py: Python<'_>) -> PyResult<(OwnedFd, Option<Py<TlsSession>>)> {
         let gone = || PyOSError::new_err((libc::EBADF, "the connection has been closed"));
         reach(self.token, |exchange| {
-            let fd = exchange.conn().socket().ok_or_else(gone)?;
-            Ok(fd.try_clone_to_owned()?)
+            let conn = exchange.conn();
+            let fd = conn.socket().ok_or_else(gone)?.try_clone_to_owned()?;
+            let session = tls::session_of(py, conn);
+            if session.is_some() {
+                // It may be read from there now.
+                conn.disturb();
+            }
+            Ok((fd, session))
         })
         .unwrap_or_else(|| Err(gone()))
+    }
+
+    /// Sends what was encrypted and waits for room: the records of the application, which writes
+    /// for itself from here, must not come in between.
+    fn settle(&self, py: Python<'_>) -> PyResult<()> {
+        let token = self.token;
+        let settled = py.detach(|| reach(token, |exchange| exchange.settle()));
+        settled.unwrap_or(Ok(())).map_err(|gone| super::errors::gone(&gone))
     }
 
     fn real<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         if let Some(socket) = &self.socket {
             return Ok(socket.bind(py).clone());
         }
-        let fd = self.duplicate()?;
+        let (fd, session) = self.duplicate(py)?;
         let raw = fd.as_raw_fd();
         let kwargs = PyDict::new(py);
         kwargs.set_item("fileno", raw)?;
@@ -87,6 +105,12 @@ impl Handle {
         let _ = fd.into_raw_fd();
         // The description may have been made non-blocking for sendfile(2).
         socket.call_method1("settimeout", (py.None(),))?;
+        let socket = match session {
+            None => socket,
+            Some(session) => {
+                py.import("rgunicorn.tls_socket")?.getattr("TLSSocket")?.call1((socket, session))?
+            }
+        };
         self.socket = Some(socket.clone().unbind());
         Ok(socket)
     }
@@ -104,7 +128,10 @@ impl Handle {
             return Err(PyAttributeError::new_err(text.to_owned()));
         }
         let value = self.real(py)?.getattr(name)?;
-        self.taken |= TAKING.contains(&text);
+        if !self.taken && TAKING.contains(&text) {
+            self.taken = true;
+            self.settle(py)?;
+        }
         Ok(value)
     }
 

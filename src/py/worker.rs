@@ -10,6 +10,7 @@ use super::environ::ServerName;
 use super::options::{self, Kind};
 use super::scoreboard::Slot;
 use super::state::State;
+use super::tls::Keyring;
 use crate::engine::{self, Engine, Hand, Sources, sync, watch};
 use crate::sys::file;
 use crate::sys::handoff::Handoff;
@@ -90,7 +91,12 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
     let (listeners, servers) = listeners(worker)?;
     let threads = kind == Kind::Threads;
     let state = Arc::new(State::new(worker, servers, &options.policy.script_name_env, threads)?);
-    let sources = Sources { listeners, handoff: Some(handoff(py)?), signals: wake_fd(worker)? };
+    let sources = Sources {
+        listeners,
+        handoff: Some(handoff(py)?),
+        signals: wake_fd(worker)?,
+        tls: Keyring::of(&cfg)?,
+    };
     let (engine, crew) = Engine::new(options, sources, slot(worker)?)?;
     Ok((engine, crew, state))
 }

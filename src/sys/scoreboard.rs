@@ -5,7 +5,7 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 2
+//! # Layout, version 3
 //! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, and how many slots
 //! with a number were ever taken, each a native-endian u64.
@@ -24,7 +24,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 pub const SLOTS: usize = 4096;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-const VERSION: u64 = 2;
+const VERSION: u64 = 3;
 const SLOT_SIZE: usize = 128;
 
 /// The mapping. Cheap to copy; never unmapped.
@@ -105,6 +105,7 @@ impl Slot {
             &cells.connections,
             &cells.bytes_out,
             &cells.waiting,
+            &cells.booted_ns,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -132,6 +133,16 @@ impl Slot {
     /// Last heartbeat, `None` before the first one.
     pub fn heartbeat_ns(self) -> Option<u64> {
         Some(self.cells.heartbeat_ns.load(Ordering::Relaxed)).filter(|beat_ns| *beat_ns != 0)
+    }
+
+    /// When the worker had loaded its application, `None` before. `now_ns` is CLOCK_MONOTONIC.
+    pub fn set_booted(self, now_ns: Option<u64>) {
+        self.cells.booted_ns.store(now_ns.unwrap_or(0), Ordering::Relaxed);
+    }
+
+    /// When the worker had loaded its application, `None` before.
+    pub fn booted_ns(self) -> Option<u64> {
+        Some(self.cells.booted_ns.load(Ordering::Relaxed)).filter(|booted_ns| *booted_ns != 0)
     }
 
     /// The process that has the slot, 0 before the fork.
@@ -238,7 +249,8 @@ struct Cells {
     connections: AtomicU64,
     bytes_out: AtomicU64,
     waiting: AtomicU64,
-    _reserved: [AtomicU64; 6],
+    booted_ns: AtomicU64,
+    _reserved: [AtomicU64; 5],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -268,6 +280,9 @@ mod tests {
         assert_eq!(slot.heartbeat_ns(), None);
         slot.beat(5);
         assert_eq!(slot.heartbeat_ns(), Some(5));
+        assert_eq!(slot.booted_ns(), None);
+        slot.set_booted(Some(4));
+        assert_eq!(slot.booted_ns(), Some(4));
         slot.begin_request(9);
         assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
         slot.end_request();
@@ -280,6 +295,7 @@ mod tests {
         slot.release();
         slot.claim(8);
         assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
+        assert_eq!(slot.booted_ns(), None);
     }
 
     #[test]

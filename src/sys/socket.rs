@@ -96,6 +96,11 @@ pub fn end_writing(fd: BorrowedFd<'_>) {
     let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
 }
 
+/// The error of a connection whose peer takes no more, when it says so above the socket.
+pub fn gone() -> io::Error {
+    Errno::EPIPE.into()
+}
+
 fn settle(mut call: impl FnMut() -> nix::Result<usize>) -> io::Result<Transfer> {
     loop {
         match call() {

@@ -101,11 +101,11 @@ def test_embedding_with_wrong_options(
 def test_what_is_not_built_is_refused_before_anything_starts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    app = Standalone(application, {"certfile": "c.pem"})
+    app = Standalone(application, {"http_protocols": "h2"})
     with pytest.raises(SystemExit) as caught:
         app.run()
     assert caught.value.code == 1
-    assert "certfile = 'c.pem' needs TLS" in capsys.readouterr().err
+    assert "http_protocols = ['h2'] needs HTTP/2" in capsys.readouterr().err
     assert Arbiter.started == []
 
 

@@ -49,6 +49,17 @@ class TinyWorker(Worker):
             client.sendall(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
 
 
+class OwnBootWorker(TinyWorker):
+    """Boots in its own way and never says that it has."""
+
+    def init_process(self):
+        self.PIPE = os.pipe()
+        self.wait_fds = [*self.sockets, self.PIPE[0]]
+        signal.signal(signal.SIGTERM, self.handle_exit)
+        self.load_wsgi()
+        self.run()
+
+
 class MuteWorker(TinyWorker):
     """Never tells the master that it lives, but for its first breath."""
 

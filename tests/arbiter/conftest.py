@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+import re
+import signal
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from harness.mode import Mode
-from harness.server import Server, Spawn
+from harness.server import Server, Spawn, children
 from harness.wait import until
 from harness.wire import ask as ask_server
 from harness.wire import get
@@ -63,3 +66,37 @@ def accepted() -> Callable[[Server], None]:
         until(lambda: not queue(server.address[1]), "an empty accept queue", show=server.log)
 
     return wait
+
+
+@pytest.fixture
+def tidy() -> Iterator[Callable[[int], None]]:
+    """Ends masters that are no longer in the first one's care: they are, by pid, here."""
+    pids: list[int] = []
+    yield pids.append
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def upgrade(tidy: Callable[[int], None]) -> Callable[..., int]:
+    """`upgrade(server, workers=1)` sends USR2: the new master's pid, once its workers boot."""
+
+    def run(server: Server, workers: int = 1) -> int:
+        before = set(children(server.pid))
+        booted = server.log().count("Booting worker")
+        listening = server.log().count("Listening at")
+        server.send_signal(signal.SIGUSR2)
+
+        def successor() -> int | None:
+            pids = re.findall(r"\[(\d+)\] \[INFO\] Listening at", server.log())
+            return int(pids[-1]) if len(pids) > listening else None
+
+        pid = until(successor, "the new master", show=server.log)
+        tidy(pid)
+        until(lambda: len(children(pid)) == workers, "the new workers", show=server.log)
+        assert pid in set(children(server.pid)) - before
+        server.wait_log("Booting worker", booted + workers)
+        return pid
+
+    return run

@@ -42,6 +42,15 @@ def test_several_workers_fail_at_once(serve, way, code):
     assert "HaltServer" not in log
 
 
+def test_one_that_fails_while_the_server_boots_ends_it(serve):
+    """A deployment that comes up in part must be seen, though the others serve already."""
+    config = "def post_worker_init(worker):\n    import time\n"
+    config += "    if worker.age == 3:\n        time.sleep(1)\n        raise KeyError('last')\n"
+    server = serve(config=config, workers=3, ready=False)
+    assert server.wait_exit() == 3
+    assert "[ERROR] Reason: Worker failed to boot." in server.log()
+
+
 @pytest.mark.parametrize(
     ("hook", "code", "line"),
     [

@@ -119,27 +119,41 @@ def test_forks_under_signal_fire(serve, order):
     assert log.count("Handling signal: term") == 1
 
 
+WORKERS = pytest.mark.parametrize("worker_class", ["sync", "gthread", "tiny.TinyWorker"])
+
+
 @pytest.mark.gunicorn_bug("the child has the worker's handlers and only sets `alive` in its copy")
-def test_children_of_the_app_die_of_sigterm(serve, order):
-    server = serve(workers=1)
+@WORKERS
+def test_children_of_the_app_die_of_sigterm(serve, order, worker_class):
+    server = serve(workers=1, worker_class=worker_class, threads=2)
     assert order(server, "/fork") == str(-signal.SIGTERM)
     # And the worker itself still knows what to do.
     server.assert_clean_exit()
 
 
 @pytest.mark.gunicorn_bug("the child hangs")
-def test_multiprocessing_pool_in_a_request(serve, tmp_path, order):
+@WORKERS
+def test_multiprocessing_pool_in_a_request(serve, tmp_path, order, worker_class):
     app = tmp_path / "pool.py"
     app.write_text(
-        "import multiprocessing\n"
+        "import multiprocessing, time\n"
+        "context = multiprocessing.get_context('fork')\n"
         "def double(n): return 2 * n\n"
         "def application(environ, start_response):\n"
         "    start_response('200 OK', [])\n"
-        "    with multiprocessing.get_context('fork').Pool(2) as pool:\n"
-        "        return [str(pool.map(double, [1, 2, 3])).encode()]\n"
+        "    with context.Pool(2) as pool:\n"
+        "        doubled = pool.map(double, [1, 2, 3])\n"
+        "    process = context.Process(target=time.sleep, args=(60,))\n"
+        "    process.start()\n"
+        "    process.terminate()\n"
+        "    process.join(20)\n"
+        "    return [repr((doubled, process.exitcode)).encode()]\n"
     )
-    server = serve(app="pool:application", chdir=str(tmp_path), workers=1)
-    assert order(server, "/") == "[2, 4, 6]"
+    settings = {"worker_class": worker_class, "threads": 2, "workers": 1}
+    server = serve(app="pool:application", chdir=str(tmp_path), **settings)
+    assert order(server, "/") == "([2, 4, 6], -15)"
+    assert order(server, "/") == "([2, 4, 6], -15)"
+    server.assert_clean_exit()
 
 
 @pytest.mark.gunicorn_bug("the child queues the signal in its copy of the master")

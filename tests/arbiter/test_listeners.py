@@ -97,14 +97,18 @@ def test_unix_socket_that_somebody_removed(serve):
     server.assert_clean_exit()
 
 
-def test_reuse_port(serve, order):
-    server = serve(workers=2, reuse_port=True)
+@pytest.mark.parametrize("worker", ["sync", "gthread"])
+def test_reuse_port(serve, order, worker):
+    server = serve(workers=2, reuse_port=True, worker_class=worker, threads=1)
     server.wait_log(f"Listening at:  ({server.pid})\n")
     server.wait_log("Booting worker", 2)
-    with open("/proc/net/tcp") as table:
+
+    def listeners() -> int:
         port = f":{server.address[1]:04X} "
-        listeners = [line for line in table if port in line and " 0A " in line]
-    assert len(listeners) == 2, "each worker has its own"
+        with open("/proc/net/tcp") as table:
+            return sum(port in line and " 0A " in line for line in table)
+
+    until(lambda: listeners() == 2, "each worker to have its own", show=server.log)
     assert int(order(server, "/pid")) in server.workers()
     server.assert_clean_exit()
 
@@ -145,22 +149,6 @@ def test_listeners_are_not_inherited_by_programs_of_the_app(serve):
     )
     server = serve(workers=1, config=config)
     server.wait_log("sockets: 0")
-
-
-def test_notify(serve, tmp_path):
-    path = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
-        systemd.bind(path)
-        systemd.settimeout(20)
-        server = serve(workers=1, env={"NOTIFY_SOCKET": path})
-        assert systemd.recv(4096) == b"READY=1\nSTATUS=Gunicorn arbiter booted"
-        server.assert_clean_exit()
-
-
-def test_notify_socket_that_is_gone(serve, tmp_path):
-    server = serve(workers=1, env={"NOTIFY_SOCKET": str(tmp_path / "no")}, loglevel="debug")
-    assert "Exception while invoking sd_notify()" in server.log()
-    server.assert_clean_exit()
 
 
 def test_pidfile(serve, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 from pathlib import Path
@@ -12,36 +11,6 @@ import pytest
 
 from harness.server import children
 from harness.wait import until
-
-
-@pytest.fixture
-def tidy():
-    """Ends masters that are no longer in the first one's care: they are, by pid, here."""
-    pids: list[int] = []
-    yield pids.append
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
-
-
-def upgrade(server, tidy, workers: int = 1) -> int:
-    """Sends USR2 and returns the new master's pid once its workers serve."""
-    before = set(children(server.pid))
-    server.send_signal(signal.SIGUSR2)
-
-    def successor() -> int | None:
-        log = server.log()
-        pids = re.findall(r"\[(\d+)\] \[INFO\] Listening at", log)
-        return int(pids[-1]) if len(pids) > 1 else None
-
-    pid = until(successor, "the new master", show=server.log)
-    tidy(pid)
-    until(lambda: len(children(pid)) == workers, "the new workers", show=server.log)
-    assert pid in set(children(server.pid)) - before
-    server.wait_log("Booting worker", 2 * workers)
-    return pid
 
 
 def ended(pid: int) -> bool:
@@ -53,11 +22,11 @@ def ended(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_new_master_takes_over(serve, order, tidy, tmp_path, transport):
+def test_new_master_takes_over(serve, order, upgrade, tmp_path, transport):
     pidfile = tmp_path / "pid"
     server = serve(workers=1, pidfile=str(pidfile), transport=transport)
     server.wait_log("Booting worker")
-    second = upgrade(server, tidy)
+    second = upgrade(server)
     assert pidfile.read_text() == f"{server.pid}\n"
     assert (tmp_path / "pid.2").read_text() == f"{second}\n"
     server.send_signal(signal.SIGTERM)
@@ -73,43 +42,48 @@ def test_new_master_takes_over(serve, order, tidy, tmp_path, transport):
         assert not os.path.exists(server.address), "the last one removes the socket"
 
 
+def test_titles(serve, upgrade):
+    server = serve(workers=1, proc_name="shop")
+    second = upgrade(server)
+    assert titles(server.pid) == ["gunicorn: master [shop]", "gunicorn: worker [shop]"]
+    assert titles(second) == ["gunicorn: master [shop.2]", "gunicorn: worker [shop.2]"]
+    server.send_signal(signal.SIGTERM)
+    assert server.wait_exit() == 0
+    until(lambda: titles(second)[0] == "gunicorn: master [shop]", "the promotion")
+
+
+def titles(master: int) -> list[str]:
+    """Of a master and its workers, the children of one that is the child of another left out."""
+    words = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in [master, *children(master)]]
+    found = [word.rstrip(b"\0 ").decode() for word in words]
+    return [found[0], *(title for title in found[1:] if "worker" in title)]
+
+
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
-def test_new_master_is_taken_back(serve, order, tidy, transport):
+def test_new_master_is_taken_back(serve, order, upgrade, transport):
     server = serve(workers=1, transport=transport)
     server.wait_log("Booting worker")
-    second = upgrade(server, tidy)
+    second = upgrade(server)
     os.kill(second, signal.SIGTERM)
     until(lambda: second not in children(server.pid), "the new master to leave", show=server.log)
     server.wait_log("Shutting down: Master.2")
     assert int(order(server, "/ppid")) == server.pid
-    third = upgrade_again(server, tidy)
+    third = upgrade(server)
     assert third != second
     server.send_signal(signal.SIGTERM)
     assert server.wait_exit() == 0
 
 
-def upgrade_again(server, tidy) -> int:
-    def listening() -> int:
-        return server.log().count("Listening at")
-
-    before = listening()
-    server.send_signal(signal.SIGUSR2)
-    until(lambda: listening() > before, "another new master", show=server.log)
-    pid = int(re.findall(r"\[(\d+)\] \[INFO\] Listening at", server.log())[-1])
-    tidy(pid)
-    return pid
-
-
-def test_second_usr2_is_ignored(serve, tidy):
+def test_second_usr2_is_ignored(serve, upgrade):
     server = serve(workers=1)
-    second = upgrade(server, tidy)
+    second = upgrade(server)
     server.send_signal(signal.SIGUSR2)
     server.wait_log("[WARNING] USR2 signal ignored. Child exists.")
     os.kill(second, signal.SIGUSR2)
     server.wait_log("[WARNING] USR2 signal ignored. Parent exists.")
 
 
-def test_pre_exec_and_environment(serve, tidy):
+def test_pre_exec_and_environment(serve, upgrade):
     config = (
         "import os\n"
         "seen = [os.environ.get(name) for name in ('GUNICORN_PID', 'A')]\n"
@@ -117,7 +91,7 @@ def test_pre_exec_and_environment(serve, tidy):
         "def pre_exec(server): server.log.info('about to execute')\n"
     )
     server = serve(workers=1, config=config, raw_env=["A=one"])
-    upgrade(server, tidy)
+    upgrade(server)
     log = server.log()
     assert log.index("seen [None, None]") < log.index("about to execute")
     # The environment the first master was started in, not the one it has made for itself.
@@ -138,9 +112,10 @@ def test_pre_exec_that_raises_harms_nobody(serve, order):
 
 
 @pytest.mark.gunicorn_bug("the new master dies")
-def test_reuse_port(serve, order, tidy):
-    server = serve(workers=1, reuse_port=True)
-    second = upgrade(server, tidy)
+@pytest.mark.parametrize("worker", ["sync", "gthread"])
+def test_reuse_port(serve, order, upgrade, worker):
+    server = serve(workers=1, reuse_port=True, worker_class=worker)
+    second = upgrade(server)
     server.send_signal(signal.SIGTERM)
     assert server.wait_exit() == 0
     server.wait_log("Master has been promoted.")
@@ -171,11 +146,13 @@ def launched(command, script, how):
     return replace(command, argv=(command.python, str(script), how, *command.argv))
 
 
-@pytest.mark.parametrize("how", ["fd", "systemd"])
-def test_inherited_listener(serve, order, command, passed_on, monkeypatch, how):
+@pytest.mark.parametrize(("how", "worker"), [("fd", "gthread"), ("systemd", "sync")])
+def test_inherited_listener(serve, order, command, passed_on, monkeypatch, how, worker):
     listener, script = passed_on
     keep_descriptors(monkeypatch)
-    extra = {"bind": "fd://3"} if how == "fd" else {}
+    # With a descriptor, what would have to be bound is left alone.
+    extra = {"bind": ["fd://3", "127.0.0.1:1"]} if how == "fd" else {}
+    extra["worker_class"] = worker
     server = serve(workers=1, ready=False, command=launched(command, script, how), **extra)
     host, port = listener.getsockname()
     server.wait_log(f"Listening at: http://{host}:{port} ({server.pid})")
@@ -185,14 +162,17 @@ def test_inherited_listener(serve, order, command, passed_on, monkeypatch, how):
 
 
 @pytest.mark.gunicorn_bug("the new master dies")
-@pytest.mark.parametrize("how", ["fd", "systemd"])
-def test_inherited_listener_is_passed_on(serve, order, command, passed_on, tidy, monkeypatch, how):
+@pytest.mark.parametrize(("how", "worker"), [("fd", "sync"), ("systemd", "gthread")])
+def test_inherited_listener_is_passed_on(
+    serve, order, command, passed_on, upgrade, monkeypatch, how, worker
+):
     listener, script = passed_on
     keep_descriptors(monkeypatch)
     extra = {"bind": "fd://3"} if how == "fd" else {}
+    extra["worker_class"] = worker
     server = serve(workers=1, ready=False, command=launched(command, script, how), **extra)
     server.wait_log("Booting worker")
-    second = upgrade(server, tidy)
+    second = upgrade(server)
     server.send_signal(signal.SIGTERM)
     assert server.wait_exit() == 0
     server.wait_log("Master has been promoted.")

@@ -128,16 +128,6 @@ def test_bad_configuration_keeps_the_old_one(serve, order, old_text, new_text):
     server.assert_clean_exit()
 
 
-def test_code_that_does_not_boot_ends_the_server(serve, tmp_path):
-    app = tmp_path / "live.py"
-    app.write_text("def application(environ, start_response): pass\n")
-    server = serve(app="live:application", chdir=str(tmp_path), workers=1)
-    app.write_text("raise ValueError('broken')\n")
-    reload(server)
-    assert server.wait_exit() == 3
-    assert "Reason: Worker failed to boot." in server.log()
-
-
 @pytest.mark.gunicorn_bug("hears nothing until the old workers are gone")
 def test_master_listens_while_old_workers_end(serve, accepted):
     server = serve(workers=1, graceful_timeout=60)

@@ -53,6 +53,11 @@ CASES = {
     "chdir": Case(["--chdir", "/x", "app"], **invalid("chdir", "/x", "can't chdir to '/x'")),
     "user": Case(["-u", "x", "app"], **invalid("user", "x", "No such user: 'x'")),
     "group": Case(["-g", "x", "app"], **invalid("group", "x", "No such group: 'x'")),
+    "paste without PasteDeploy": Case(
+        ["--paste", "app.ini"],
+        "\nError: No module named 'paste'\n",
+        ours="\nError: paste = 'app.ini' needs the package PasteDeploy: pip install PasteDeploy\n",
+    ),
     "config file missing": Case(["-c", "x.py", "app"], "\nError: 'x.py' doesn't exist\n"),
     "config module missing": Case(["-c", "python:x", "app"], "\nError: No module named 'x'\n"),
     "value in the file": Case(

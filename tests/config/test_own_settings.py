@@ -57,6 +57,12 @@ KINDS = {
         ("client_header_timeout", "-1", f"Invalid duration: '-1'; {DURATIONS}"),
         ("client_body_timeout", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
         ("client_write_timeout", "", f"Invalid duration: ''; {DURATIONS}"),
+        (
+            "reload_strategy",
+            "never",
+            "Invalid reload_strategy: 'never'; allowed are ready and gunicorn",
+        ),
+        ("reload_strategy", "rolling", "reload_strategy 'rolling' is not built yet: use 'ready'"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(
@@ -110,3 +116,8 @@ def test_a_size_above_its_limit_is_refused(
 def test_a_limit_below_the_default_of_its_size_is_fine(ours: CommandLine, args: list[str]) -> None:
     done = ours("--check-config", *args, "app")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_reload_strategy(ours: CommandLine) -> None:
+    assert ours.config("app")["reload_strategy"] == "ready"
+    assert ours.config("--reload-strategy=Gunicorn", "app")["reload_strategy"] == "gunicorn"

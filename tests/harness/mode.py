@@ -19,7 +19,7 @@ class Mode:
     worker: str = "sync"
     """`sync` or `gthread`; `gevent` where `RGUNICORN_MODES` says so."""
     transport: str = "tcp"
-    """`tcp` or `unix`."""
+    """`tcp`, `unix`, or `tls` for TLS on TCP, which only `tests/tls` uses."""
 
     def __str__(self) -> str:
         return f"{self.worker}-{self.transport}"
@@ -27,10 +27,13 @@ class Mode:
     @property
     def settings(self) -> dict[str, object]:
         """What a configuration must hold for it. The address is the server's own affair."""
+        from .certificates import certificates
+
+        settings = certificates().server if self.transport == "tls" else {}
         if self.worker == "sync":
-            return {}
+            return settings
         threads = {"threads": THREADS} if self.worker == "gthread" else {}
-        return {"worker_class": self.worker, **threads, "keepalive": KEEPALIVE}
+        return settings | {"worker_class": self.worker, **threads, "keepalive": KEEPALIVE}
 
     @property
     def args(self) -> list[str]:
@@ -54,13 +57,16 @@ class Mode:
 
     def fits(self, words: Sequence[str]) -> bool:
         """Whether it is what `words` (`"gthread"`, `"unix"`, both, none) ask for."""
-        unknown = set(words) - {"sync", "gthread", "gevent", "tcp", "unix"}
+        unknown = set(words) - {"sync", "gthread", "gevent", "tcp", "unix", "tls"}
         assert not unknown, f"no worker and no transport: {unknown}"
-        return set(words) <= {self.worker, self.transport}
+        mine = {self.worker, self.transport}
+        return set(words) <= mine | ({"tcp"} if self.transport == "tls" else set())
 
 
 DEFAULT = Mode()
 """What a server is started in by a test that is not about modes."""
+
+TLS_MODES = [Mode("sync", "tls"), Mode("gthread", "tls")]
 
 MODES = [
     Mode(worker, transport)

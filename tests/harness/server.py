@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from .mode import DEFAULT, Mode
+from .tls import TLSAddress
 from .wait import until
 
 TESTS = Path(__file__).resolve().parent.parent
@@ -153,7 +154,8 @@ class Server:
     @property
     def url(self) -> str:
         assert not isinstance(self.address, str), "a unix socket has no URL"
-        return f"http://{self.address[0]}:{self.address[1]}"
+        scheme = "https" if isinstance(self.address, TLSAddress) else "http"
+        return f"{scheme}://{self.address[0]}:{self.address[1]}"
 
     def start(self) -> Server:
         """Starts the process and returns at once; see `wait_ready`."""
@@ -286,6 +288,8 @@ def spawner(root: Path, default: Command, default_mode: Mode = DEFAULT) -> Itera
         address: Address = ("127.0.0.1", free_port())
         if mode.transport == "unix":
             address = str(directory / "s.sock")
+        elif mode.transport == "tls":
+            address = TLSAddress(("127.0.0.1", free_port()))
         server = Server(command, app, directory, address, mode, **fields)  # type: ignore[arg-type]
         servers.append(server)
         LIVE.append(server)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 from .server import Address
+from .tls import TLSAddress, TLSStream
 
 
 @dataclass
@@ -50,23 +53,35 @@ class Closed(Exception):
 
 
 class Wire:
-    """One connection. Every read and write is bounded by `timeout` seconds."""
+    """One connection. Every read and write is bounded by `timeout` seconds.
+
+    To a `TLSAddress`, or with a client's `context`, it speaks TLS and resumes `session`.
+    """
 
     def __init__(
-        self, address: Address, timeout: float = 20, receive_buffer: int = 0, source: str = ""
+        self,
+        address: Address,
+        timeout: float = 20,
+        receive_buffer: int = 0,
+        source: str = "",
+        context: ssl.SSLContext | None = None,
+        session: ssl.SSLSession | None = None,
     ) -> None:
         family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-        self.sock = socket.socket(family)
-        self.sock.settimeout(timeout)
+        raw = socket.socket(family)
+        raw.settimeout(timeout)
         if receive_buffer:
             # Before connect(), or the window is negotiated without it.
-            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         if source and family == socket.AF_INET:
             # Any address of 127/8 will do as a second machine.
-            self.sock.bind((source, 0))
-        self.sock.connect(address)
+            raw.bind((source, 0))
+        raw.connect(address)
         if family == socket.AF_INET:
-            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock: Any = raw
+        if isinstance(address, TLSAddress) or context is not None:
+            self.sock = TLSStream(raw, context, session)
         self._buffer = bytearray()
         self.received = bytearray()
         """All that ever came."""

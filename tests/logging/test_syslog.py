@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 from pathlib import Path
@@ -10,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from harness.compare import same
+from harness.server import Command, Spawn
+from harness.statsd import collecting
+from harness.wire import ask, get
 from rgunicorn.glogging import parse_syslog_address
 
 PARITY = os.environ.get("RGUNICORN_PARITY_PYTHON")
@@ -99,6 +104,60 @@ def test_network(make_logger: Any, scheme: str) -> None:
         expected = f"<12>gunicorn.shop.error: [{os.getpid()}] low\0".encode()
         with connection:
             assert connection.recv(4096) == expected
+
+
+def test_a_stream_on_a_path(make_logger: Any, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, TCP) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        daemon.listen()
+        daemon.settimeout(30)
+        log = make_logger(syslog=True, syslog_addr=f"unix://{tmp_path}/log")
+        # One connection for each of both logs.
+        connections = [daemon.accept()[0] for _ in range(2)]
+        log.error("low")
+        log.access_log.info("GET /")
+        ends = [f"error: [{os.getpid()}] low\0", f"access: [{os.getpid()}] GET /\0"]
+        for connection, end in zip(connections, ends, strict=True):
+            with connection:
+                assert connection.recv(4096).decode().endswith(f"gunicorn.shop.wsgi.app.{end}")
+
+
+def test_nobody_there(make_logger: Any) -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{unheard.getsockname()[1]}"
+        words = f"^syslog_addr = '{address}': .*[Rr]efused"
+        with pytest.raises(RuntimeError, match=words):
+            make_logger(syslog=True, syslog_addr=address)
+
+
+def test_a_server_says_what_gunicorn_says(
+    spawn: Spawn, gunicorn: Command, command: Command, tmp_path: Path
+) -> None:
+    said = []
+    for which in (gunicorn, command):
+        directory = tmp_path / f"for-{which.name}"
+        directory.mkdir()
+        with collecting("unix", directory) as daemon:
+            server = spawn(
+                "counted:app",
+                command=which,
+                settings={
+                    "syslog": True,
+                    "syslog_addr": f"{daemon.host}#dgram",
+                    "syslog_facility": "daemon",
+                    "errorlog": str(directory / "errors"),
+                },
+            )
+            ask(server.address, get("/404"))
+            server.assert_clean_exit()
+            text = "\n".join(daemon.lines()).replace(f"127.0.0.1:{server.address[1]}", "ADDRESS")
+            text = re.sub(r"\[\d\d/[^]]*\]", "[TIME]", text)
+            text = re.sub(r"\[\d+\]|\(\d+\)|pid: \d+", "PID", text)
+            said.append(text.replace("rgunicorn 0.1.0", "gunicorn 27.0.1").splitlines())
+    theirs, ours = said
+    same(ours, theirs)
+    assert any(line.startswith("<30>gunicorn.counted.app.access: PID ") for line in ours)
 
 
 def test_unknown_facility(make_logger: Any) -> None:

@@ -200,8 +200,8 @@ DIFFERENCES = [
     ),
     Difference(
         "unbuilt",
-        "Settings whose feature is not built yet are refused at boot when they are used: TLS, "
-        "other worker classes, statsd, HTTP/2, uwsgi, dirty arbiters.",
+        "Settings whose feature is not built yet are refused at boot when they are used: "
+        "other worker classes, HTTP/2, uwsgi, dirty arbiters.",
         "A setting must not be ignored in silence.",
         "parity/test_cli.py::test_what_is_not_built_is_refused",
     ),

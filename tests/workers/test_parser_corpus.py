@@ -233,6 +233,13 @@ def test_a_parse_error_has_the_request_that_was_understood() -> None:
     assert not hasattr(caught.value, "req")
 
 
+def test_a_body_cut_short_raises() -> None:
+    req = next(requests(b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nabc"))
+    assert req.body.read(2) == b"ab"
+    with pytest.raises(NoMoreData, match="No more data after: b'c'"):
+        req.body.read()
+
+
 def test_data_before_a_broken_chunk_comes_first() -> None:
     head = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
     (req,) = [next(requests(head + b"3\r\nabc\r\nzz\r\n"))]

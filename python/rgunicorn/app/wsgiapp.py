@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from importlib.util import find_spec
+
 from rgunicorn import util
 from rgunicorn.app.base import Application
 from rgunicorn.errors import ConfigError
@@ -13,14 +16,26 @@ if TYPE_CHECKING:
 
 
 class WSGIApplication(Application):
-    """A WSGI application that the command line or `wsgi_app` names."""
+    """A WSGI application that the command line, `wsgi_app` or `paste` names."""
 
     app_uri: str | None = None
 
+    # Whether `app_uri` is a PasteDeploy file, with `#SECTION` perhaps.
+    _is_paste = False
+
     def init(self, parser: ArgumentParser, opts: Namespace, args: list[str]) -> None:
-        """Takes the app spec from the command line; further words are ignored, as by Gunicorn."""
-        self.app_uri = args[0] if args else None
-        if self.app_uri is not None:
+        """Takes the app spec from the command line; further words are ignored, as by Gunicorn.
+
+        Raises:
+            ConfigError: the PasteDeploy file is not there.
+        """
+        # On a reload the working directory is `chdir`.
+        self._directory = getattr(self, "_directory", None) or os.getcwd()
+        self.app_uri, self._is_paste = None, False
+        if opts.paste:
+            self._use_paste(opts.paste)
+        elif args:
+            self.app_uri = args[0]
             self.cfg.set("default_proc_name", self.app_uri)
 
     def load_config(self) -> None:
@@ -30,10 +45,11 @@ class WSGIApplication(Application):
             ConfigError: no application is named anywhere.
         """
         super().load_config()
+        if self.app_uri is None and self.cfg.paste:
+            self._use_paste(self.cfg.paste)
         if self.app_uri is None:
             self.app_uri = self.cfg.wsgi_app
-        # `paste` names an application as well; it is refused with a better text when it runs.
-        if self.app_uri is None and self.cfg.paste is None:
+        if self.app_uri is None:
             raise ConfigError("No application module specified.")
 
     def load_wsgiapp(self) -> Any:
@@ -42,9 +58,33 @@ class WSGIApplication(Application):
             raise ConfigError("No application module specified.")
         return util.import_app(self.app_uri)
 
+    def load_pasteapp(self) -> Any:
+        """Loads the application of the PasteDeploy file."""
+        from rgunicorn.app.pasterapp import get_wsgi_app
+
+        return get_wsgi_app(self.app_uri or "", defaults=self.cfg.paste_global_conf)
+
     def load(self) -> Any:
-        """Imports the application."""
-        return self.load_wsgiapp()
+        """Imports the application, or loads it from its PasteDeploy file."""
+        return self.load_pasteapp() if self._is_paste else self.load_wsgiapp()
+
+    def _use_paste(self, uri: str) -> None:
+        if find_spec("paste") is None or find_spec("paste.deploy") is None:
+            raise ConfigError(
+                f"paste = {uri!r} needs the package PasteDeploy: pip install PasteDeploy"
+            )
+        self.app_uri, self._is_paste = os.path.join(self._directory, uri), True
+        self._use_ini(self.app_uri.partition("#")[0])
+
+    def _use_ini(self, path: str) -> None:
+        """Takes process name and logging from a PasteDeploy file, unless they are set already."""
+        from rgunicorn.app.pasterapp import has_logging_config
+
+        if not os.path.exists(path):
+            raise ConfigError(f"{path!r} not found")
+        self.cfg.set("default_proc_name", path)
+        if has_logging_config(path) and self.cfg.logconfig is None:
+            self.cfg.set("logconfig", path)
 
 
 def run(prog: str | None = None) -> None:

@@ -129,6 +129,11 @@ def create(
     environ["SCRIPT_NAME"] = script_name
     environ["PATH_INFO"] = _core.path_info(req.path, script_name)
     environ.update(proxy_environ(req))
+    if cfg.is_ssl and hasattr(sock, "getpeercert"):
+        # Where it is not used, `ssl` is not worth its memory.
+        from rgunicorn import tls
+
+        environ.update(tls.connection_environ(sock))
     req.environ = environ
     return resp, environ
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rgunicorn import util
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import (
     validate_bool,
     validate_class,
@@ -16,8 +16,6 @@ from rgunicorn.settings.validators import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-_STATSD = Unbuilt("StatsD", "read metrics from the access log, or send them in post_request")
 
 _SYSLOG_OF_PLATFORM = {
     "darwin": "unix:///var/run/syslog",
@@ -262,9 +260,12 @@ class StatsdHost(Setting):
     cli = ["--statsd-host"]
     meta = "STATSD_ADDR"
     validator = validate_statsd_address
-    unbuilt = _STATSD
     desc = """\
-        StatsD server to send metrics to, as `HOST:PORT` or `unix://PATH`.
+        StatsD server to send metrics to, as `HOST:PORT` or `unix://PATH` (datagrams).
+
+        With the default `logger_class`; a class of your own derives from
+        `gunicorn.instrument.statsd.Statsd`. Metrics that the server does not take at once are
+        lost: no request waits for them.
         """
 
 
@@ -275,7 +276,6 @@ class DogstatsdTags(Setting):
     meta = "DOGSTATSD_TAGS"
     validator = validate_string
     default = ""
-    unbuilt = _STATSD.behind("statsd_host")
     desc = """\
         Tags to add to each metric, separated by commas (Datadog's dialect).
         """
@@ -288,7 +288,6 @@ class StatsdPrefix(Setting):
     meta = "STATSD_PREFIX"
     validator = validate_string
     default = ""
-    unbuilt = _STATSD.behind("statsd_host")
     desc = """\
         What the names of metrics begin with; a dot is added.
         """
@@ -301,7 +300,8 @@ class BacklogMetric(Setting):
     action = "store_true"
     validator = validate_bool
     default = False
-    unbuilt = _STATSD.behind("statsd_host")
     desc = """\
-        Also send how many connections wait to be accepted.
+        Also say each second how many connections wait to be accepted, on Linux over TCP.
+
+        As the StatsD histogram `gunicorn.backlog`, and in the error log at level debug.
         """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_string
 
 
@@ -49,11 +49,11 @@ class Paste(Setting):
     cli = ["--paste", "--paster"]
     meta = "STRING"
     validator = validate_string
-    unbuilt = Unbuilt(
-        "PasteDeploy",
-        "build the application in a module (`from paste.deploy import loadapp; application = "
-        "loadapp('config:/path/to.ini')`) and serve MODULE:application",
-    )
     desc = """\
         A PasteDeploy file to load the application from, as `FILE` or `FILE#SECTION`.
+
+        It needs the package `PasteDeploy`. The file's path is the process name, and a `[loggers]`
+        section in it is used as `logconfig`. Its `[server:...]` sections are for `pserve`, whose
+        `use = egg:rgunicorn#main` serves by this server; `egg:gunicorn#main` names the package
+        Gunicorn, and no other package can answer to that.
         """

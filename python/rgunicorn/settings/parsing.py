@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import (
     one_of,
     validate_bool,
@@ -30,9 +30,6 @@ class PasteGlobalConf(Setting):
     meta = "CONF"
     validator = validate_list_string
     default = []
-    unbuilt = Unbuilt(
-        "PasteDeploy", "pass global_conf to loadapp() in a module of your own"
-    ).behind("paste")
     desc = r"""
         A `KEY=VALUE` for PasteDeploy's global configuration; may be repeated.
 

@@ -79,7 +79,7 @@ class CertReqs(Setting):
         Whether clients must show a certificate: 0 no, 1 they may, 2 they must.
 
         The environ of a client that has shown one says whose it is: see
-        [TLS](compatibility.md#additions).
+        [TLS](compatibility.md#only-in-rgunicorn).
         """
 
 

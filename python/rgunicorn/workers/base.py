@@ -16,6 +16,7 @@ import traceback
 from datetime import datetime
 
 from rgunicorn import util
+from rgunicorn.workers import offspring
 from rgunicorn.workers.refusal import refusal
 from rgunicorn.workers.workertmp import WorkerTmp
 
@@ -92,6 +93,18 @@ class Worker:
     def __str__(self) -> str:
         return f"<Worker {self.pid}>"
 
+    @property
+    def booted(self) -> bool:
+        """Whether the application is loaded and the worker may serve; the master learns of it."""
+        return self._booted
+
+    @booted.setter
+    def booted(self, value: bool) -> None:
+        self._booted = value
+        slot = getattr(getattr(self, "tmp", None), "slot", None)
+        if slot is not None:
+            slot.booted_ns = time.monotonic_ns() if value else None
+
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()
@@ -119,7 +132,7 @@ class Worker:
         self.log.close_on_exec()
 
         self.init_signals()
-        _remember(self)
+        offspring.guard(self)
 
         if self.cfg.reload:
             self._make_reloader()
@@ -257,29 +270,3 @@ class Worker:
         self.reloader = reloader_engines[self.cfg.reload_engine](
             extra_files=self.cfg.reload_extra_files, callback=changed
         )
-
-
-# The worker that this process is, for the children that its app forks.
-_worker: Worker | None = None
-
-
-def _remember(worker: Worker) -> None:
-    global _worker
-    if _worker is None:
-        os.register_at_fork(after_in_child=_forget)
-    _worker = worker
-
-
-def _forget() -> None:
-    """In a child that the app forked: gives up the worker's signal handlers.
-
-    With them, `multiprocessing.Process.terminate()` would only set `alive` in a copy of the
-    worker, and `Pool` would wait for ever for children that do not die.
-    """
-    if _worker is None:
-        return
-    for sig in _worker.SIGNALS:
-        if getattr(signal.getsignal(sig), "__self__", None) is _worker:
-            default = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
-            signal.signal(sig, default)
-    signal.set_wakeup_fd(-1)

@@ -1,0 +1,391 @@
+//! TLS by Python's `ssl`: the context is the user's own, with all that their hook did to it. Here
+//! its `SSLObject` works between two memory buffers, so that nobody waits for a client.
+
+use std::any::Any;
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyOSError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::MutexExt;
+use pyo3::types::PyBytes;
+
+use super::app::PyApp;
+use crate::engine::Conn;
+use crate::engine::transport::{Fault, Opener, Plain, Transport};
+use crate::sys::socket::{self, Transfer};
+
+/// Plaintext of one record at most (RFC 8446 §5.1).
+const RECORD_BYTES: usize = 16 * 1024;
+
+/// What makes a session for each connection of a worker.
+pub(super) struct Keyring {
+    context: Py<PyAny>,
+    classes: Arc<Classes>,
+}
+
+/// Of module `ssl`.
+struct Classes {
+    memory_bio: Py<PyAny>,
+    want_read: Py<PyAny>,
+    eof: Py<PyAny>,
+    error: Py<PyAny>,
+    /// `suppress_ragged_eofs`.
+    suppress: bool,
+}
+
+impl Keyring {
+    /// What `cfg` asks for; `None` without TLS.
+    ///
+    /// # Errors
+    /// `ConfigError`, and whatever the `ssl_context` hook raises.
+    pub(super) fn of(cfg: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn Opener>>> {
+        if !cfg.getattr("is_ssl")?.is_truthy()? {
+            return Ok(None);
+        }
+        let py = cfg.py();
+        let context = py.import("rgunicorn.tls")?.call_method1("server_context", (cfg,))?;
+        let ssl = py.import("ssl")?;
+        let class = |name: &str| ssl.getattr(name).map(Bound::unbind);
+        let classes = Classes {
+            memory_bio: class("MemoryBIO")?,
+            want_read: class("SSLWantReadError")?,
+            eof: class("SSLEOFError")?,
+            error: class("SSLError")?,
+            suppress: cfg.getattr("suppress_ragged_eofs")?.is_truthy()?,
+        };
+        Ok(Some(Arc::new(Self { context: context.unbind(), classes: Arc::new(classes) })))
+    }
+
+    fn session(&self, py: Python<'_>) -> PyResult<Py<TlsSession>> {
+        let incoming = self.classes.memory_bio.bind(py).call0()?;
+        let outgoing = self.classes.memory_bio.bind(py).call0()?;
+        let object =
+            self.context.bind(py).call_method1("wrap_bio", (&incoming, &outgoing, true))?;
+        // What `SSLObject` calls itself, in C: there no Python code runs, so no signal handler.
+        let inner = object.getattr("_sslobj")?;
+        let session = TlsSession {
+            turn: Turn::default(),
+            object: object.unbind(),
+            inner: inner.unbind(),
+            incoming: incoming.unbind(),
+            outgoing: outgoing.unbind(),
+            established: AtomicBool::new(false),
+            classes: self.classes.clone(),
+        };
+        Py::new(py, session)
+    }
+}
+
+impl Opener for Keyring {
+    fn open(&self) -> Result<Box<dyn Transport>, Fault> {
+        let session = Python::attach(|py| self.session(py));
+        match session {
+            Ok(session) => Ok(Box::new(Link { session })),
+            Err(error) => Err(Fault::Failed(error.to_string())),
+        }
+    }
+}
+
+/// Whose turn it is: OpenSSL's objects are for one thread at a time, and CPython lets the GIL go
+/// inside. An application may read in one thread and write in another. Held for a call into
+/// OpenSSL, never while anybody waits for a client; waiting for it lets the GIL go.
+#[expect(clippy::disallowed_types, reason = "floor 3, and a child after fork has its own sessions")]
+type Turn = std::sync::Mutex<()>;
+
+/// TLS of one connection. The engine uses it, and Python's `TLSSocket` when an application takes
+/// its connection.
+#[pyclass(frozen, module = "rgunicorn._core", name = "TLSSession")]
+pub(crate) struct TlsSession {
+    turn: Turn,
+    /// `ssl.SSLObject`.
+    object: Py<PyAny>,
+    inner: Py<PyAny>,
+    incoming: Py<PyAny>,
+    outgoing: Py<PyAny>,
+    /// Whether the handshake is complete. OpenSSL forgets it after an error.
+    established: AtomicBool,
+    classes: Arc<Classes>,
+}
+
+/// A result with what the protocol had to say meanwhile.
+type Said<T> = (Result<T, Fault>, Vec<u8>);
+
+impl TlsSession {
+    fn take_in(&self, py: Python<'_>, ciphertext: &[u8], plain: &mut [u8]) -> Said<Plain> {
+        let turn = self.turn.lock_py_attached(py);
+        let got = self.decrypt(py, ciphertext, plain);
+        let out = self.drained(py);
+        drop(turn);
+        match (got, out) {
+            (got, Ok(out)) => (got, out),
+            (Err(fault), Err(_)) => (Err(fault), Vec::new()),
+            (Ok(_), Err(error)) => (Err(self.fault(py, &error)), Vec::new()),
+        }
+    }
+
+    fn decrypt(&self, py: Python<'_>, ciphertext: &[u8], plain: &mut [u8]) -> Result<Plain, Fault> {
+        let failed = |error: PyErr| self.fault(py, &error);
+        let (inner, incoming) = (self.inner.bind(py), self.incoming.bind(py));
+        if !ciphertext.is_empty() {
+            let bytes = PyBytes::new(py, ciphertext);
+            incoming.call_method1(intern!(py, "write"), (bytes,)).map_err(failed)?;
+        }
+        let mut n = 0;
+        while n < plain.len() {
+            // A cheaper question than an exception.
+            if n > 0 && self.is_dry(py).map_err(failed)? {
+                return Ok(Plain::Bytes { n, more: false });
+            }
+            let room = plain.get_mut(n..).unwrap_or_default();
+            let read = inner.call_method1(intern!(py, "read"), (room.len().min(RECORD_BYTES),));
+            let bytes = match read {
+                Ok(bytes) => bytes.cast_into::<PyBytes>().map_err(|error| failed(error.into()))?,
+                Err(error)
+                    if error.matches(py, self.classes.want_read.bind(py)).is_ok_and(|is| is) =>
+                {
+                    self.note_progress(py);
+                    return Ok(if n > 0 { Plain::Bytes { n, more: false } } else { Plain::Hungry });
+                }
+                // First what came before; the end is found again.
+                Err(error) if n > 0 && self.is_ragged(py, &error) => break,
+                Err(error) if self.is_ragged(py, &error) => return Err(Fault::Ragged),
+                Err(error) => return Err(failed(error)),
+            };
+            self.note_progress(py);
+            let bytes = bytes.as_bytes();
+            if bytes.is_empty() {
+                if n == 0 {
+                    return Ok(Plain::Ended);
+                }
+                break;
+            }
+            if let Some(space) = room.get_mut(..bytes.len()) {
+                space.copy_from_slice(bytes);
+            }
+            n += bytes.len();
+        }
+        Ok(Plain::Bytes { n, more: true })
+    }
+
+    fn send(&self, py: Python<'_>, plain: &[u8]) -> Said<()> {
+        let turn = self.turn.lock_py_attached(py);
+        let mut out = Vec::with_capacity(plain.len() + plain.len() / 32 + 64);
+        let sent = (|| {
+            for piece in plain.chunks(RECORD_BYTES) {
+                let mut rest = piece;
+                while !rest.is_empty() {
+                    let bytes = PyBytes::new(py, rest);
+                    let n: usize =
+                        self.inner.call_method1(py, intern!(py, "write"), (bytes,))?.extract(py)?;
+                    rest = rest.get(n..).unwrap_or_default();
+                }
+                // At once: a memory buffer that grew stays large.
+                out.append(&mut self.drained(py)?);
+            }
+            PyResult::Ok(())
+        })();
+        drop(turn);
+        (sent.map_err(|error| self.fault(py, &error)), out)
+    }
+
+    fn farewell(&self, py: Python<'_>) -> Vec<u8> {
+        let _turn = self.turn.lock_py_attached(py);
+        // It would like to wait for the peer's, or the handshake was not complete: both is fine.
+        let _ = self.inner.call_method0(py, intern!(py, "shutdown"));
+        self.drained(py).unwrap_or_default()
+    }
+
+    fn is_dry(&self, py: Python<'_>) -> PyResult<bool> {
+        let received: usize = self.incoming.getattr(py, intern!(py, "pending"))?.extract(py)?;
+        if received > 0 {
+            return Ok(false);
+        }
+        let decrypted: usize = self.inner.call_method0(py, intern!(py, "pending"))?.extract(py)?;
+        // At its end the buffer has one more thing to say.
+        let ended = self.incoming.getattr(py, intern!(py, "eof"))?.is_truthy(py)?;
+        Ok(decrypted == 0 && !ended)
+    }
+
+    fn is_established(&self) -> bool {
+        self.established.load(Ordering::Relaxed)
+    }
+
+    /// Looks whether the handshake is complete by now.
+    fn note_progress(&self, py: Python<'_>) {
+        if !self.is_established() {
+            let version = self.inner.call_method0(py, intern!(py, "version"));
+            let complete = version.is_ok_and(|version| !version.is_none(py));
+            self.established.store(complete, Ordering::Relaxed);
+        }
+    }
+
+    fn is_ragged(&self, py: Python<'_>, error: &PyErr) -> bool {
+        error.matches(py, self.classes.eof.bind(py)).unwrap_or(false)
+    }
+
+    fn drained(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
+        let read = self.outgoing.call_method0(py, intern!(py, "read"))?;
+        Ok(read.extract::<&[u8]>(py)?.to_vec())
+    }
+
+    fn fault(&self, py: Python<'_>, error: &PyErr) -> Fault {
+        let text = error.value(py).to_string();
+        if error.matches(py, self.classes.error.bind(py)).unwrap_or(false) {
+            Fault::Refused(text)
+        } else {
+            Fault::Failed(text)
+        }
+    }
+}
+
+/// For `rgunicorn.tls_socket.TLSSocket`.
+#[pymethods]
+impl TlsSession {
+    /// The `ssl.SSLObject`, to be asked about the connection.
+    #[getter]
+    pub(super) fn object(&self, py: Python<'_>) -> Py<PyAny> {
+        self.object.clone_ref(py)
+    }
+
+    /// Takes received ciphertext and decrypts up to `size` bytes, with those from before.
+    ///
+    /// Returns the plaintext, empty at the end, None when more ciphertext is needed; and what is
+    /// to be sent. Raises ssl.SSLError.
+    fn receive<'py>(
+        &self,
+        py: Python<'py>,
+        ciphertext: &[u8],
+        size: usize,
+    ) -> PyResult<(Option<Bound<'py, PyBytes>>, Bound<'py, PyBytes>)> {
+        let mut plain = vec![0; size.clamp(1, 4 * RECORD_BYTES)];
+        let (got, out) = self.take_in(py, ciphertext, &mut plain);
+        let plain = match got {
+            Ok(Plain::Bytes { n, .. }) => Some(plain.get(..n).unwrap_or_default()),
+            Ok(Plain::Ended) => Some(&[][..]),
+            Ok(Plain::Hungry) => None,
+            Err(fault) => return Err(self.raised(py, &fault)),
+        };
+        Ok((plain.map(|plain| PyBytes::new(py, plain)), PyBytes::new(py, &out)))
+    }
+
+    /// There will be no more ciphertext. With `suppress_ragged_eofs` OpenSSL is not told: it would
+    /// say no more either, and what it has not decrypted by now can't be.
+    fn end(&self, py: Python<'_>) -> PyResult<()> {
+        if self.classes.suppress && self.is_established() {
+            return Ok(());
+        }
+        self.incoming.call_method0(py, intern!(py, "write_eof")).map(drop)
+    }
+
+    /// Encrypts `plain`. Raises ssl.SSLError.
+    fn encrypt<'py>(&self, py: Python<'py>, plain: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+        let (sent, out) = self.send(py, plain);
+        sent.map_err(|fault| self.raised(py, &fault))?;
+        Ok(PyBytes::new(py, &out))
+    }
+
+    /// TLS's goodbye, if it is in a state for one.
+    fn goodbye<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &self.farewell(py))
+    }
+}
+
+impl TlsSession {
+    fn raised(&self, py: Python<'_>, fault: &Fault) -> PyErr {
+        let made = match fault {
+            Fault::Refused(text) => self.classes.error.bind(py).call1((text,)),
+            Fault::Ragged => {
+                self.classes.eof.bind(py).call1(("EOF occurred in violation of protocol",))
+            }
+            Fault::Failed(text) => return PyOSError::new_err(text.clone()),
+        };
+        made.map_or_else(|failure| failure, PyErr::from_value)
+    }
+}
+
+/// The session as the engine has it.
+struct Link {
+    session: Py<TlsSession>,
+}
+
+impl Transport for Link {
+    fn receive(
+        &mut self,
+        ciphertext: &[u8],
+        plain: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Plain, Fault> {
+        let (got, mut said) =
+            Python::attach(|py| self.session.get().take_in(py, ciphertext, plain));
+        out.append(&mut said);
+        got
+    }
+
+    fn end(&mut self) {
+        // A full stop in a memory buffer: there is nothing that can fail.
+        let _ = Python::attach(|py| self.session.get().end(py));
+    }
+
+    fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let (sent, mut said) = Python::attach(|py| self.session.get().send(py, plain));
+        out.append(&mut said);
+        sent
+    }
+
+    fn farewell(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut Python::attach(|py| self.session.get().farewell(py)));
+    }
+
+    fn is_established(&self) -> bool {
+        self.session.get().is_established()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The session of `conn`, if it is encrypted.
+pub(super) fn session_of(py: Python<'_>, conn: &mut Conn<PyApp>) -> Option<Py<TlsSession>> {
+    let link = conn.tls()?.transport()?.as_any().downcast_ref::<Link>()?;
+    Some(link.session.clone_ref(py))
+}
+
+/// Reads from `fd` without waiting, through `session`. What the protocol itself has to say is
+/// left to whoever writes next.
+pub(super) fn receive(
+    session: &Py<TlsSession>,
+    fd: BorrowedFd<'_>,
+    into: &mut [u8],
+) -> io::Result<Transfer> {
+    let mut cipher = [0; RECORD_BYTES];
+    let (mut came, mut over) = (0, false);
+    loop {
+        let ciphertext = cipher.get(..came).unwrap_or_default();
+        let got = Python::attach(|py| {
+            let session = session.get();
+            let _turn = session.turn.lock_py_attached(py);
+            session.decrypt(py, ciphertext, into)
+        });
+        match got {
+            Ok(Plain::Bytes { n, .. }) => return Ok(Transfer::Bytes(n)),
+            Ok(Plain::Ended) => return Ok(Transfer::Bytes(0)),
+            Ok(Plain::Hungry) if over => return Ok(Transfer::Bytes(0)),
+            Ok(Plain::Hungry) => {}
+            Err(Fault::Ragged) => return Err(socket::gone()),
+            Err(Fault::Refused(text) | Fault::Failed(text)) => return Err(io::Error::other(text)),
+        }
+        match socket::receive(fd, &mut cipher)? {
+            Transfer::Blocked => return Ok(Transfer::Blocked),
+            Transfer::Bytes(0) => {
+                (came, over) = (0, true);
+                Python::attach(|py| session.get().end(py)).map_err(io::Error::other)?;
+            }
+            Transfer::Bytes(n) => came = n,
+        }
+    }
+}
