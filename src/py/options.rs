@@ -82,7 +82,8 @@ pub(super) fn read(
     })
 }
 
-fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
+/// The rules for requests.
+pub(super) fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
     let flag = |name: &str| -> PyResult<bool> { cfg.getattr(name)?.is_truthy() };
     let count = |name: &str| -> PyResult<usize> { cfg.getattr(name)?.extract() };
     let allow = |name: &str| -> PyResult<AllowList> {
@@ -122,6 +123,10 @@ fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
             _ => ProxyMode::Off,
         },
         proxy_allow: allow("proxy_allow_ips")?,
+        uwsgi: match cfg.getattr("protocol")?.extract::<String>()?.as_str() {
+            "uwsgi" => Some(allow("uwsgi_allow_ips")?),
+            _ => None,
+        },
         tls: flag("is_ssl")?,
         script_name_env: script_name(),
     })
