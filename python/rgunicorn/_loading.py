@@ -14,7 +14,8 @@ from importlib import import_module
 from keyword import iskeyword
 from types import FunctionType
 
-from rgunicorn.errors import AppImportError
+from rgunicorn import _alias
+from rgunicorn.errors import AppImportError, ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,10 +30,14 @@ _OUR_FILES = (
 )
 
 
+# Entry point group of worker classes.
+WORKERS = "gunicorn.workers"
+
+
 def load_class(
     uri: Any,
     default: str = "gunicorn.workers.sync.SyncWorker",
-    section: str = "gunicorn.workers",
+    section: str = WORKERS,
 ) -> Any:
     """The class that `uri` names.
 
@@ -45,14 +50,18 @@ def load_class(
 
     Raises:
         RuntimeError: nothing there, or importing it failed; the text carries the traceback.
+        ConfigError: its module says what it lacks.
     """
     if isinstance(uri, type):
         return uri
     try:
         return _find_class(uri, default, section)
+    except ConfigError:
+        raise
     except Exception as exc:
         trace = user_traceback(exc)
-        raise RuntimeError(f"class uri {uri!r} invalid or not found: \n\n[{trace}]") from exc
+        hint = _hint(uri) if section == WORKERS else ""
+        raise RuntimeError(f"class uri {uri!r} invalid or not found: \n\n[{trace}]{hint}") from exc
 
 
 def _find_class(uri: str, default: str, section: str) -> Any:
@@ -71,7 +80,27 @@ def _find_class(uri: str, default: str, section: str) -> Any:
         uri = SUPPORTED_WORKERS[alias]
 
     module, _, name = own_name(uri).rpartition(".")
-    return getattr(import_module(module), name)
+    found = getattr(import_module(module), name)
+    if module.startswith("rgunicorn.") and _alias.installed():
+        # Agents look for `gunicorn.workers.ggevent` in `sys.modules`.
+        import_module(module.removeprefix("r"))
+    return found
+
+
+def _hint(uri: Any) -> str:
+    """What the user may have meant by a name that leads nowhere; empty when nothing is like it."""
+    import difflib
+
+    from rgunicorn.workers import SUPPORTED_WORKERS
+
+    package, dot, wanted = str(uri).rpartition(".")
+    known: list[str] = []
+    if not dot:
+        known = list(SUPPORTED_WORKERS)
+    elif (module := sys.modules.get(own_name(package))) is not None and not hasattr(module, wanted):
+        known = [name for name, value in vars(module).items() if isinstance(value, type)]
+    close = difflib.get_close_matches(wanted, known, n=1)
+    return f"\nDid you mean {package + dot + close[0]!r}?" if close else ""
 
 
 def own_name(dotted: str) -> str:

@@ -12,7 +12,8 @@ import sys
 import time
 import traceback
 
-from rgunicorn import SERVER_SOFTWARE, __version__, handover, reload, sock, util
+import rgunicorn
+from rgunicorn import __version__, handover, reload, sock, util
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
@@ -50,7 +51,7 @@ class Arbiter(Supervisor):
 
     def __init__(self, app: BaseApplication) -> None:
         super().__init__()
-        os.environ["SERVER_SOFTWARE"] = SERVER_SOFTWARE
+        os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None
         # The configuration to go back to while a reload is on its way.
@@ -103,9 +104,7 @@ class Arbiter(Supervisor):
         self.proc_name = self.cfg.proc_name + (".2" if self.master_pid else "")
         self.log.debug(
             "Current configuration:\n%s",
-            "\n".join(
-                f"  {name}: {setting.value}" for name, setting in sorted(self.cfg.settings.items())
-            ),
+            "\n".join(f"  {name}: {setting.value}" for name, setting in self.cfg.settings.items()),
         )
         os.environ.update(env)
         if self.cfg.preload_app:

@@ -29,3 +29,17 @@ class ConfigError(Exception):
 
 class AppImportError(Exception):
     """The application can not be found or is no application: the worker exits with 4."""
+
+
+def missing_package(worker: str, package: str, exc: ImportError) -> ConfigError:
+    """The error of a worker class whose package is not there; its module raises it on import.
+
+    Args:
+        worker: its short name.
+        package: what `pip install` takes.
+        exc: what importing the package raised.
+    """
+    return ConfigError(
+        f"worker_class {worker!r} needs the package {package}, which can not be imported here "
+        f"({exc}). Install it with `pip install {package}`, in the same environment."
+    )

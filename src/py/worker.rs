@@ -82,7 +82,10 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
     memory::keep_freed();
     let py = worker.py();
     let cfg = worker.getattr("cfg")?;
-    let server: String = py.import("rgunicorn.http.wsgi")?.getattr("SERVER")?.extract()?;
+    let server: String = py
+        .import("rgunicorn.http.banner")?
+        .call_method1("server", (worker.getattr("log")?,))?
+        .extract()?;
     let timeout: f64 = worker.getattr("timeout")?.extract()?;
     let options = options::read(&cfg, &server, timeout, kind)?;
     let (listeners, servers) = listeners(worker)?;

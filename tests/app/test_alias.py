@@ -34,7 +34,6 @@ def test_modules_are_the_same_objects(tmp_path: Path) -> None:
             "import gunicorn, gunicorn.app.wsgiapp, rgunicorn.app.wsgiapp, sys\n"
             "from gunicorn.config import AccessLogFormat as theirs\n"
             "from rgunicorn.config import AccessLogFormat as ours\n"
-            "assert sys.modules['gunicorn'] is sys.modules['rgunicorn']\n"
             "assert gunicorn.app.wsgiapp is rgunicorn.app.wsgiapp\n"
             "assert gunicorn.app.wsgiapp.__spec__.name == 'rgunicorn.app.wsgiapp'\n"
             "assert gunicorn.app.wsgiapp.__name__ == 'rgunicorn.app.wsgiapp'\n"
@@ -61,6 +60,35 @@ def test_a_watching_finder_sees_the_imports_by_name(tmp_path: Path) -> None:
         "sys.meta_path.insert(0, Watch())\n" + INSTALL + APP + "print('gunicorn.app.base' in seen)"
     )
     assert run(code, tmp_path) == "True"
+
+
+def test_a_loader_around_ours_sees_the_name_that_was_imported(tmp_path: Path) -> None:
+    # How newrelic and wrapt find out which of their hooks a module is for.
+    code = (
+        "import importlib.util, sys\nseen, busy = [], set()\n"
+        "class Around:\n"
+        "    def __init__(self, loader):\n"
+        "        self.loader, self.create_module = loader, loader.create_module\n"
+        "    def exec_module(self, module):\n"
+        "        self.loader.exec_module(module)\n"
+        "        seen.append(module.__name__)\n"
+        "class Watch:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name in busy or not name.startswith('gunicorn'): return None\n"
+        "        busy.add(name)\n"
+        "        spec = importlib.util.find_spec(name)\n"
+        "        spec.loader = Around(spec.loader)\n"
+        "        return spec\n"
+        "sys.meta_path.insert(0, Watch())\n"
+        + INSTALL
+        + APP
+        + "import gunicorn.glogging\n"
+        + "print(*seen)\n"
+        + "print(*(sys.modules[name].__name__ for name in seen))"
+    )
+    during, after = run(code, tmp_path).splitlines()
+    assert during == "gunicorn gunicorn.app gunicorn.app.base gunicorn.glogging"
+    assert after == "gunicorn rgunicorn.app rgunicorn.app.base rgunicorn.glogging"
 
 
 def test_it_wins_over_an_installed_gunicorn(tmp_path: Path) -> None:
@@ -94,3 +122,74 @@ def test_modules_that_we_do_not_have_are_missing_by_name(tmp_path: Path) -> None
         + ("try:\n    import gunicorn.six\nexcept ModuleNotFoundError as exc:\n    print(exc.name)")
     )
     assert run(code, tmp_path) == "gunicorn.six"
+
+
+def test_the_version_is_that_of_the_gunicorn_it_stands_for(tmp_path: Path) -> None:
+    # Programs look at it to know what they may use.
+    code = (
+        INSTALL
+        + APP
+        + (
+            "import gunicorn, rgunicorn\n"
+            "from gunicorn import version_info\n"
+            "assert version_info >= (27, 0, 1) and gunicorn.version_info is version_info\n"
+            "print(gunicorn.__version__, rgunicorn.__version__ != gunicorn.__version__)"
+        )
+    )
+    assert run(code, tmp_path) == "27.0.1 True"
+
+
+def test_the_rest_of_the_package_is_shared_both_ways(tmp_path: Path) -> None:
+    code = (
+        INSTALL
+        + APP
+        + (
+            "import gunicorn, rgunicorn\n"
+            "from unittest import mock\n"
+            "gunicorn.SERVER = 'a'\n"
+            "assert rgunicorn.SERVER == 'a'\n"
+            "rgunicorn.SERVER_SOFTWARE = 'b'\n"
+            "assert gunicorn.SERVER_SOFTWARE == 'b'\n"
+            "with mock.patch('gunicorn.SERVER', 'c'):\n"
+            "    assert rgunicorn.SERVER == 'c'\n"
+            "gunicorn.mine = 1\n"
+            "del rgunicorn.mine\n"
+            "assert not hasattr(gunicorn, 'mine')\n"
+            "gunicorn.__version__ = 'x'\n"
+            "assert rgunicorn.__version__ != 'x'\n"
+            "assert {'SERVER', 'app', 'version_info'} <= set(dir(gunicorn))\n"
+            "print(gunicorn.SERVER)"
+        )
+    )
+    assert run(code, tmp_path) == "a"
+
+
+def test_tools_that_look_at_modules(tmp_path: Path) -> None:
+    code = (
+        INSTALL
+        + APP
+        + (
+            "import gunicorn, rgunicorn, importlib, importlib.util, inspect, pickle, pkgutil, sys\n"
+            "spec = importlib.util.find_spec('gunicorn.workers.sync')\n"
+            "assert 'gunicorn.workers.sync' not in sys.modules\n"
+            "import gunicorn.workers.sync as sync\n"
+            "assert spec.name == 'gunicorn.workers.sync' and spec.origin == sync.__file__\n"
+            "assert importlib.util.find_spec('gunicorn.workers').submodule_search_locations\n"
+            "assert importlib.util.find_spec('gunicorn.no_such') is None\n"
+            "gunicorn.SERVER = 'kept'\n"
+            "assert importlib.reload(gunicorn) is gunicorn and gunicorn.SERVER == 'kept'\n"
+            "assert importlib.reload(sync) is sync is sys.modules['gunicorn.workers.sync']\n"
+            "assert pickle.loads(pickle.dumps(gunicorn.errors.HaltServer)) is "
+            "rgunicorn.errors.HaltServer\n"
+            "names = {m.name for m in pkgutil.iter_modules(gunicorn.__path__, 'gunicorn.')}\n"
+            "assert {'gunicorn.arbiter', 'gunicorn.workers'} <= names\n"
+            "assert pkgutil.resolve_name('gunicorn.errors:ConfigError') is "
+            "rgunicorn.errors.ConfigError\n"
+            "assert 'class SyncWorker' in inspect.getsource(gunicorn.workers.sync.SyncWorker)\n"
+            "assert 'GUNICORN_VERSION' in inspect.getsource(gunicorn)\n"
+            "assert inspect.getmodule(gunicorn.util.warn) is gunicorn.util\n"
+            "assert gunicorn.__spec__.loader.get_code('gunicorn') is not None\n"
+            "print(gunicorn.__name__, repr(gunicorn).split()[1])"
+        )
+    )
+    assert run(code, tmp_path) == "gunicorn 'gunicorn'"

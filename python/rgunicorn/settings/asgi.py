@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import lower, one_of, validate_pos_int, validate_string
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-
-_ASGI = Unbuilt(
-    "the asgi worker", "serve ASGI applications with Gunicorn or uvicorn; this setting is theirs"
-)
 
 
 def validate_asgi_loop(val: Any) -> str:
@@ -46,9 +41,10 @@ class ASGILoop(Setting):
     meta = "STRING"
     validator = validate_asgi_loop
     default = "auto"
-    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Event loop of the asgi worker: `auto`, `asyncio` or `uvloop`.
+
+        `auto` is uvloop where that package is installed. `uvloop` without it is refused.
         """
 
 
@@ -59,9 +55,11 @@ class ASGILifespan(Setting):
     meta = "STRING"
     validator = validate_asgi_lifespan
     default = "auto"
-    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Whether the asgi worker speaks the lifespan protocol: `auto`, `on` or `off`.
+
+        With `auto` an application that fails in it is served without. One that answers
+        `lifespan.startup.failed` ends the server, with exit code 3.
         """
 
 
@@ -73,9 +71,11 @@ class ASGIDisconnectGracePeriod(Setting):
     type = int
     validator = validate_pos_int
     default = 3
-    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Seconds that an ASGI application may go on after its client has left.
+
+        It gets `http.disconnect` at once if it asks, and is cancelled when the time is over. For
+        the asgi worker; WebSocket connections have their own ways to end.
         """
 
 
@@ -87,7 +87,6 @@ class WebSocketMaxMessageSize(Setting):
     type = int
     validator = validate_pos_int
     default = 16777216
-    unbuilt = _ASGI.behind("worker_class")
     desc = """\
         Largest WebSocket message in bytes that the asgi worker accepts; 0 for any size.
         """
@@ -116,12 +115,9 @@ class RootPath(Setting):
     meta = "STRING"
     validator = validate_string
     default = ""
-    unbuilt = Unbuilt(
-        "the asgi worker",
-        "for a WSGI application, set the environment variable SCRIPT_NAME or let the proxy send "
-        "it (see forwarder_headers)",
-        ("worker_class",),
-    )
     desc = """\
-        The path under which an ASGI application is mounted.
+        The path under which an ASGI application is mounted: `root_path` of its scope.
+
+        For the asgi worker. A WSGI application is told by the environment variable SCRIPT_NAME or
+        by the proxy (see `forwarder_headers`).
         """

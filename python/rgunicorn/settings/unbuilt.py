@@ -17,20 +17,15 @@ _THREADS_INSTEAD = "use worker_class = 'gthread' with threads (--threads)"
 
 _BUILT = ("rgunicorn.workers.sync.SyncWorker", "rgunicorn.workers.gthread.ThreadWorker")
 
-_BY_MODULE = {
-    "rgunicorn.workers.base_async": Unbuilt("greenlet workers", _THREADS_INSTEAD),
-    "rgunicorn.workers.ggevent": Unbuilt("the gevent worker", _THREADS_INSTEAD),
-    "rgunicorn.workers.gtornado": Unbuilt(
-        "the tornado worker", "serve a Tornado application by Tornado's own HTTPServer"
-    ),
-    "rgunicorn.workers.gasgi": Unbuilt(
-        "the asgi worker", "serve an ASGI application by uvicorn or by Gunicorn"
-    ),
-}
 _EVENTLET = Unbuilt("the eventlet worker, which Gunicorn has removed", _THREADS_INSTEAD)
 _NO_WORKER = Unbuilt(
     "a worker that is no subclass of gunicorn.workers.base.Worker",
     "derive the class from it",
+)
+_OTHER_WORKER = Unbuilt(
+    "the real Gunicorn, whose Worker it derives from: in this process `gunicorn` is not rgunicorn",
+    "remove RGUNICORN_ALIAS=0 from the environment, or import gunicorn only after rgunicorn has "
+    "started",
 )
 
 
@@ -50,8 +45,18 @@ def refuse_unbuilt(cfg: Config) -> None:
                 f"{setting.name} = {_shown(setting.get())} needs {missing.feature}, which "
                 f"rgunicorn {__version__} does not have yet: {missing.instead}."
             )
+    refusals += _refused_by_worker(cfg)
     if refusals:
         raise ConfigError("\n".join(refusals))
+
+
+def _refused_by_worker(cfg: Config) -> list[str]:
+    """What the worker class can not do of the rest of the configuration."""
+    uri = cfg.settings["worker_class"].get()
+    if _dotted(uri) in _BUILT or cfg.settings["worker_class"].unbuilt_use(cfg) is not None:
+        return []
+    refusals = getattr(util.load_class(uri), "refusals", None)
+    return refusals(cfg) if refusals is not None else []
 
 
 def unbuilt_worker(uri: Any) -> Unbuilt | None:
@@ -60,33 +65,35 @@ def unbuilt_worker(uri: Any) -> Unbuilt | None:
     Raises:
         RuntimeError: the class can not be loaded.
     """
-    if isinstance(uri, str):
-        from rgunicorn.workers import SUPPORTED_WORKERS
-
-        alias = uri.lstrip("#")
-        # Programs in the wild put classes of their own behind the aliases.
-        dotted = own_name(SUPPORTED_WORKERS.get(alias, uri))
-        if dotted in _BUILT:
-            # The arbiter is going to load it; no need to do so before.
-            return None
-        if dotted == "eventlet":
-            return _EVENTLET
-        module = dotted.rpartition(".")[0]
-        if module in _BY_MODULE:
-            return _BY_MODULE[module]
-
-    try:
-        worker = util.load_class(uri)
-    except RuntimeError as exc:
-        # Somebody's subclass of a worker that is not there.
-        missing = _BY_MODULE.get(own_name(getattr(exc.__cause__, "name", None) or ""))
-        if missing is None:
-            raise
-        return missing
+    dotted = _dotted(uri)
+    if dotted in _BUILT:
+        # The arbiter is going to load it; no need to do so before.
+        return None
+    if dotted == "eventlet":
+        return _EVENTLET
 
     from rgunicorn.workers.base import Worker
 
-    return None if isinstance(worker, type) and issubclass(worker, Worker) else _NO_WORKER
+    worker = util.load_class(uri)
+    if isinstance(worker, type) and issubclass(worker, Worker):
+        return None
+    return _OTHER_WORKER if _is_of_gunicorn(worker) else _NO_WORKER
+
+
+def _is_of_gunicorn(worker: Any) -> bool:
+    """Whether it derives from the class of this name in the real Gunicorn."""
+    bases = getattr(worker, "__mro__", ())
+    return any((b.__module__, b.__name__) == ("gunicorn.workers.base", "Worker") for b in bases)
+
+
+def _dotted(uri: Any) -> str:
+    """The path of a class that is given by name; empty for a class."""
+    if not isinstance(uri, str):
+        return ""
+    from rgunicorn.workers import SUPPORTED_WORKERS
+
+    # Programs in the wild put classes of their own behind the aliases.
+    return own_name(SUPPORTED_WORKERS.get(uri.lstrip("#"), uri))
 
 
 def leaves_requests_to_core(uri: Any) -> bool:

@@ -1,0 +1,312 @@
+"""What stands between uvicorn and an ASGI application.
+
+Hooks, the access log, and the end of applications whose client has left; `asgi_rules` judges the
+head of a request. uvicorn parses and writes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from datetime import timedelta
+from http import HTTPStatus
+
+from rgunicorn.http.message import Request
+from rgunicorn.http.wsgi import Response
+from rgunicorn.workers.asgi_rules import Refused, Rules
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from rgunicorn.workers.gasgi import ASGIWorker
+
+    Message = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    Scope = dict[str, Any]
+
+
+class Front:
+    """The ASGI application that uvicorn calls.
+
+    Args:
+        worker: with its application, configuration and logger.
+    """
+
+    def __init__(self, worker: ASGIWorker) -> None:
+        cfg = worker.cfg
+        self._worker = worker
+        self._app = worker.wsgi
+        self._log: Any = worker.log
+        self._rules = Rules(cfg)
+        self._root_path: str = cfg.root_path
+        self._closes = cfg.keepalive <= 0
+        self._pre_request = _used(cfg, "pre_request")
+        self._post_request = _used(cfg, "post_request")
+        # A logger of the user's may count requests without writing any line.
+        self._logs = self._log.access_log_enabled or _has_own_access(self._log)
+        self._grace_seconds: float = cfg.asgi_disconnect_grace_period
+        # Requests inside the application, by the identity of their scope.
+        self._running: dict[int, asyncio.Task[Any]] = {}
+        self._given_up: set[int] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        self._worker.count_request()
+        is_http = scope["type"] == "http"
+        try:
+            self._rules.apply(scope)
+        except Refused as refused:
+            await _answer(send, refused, is_http)
+            return
+        if self._root_path:
+            scope["root_path"] = self._root_path
+        await (self._http if is_http else self._websocket)(scope, receive, send)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for answers any more."""
+        return self._worker.exit_code is not None
+
+    def client_left(self, scope: Scope) -> None:
+        """Gives the application `asgi_disconnect_grace_period` seconds to end this request.
+
+        It is told by `http.disconnect` as well, but only if it asks.
+        """
+        key = id(scope)
+        task = self._running.get(key)
+        if task is not None:
+            asyncio.get_running_loop().call_later(self._grace_seconds, self._give_up, key, task)
+
+    def _give_up(self, key: int, task: asyncio.Task[Any]) -> None:
+        # The scope may be gone and its identity another request's.
+        if self._running.get(key) is task:
+            self._given_up.add(key)
+            task.cancel()
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = id(scope)
+        task = asyncio.current_task()
+        assert task is not None
+        self._running[key] = task
+        request = None
+        if self._closes:
+            send = _closing(send)
+        try:
+            if self._logs or self._pre_request or self._post_request:
+                request = request_of(scope)
+                exchange = Exchange(request, scope["method"] == "HEAD", send)
+                send = exchange.send
+            if self._pre_request:
+                self._pre_request(self._worker, request)
+            await self._app(scope, receive, send)
+        except asyncio.CancelledError:
+            if key not in self._given_up:
+                raise
+            self._log.debug("Request given up, its client has left: %s", scope["path"])
+        finally:
+            del self._running[key]
+            self._given_up.discard(key)
+            if request is not None:
+                self._conclude(exchange, scope)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        accepted = False
+
+        async def noting(message: Message) -> None:
+            nonlocal accepted
+            await send(message)
+            accepted = accepted or message["type"] == "websocket.accept"
+
+        try:
+            await self._app(scope, receive, noting)
+        except Exception:
+            if accepted:
+                # uvicorn would break the connection off without a word.
+                with contextlib.suppress(Exception):
+                    await send(
+                        {"type": "websocket.close", "code": 1011, "reason": "Application error"}
+                    )
+            raise
+
+    def _conclude(self, exchange: Exchange, scope: Scope) -> None:
+        response = exchange.response
+        if response.status is None:
+            # uvicorn answers for the application; Gunicorn logs no bytes either.
+            exchange.started(HTTPStatus.INTERNAL_SERVER_ERROR, [])
+        environ = environ_of(scope, exchange.request)
+        duration = timedelta(seconds=time.monotonic() - exchange.start)
+        try:
+            if self._logs:
+                self._log.access(response, exchange.request, environ, duration)
+        except Exception:
+            self._log.exception("Exception in the access log")
+        try:
+            if self._post_request:
+                self._post_request(self._worker, exchange.request, environ, response)
+        except Exception:
+            self._log.exception("Exception in post_request hook")
+
+
+class Exchange:
+    """One request and what has been sent as its response."""
+
+    def __init__(self, request: Request, is_head: bool, send: Send) -> None:
+        self.request = request
+        self.response = Response(request)
+        self.start = time.monotonic()
+        self._is_head = is_head
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """Passes on what the application sends, and takes notes."""
+        await self._send(message)
+        if message["type"] == "http.response.start":
+            self.started(message["status"], message.get("headers", ()))
+        elif message["type"] == "http.response.body" and not self._is_head:
+            self.response.sent += len(message.get("body", b""))
+
+    def started(self, status: int, headers: Any) -> None:
+        """Notes the head of the response."""
+        self.response.status = _status_line(status)
+        self.response.status_code = status
+        self.response.headers = [(_text(name), _text(value)) for name, value in headers]
+        self.response.headers_sent = True
+
+
+def watched(protocol: Any, front: Front, head_limit: int) -> Any:
+    """uvicorn's `protocol` class with an eye on clients that leave and on heads that never end.
+
+    Args:
+        protocol: `H11Protocol` or `HttpToolsProtocol`.
+        front: is told of the first.
+        head_limit: most bytes of an unfinished head. h11 has such a limit of its own, httptools
+            collects whatever comes.
+    """
+
+    class Watched(protocol):
+        # Bytes of the present head so far; None between heads.
+        _head: int | None = None
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            cycle = getattr(self, "cycle", None)
+            if cycle is not None and not cycle.response_complete:
+                front.client_left(cycle.scope)
+
+        def shutdown(self) -> None:
+            if front.is_over:
+                self.transport.abort()
+            else:
+                super().shutdown()
+
+    if not hasattr(protocol, "on_message_begin"):
+        return Watched
+
+    class Bounded(Watched):
+        def on_message_begin(self) -> None:
+            self._head = 0
+            super().on_message_begin()
+
+        def on_headers_complete(self) -> None:
+            self._head = None
+            super().on_headers_complete()
+
+        def data_received(self, data: bytes) -> None:
+            before = self._head
+            super().data_received(data)
+            # The chunk in which a head begins may hold the end of what was before.
+            if before is not None and self._head is not None:
+                self._head = before + len(data)
+                if self._head > head_limit and not self.transport.is_closing():
+                    self.send_400_response("Request head is too large")
+
+    return Bounded
+
+
+def request_of(scope: Scope) -> Request:
+    """The request as hooks and loggers see it."""
+    request = Request()
+    query = scope["query_string"].decode("latin-1")
+    request.method = scope["method"]
+    request.path = scope["raw_path"].decode("latin-1")
+    request.query = query
+    request.uri = f"{request.path}?{query}" if query else request.path
+    major, _, minor = scope["http_version"].partition(".")
+    request.version = (int(major), int(minor or 0))
+    request.headers = [(_text(name).upper(), _text(value)) for name, value in scope["headers"]]
+    request.scheme = scope["scheme"]
+    request.peer_addr = request.remote_addr = tuple(scope.get("client") or ("", ""))
+    return request
+
+
+def environ_of(scope: Scope, request: Request) -> dict[str, Any]:
+    """WSGI's names for what the access log and `post_request` look at."""
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": request.method,
+        "RAW_URI": request.uri,
+        "PATH_INFO": scope["path"],
+        "QUERY_STRING": request.query,
+        "SCRIPT_NAME": scope["root_path"],
+        "SERVER_PROTOCOL": "HTTP/{}.{}".format(*request.version),
+        "REMOTE_ADDR": request.peer_addr[0],
+        "wsgi.url_scheme": request.scheme,
+    }
+    if scope.get("client"):
+        environ["REMOTE_PORT"] = str(request.peer_addr[1])
+    for name, value in request.headers:
+        key = name.replace("-", "_")
+        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
+    return environ
+
+
+async def _answer(send: Send, refused: Refused, is_http: bool) -> None:
+    if not is_http:
+        # Before the handshake: answered with 403.
+        await send({"type": "websocket.close", "code": 1008, "reason": refused.text})
+        return
+    body = refused.text.encode()
+    headers = [
+        (b"content-type", b"text/plain"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _closing(send: Send) -> Send:
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = [*message.get("headers", ()), (b"connection", b"close")]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return closing
+
+
+def _used(cfg: Any, name: str) -> Any:
+    """The hook `name`, None when nobody has set it."""
+    setting = cfg.settings[name]
+    return None if setting.has_default else setting.get()
+
+
+def _has_own_access(log: Any) -> bool:
+    return type(log).__module__ != "rgunicorn.glogging" or "access" in vars(log)
+
+
+def _status_line(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(int(status))
+
+
+def _text(field: bytes) -> str:
+    return bytes(field).decode("latin-1")

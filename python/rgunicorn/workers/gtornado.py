@@ -1,0 +1,155 @@
+"""The tornado worker: Tornado's own server and event loop on our listeners.
+
+Tornado applications run as they are, WSGI applications in Tornado's `WSGIContainer`, which runs
+them one at a time on the loop. Parsing, limits and logging are Tornado's: as in Gunicorn there is
+no access log and there are no `pre_request` and `post_request` hooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from rgunicorn import sock
+from rgunicorn.errors import missing_package
+from rgunicorn.workers import base
+
+try:
+    from tornado import httputil
+    from tornado.httpserver import HTTPServer
+    from tornado.ioloop import IOLoop, PeriodicCallback
+    from tornado.wsgi import WSGIContainer
+except ImportError as exc:
+    raise missing_package("tornado", "tornado", exc) from None
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from typing import Any
+
+# Between two looks at the master, and two heartbeats.
+_LOOK_MS = 1000
+# Between two looks at whether the last request is done.
+_DRAIN_SECONDS = 0.05
+
+
+class TornadoWorker(base.Worker):
+    """Serves with `tornado.httpserver.HTTPServer`."""
+
+    server: Server
+    ioloop: IOLoop
+
+    def init_process(self) -> None:
+        # Before the application is loaded: it may start callbacks on the current loop.
+        self._loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self._loop)
+        self.ioloop = IOLoop.current()
+        self._stopping = asyncio.Event()
+        super().init_process()
+
+    def run(self) -> None:
+        """Serves until the worker is told to stop, then finishes the requests that it has."""
+        self.server = self._make_server()
+        self.server.add_sockets([listener.sock for listener in self.sockets])
+        # Every signal handler of Python's writes to it, and so does the reloader.
+        self.ioloop.add_handler(self.PIPE[0], self._woken, IOLoop.READ)
+        PeriodicCallback(self._look, _LOOK_MS).start()
+        self.notify()
+        try:
+            self._loop.run_until_complete(self._serve())
+        finally:
+            asyncio.set_event_loop(None)
+            self._loop.close()
+
+    def handle_request(self) -> None:
+        """Counts a request; called when its head is there."""
+        self.nr += 1
+        if self.nr >= self.max_requests and self.alive:
+            self.log.info("Autorestarting worker after current request.")
+            self.alive = False
+            self._stopping.set()
+
+    def _make_server(self) -> Server:
+        app: Any = self.wsgi
+        if not isinstance(app, httputil.HTTPServerConnectionDelegate):
+            app = WSGIContainer(app)
+        options: dict[str, Any] = {"no_keep_alive": self.cfg.keepalive <= 0}
+        if self.cfg.is_ssl:
+            options["ssl_options"] = sock.ssl_context(self.cfg)
+        server = Server(app, **options)
+        server.worker = self
+        return server
+
+    async def _serve(self) -> None:
+        if not self.alive:
+            self._stopping.set()
+        await self._stopping.wait()
+        self.server.stop()
+        end = time.monotonic() + self.cfg.graceful_timeout
+        while self.server.busy and time.monotonic() < end:
+            await asyncio.sleep(_DRAIN_SECONDS)
+        await self.server.close_all_connections()
+
+    def _woken(self, fd: Any, events: int) -> None:
+        os.read(self.PIPE[0], 4096)
+        if not self.alive:
+            self._stopping.set()
+
+    def _look(self) -> None:
+        self.notify()
+        if self.alive and self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.alive = False
+        if not self.alive:
+            self._stopping.set()
+
+
+class Server(HTTPServer):
+    """Tornado's server, which knows the connections that have a request."""
+
+    worker: TornadoWorker
+
+    def initialize(self, *args: Any, **kwargs: Any) -> None:
+        super().initialize(*args, **kwargs)
+        self.busy: set[object] = set()
+
+    def start_request(
+        self, server_conn: object, request_conn: httputil.HTTPConnection
+    ) -> httputil.HTTPMessageDelegate:
+        # Tornado asks when it begins to wait for a request, so the one before is answered.
+        self.busy.discard(server_conn)
+        return _Counted(self, server_conn, super().start_request(server_conn, request_conn))
+
+    def on_close(self, server_conn: object) -> None:
+        self.busy.discard(server_conn)
+        super().on_close(server_conn)
+
+
+class _Counted(httputil.HTTPMessageDelegate):
+    """Tells the server that the head of a request has come, and passes everything on."""
+
+    def __init__(
+        self, server: Server, connection: object, delegate: httputil.HTTPMessageDelegate
+    ) -> None:
+        self._server = server
+        self._connection = connection
+        self._delegate = delegate
+
+    def headers_received(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+    ) -> Awaitable[None] | None:
+        self._server.busy.add(self._connection)
+        self._server.worker.handle_request()
+        return self._delegate.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        return self._delegate.data_received(chunk)
+
+    def finish(self) -> None:
+        self._delegate.finish()
+
+    def on_connection_close(self) -> None:
+        self._delegate.on_connection_close()

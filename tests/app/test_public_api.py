@@ -1,0 +1,108 @@
+"""Every name of Gunicorn's that programs are known to import exists under its name.
+
+`public_api.json` lists them by module: what custom workers, configuration files, embedders and
+agents import. A name that starts to exist must leave the lists below.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+API: dict[str, list[str]] = json.loads((Path(__file__).parent / "public_api.json").read_text())
+
+# Modules that are not there, and why.
+ABSENT = {
+    **dict.fromkeys(("gunicorn.dirty", "gunicorn.dirty.errors"), "dirty arbiters are refused"),
+    "gunicorn.dirty.stash": "dirty arbiters are refused",
+    **dict.fromkeys(("gunicorn.ctl", "gunicorn.ctl.cli"), "the control socket is refused"),
+    "gunicorn.http2": "HTTP/2 is refused",
+    "gunicorn.asgi": "the asgi worker is uvicorn's; nobody imports Gunicorn's own engine",
+    "gunicorn.uwsgi": "the uwsgi protocol is not built yet",
+    "gunicorn.workers.base_async": "greenlet workers are not built yet",
+    "gunicorn.workers.ggevent": "greenlet workers are not built yet",
+    "gunicorn.http.body": "no parser for Python-level workers yet",
+    "gunicorn.http.parser": "no parser for Python-level workers yet",
+    "gunicorn.http.unreader": "no parser for Python-level workers yet",
+}
+
+# Modules of worker classes whose packages are optional: what stands for them here.
+NEEDS = {
+    "gunicorn.workers.gtornado": "needs the package tornado",
+    "gunicorn.workers.gasgi": "needs the package uvicorn",
+}
+
+# Names that a module lacks, and why.
+MISSING = {
+    "gunicorn.http": {"RequestParser", "get_parser"},
+    "gunicorn.http.message": {"MAX_REQUEST_LINE", "MAX_HEADERS", "TOKEN_RE"},
+    "gunicorn.http.wsgi": {"proxy_environ", "create"},
+}
+MISSING_WHY = "no parser for Python-level workers yet"
+
+WALK = """
+import importlib, json, sys
+from rgunicorn.app.base import BaseApplication
+
+class App(BaseApplication):
+    def load_config(self): pass
+
+App()
+found = {}
+for name, names in json.load(sys.stdin).items():
+    try:
+        module = importlib.import_module(name)
+        twin = importlib.import_module("r" + name)
+    except Exception as exc:
+        found[name] = str(exc)
+        continue
+    missing = [n for n in names if not hasattr(module, n)]
+    # The same objects, not equal ones.
+    other = [n for n in names if n not in missing and getattr(module, n) is not getattr(twin, n)]
+    found[name] = [missing, other]
+json.dump(found, sys.stdout)
+"""
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, object]:
+    """By module: why it can not be imported, or what it lacks and what is not `rgunicorn`'s."""
+    done = subprocess.run(
+        [sys.executable, "-c", WALK],
+        input=json.dumps(API),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    answer: dict[str, object] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.mark.parametrize("module", sorted(set(API) - set(ABSENT)))
+def test_its_names_are_there_and_are_ours(found: dict[str, object], module: str) -> None:
+    answer = found[module]
+    if isinstance(answer, str) and module in NEEDS:
+        assert NEEDS[module] in answer
+        return
+    assert not isinstance(answer, str), answer
+    missing, not_ours = answer  # type: ignore[misc]
+    assert set(missing) == MISSING.get(module, set()), MISSING_WHY
+    # What programs test for features: Gunicorn's, not ours.
+    assert not_ours == (["__version__", "version_info"] if module == "gunicorn" else [])
+
+
+@pytest.mark.parametrize("module", sorted(ABSENT))
+def test_what_is_said_to_be_absent_is(found: dict[str, object], module: str) -> None:
+    answer = found[module]
+    assert isinstance(answer, str), f"{module} exists: take it out of ABSENT"
+    assert answer.startswith("No module named 'gunicorn.")
+
+
+def test_the_lists_name_what_is_known() -> None:
+    assert set(ABSENT) | set(MISSING) | set(NEEDS) <= set(API)
+    assert all(names <= set(API[module]) for module, names in MISSING.items())
