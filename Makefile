@@ -28,11 +28,12 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test test-rust test-python test-freethreaded lint bench bench-freethreaded fmt docs check check-libpython tools clean
+.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-freethreaded fmt docs check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
+	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
 	@echo "make bench   Rust benchmarks, then the load benchmark (ARGS=... for run.py)"
 	@echo "make test-freethreaded   test suites on CPython without the GIL (FREETHREADED=/path/to/python3.14t)"
 	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"
@@ -59,6 +60,12 @@ lint: $(VENV)/.tests check-libpython
 	$(VENV)/bin/ruff check $(wildcard $(PYTHON_SOURCES))
 	$(VENV)/bin/ruff format --check $(wildcard $(PYTHON_SOURCES))
 	$(VENV)/bin/mypy
+
+# Every setting on real Gunicorn and on rgunicorn, and the table of it in docs/compatibility.md.
+parity: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
+	PYTHONPATH=tests $(VENV)/bin/python -m parity.settings.page
+	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
+	  $(VENV)/bin/python -m pytest tests/parity/settings $(ARGS)
 
 test-rust: $(VENV)/.tests check-libpython
 	cargo test --quiet --no-default-features
@@ -106,7 +113,7 @@ check-libpython: $(VENV)/.tests
 tools:
 	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  missing=; \
-	  for tool in nginx curl wrk strace; do \
+	  for tool in nginx curl wrk strace haproxy; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
 	  command -v systemd-socket-activate > /dev/null || missing="$$missing systemd"; \

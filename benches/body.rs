@@ -29,6 +29,7 @@ fn policy() -> Policy {
         secure_scheme_headers: Vec::new(),
         proxy: ProxyMode::Off,
         proxy_allow: AllowList::default(),
+        uwsgi: None,
         tls: false,
         script_name_env: Vec::new(),
     }

@@ -46,6 +46,7 @@ fn policy() -> Policy {
         ],
         proxy: ProxyMode::Off,
         proxy_allow: usual,
+        uwsgi: None,
         tls: false,
         script_name_env: Vec::new(),
     }

@@ -33,7 +33,7 @@ fn chunked(bencher: Bencher<'_, '_>, count: usize) {
 }
 
 fn bench(bencher: Bencher<'_, '_>, pushed: &[(&[u8], &[u8])]) {
-    let facts = Facts { version: (1, 1), is_head: false, keep_alive: true };
+    let facts = Facts { version: (1, 1), chunks: true, is_head: false, keep_alive: true };
     let (mut encoder, mut fields) = (Encoder::default(), ResponseFields::default());
     let mut out = Vec::with_capacity(1024);
     bencher.bench_local(|| {

@@ -199,6 +199,7 @@ fn policy(case: &Value) -> Policy {
             _ => ProxyMode::Off,
         },
         proxy_allow: addresses("proxy_allow_ips"),
+        uwsgi: None,
         tls: false,
         script_name_env: case["env"]["SCRIPT_NAME"].as_str().unwrap_or("").as_bytes().to_vec(),
     }

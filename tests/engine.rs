@@ -142,6 +142,7 @@ fn options() -> Options {
             secure_scheme_headers: Vec::new(),
             proxy: ProxyMode::Off,
             proxy_allow: AllowList::parse(&["127.0.0.1"]).unwrap(),
+            uwsgi: None,
             tls: false,
             script_name_env: Vec::new(),
         },

@@ -73,6 +73,89 @@ fn strung(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     vec(piece, 0..14).prop_map(|pieces| pieces.concat())
 }
 
+/// Names and values that mean something, and a few that must not.
+const NAMES: &[&[u8]] = &[
+    b"REQUEST_METHOD",
+    b"PATH_INFO",
+    b"SCRIPT_NAME",
+    b"QUERY_STRING",
+    b"REQUEST_URI",
+    b"SERVER_PROTOCOL",
+    b"CONTENT_LENGTH",
+    b"CONTENT-LENGTH",
+    b"CONTENT_TYPE",
+    b"REMOTE_ADDR",
+    b"HTTPS",
+    b"REQUEST_SCHEME",
+    b"wsgi.url_scheme",
+    b"wsgi.input",
+    b"gunicorn.socket",
+    b"foo",
+    b"",
+    b"HTTP_HOST",
+    b"HTTP_host",
+    b"HTTP_CONNECTION",
+    b"HTTP_CONTENT_LENGTH",
+    b"HTTP_CONTENT_TYPE",
+    b"HTTP_TRANSFER_ENCODING",
+    b"HTTP_X_Y",
+    b"HTTP_",
+    b"HTTP_A B",
+];
+const VALUES: &[&[u8]] = &[
+    b"",
+    b"GET",
+    b"POST",
+    b"get",
+    b"/",
+    b"/a/b?c#d",
+    b"/%2541",
+    b"/a",
+    b"/a/",
+    b"//x:y",
+    b"a=b",
+    b"HTTP/1.1",
+    b"HTTP/2.0",
+    b"0",
+    b"3",
+    b"-1",
+    b"99999999999999999999",
+    b"close, upgrade",
+    b"chunked",
+    b"on",
+    b"https",
+    b" \t",
+    b" a\t",
+    b"a\r\nb",
+    b"a\0b",
+    b"\xe9",
+];
+
+/// A packet; mostly one whose sizes are right, and with what a request needs.
+fn packet() -> impl Strategy<Value = Vec<u8>> {
+    let var = (proptest::sample::select(NAMES), proptest::sample::select(VALUES));
+    let lie = prop_oneof![20 => Just(0usize), 1 => 0usize..9];
+    let usual = proptest::bool::weighted(0.7);
+    ([usual; 3], vec(var, 0..9), lie, prop_oneof![30 => Just(0u8), 1 => any::<u8>()]).prop_map(
+        |(usual, vars, lie, modifier)| {
+            let usuals = [
+                (b"REQUEST_METHOD".as_slice(), b"GET".as_slice()),
+                (b"PATH_INFO", b"/a/b"),
+                (b"CONTENT_LENGTH", b""),
+            ];
+            let usuals = usuals.into_iter().zip(usual).filter(|(_, is_there)| *is_there);
+            let usuals = usuals.map(|(var, _)| var);
+            let mut block = Vec::new();
+            for text in usuals.chain(vars).flat_map(|(name, value)| [name, value]) {
+                block.extend_from_slice(&(text.len() as u16).to_le_bytes());
+                block.extend_from_slice(text);
+            }
+            let size = ((block.len() + lie) as u16).to_le_bytes();
+            [&[modifier, size[0], size[1], 0], block.as_slice()].concat()
+        },
+    )
+}
+
 fn with_choices(pieces: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     (vec(0u8..40, 0..6), any::<u8>(), strung(pieces)).prop_map(|(cuts, choice, data)| {
         let mut input = vec![choice];
@@ -91,6 +174,7 @@ proptest! {
         checks::body(&data);
         checks::split(&data);
         checks::proxy(&data);
+        checks::uwsgi(&data);
         checks::response(&data);
     }
 
@@ -115,6 +199,11 @@ proptest! {
     #[test]
     fn proxy(data in with_choices(REQUEST_PIECES)) {
         checks::proxy(&data);
+    }
+
+    #[test]
+    fn uwsgi(choice: u8, cuts in vec(0u8..200, 4), packets in vec(packet(), 1..4), rest in strung(REQUEST_PIECES)) {
+        checks::uwsgi(&[&[choice], cuts.as_slice(), &packets.concat(), &rest].concat());
     }
 
     #[test]

@@ -42,6 +42,7 @@ fn answer(
     let number = |value: &Value| value.as_u64().unwrap() as u8;
     let facts = Facts {
         version: (number(&case["version"][0]), number(&case["version"][1])),
+        chunks: true,
         is_head: case["method"] == "HEAD",
         keep_alive: case["keep_alive"].as_bool().unwrap(),
     };
@@ -66,7 +67,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn head(encoder: &mut Encoder, version: (u8, u8), status: &[u8], fields: &ResponseFields) {
-    let facts = Facts { version, is_head: false, keep_alive: true };
+    let facts = Facts { version, chunks: true, is_head: false, keep_alive: true };
     encoder.head(&mut Vec::new(), &facts, status, fields, b"", b"DATE");
 }
 

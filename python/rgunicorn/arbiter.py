@@ -104,9 +104,7 @@ class Arbiter(Supervisor):
         self.proc_name = self.cfg.proc_name + (".2" if self.master_pid else "")
         self.log.debug(
             "Current configuration:\n%s",
-            "\n".join(
-                f"  {name}: {setting.value}" for name, setting in sorted(self.cfg.settings.items())
-            ),
+            "\n".join(f"  {name}: {setting.value}" for name, setting in self.cfg.settings.items()),
         )
         os.environ.update(env)
         if self.cfg.preload_app:

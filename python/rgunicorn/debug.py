@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import re
 import sys
+import threading
 from collections.abc import Container
 from types import FrameType
 from typing import Any
@@ -52,10 +53,17 @@ class Spew:
 
 
 def spew(trace_names: Container[str] | None = None, show_values: bool = False) -> None:
-    """Starts printing every line this thread runs; arguments as for `Spew`."""
-    sys.settrace(Spew(trace_names, show_values))
+    """Starts printing every line that this thread and threads made later run.
+
+    Arguments as for `Spew`.
+    """
+    tracer = Spew(trace_names, show_values)
+    # The application's threads of a gthread worker are made after this.
+    threading.settrace(tracer)
+    sys.settrace(tracer)
 
 
 def unspew() -> None:
-    """Stops what `spew` started."""
+    """Stops what `spew` started; threads that run already go on printing."""
+    threading.settrace(None)
     sys.settrace(None)

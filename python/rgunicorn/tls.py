@@ -202,11 +202,11 @@ def distinguished_name(name: Any) -> str:
 
 
 def _attribute(key: str, value: str) -> str:
-    # RFC 4514 section 2.4.
+    # RFC 4514 section 2.4; control characters too, so that no value looks like two lines.
     escaped = "".join("\\" + char if char in '"+,;<>\\' else char for char in value)
-    escaped = escaped.replace("\0", "\\00")
+    escaped = "".join(f"\\{ord(char):02X}" if char < " " else char for char in escaped)
+    if escaped.endswith(" "):
+        escaped = escaped[:-1] + "\\ "
     if escaped.startswith(("#", " ")):
         escaped = "\\" + escaped
-    if escaped.endswith(" ") and len(escaped) > 1 and not escaped.endswith("\\ "):
-        escaped = escaped[:-1] + "\\ "
     return f"{_SHORT.get(key, key)}={escaped}"

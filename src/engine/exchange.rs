@@ -193,7 +193,9 @@ impl<'e, A: App> Exchange<'e, A> {
     /// Starts the response. `keep_alive` is what the application side is ready for.
     pub fn start(&mut self, status: &[u8], fields: &ResponseFields, keep_alive: bool) {
         let facts = Facts {
-            version: self.conn.head.version,
+            version: self.conn.head.response_version(),
+            // nginx's uwsgi_pass hands them through as they are.
+            chunks: !self.conn.head.uwsgi,
             is_head: self.conn.head.is_head,
             keep_alive: keep_alive && self.may_keep_alive(),
         };
@@ -206,7 +208,7 @@ impl<'e, A: App> Exchange<'e, A> {
     }
 
     /// Sends an interim `103 Early Hints` (RFC 8297), unless the response has begun or the
-    /// client speaks HTTP/1.0.
+    /// client speaks HTTP/1.0. Nor over uwsgi: nginx takes the first head for the response's.
     ///
     /// # Errors
     /// A field that is not allowed in a response.
@@ -214,7 +216,8 @@ impl<'e, A: App> Exchange<'e, A> {
         &mut self,
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     ) -> Result<(), ResponseError> {
-        if self.encoder.head_sent() || self.conn.head.version < (1, 1) {
+        let head = &self.conn.head;
+        if self.encoder.head_sent() || head.version < (1, 1) || head.uwsgi {
             return Ok(());
         }
         early_hints(self.conn.outbox.tail(), self.conn.head.version, fields)

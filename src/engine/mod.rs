@@ -32,6 +32,8 @@ pub mod table;
 mod takeout;
 #[cfg(test)]
 mod test_outbox;
+#[cfg(test)]
+mod test_transport;
 pub mod transport;
 mod waiting;
 pub mod watch;

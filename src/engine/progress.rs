@@ -8,7 +8,9 @@ use super::reactor::{Engine, INBOX_BYTES, Work};
 use super::refusal::Refusal;
 use super::transport::{self, Fault, Lost};
 use super::{App, Verdict};
-use crate::http::{BodyDecoder, BodyEvent, CONTINUE, Framing, ParseError, Preamble, poll_preamble};
+use crate::http::{
+    BodyDecoder, BodyEvent, CONTINUE, Framing, ParseError, Preamble, admit, poll_preamble,
+};
 use crate::log::notice::{Notice, Phase as Expected};
 use crate::sys::socket::{self, Transfer};
 
@@ -107,6 +109,7 @@ impl<A: App> Engine<A> {
 
     pub(super) fn parse_head(&mut self, conn: &mut Conn<A>) -> Result<bool, ParseError> {
         let policy = &self.shared.options.policy;
+        admit(&conn.peer, policy)?;
         if !conn.preamble_over {
             let bytes = conn.inbox.get(..conn.filled).unwrap_or_default();
             match poll_preamble(bytes, &conn.peer, policy)? {

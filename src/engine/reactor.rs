@@ -21,6 +21,7 @@ use super::refusal::Refusal;
 use super::table::Table;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
 use super::{App, Options};
+use crate::http::LONGEST_PREAMBLE;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::handoff::Handoff;
@@ -303,7 +304,10 @@ impl<A: App> Engine<A> {
             conn.inbox = self.inboxes.pop().unwrap_or_else(|| vec![0; INBOX_BYTES]);
         }
         if conn.filled == conn.inbox.len() {
-            let room = conn.reader.room(conn.filled, &self.shared.options.policy).max(1);
+            let mut room = conn.reader.room(conn.filled, &self.shared.options.policy).max(1);
+            if !conn.preamble_over {
+                room = room.max(LONGEST_PREAMBLE.saturating_sub(conn.filled));
+            }
             let grown = conn.inbox.len() + room.min(conn.inbox.len());
             conn.inbox.resize(grown, 0);
         }

@@ -11,9 +11,9 @@ use super::outbox::Outbox;
 use crate::sys::socket::{self, Transfer};
 
 /// Ciphertext that waits for its client at most, before one more piece is encrypted.
-const UNSENT_BYTES: usize = 64 * 1024;
+pub(super) const UNSENT_BYTES: usize = 64 * 1024;
 /// Plaintext encrypted at once: four full records (RFC 8446 §5.1).
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 /// Most bytes sent for one connection before the others get their turn.
 const BYTES_PER_FLUSH: u64 = 8 << 20;
 /// A buffer that grew past this is given back once it is empty.
@@ -169,7 +169,7 @@ impl Secured {
         self.unsent.len() - self.sent
     }
 
-    fn receive(
+    pub(super) fn receive(
         &mut self,
         fd: BorrowedFd<'_>,
         ended: bool,
@@ -177,7 +177,8 @@ impl Secured {
         cipher: &mut [u8],
     ) -> Result<(Transfer, bool), Lost> {
         loop {
-            let (mut came, mut emptied, mut over) = (0, true, false);
+            // Without a look at the socket it may hold more.
+            let (mut came, mut emptied, mut over) = (0, false, false);
             if !std::mem::take(&mut self.more) {
                 match socket::receive(fd, cipher)? {
                     Transfer::Blocked => return Ok((Transfer::Blocked, false)),
@@ -197,7 +198,13 @@ impl Secured {
             let got = transport.receive(ciphertext, into, &mut self.unsent);
             self.silent |= got.is_err();
             self.pay(fd)?;
-            match got.map_err(Lost::Fault)? {
+            let got = got.map_err(Lost::Fault)?;
+            if self.unsent() > UNSENT_BYTES {
+                // It makes the protocol talk and does not listen.
+                self.silent = true;
+                return Err(Lost::Fault(Fault::Refused("the client reads nothing".to_owned())));
+            }
+            match got {
                 Plain::Bytes { n, more } => {
                     self.more = more;
                     return Ok((Transfer::Bytes(n), more || !emptied || over));
@@ -205,11 +212,6 @@ impl Secured {
                 Plain::Ended => return Ok((Transfer::Bytes(0), false)),
                 Plain::Hungry if over => return Ok((Transfer::Bytes(0), false)),
                 Plain::Hungry => {}
-            }
-            if self.unsent() > UNSENT_BYTES {
-                // It makes the protocol talk and does not listen.
-                self.silent = true;
-                return Err(Lost::Fault(Fault::Refused("the client reads nothing".to_owned())));
             }
             if came > 0 && emptied {
                 return Ok((Transfer::Blocked, false));

@@ -12,6 +12,8 @@ pub const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
 pub struct Facts {
     /// HTTP version of the request; the response says the same.
     pub version: (u8, u8),
+    /// The client reads chunks, as its version says it does.
+    pub chunks: bool,
     /// The method is HEAD: no body.
     pub is_head: bool,
     /// The server is ready to keep the connection open, and the request allows it.
@@ -77,7 +79,7 @@ impl Encoder {
         let framing = match fields.content_length() {
             _ if bodyless => Framing::Nothing,
             Some(length) => Framing::Length(length),
-            None if facts.version > (1, 0) => Framing::Chunked,
+            None if facts.chunks && facts.version > (1, 0) => Framing::Chunked,
             None => Framing::UntilClose,
         };
         let keep_alive = facts.keep_alive && !fields.asks_close() && framing != Framing::UntilClose;

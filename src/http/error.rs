@@ -61,6 +61,15 @@ pub enum ParseError {
     /// A PROXY preamble from a peer that is not in `proxy_allow_ips`.
     #[error("Proxy request from {} not allowed", repr::text(.0.as_bytes()))]
     ForbiddenProxyRequest(String),
+    /// A uwsgi packet that can't be read.
+    #[error("Invalid uWSGI header: {0}")]
+    InvalidUwsgiHeader(&'static str),
+    /// A uwsgi packet that is no WSGI request, or not even uwsgi.
+    #[error("Unsupported uWSGI modifier1: {0}{hint}", hint = http_hint(*.0))]
+    UnsupportedModifier(u8),
+    /// A uwsgi packet from a peer that is not in `uwsgi_allow_ips`.
+    #[error("uWSGI request from {} not allowed", repr::text(.0.as_bytes()))]
+    ForbiddenUwsgiRequest(String),
     /// A chunk size that is no hexadecimal number, or a line that is too long.
     #[error("Invalid chunk size: {}", repr::bytes(.0))]
     InvalidChunkSize(Vec<u8>),
@@ -73,6 +82,14 @@ pub enum ParseError {
     /// The path is not below SCRIPT_NAME: the proxy or the server is set up wrongly.
     #[error("Configuration problem: {0}")]
     ConfigurationProblem(String),
+}
+
+/// A letter is what HTTP begins with.
+fn http_hint(modifier: u8) -> &'static str {
+    match modifier.is_ascii_uppercase() {
+        true => " (HTTP to a server with protocol = 'uwsgi'?)",
+        false => "",
+    }
 }
 
 /// What was wrong with the version: `HTTP/x.y` that is not served, or something else.
@@ -134,6 +151,9 @@ impl ParseError {
             Self::InvalidProxyLine(_) => "InvalidProxyLine",
             Self::InvalidProxyHeader(_) => "InvalidProxyHeader",
             Self::ForbiddenProxyRequest(_) => "ForbiddenProxyRequest",
+            Self::InvalidUwsgiHeader(_) => "InvalidUWSGIHeader",
+            Self::UnsupportedModifier(_) => "UnsupportedModifier",
+            Self::ForbiddenUwsgiRequest(_) => "ForbiddenUWSGIRequest",
             Self::InvalidChunkSize(_) => "InvalidChunkSize",
             Self::ChunkMissingTerminator(_) => "ChunkMissingTerminator",
             Self::InvalidChunkExtension(_) => "InvalidChunkExtension",
@@ -185,13 +205,14 @@ impl Answer {
             | "ChunkMissingTerminator"
             | "InvalidChunkExtension"
             | "InvalidH2CPreface" => return Some(BAD),
-            "ForbiddenProxyRequest" => (403, "Request forbidden"),
+            "InvalidUWSGIHeader" => return Some(BAD),
+            "ForbiddenProxyRequest" | "ForbiddenUWSGIRequest" => (403, "Request forbidden"),
             "SSLError" => (403, "'{}'"),
             "LimitRequestLine" => (414, "{}"),
             "ExpectationFailed" => (417, "{}"),
             "LimitRequestHeaders" => (431, "Error parsing headers: '{}'"),
             "ConfigurationProblem" => (500, "{}"),
-            "UnsupportedTransferCoding" => (501, "{}"),
+            "UnsupportedTransferCoding" | "UnsupportedModifier" => (501, "{}"),
             _ => return None,
         };
         Some(Self { status, page })

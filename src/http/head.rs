@@ -1,10 +1,12 @@
 //! A request head: what was asked, read incrementally out of the connection's buffer.
 
+use std::borrow::Cow;
+
 use memchr::{memchr, memchr_iter, memmem};
 
 use super::fields::{read_head, read_plain_head};
 use super::span::Span;
-use super::{ParseError, Policy, request_line};
+use super::{ParseError, Policy, request_line, uwsgi};
 
 /// One header field the policy keeps.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -32,9 +34,10 @@ pub enum Framing {
 pub struct Head {
     /// Method, upper-cased when `casefold_http_method` is set.
     pub method: Span,
-    /// Request target as sent (RAW_URI).
+    /// Request target as sent; see [`Head::uri`].
     pub target: Span,
-    /// Path of the target: still percent-encoded, without query and fragment.
+    /// Path of the target: still percent-encoded, without query and fragment. Of a uwsgi packet
+    /// PATH_INFO, decoded.
     pub path: Span,
     /// Query of the target, without `?`.
     pub query: Span,
@@ -60,6 +63,12 @@ pub struct Head {
     pub is_head: bool,
     /// The method is CONNECT.
     pub is_connect: bool,
+    /// It came as a uwsgi packet.
+    pub uwsgi: bool,
+    /// PATH_INFO when the proxy has decoded it: below SCRIPT_NAME.
+    pub path_info: Option<Span>,
+    /// Variables of a uwsgi packet for the environ, beside the fields.
+    pub params: Vec<Field>,
     /// Bytes of the buffer the head occupies, with a skipped leading CRLF.
     pub len: usize,
 }
@@ -68,8 +77,10 @@ impl Head {
     /// Back to the empty head, with the memory kept.
     pub fn clear(&mut self) {
         let mut fields = std::mem::take(&mut self.fields);
+        let mut params = std::mem::take(&mut self.params);
         fields.clear();
-        *self = Self { fields, ..Self::default() };
+        params.clear();
+        *self = Self { fields, params, ..Self::default() };
     }
 
     /// Value of the field called `name` (any case). Of several the last one, as in Gunicorn's
@@ -77,6 +88,26 @@ impl Head {
     pub fn field<'a>(&self, buf: &'a [u8], name: &str) -> Option<&'a [u8]> {
         let wanted = |field: &&Field| field.name.of(buf).eq_ignore_ascii_case(name.as_bytes());
         self.fields.iter().rev().find(wanted).map(|field| field.value.of(buf))
+    }
+
+    /// Value of the parameter called `name`; of several the last one.
+    pub fn param<'a>(&self, buf: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+        let wanted = |param: &&Field| param.name.of(buf) == name;
+        self.params.iter().rev().find(wanted).map(|param| param.value.of(buf))
+    }
+
+    /// RAW_URI: the target, or what comes closest to it when a uwsgi packet has no REQUEST_URI.
+    pub fn uri<'a>(&self, buf: &'a [u8]) -> Cow<'a, [u8]> {
+        match (self.target.of(buf), self.query.of(buf)) {
+            (b"", b"") => Cow::Borrowed(self.path.of(buf)),
+            (b"", query) => Cow::Owned([self.path.of(buf), b"?", query].concat()),
+            (target, _) => Cow::Borrowed(target),
+        }
+    }
+
+    /// HTTP version of the response: that of the request, but a uwsgi proxy translates.
+    pub fn response_version(&self) -> (u8, u8) {
+        if self.uwsgi { (1, 1) } else { self.version }
     }
 
     /// The SCRIPT_NAME that counts: that of the header, else that of the process environment.
@@ -118,6 +149,10 @@ impl HeadReader {
         policy: &Policy,
         head: &mut Head,
     ) -> Result<bool, ParseError> {
+        if policy.uwsgi.is_some() {
+            // Its size comes first: there is nothing to remember.
+            return uwsgi::read(buf, policy, head);
+        }
         let section = match self.section {
             Some(section) => section,
             None => {
@@ -149,6 +184,9 @@ impl HeadReader {
     /// Bytes this head may still grow by when `have` are there, so that the caller never buffers
     /// more. At least 1 as long as `poll` asks for more.
     pub fn room(&self, have: usize, policy: &Policy) -> usize {
+        if policy.uwsgi.is_some() {
+            return uwsgi::LONGEST.saturating_sub(have);
+        }
         let limits = &policy.limits;
         // One byte over the limit is what tells that it is passed.
         let most = match self.section {

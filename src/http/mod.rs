@@ -1,8 +1,8 @@
-//! Floor 0: HTTP/1.1, bytes to events. No I/O, no clock, no Python.
+//! Floor 0: HTTP/1.1 and uwsgi packets, bytes to events. No I/O, no clock, no Python.
 //!
 //! ```text
 //! poll_preamble ─▶ HeadReader::poll ─▶ Head ─▶ BodyDecoder::next ─▶ data … End ─▶ next head
-//!  (PROXY)          request_line, fields          chunks, trailers
+//!  (PROXY)       request_line, fields; uwsgi       chunks, trailers
 //!
 //! ResponseFields ─▶ Encoder::head ─▶ begin_chunk · end_chunk … ─▶ finish
 //! ```
@@ -11,6 +11,7 @@
 //! there yet" is a value. How the input was split into reads never changes the outcome.
 
 mod body;
+mod cgi;
 mod chunk;
 mod encoder;
 mod error;
@@ -30,6 +31,7 @@ mod span;
 #[cfg(test)]
 mod test_policy;
 mod token;
+mod uwsgi;
 
 pub use body::{BodyDecoder, BodyEvent, Standing};
 pub use encoder::{CONTINUE, Encoder, Facts, Finish, early_hints};
@@ -39,6 +41,7 @@ pub use limits::Limits;
 pub use path::{split_script_name, unquote};
 pub use peer::{AllowList, Peer};
 pub use policy::{HeaderMap, Policy, ProxyMode};
-pub use proxy::{Preamble, ProxyInfo, ProxyProtocol, poll_preamble};
+pub use proxy::{LONGEST_PREAMBLE, Preamble, ProxyInfo, ProxyProtocol, poll_preamble};
 pub use response::{ResponseError, ResponseFields, parse_status};
 pub use span::Span;
+pub use uwsgi::{admit, vars as uwsgi_vars};

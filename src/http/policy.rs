@@ -29,6 +29,8 @@ pub struct Policy {
     pub proxy: ProxyMode,
     /// `proxy_allow_ips`: who may send a PROXY preamble.
     pub proxy_allow: AllowList,
+    /// `protocol = "uwsgi"`: who may send packets (`uwsgi_allow_ips`). None: the protocol is HTTP.
+    pub uwsgi: Option<AllowList>,
     /// The listener speaks TLS: the scheme starts as https.
     pub tls: bool,
     /// `SCRIPT_NAME` of the process environment; empty when not set.

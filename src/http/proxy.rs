@@ -6,6 +6,8 @@ use memchr::memchr;
 
 use super::{ParseError, Peer, Policy, ProxyMode};
 
+/// Longest preamble: a v2 header whose length is as large as it can be.
+pub const LONGEST_PREAMBLE: usize = V2_HEADER + u16::MAX as usize;
 const V1_PREFIX: &[u8] = b"PROXY ";
 /// Longest v1 line with its CRLF, section 2.1.
 const V1_MAX: usize = 107;
@@ -52,7 +54,7 @@ impl ProxyProtocol {
 /// Whether there is a preamble.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Preamble {
-    /// The bytes so far may become one. It has at most 65 551 bytes.
+    /// The bytes so far may become one. It has at most [`LONGEST_PREAMBLE`] bytes.
     NeedMore,
     /// The connection starts with a request.
     Absent,

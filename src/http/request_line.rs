@@ -49,7 +49,7 @@ pub(super) fn read(
     Ok(())
 }
 
-fn check_method(method: &[u8], policy: &Policy) -> Result<(), ParseError> {
+pub(super) fn check_method(method: &[u8], policy: &Policy) -> Result<(), ParseError> {
     let unconventional = |b: &u8| b.is_ascii_lowercase() || *b == b'#';
     let refused = !policy.permit_unconventional_method
         && (!(3..=20).contains(&method.len()) || method.iter().any(unconventional));

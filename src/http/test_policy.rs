@@ -22,6 +22,7 @@ pub(super) fn usual() -> Policy {
         ],
         proxy: ProxyMode::Off,
         proxy_allow: loopback,
+        uwsgi: None,
         tls: false,
         script_name_env: Vec::new(),
     }

@@ -156,8 +156,13 @@ impl Access {
         let bytes = conn.head_bytes();
         let head = &conn.head;
         self.scratch.clear();
-        let path = head.path.of(bytes);
-        unquote(path.strip_prefix(script_name).unwrap_or(path), &mut self.scratch);
+        match head.path_info {
+            Some(path) => self.scratch.extend_from_slice(path.of(bytes)),
+            None => {
+                let path = head.path.of(bytes);
+                unquote(path.strip_prefix(script_name).unwrap_or(path), &mut self.scratch);
+            }
+        }
         let path_end = self.scratch.len();
         let remote = match conn.proxy.as_ref().and_then(|info| info.source) {
             Some(source) => Some(source),
@@ -166,13 +171,16 @@ impl Access {
                 PeerAddr::Unix => None,
             },
         };
-        push_ip(remote, &mut self.scratch);
+        match head.param(bytes, b"REMOTE_ADDR") {
+            Some(addr) => self.scratch.extend_from_slice(addr),
+            None => push_ip(remote, &mut self.scratch),
+        }
         let (path, remote_addr) = self.scratch.split_at(path_end);
         let record = Record {
             remote_addr,
             time,
             method: head.method.of(bytes),
-            target: head.target.of(bytes),
+            target: &head.uri(bytes),
             path,
             query: head.query.of(bytes),
             version: head.version,

@@ -12,7 +12,7 @@ use super::ffi::open;
 use super::hooks::Views;
 use super::input::Input;
 use super::respond::{self, Outcome};
-use super::session::Session;
+use super::session::{Handle, Session};
 use super::start_response::{Announced, StartResponse};
 use super::state::State;
 use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
@@ -38,8 +38,8 @@ pub(super) enum Failure {
     Gone(Gone),
     /// The request cannot be served here.
     Unfit(Refusal),
-    /// The application speaks on the socket itself from here.
-    Taken,
+    /// The application speaks on the socket itself from here; what it raised after that.
+    Taken(Option<PyErr>),
 }
 
 impl From<PyErr> for Failure {
@@ -212,6 +212,13 @@ impl PyApp {
         let called = open(exchange, || callable.call1((environ.clone(), start_response.clone())))
             .map_err(Failure::Raised);
         let sent = called.and_then(|iterable| {
+            // A WebSocket handler that failed: its framework has made an error page of that.
+            if is_given_up(py, exchange, environ) {
+                return match self.close(py, exchange, &iterable) {
+                    Ok(()) => Err(Failure::Taken(None)),
+                    Err(error) => Err(error.into()),
+                };
+            }
             let sent = respond::send(py, self, exchange, &iterable, start_response);
             match sent {
                 Ok(()) => Ok(iterable),
@@ -233,12 +240,43 @@ impl PyApp {
                 Err(_) => exchange.close_after(),
             }
         }
-        let taken = exchange.conn().session.handle.as_ref();
-        if taken.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken())) {
-            return Err(Failure::Taken);
+        if !is_taken(py, exchange) {
+            return sent;
         }
-        sent
+        match sent {
+            Ok(iterable) if !is_given_up(py, exchange, environ) => {
+                // It said something of its own, `102 Processing` perhaps, and then answered.
+                exchange.close_after();
+                if let Some(handle) = &exchange.conn().session.handle {
+                    Handle::give_back(handle.bind(py));
+                }
+                Ok(iterable)
+            }
+            Err(Failure::Raised(error)) => Err(Failure::Taken(Some(error))),
+            _ => Err(Failure::Taken(None)),
+        }
     }
+}
+
+/// Whether the application has taken the connection for itself.
+fn is_taken(py: Python<'_>, exchange: &mut Exchange<'_, PyApp>) -> bool {
+    let handle = exchange.conn().session.handle.as_ref();
+    handle.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken()))
+}
+
+/// Whether it has done so for good: the client had asked for another protocol, or the socket has
+/// gone to somebody else.
+fn is_given_up(
+    py: Python<'_>,
+    exchange: &mut Exchange<'_, PyApp>,
+    environ: &Bound<'_, PyDict>,
+) -> bool {
+    if !is_taken(py, exchange) {
+        return false;
+    }
+    let handle = exchange.conn().session.handle.as_ref();
+    environ.contains("HTTP_UPGRADE").unwrap_or(false)
+        || handle.is_some_and(|handle| Handle::is_gone(handle.bind(py)))
 }
 
 /// Appends `data` to the response, the head first if need be; sends it when `now`.

@@ -74,7 +74,19 @@ impl PyApp {
     ) -> Verdict {
         self.state.hooks.after(py, &self.state.worker, &self.state.log, exchange, views, announced);
         let verdict = match failure {
-            Failure::Taken => return Verdict::Drop,
+            Failure::Taken(error) => {
+                // A WebSocket handler that is done says so with StopIteration.
+                if let Some(error) = error.filter(|error| !respond::is_stop(py, error)) {
+                    if let Some(notice) = departure(py, &error, true) {
+                        self.notice(&notice);
+                    } else {
+                        let (method, uri) = request_words(exchange);
+                        self.report(py, error, "Error handling request %s %s", &[&method, &uri]);
+                    }
+                }
+                self.state.refresh(py);
+                return Verdict::Drop;
+            }
             Failure::Gone(gone) => {
                 self.notice(&gone_notice(&gone, exchange));
                 Verdict::Drop
@@ -89,10 +101,9 @@ impl PyApp {
             }
             Failure::Raised(error) => {
                 if respond::is_stop(py, &error) {
-                    // A WebSocket handler that is done says so with StopIteration.
                     return Verdict::Drop;
                 }
-                if let Some(notice) = departure(py, &error, exchange) {
+                if let Some(notice) = departure(py, &error, exchange.is_broken()) {
                     self.notice(&notice);
                     return Verdict::Drop;
                 }

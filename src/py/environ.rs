@@ -10,7 +10,7 @@ use super::keys::Keys;
 use super::session::Handle;
 use super::tls;
 use crate::engine::Conn;
-use crate::http::{ParseError, Policy, ProxyInfo, ProxyProtocol, split_script_name, unquote};
+use crate::http::{Head, ParseError, Policy, ProxyInfo, ProxyProtocol, split_script_name, unquote};
 use crate::sys::listener::PeerAddr;
 
 /// What `getsockname` says of a listener.
@@ -102,18 +102,22 @@ impl Environ {
         let bytes = conn.head_bytes();
         environ.set_item(keys.request_method.bind(py), keys.method(py, head.method.of(bytes))?)?;
 
-        let target = head.target.of(bytes);
-        let target_text = latin1(py, target)?;
+        let uri = head.uri(bytes);
+        let target_text = latin1(py, &uri)?;
         environ.set_item(keys.raw_uri.bind(py), &target_text)?;
-        let raw_path = head.path.of(bytes);
         let script_name = head.script_name(bytes, policy);
-        let path = split_script_name(raw_path, script_name).map_err(Unfit::Request)?;
-        if path.len() == target.len() && memchr::memchr(b'%', path).is_none() {
-            environ.set_item(keys.path_info.bind(py), &target_text)?;
+        if let Some(path) = head.path_info {
+            environ.set_item(keys.path_info.bind(py), latin1(py, path.of(bytes))?)?;
         } else {
-            self.path.clear();
-            unquote(path, &mut self.path);
-            environ.set_item(keys.path_info.bind(py), latin1(py, &self.path)?)?;
+            let raw_path = head.path.of(bytes);
+            let path = split_script_name(raw_path, script_name).map_err(Unfit::Request)?;
+            if path.len() == uri.len() && memchr::memchr(b'%', path).is_none() {
+                environ.set_item(keys.path_info.bind(py), &target_text)?;
+            } else {
+                self.path.clear();
+                unquote(path, &mut self.path);
+                environ.set_item(keys.path_info.bind(py), latin1(py, &self.path)?)?;
+            }
         }
         if head.has_script_name {
             environ.set_item(keys.script_name.bind(py), latin1(py, script_name)?)?;
@@ -146,6 +150,9 @@ impl Environ {
             let host = head.field(bytes, "host");
             add_unix_server(py, keys, &environ, path, host, head.https)?;
         }
+        if !head.params.is_empty() {
+            add_params(py, keys, &environ, head, bytes)?;
+        }
         Ok(environ)
     }
 }
@@ -177,6 +184,26 @@ fn add_field<'py>(
     if let Some(before) = set_default(environ, &key, &text)? {
         let joined = before.add(",")?.add(&text)?;
         environ.set_item(&key, joined)?;
+    }
+    Ok(())
+}
+
+/// What the proxy says goes before what the connection shows: the peer is only the proxy.
+fn add_params<'py>(
+    py: Python<'py>,
+    keys: &mut Keys,
+    environ: &Bound<'py, PyDict>,
+    head: &Head,
+    bytes: &[u8],
+) -> PyResult<()> {
+    let has = |name: &[u8]| head.param(bytes, name).is_some();
+    if has(b"REMOTE_ADDR") && !has(b"REMOTE_PORT") {
+        // Another host's port.
+        environ.as_any().call_method1("pop", (keys.remote_port.bind(py), py.None()))?;
+    }
+    for param in &head.params {
+        let name = keys.param(py, param.name.of(bytes))?;
+        environ.set_item(name, latin1(py, param.value.of(bytes))?)?;
     }
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::app::PyApp;
 use super::ffi::latin1;
 use super::start_response::{Announced, octets};
 use crate::engine::Exchange;
+use crate::http::uwsgi_vars;
 use crate::sys::listener::PeerAddr;
 
 /// The hooks of a request that are not the defaults.
@@ -190,7 +191,7 @@ impl<'py> Views<'py> {
         }
         let facts = PyDict::new(py);
         facts.set_item("method", latin1(py, head.method.of(bytes))?)?;
-        facts.set_item("uri", latin1(py, head.target.of(bytes))?)?;
+        facts.set_item("uri", latin1(py, &head.uri(bytes))?)?;
         facts.set_item("path", latin1(py, head.path.of(bytes))?)?;
         facts.set_item("query", latin1(py, head.query.of(bytes))?)?;
         facts.set_item("version", head.version)?;
@@ -201,11 +202,18 @@ impl<'py> Views<'py> {
         facts.set_item("proxy_protocol_info", proxy)?;
         facts.set_item("req_number", conn.served + 1)?;
         facts.set_item("keep_alive", head.keep_alive)?;
-        let request = py.import("rgunicorn.http.message")?.getattr("Request")?.call_method(
-            "of_core",
-            (),
-            Some(&facts),
-        )?;
+        let module = if head.uwsgi {
+            let vars = PyDict::new(py);
+            for (name, value) in uwsgi_vars(bytes) {
+                vars.set_item(latin1(py, &name)?, latin1(py, value)?)?;
+            }
+            facts.set_item("uwsgi_vars", vars)?;
+            ("rgunicorn.uwsgi.message", "UWSGIRequest")
+        } else {
+            ("rgunicorn.http.message", "Request")
+        };
+        let class = py.import(module.0)?.getattr(module.1)?;
+        let request = class.call_method("of_core", (), Some(&facts))?;
         self.request = Some(request.clone());
         Ok(request)
     }

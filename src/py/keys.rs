@@ -30,7 +30,8 @@ pub(super) struct Keys {
     pub(super) early_hints: Py<PyString>,
     pub(super) empty: Py<PyString>,
     pub(super) https: Py<PyString>,
-    headers: HashMap<Box<[u8]>, Py<PyString>, BuildHasherDefault<Fnv>>,
+    headers: Names,
+    params: Names,
     methods: Vec<(&'static [u8], Py<PyString>)>,
 }
 
@@ -56,7 +57,8 @@ impl Keys {
             early_hints: intern("wsgi.early_hints"),
             empty: intern(""),
             https: intern("https"),
-            headers: HashMap::default(),
+            headers: Names::default(),
+            params: Names::default(),
             methods: methods.iter().map(|name| (name.as_bytes(), intern(name))).collect(),
         }
     }
@@ -99,7 +101,28 @@ impl Keys {
         self.headers.insert(name.into(), key.clone().unbind());
         Ok(key)
     }
+
+    /// The environ key of a uwsgi parameter: its name.
+    pub(super) fn param<'py>(
+        &mut self,
+        py: Python<'py>,
+        name: &[u8],
+    ) -> PyResult<Bound<'py, PyString>> {
+        if let Some(key) = self.params.get(name) {
+            return Ok(key.bind(py).clone());
+        }
+        let key = match std::str::from_utf8(name) {
+            Ok(text) if name.is_ascii() && self.params.len() < HEADER_NAMES => {
+                PyString::intern(py, text)
+            }
+            _ => return latin1(py, name),
+        };
+        self.params.insert(name.into(), key.clone().unbind());
+        Ok(key)
+    }
 }
+
+type Names = HashMap<Box<[u8]>, Py<PyString>, BuildHasherDefault<Fnv>>;
 
 /// FNV-1a: header names are short, and the number of remembered ones is bounded, so that nobody
 /// gains from collisions.

@@ -59,16 +59,13 @@ pub(super) fn gone_notice(gone: &Gone, exchange: &mut Exchange<'_, PyApp>) -> No
 }
 
 /// What to say when the application let through that its client has left: what `write` raised,
-/// or NoMoreData from `wsgi.input`. `None` for errors of its own, also those of other sockets.
-pub(super) fn departure(
-    py: Python<'_>,
-    error: &PyErr,
-    exchange: &Exchange<'_, PyApp>,
-) -> Option<Notice> {
+/// or NoMoreData from `wsgi.input`. `None` for errors of its own, also those of other sockets,
+/// which are told apart by whether the client's is `broken`.
+pub(super) fn departure(py: Python<'_>, error: &PyErr, broken: bool) -> Option<Notice> {
     if errors::is_no_more_data(py, error) {
         return Some(Notice::PrematureDisconnect { error: error.value(py).to_string() });
     }
-    if !exchange.is_broken() || !error.is_instance_of::<PyOSError>(py) {
+    if !broken || !error.is_instance_of::<PyOSError>(py) {
         return None;
     }
     let errno = error.value(py).getattr("errno").and_then(|errno| errno.extract::<i32>());

@@ -123,6 +123,10 @@ pub(super) fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
             _ => ProxyMode::Off,
         },
         proxy_allow: allow("proxy_allow_ips")?,
+        uwsgi: match cfg.getattr("protocol")?.extract::<String>()?.as_str() {
+            "uwsgi" => Some(allow("uwsgi_allow_ips")?),
+            _ => None,
+        },
         tls: flag("is_ssl")?,
         script_name_env: script_name(),
     })

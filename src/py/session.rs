@@ -37,8 +37,12 @@ impl Session {
         // A thread of the application may be inside: then it goes with the object.
         let Ok(mut this) = handle.try_borrow_mut(py) else { return };
         if this.taken {
+            let socket = this.socket.as_ref().map(|socket| socket.clone_ref(py));
             drop(this);
             *self = Self::default();
+            if let Some(socket) = socket {
+                end(socket.bind(py));
+            }
             return;
         }
         let Some(socket) = this.socket.take() else { return };
@@ -48,6 +52,28 @@ impl Session {
             error.write_unraisable(py, None);
         }
     }
+}
+
+/// Tells the client that nothing more comes: a thread of a WebSocket library may still wait for
+/// it in recv(2), and keep the connection open with that.
+fn end(socket: &Bound<'_, PyAny>) {
+    let py = socket.py();
+    if descriptor(socket).is_none() {
+        return;
+    }
+    match socket.call_method1("shutdown", (libc::SHUT_WR,)) {
+        // ENOTCONN and the like: the client was faster.
+        Err(error) if !error.is_instance_of::<PyOSError>(py) => {
+            error.write_unraisable(py, Some(socket));
+        }
+        _ => {}
+    }
+}
+
+/// The descriptor of a Python socket that has one.
+fn descriptor(socket: &Bound<'_, PyAny>) -> Option<i32> {
+    let fd: i32 = socket.call_method0("fileno").ok()?.extract().ok()?;
+    (fd >= 0).then_some(fd)
 }
 
 /// `environ["gunicorn.socket"]`: the client's socket. A real Python socket is made from a
@@ -67,6 +93,22 @@ impl Handle {
     /// Whether the application has moved bytes on the socket itself.
     pub(super) fn is_taken(&self) -> bool {
         self.taken
+    }
+
+    /// Whether the Python socket has been closed, or detached and is somebody else's by now.
+    pub(super) fn is_gone(slf: &Bound<'_, Self>) -> bool {
+        let Ok(this) = slf.try_borrow() else { return false };
+        let socket = this.socket.as_ref().map(|socket| socket.clone_ref(slf.py()));
+        // A thread of the application may want it while Python code runs.
+        drop(this);
+        socket.is_some_and(|socket| descriptor(socket.bind(slf.py())).is_none())
+    }
+
+    /// The connection is the server's again.
+    pub(super) fn give_back(slf: &Bound<'_, Self>) {
+        if let Ok(mut this) = slf.try_borrow_mut() {
+            this.taken = false;
+        }
     }
 
     fn duplicate(&self, py: Python<'_>) -> PyResult<(OwnedFd, Option<Py<TlsSession>>)> {

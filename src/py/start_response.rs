@@ -128,7 +128,7 @@ impl StartResponse {
         sent.ok_or_else(over)?.map_err(|failure| match failure {
             Failure::Raised(error) => error,
             Failure::Gone(gone) => errors::gone(&gone),
-            Failure::Unfit(_) | Failure::Taken => over(),
+            Failure::Unfit(_) | Failure::Taken(_) => over(),
         })
     }
 }

@@ -22,8 +22,6 @@ ABSENT = {
     **dict.fromkeys(("gunicorn.ctl", "gunicorn.ctl.cli"), "the control socket is refused"),
     "gunicorn.http2": "HTTP/2 is refused",
     "gunicorn.asgi": "the asgi worker is uvicorn's; nobody imports Gunicorn's own engine",
-    "gunicorn.app.pasterapp": "PasteDeploy is not built yet",
-    "gunicorn.instrument.statsd": "StatsD is not built yet",
     "gunicorn.uwsgi": "the uwsgi protocol is not built yet",
     "gunicorn.workers.base_async": "greenlet workers are not built yet",
     "gunicorn.workers.ggevent": "greenlet workers are not built yet",
@@ -43,9 +41,8 @@ MISSING = {
     "gunicorn.http": {"RequestParser", "get_parser"},
     "gunicorn.http.message": {"MAX_REQUEST_LINE", "MAX_HEADERS", "TOKEN_RE"},
     "gunicorn.http.wsgi": {"proxy_environ", "create"},
-    "gunicorn.sock": {"ssl_context", "ssl_wrap_socket"},
 }
-MISSING_WHY = "no parser for Python-level workers yet; no TLS yet"
+MISSING_WHY = "no parser for Python-level workers yet"
 
 WALK = """
 import importlib, json, sys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 
 
 def speaks_for_itself(environ, start_response):
@@ -11,10 +12,32 @@ def speaks_for_itself(environ, start_response):
     raise RuntimeError("after the upgrade")
 
 
+KEPT = []
+
+
+def answers_after_all(environ, start_response):
+    """Speaks on the socket and answers besides, as a framework's error page after an upgrade does.
+
+    Like the thread of a WebSocket library, somebody keeps the socket.
+    """
+    environ["gunicorn.socket"].sendall(b"mine first\n")
+    KEPT.append(environ["gunicorn.socket"])
+    start_response("500 Internal Server Error", [("Content-Length", "4")])
+    return [b"page"]
+
+
+def hands_over(environ, start_response):
+    """Gives the socket away; what it returns is for its framework alone."""
+    with socket.socket(fileno=environ["gunicorn.socket"].detach()) as mine:
+        mine.sendall(b"from its new owner")
+    start_response("200 OK", [])
+    return [b"not for the client"]
+
+
 def versions(environ, start_response):
     import gunicorn
 
-    found = [gunicorn.__name__, gunicorn.__version__, gunicorn.SERVER_SOFTWARE]
+    found = [gunicorn.__version__, gunicorn.version_info, gunicorn.SERVER_SOFTWARE]
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(found).encode()]
 
@@ -40,3 +63,16 @@ def calls_back(environ, start_response):
 
     start_response("200 OK", headers())
     return [b"never"]
+
+
+async def asynchronous(scope, receive, send):
+    """ASGI, by a mistake in the command line."""
+
+
+class Asynchronous:
+    """As the applications of frameworks are made."""
+
+    async def __call__(self, scope, receive, send): ...
+
+
+asynchronous_object = Asynchronous()

@@ -124,6 +124,17 @@ def test_daemon(daemon, order):
     assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_streams_of_a_daemon(daemon, kept):
+    config = "def when_ready(server):\n    print('printed', flush=True)\n"
+    server, pid, _ = daemon(workers=1, enable_stdio_inheritance=kept, config=config)
+    streams = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1, 2)]
+    output = str(server.log_path) if kept else "/dev/null"
+    assert streams == ["/dev/null", output, output]
+    # A worker boots after when_ready.
+    assert ("printed\n" in server.log()) == kept
+
+
 def test_winch_stops_the_workers_of_a_daemon(daemon):
     _, pid, errorlog = daemon(workers=2)
     os.kill(pid, signal.SIGWINCH)

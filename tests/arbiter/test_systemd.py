@@ -15,6 +15,7 @@ import pytest
 from harness.notified import Notified
 from harness.server import free_port
 from harness.wait import until
+from harness.wire import ask, get
 
 BOOTED = ["READY=1", "STATUS=Gunicorn arbiter booted"]
 STOPPING = ["STOPPING=1", "STATUS=Shutting down"]
@@ -81,6 +82,20 @@ def test_a_whole_life(serve, manager, worker):
     assert 0 < usec[0] < usec[1]
 
 
+@pytest.mark.ours("Gunicorn ends")
+def test_a_reload_whose_workers_do_not_boot(serve, manager):
+    server = serve(workers=1, env={"NOTIFY_SOCKET": manager.address})
+    assert manager.next().lines == BOOTED
+    until(lambda: ask(server.address, get("/pid")).status == 200, "an answer", show=server.log)
+    config = server.directory / "gunicorn.conf.py"
+    config.write_text(config.read_text() + "def post_fork(server, worker): raise KeyError\n")
+    server.send_signal(signal.SIGHUP)
+    assert manager.next().lines[0] == "RELOADING=1"
+    status = "STATUS=Reload failed, the old configuration stays in force"
+    assert manager.next().lines == ["READY=1", status]
+    server.assert_clean_exit()
+
+
 @pytest.mark.ours("Gunicorn says READY, and nothing else ever")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
 def test_a_quick_stop_is_announced_once(serve, manager, number):
@@ -104,7 +119,16 @@ def watched(command, tmp_path):
 
 @pytest.mark.ours("no sign of life from Gunicorn")
 def test_signs_of_life(serve, manager, watched):
-    config = "import time\ndef on_reload(server):\n    time.sleep(0.5)\n"
+    config = (
+        "import os, socket, time\n"
+        "def mark(text):\n"
+        "    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:\n"
+        "        sock.sendto(text, os.environ['NOTIFY_SOCKET'])\n"
+        "def on_reload(server):\n"
+        "    mark(b'HANGS=1')\n"
+        "    time.sleep(0.5)\n"
+        "    mark(b'HANGS=0')\n"
+    )
     server = serve(
         workers=1, config=config, command=watched, env={"NOTIFY_SOCKET": manager.address}
     )
@@ -113,10 +137,11 @@ def test_signs_of_life(serve, manager, watched):
         assert manager.any() == (server.pid, ["WATCHDOG=1"])
     # A master that hangs gives none.
     server.send_signal(signal.SIGHUP)
-    while (message := manager.any()).lines[0] != "RELOADING=1":
-        assert message.lines == ["WATCHDOG=1"]
-    assert manager.any().lines[0] == "READY=1"
-    assert manager.any().lines == ["WATCHDOG=1"]
+    while manager.any().lines != ["HANGS=1"]:
+        pass
+    assert manager.any().lines == ["HANGS=0"]
+    while manager.any().lines != ["WATCHDOG=1"]:
+        pass
     server.assert_clean_exit()
 
 

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+import rgunicorn
 from harness.mode import Mode
 from harness.server import Spawn
 from harness.wait import until
@@ -45,6 +46,33 @@ def test_proxy_information_stays_with_the_connection(spawn: Spawn, mode: Mode) -
 def test_nothing_follows_what_the_application_wrote_itself(spawn: Spawn, mode: Mode) -> None:
     server = spawn("compat:speaks_for_itself", mode)
     assert exchange(server.address, get("/")) == b"mine alone"
+    # What it raised is told all the same.
+    assert "Error handling request GET /" in server.wait_log("after the upgrade")
+
+
+UPGRADE = ("Connection: Upgrade", "Upgrade: websocket")
+
+
+@pytest.mark.gunicorn_bug("writes the answer into the stream")
+def test_no_answer_goes_into_an_upgraded_connection(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("compat:answers_after_all", mode)
+    # That it ends although the application keeps its socket is a part of it.
+    assert exchange(server.address, get("/", *UPGRADE)) == b"mine first\n"
+
+
+@pytest.mark.gunicorn_bug("reports its own failure to write there")
+def test_a_socket_that_was_given_away_stays_so(spawn: Spawn, mode: Mode) -> None:
+    server = spawn("compat:hands_over", mode)
+    assert exchange(server.address, get("/")) == b"from its new owner"
+
+
+def test_an_answer_after_words_of_its_own_is_sent(spawn: Spawn, mode: Mode) -> None:
+    """Without an upgrade: a `102 Processing`, say, and then the response."""
+    server = spawn("compat:answers_after_all", mode)
+    with Wire(server.address) as wire:
+        wire.send(get("/"))
+        assert wire.read_until(b"\n") == b"mine first\n"
+        assert (wire.response().status, bytes(wire.received[-4:])) == (500, b"page")
 
 
 FLOOD = 900
@@ -91,9 +119,21 @@ def test_a_worker_leaves_with_its_master_whatever_the_timeout(spawn: Spawn, mode
 @pytest.mark.ours("the name and the version")
 def test_the_package_says_its_own_version(spawn: Spawn, mode: Mode) -> None:
     server = spawn("compat:versions", mode)
-    name, version, software = json.loads(ask(server.address, get("/")).body)
-    assert name == "rgunicorn"
-    assert software == f"gunicorn/27.0.1 rgunicorn/{version}"
+    version, info, software = json.loads(ask(server.address, get("/")).body)
+    # Programs look at these to know what they may use.
+    assert (version, info) == ("27.0.1", [27, 0, 1])
+    assert software == f"gunicorn/27.0.1 rgunicorn/{rgunicorn.__version__}"
+    assert f"Starting rgunicorn {rgunicorn.__version__}" in server.log()
+
+
+@pytest.mark.ours("Gunicorn answers every request with a 500")
+@pytest.mark.parametrize("app", ["asynchronous", "asynchronous_object"])
+def test_an_asgi_application_is_refused(spawn: Spawn, mode: Mode, app: str) -> None:
+    server = spawn(f"compat:{app}", mode, ready=False)
+    assert server.wait_exit() == 4
+    log = server.log()
+    assert f"the {mode.worker} worker serves WSGI applications. Use worker_class = 'asgi'" in log
+    assert "Traceback" not in log
 
 
 @pytest.mark.gunicorn_bug("closes without an answer, as if the client's connection had broken")

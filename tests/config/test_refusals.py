@@ -48,8 +48,7 @@ def hook2(server: Any, worker: Any) -> None: ...
 USED: list[tuple[str, Any, str]] = [
     ("worker_class", "eventlet", "the eventlet worker"),
     ("worker_class", Stranger, "a worker that is no subclass"),
-    ("protocol", "uwsgi", "the uwsgi protocol"),
-    ("uwsgi_allow_ips", "*", "the uwsgi protocol"),
+    ("protocol", "uwsgi", "the uwsgi protocol in this worker class"),
     ("http_protocols", "h2,h1", "HTTP/2"),
     ("http2_cleartext", "both", "HTTP/2"),
     ("http2_max_concurrent_streams", 1, "HTTP/2"),
@@ -73,7 +72,7 @@ USED: list[tuple[str, Any, str]] = [
 # What turns a feature on that other settings only tune.
 SWITCHES: dict[str, dict[str, Any]] = {
     "HTTP/2": {"http_protocols": "h2,h1"},
-    "the uwsgi protocol": {"protocol": "uwsgi"},
+    "the uwsgi protocol in this worker class": {"worker_class": Subclass},
     "dirty arbiters": {"dirty_workers": 1},
 }
 
@@ -113,6 +112,9 @@ def test_every_unbuilt_setting_is_in_the_table() -> None:
         {"worker_class": Subclass, "threads": 4},
         {"threads": 0},
         {"http_parser": "fast", "http_protocols": "h1", "http2_cleartext": False},
+        {"protocol": "uwsgi", "uwsgi_allow_ips": "10.0.0.0/8"},
+        {"protocol": "uwsgi", "worker_class": "gthread"},
+        {"protocol": "uwsgi", "threads": 4},
         # Every word but uwsgi means HTTP to Gunicorn.
         {"protocol": "https"},
         {"control_socket": "/tmp/x.ctl", "control_socket_mode": 0, "control_socket_disable": True},

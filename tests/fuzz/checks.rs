@@ -3,7 +3,7 @@
 use rgunicorn::http::{
     AllowList, BodyDecoder, BodyEvent, Encoder, Facts, Framing, Head, HeadReader, HeaderMap,
     Limits, ParseError, Peer, Policy, Preamble, ProxyMode, ResponseFields, parse_status,
-    poll_preamble,
+    poll_preamble, uwsgi_vars,
 };
 
 use crate::session::{Outcome, serve};
@@ -28,6 +28,7 @@ pub(crate) fn policy(choice: u8) -> Policy {
         secure_scheme_headers: vec![(b"X-P".to_vec(), b"https".to_vec())],
         proxy: if bit(7) { ProxyMode::Auto } else { ProxyMode::Off },
         proxy_allow: everybody(),
+        uwsgi: None,
         tls: false,
         script_name_env: Vec::new(),
     }
@@ -116,19 +117,22 @@ pub(crate) fn body(data: &[u8]) {
 /// However a connection's bytes are cut, the same requests, bodies and refusal come of them.
 pub(crate) fn split(data: &[u8]) {
     let Some((&[choice, ref cuts @ ..], data)) = data.split_first_chunk::<5>() else { return };
-    let policy = policy(choice);
-    let whole = without_size(serve(&policy, PEER, [data]));
-    let each = without_size(serve(&policy, PEER, data.chunks(1)));
+    split_by(&policy(choice), *cuts, data);
+}
+
+fn split_by(policy: &Policy, cuts: [u8; 4], data: &[u8]) {
+    let whole = without_size(serve(policy, PEER, [data]));
+    let each = without_size(serve(policy, PEER, data.chunks(1)));
     assert_eq!(whole, each, "byte by byte");
     let mut pieces = Vec::new();
     let mut rest = data;
     for cut in cuts {
-        let (piece, after) = rest.split_at(usize::from(*cut).min(rest.len()));
+        let (piece, after) = rest.split_at(usize::from(cut).min(rest.len()));
         pieces.push(piece);
         rest = after;
     }
     pieces.push(rest);
-    assert_eq!(whole, without_size(serve(&policy, PEER, pieces)), "in pieces");
+    assert_eq!(whole, without_size(serve(policy, PEER, pieces)), "in pieces");
 }
 
 /// How much of a line that is too long was there depends on the pieces it came in.
@@ -156,6 +160,60 @@ pub(crate) fn proxy(data: &[u8]) {
     }
 }
 
+/// A packet that is taken becomes a head like any other: what HTTP would refuse in a field is in
+/// none, no parameter has a name of the server's own, and another packet is only awaited where the
+/// end of this one's body is known. Read again, by a sibling, it is the same; cut anyhow, too.
+pub(crate) fn uwsgi(data: &[u8]) {
+    let Some((&[choice, ref cuts @ ..], data)) = data.split_first_chunk::<5>() else { return };
+    let policy = Policy { uwsgi: Some(everybody()), ..policy(choice) };
+    split_by(&policy, *cuts, data);
+
+    let (mut reader, mut head) = (HeadReader::default(), Head::default());
+    let mut buf = data.to_vec();
+    match reader.poll(&mut buf, true, &policy, &mut head) {
+        Ok(true) => {}
+        Ok(false) => {
+            return assert!(reader.room(buf.len(), &policy) > 0 && head == Head::default());
+        }
+        Err(error) => return assert_refusal(&error),
+    }
+    assert!(head.uwsgi && head.len <= buf.len() && head.len <= 4 + 65535);
+    let mut again = Head::default();
+    let mut once_more = buf[..head.len].to_vec();
+    assert_eq!(reader.poll(&mut once_more, false, &policy, &mut again), Ok(true));
+    assert_eq!((&again, &once_more[..]), (&head, &buf[..head.len]));
+
+    let vars: Vec<_> = uwsgi_vars(&buf).collect();
+    assert!(vars.len() <= 1000 && head.fields.len() + head.params.len() <= vars.len());
+    let of = |span: rgunicorn::http::Span| {
+        assert!(span.start <= span.end && span.end as usize <= head.len, "{span:?}");
+        span.of(&buf)
+    };
+    let clean = |text: &[u8]| !text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0));
+    let (mut lengths, mut hosts) = (0, 0);
+    for field in &head.fields {
+        let name = of(field.name);
+        assert!(!name.is_empty() && name.iter().all(u8::is_ascii_graphic));
+        assert!(!name.iter().any(|b| *b == b'_' || b.is_ascii_lowercase()));
+        assert!(clean(of(field.value)));
+        lengths += usize::from(name == b"CONTENT-LENGTH");
+        hosts += usize::from(name == b"HOST");
+    }
+    assert!(lengths <= 1 && hosts <= 1);
+    for param in &head.params {
+        let name = of(param.name);
+        assert!(!name.is_empty() && !name.starts_with(b"HTTP_") && !name.starts_with(b"wsgi."));
+        assert!(!name.starts_with(b"gunicorn.") && !name.starts_with(b"rgunicorn."));
+        of(param.value);
+    }
+    assert!([head.method, head.target, head.query].into_iter().all(|span| clean(of(span))));
+    assert!(!of(head.method).is_empty() && !head.uri(&buf).is_empty() | head.path_info.is_some());
+    let path = of(head.path);
+    assert!(head.path_info.is_none_or(|below| path.ends_with(of(below))));
+    assert!(head.framing != Framing::Chunked && !head.expect_continue);
+    assert!(!head.keep_alive || lengths == 1, "a body of unknown length, and another packet");
+}
+
 /// What the encoder writes is one response to another parser, and its body is the application's.
 pub(crate) fn response(data: &[u8]) {
     let [choice, status @ .., b'\n'] = data.split_inclusive(|&b| b == b'\n').next().unwrap_or(b"")
@@ -174,8 +232,12 @@ pub(crate) fn response(data: &[u8]) {
             None => pieces.push(line),
         }
     }
-    let facts =
-        Facts { version: (1, choice & 1), is_head: choice & 2 != 0, keep_alive: choice & 4 != 0 };
+    let facts = Facts {
+        version: (1, choice & 1),
+        chunks: choice & 8 == 0,
+        is_head: choice & 2 != 0,
+        keep_alive: choice & 4 != 0,
+    };
     let mut encoder = Encoder::default();
     let mut wire = Vec::new();
     encoder.head(&mut wire, &facts, status, &fields, b"rgunicorn", b"DATE");

@@ -2,7 +2,7 @@
 
 use rgunicorn::http::{
     BodyDecoder, BodyEvent, Framing, Head, HeadReader, ParseError, Peer, Policy, Preamble,
-    ProxyInfo, ProxyMode, poll_preamble, split_script_name, unquote,
+    ProxyInfo, ProxyMode, admit, poll_preamble, split_script_name, unquote,
 };
 
 /// A request that came through.
@@ -86,6 +86,7 @@ impl Session<'_> {
     }
 
     fn read_preamble(&mut self) -> Result<bool, ParseError> {
+        admit(&self.peer, self.policy)?;
         match poll_preamble(&self.buf, &self.peer, self.policy)? {
             Preamble::NeedMore => return Ok(false),
             Preamble::Absent => {}
@@ -107,7 +108,12 @@ impl Session<'_> {
         let buf: Vec<u8> = self.buf.drain(..self.head.len).collect();
         let script_name = self.head.script_name(&buf, self.policy);
         let mut path_info = Vec::new();
-        unquote(split_script_name(self.head.path.of(&buf), script_name)?, &mut path_info);
+        match self.head.path_info {
+            Some(path) => path_info.extend_from_slice(path.of(&buf)),
+            None => {
+                unquote(split_script_name(self.head.path.of(&buf), script_name)?, &mut path_info)
+            }
+        }
         self.requests.push(Request {
             head: self.head.clone(),
             buf,

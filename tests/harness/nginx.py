@@ -8,7 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .server import Address, free_port
@@ -28,21 +28,46 @@ http {{
     fastcgi_temp_path {dir}/fastcgi;
     uwsgi_temp_path {dir}/uwsgi;
     scgi_temp_path {dir}/scgi;
-    upstream app {{ server {upstream}; {keepalive} }}
-    server {{
-        listen 127.0.0.1:{port};
-        location / {{
-            proxy_pass http://app;
-            proxy_http_version {version};
-            proxy_set_header Connection "";
-            proxy_set_header Host $http_host;
-            proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
-            proxy_set_header X-Forwarded-Proto {proto};
-            proxy_request_buffering {buffering};
-        }}
-    }}
+    {http}
 }}
 """
+
+SITE = """\
+upstream app {{ server {upstream}; {keepalive} }}
+server {{
+    listen 127.0.0.1:{port};
+    {locations}
+}}
+"""
+
+PROXY_PASS = """\
+proxy_pass http://app;
+proxy_http_version {version};
+proxy_set_header Connection "";
+proxy_set_header Host $http_host;
+proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+proxy_set_header X-Forwarded-Proto {proto};
+proxy_request_buffering {buffering};
+"""
+
+UWSGI_PASS = """\
+uwsgi_pass app;
+uwsgi_param QUERY_STRING $query_string;
+uwsgi_param REQUEST_METHOD $request_method;
+uwsgi_param CONTENT_TYPE $content_type;
+uwsgi_param CONTENT_LENGTH $content_length;
+uwsgi_param REQUEST_URI $request_uri;
+uwsgi_param PATH_INFO $document_uri;
+uwsgi_param DOCUMENT_ROOT $document_root;
+uwsgi_param SERVER_PROTOCOL $server_protocol;
+uwsgi_param REQUEST_SCHEME $scheme;
+uwsgi_param HTTPS $https if_not_empty;
+uwsgi_param REMOTE_ADDR $remote_addr;
+uwsgi_param REMOTE_PORT $remote_port;
+uwsgi_param SERVER_PORT $server_port;
+uwsgi_param SERVER_NAME $server_name;
+"""
+"""With the lines of nginx's own `uwsgi_params`."""
 
 
 class Nginx:
@@ -75,27 +100,33 @@ def nginx(
     proto: str = "https",
     buffering: bool = True,
     keepalive: bool = False,
+    uwsgi: Mapping[str, str] | None = None,
 ) -> Iterator[Nginx]:
-    """nginx proxying to `upstream`, telling it X-Forwarded-Proto `proto`."""
+    """nginx in front of `upstream`.
+
+    By proxy_pass, telling it X-Forwarded-Proto `proto`; or by uwsgi_pass, when `uwsgi` has the
+    locations and what each of them says beside the usual.
+    """
+    port = free_port()
+    http = SITE.format(
+        port=port,
+        locations=_locations(proto, "on" if buffering else "off", uwsgi),
+        keepalive="keepalive 8;" if keepalive else "",
+        upstream=f"unix:{upstream}" if isinstance(upstream, str) else f"127.0.0.1:{upstream[1]}",
+    )
+    with running(directory, port, http) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def running(directory: Path, port: int, http: str) -> Iterator[Nginx]:
+    """nginx that listens on `port`; `http`: what its `http` block says of it."""
     binary = available()
     assert binary, "ask available() first"
     directory.mkdir(parents=True, exist_ok=True)
     directory.chmod(0o755)
-    port = free_port()
     config = directory / "nginx.conf"
-    config.write_text(
-        CONFIG.format(
-            dir=directory,
-            port=port,
-            proto=proto,
-            buffering="on" if buffering else "off",
-            keepalive="keepalive 8;" if keepalive else "",
-            version="1.1",
-            upstream=f"unix:{upstream}"
-            if isinstance(upstream, str)
-            else f"127.0.0.1:{upstream[1]}",
-        )
-    )
+    config.write_text(CONFIG.format(dir=directory, http=http))
     # nginx started by root drops to `nobody`, who could not enter pytest's private directories.
     user = ["-g", "user root;"] if os.geteuid() == 0 else []
     process = subprocess.Popen(
@@ -115,6 +146,13 @@ def nginx(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(5)
+
+
+def _locations(proto: str, buffering: str, uwsgi: Mapping[str, str] | None) -> str:
+    if uwsgi is None:
+        lines = PROXY_PASS.format(version="1.1", proto=proto, buffering=buffering)
+        return f"location / {{ {lines} }}"
+    return "\n".join(f"location {path} {{ {UWSGI_PASS} {more} }}" for path, more in uwsgi.items())
 
 
 def _accepts(port: int) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from .ledger import Ledger, Run
 from .mode import Mode
 from .server import Address, Server, Spawn
+from .uwsgi import request
 from .wait import until
 from .wire import Response, Wire, get
 
@@ -57,7 +58,11 @@ class Shift:
 
     def get(self, path: str, *headers: str, id: str = "") -> bytes:
         """A request that is entered in the ledger."""
-        return get(path, f"X-Id: {id or self.new_id()}", *headers)
+        name = id or self.new_id()
+        if self.server.settings.get("protocol") == "uwsgi":
+            assert not headers, "not needed so far"
+            return request(path, HTTP_X_ID=name)
+        return get(path, f"X-Id: {name}", *headers)
 
     def enter(self) -> Gate:
         """A request that is inside the application, in whichever worker."""
@@ -114,7 +119,7 @@ class Shift:
     def settle(self, address: Address | None = None) -> None:
         """Waits until all connections so far were accepted: one that came after them is served."""
         with Wire(address or self.address) as after:
-            assert after.send(get("/hello")).response().status == 200
+            assert after.send(self.get("/hello")).response().status == 200
 
     def park(self, count: int) -> tuple[int, list[Wire]]:
         """Kept-alive connections that have had a request and live in the same worker; its pid."""

@@ -8,14 +8,17 @@ import subprocess
 from .server import Server
 
 _CLIENT = """
-import json, sys
+import json, ssl, sys
 from websockets.sync.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-url, messages = json.load(sys.stdin)
+url, messages, ca = json.load(sys.stdin)
 said = []
+options = {}
+if ca:
+    options["ssl"] = ssl.create_default_context(cafile=ca)
 try:
-    with connect(url, open_timeout=20, close_timeout=20) as socket:
+    with connect(url, **options, open_timeout=20, close_timeout=20) as socket:
         for message in messages:
             socket.send(message)
             said.append(socket.recv(timeout=20))
@@ -27,17 +30,17 @@ json.dump(said, sys.stdout)
 """
 
 
-def talk(server: Server, path: str, *messages: str) -> list[object]:
-    """Sends each of `messages` and waits for one answer to it.
+def talk(server: Server, path: str, *messages: str, ca: str | None = None) -> list[object]:
+    """Sends each of `messages` and waits for one answer to it. With `ca` over TLS.
 
     Returns:
         The answers. The last is the code of a close (None without one) or the status of a refused
         handshake when the server ended the conversation.
     """
-    url = server.url.replace("http", "ws", 1) + path
+    url = server.url.replace("http", "wss" if ca else "ws", 1) + path
     done = subprocess.run(
         [server.command.python, "-c", _CLIENT],
-        input=json.dumps([url, messages]),
+        input=json.dumps([url, messages, ca]),
         capture_output=True,
         text=True,
         timeout=60,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from harness.server import TESTS
+from harness.uwsgi import request
 from harness.wire import chunked, get, post
 from parity.differences import CORPUS_DIFFERENCES
 
@@ -112,6 +113,51 @@ OWN = [
     Case("no limit on the line", get("/" + "a" * 20_000), {"limit_request_line": 0}),
 ]
 
+UWSGI = {"protocol": "uwsgi"}
+
+
+def packet(path: str, body: bytes | None = None, **more: str | None) -> bytes:
+    """The only packet of its connection: Gunicorn's gthread takes the end of one that is kept for
+    a bad packet."""
+    return request(path, body, HTTP_CONNECTION="close", **more)
+
+
+PACKETS = [
+    Case("uwsgi hello", packet("/hello"), UWSGI),
+    Case("uwsgi pipelined", request("/hello") + packet("/echo", b"body"), UWSGI),
+    Case("uwsgi kept", request("/hello"), UWSGI, "uwsgi-refusals", "gthread"),
+    Case("uwsgi echo", packet("/echo", b"body"), UWSGI),
+    Case("uwsgi stream", packet("/stream"), UWSGI),
+    Case("uwsgi 204", packet("/status?s=204+No+Content"), UWSGI),
+    Case("uwsgi too long", packet("/long"), UWSGI),
+    Case("uwsgi file", packet("/file"), UWSGI),
+    Case("uwsgi raise", packet("/raise"), UWSGI),
+    Case("uwsgi raise late", packet("/raise-late"), UWSGI),
+    Case("uwsgi expect", packet("/echo", b"ok", HTTP_EXPECT="100-continue"), UWSGI),
+    Case("uwsgi allowed", packet("/hello"), {**UWSGI, "uwsgi_allow_ips": "127.0.0.1"}),
+    Case("uwsgi environ", packet("/environ"), UWSGI, "uwsgi-variables"),
+    Case("uwsgi path", packet("/%2541", PATH_INFO="/%41"), UWSGI, "uwsgi-path"),
+    Case("uwsgi mount", packet("/m/a", SCRIPT_NAME="/m"), UWSGI, "uwsgi-mount"),
+    Case("uwsgi header name", packet("/a", **{"HTTP_X ": "2"}), UWSGI, "uwsgi-strict"),
+    Case("uwsgi modifier", b"\5\0\0\0", UWSGI, "uwsgi-refusals"),
+    Case("uwsgi length", packet("/hello", CONTENT_LENGTH="x"), UWSGI, "uwsgi-strict"),
+    Case(
+        "uwsgi no length",
+        request("/hello", CONTENT_LENGTH=None),
+        UWSGI,
+        "uwsgi-unsure-length",
+        "gthread",
+    ),
+    Case("uwsgi early hints", packet("/early"), UWSGI, "uwsgi-early-hints"),
+    Case(
+        "uwsgi not allowed",
+        packet("/hello"),
+        {**UWSGI, "uwsgi_allow_ips": "192.0.2.1"},
+        "uwsgi-refusals",
+        transport="tcp",
+    ),
+]
+
 
 # In the corpus a peer is just an address; here it must be one a client can have on this machine.
 SOURCES = {"127.0.0.1": "127.0.0.1", "203.0.113.9": "127.0.0.2"}
@@ -158,4 +204,4 @@ def pieces(raw: str | list[object]) -> Iterator[bytes]:
         yield text.encode("latin-1") * count
 
 
-CASES = {case.name: case for case in (*OWN, *corpus())}
+CASES = {case.name: case for case in (*OWN, *PACKETS, *corpus())}

@@ -201,7 +201,7 @@ DIFFERENCES = [
     Difference(
         "unbuilt",
         "Settings whose feature is not built yet are refused at boot when they are used: "
-        "other worker classes, HTTP/2, uwsgi, dirty arbiters.",
+        "other worker classes, HTTP/2, dirty arbiters.",
         "A setting must not be ignored in silence.",
         "parity/test_cli.py::test_what_is_not_built_is_refused",
     ),
@@ -210,6 +210,50 @@ DIFFERENCES = [
         "The access log counts the bytes sent with sendfile. Gunicorn logs 0.",
         "They were sent.",
         "parity/test_logs.py::test_access_line_of_a_file",
+    ),
+    Difference(
+        "uwsgi-variables",
+        "Every variable of a uwsgi packet reaches the environ, REMOTE_ADDR also the access log. "
+        "Gunicorn ignores most.",
+        "The proxy knows, and `uwsgi_allow_ips` says who is the proxy.",
+        "uwsgi/test_packets.py::test_what_nginx_says_is_what_the_application_sees",
+    ),
+    Difference(
+        "uwsgi-path",
+        "PATH_INFO is used as nginx decoded it; RAW_URI is REQUEST_URI. Gunicorn decodes again.",
+        "One decoding.",
+        "uwsgi/test_packets.py::test_the_path_is_decoded_once",
+    ),
+    Difference(
+        "uwsgi-mount",
+        "With SCRIPT_NAME, PATH_INFO is what lies below it.",
+        "PEP 3333.",
+        "uwsgi/test_packets.py::test_script_name",
+    ),
+    Difference(
+        "uwsgi-refusals",
+        "A packet that can not be read is 400, another modifier 501, a stranger 403. Gunicorn says "
+        "500, also to a kept connection that ends.",
+        "The client's mistake is no failure of the server.",
+        "uwsgi/test_packets.py::test_a_bad_packet",
+    ),
+    Difference(
+        "uwsgi-strict",
+        "Refused as well: what HTTP would refuse in a request, and a CONTENT_LENGTH that is none.",
+        "What stays in the connection would be the next packet.",
+        "uwsgi/test_packets.py::test_a_bad_packet",
+    ),
+    Difference(
+        "uwsgi-unsure-length",
+        "A packet that does not say where its body ends is the last of its connection.",
+        "What stays in the connection would be the next packet.",
+        "uwsgi/test_packets.py::test_an_unsure_length_ends_the_connection",
+    ),
+    Difference(
+        "uwsgi-early-hints",
+        "`wsgi.early_hints` does nothing over uwsgi.",
+        "nginx takes 103 for the response.",
+        "uwsgi/test_nginx.py::test_early_hints",
     ),
 ]
 

@@ -199,7 +199,6 @@ def options(help_page: list[str]) -> list[tuple[str, ...]]:
     "config",
     [
         "worker_class = 'gevent'",
-        "protocol = 'uwsgi'",
         "dirty_workers = 1",
         "http_protocols = 'h1,h2'",
     ],

@@ -147,6 +147,18 @@ def test_what_can_not_be_loaded(
         assert code == (3 if "#" in args[1] else 1)
 
 
+def test_global_configuration_without_a_value(
+    spawn: Spawn, ini: Callable[..., Path], beside_others: Command
+) -> None:
+    if beside_others.is_gunicorn:
+        pytest.skip("a traceback in each worker that is started")
+    args = ("--paste", str(ini()), "--paste-global", "color")
+    server = spawn(None, command=beside_others, args=args, ready=False)
+    assert server.wait_exit() == 1
+    words = "\nError: raw_paste_global_conf = ['color']: each entry must be KEY=VALUE\n"
+    assert server.log() == words
+
+
 def test_pserve(spawn: Spawn, ini: Callable[..., Path], pserve: Command) -> None:
     port = free_port()
     options = f"host = 127.0.0.1\nport = {port}\nworkers = 2\nworker_class = gthread\nthreads = 2\n"

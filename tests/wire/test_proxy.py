@@ -61,6 +61,30 @@ def test_peer_is_replaced(
     assert found["PROXY_PORT"] == "443"
 
 
+@pytest.mark.parametrize("size", [20_000, 65_535 - 12])
+def test_a_long_preamble(kitchen: Kitchen, size: int) -> None:
+    """As long as its 16 bits can say, whatever the limits on the head behind it."""
+    limits = {"limit_request_line": 100, "limit_request_fields": 3, "limit_request_field_size": 100}
+    address = kitchen(proxy_protocol="auto", **limits).address
+    found = answer(
+        address, v2(1, 0x11, INET + b"\xe0" + struct.pack("!H", size - 3) + bytes(size - 3))
+    )
+    assert found["REMOTE_ADDR"] == "203.0.113.9"
+
+
+def test_a_preamble_that_ends_early(kitchen: Kitchen) -> None:
+    server = kitchen(proxy_protocol="auto")
+    for part in (
+        SIGNATURE[:7],
+        v2(1, 0x11, INET)[:20],
+        v2(1, 0x11, bytes(65_535))[:30_000],
+        V1[:-1],
+    ):
+        with Wire(server.address) as wire:
+            assert wire.send(part).half_close().read_to_close() == b""
+    assert answer(server.address, b"")["PATH_INFO"] == "/environ"
+
+
 def test_without_preamble_it_is_served_as_usual(kitchen: Kitchen, mode: Mode) -> None:
     found = answer(kitchen(proxy_protocol="auto").address, b"")
     assert found["REMOTE_ADDR"] == ("127.0.0.1" if mode.transport == "tcp" else "")

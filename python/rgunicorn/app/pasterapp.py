@@ -50,7 +50,7 @@ def get_wsgi_app(
     except (LookupError, ImportError) as exc:
         if not _is_of(exc, "paste.deploy"):
             raise
-        raise AppImportError(f"{config_uri}: {exc}") from exc
+        raise AppImportError(f"{config_uri}: {exc}") from None
 
 
 def has_logging_config(config_file: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.util import find_spec
 
 from rgunicorn import util
@@ -42,11 +43,14 @@ class WSGIApplication(Application):
         """Reads the configuration.
 
         Raises:
-            ConfigError: no application is named anywhere.
+            ConfigError: no application is named anywhere, or the PasteDeploy file or its global
+                configuration can not be used.
         """
         super().load_config()
         if self.app_uri is None and self.cfg.paste:
             self._use_paste(self.cfg.paste)
+        if self._is_paste:
+            self._check_global_conf()
         if self.app_uri is None:
             self.app_uri = self.cfg.wsgi_app
         if self.app_uri is None:
@@ -76,6 +80,15 @@ class WSGIApplication(Application):
         self.app_uri, self._is_paste = os.path.join(self._directory, uri), True
         self._use_ini(self.app_uri.partition("#")[0])
 
+    def _check_global_conf(self) -> None:
+        try:
+            self.cfg.paste_global_conf  # noqa: B018 - a property that looks at each entry
+        except RuntimeError:
+            entries = self.cfg.raw_paste_global_conf
+            raise ConfigError(
+                f"raw_paste_global_conf = {entries!r}: each entry must be KEY=VALUE"
+            ) from None
+
     def _use_ini(self, path: str) -> None:
         """Takes process name and logging from a PasteDeploy file, unless they are set already."""
         from rgunicorn.app.pasterapp import has_logging_config
@@ -90,10 +103,26 @@ class WSGIApplication(Application):
 def run(prog: str | None = None) -> None:
     """Runs the command line of this process.
 
+    The first word may be a command of our own; where a module of that name can be imported, it is
+    the application, as in Gunicorn.
+
     Args:
         prog: name of the program in messages; that of `sys.argv[0]` if None.
     """
+    if sys.argv[1:2] == ["doctor"] and not _is_module("doctor"):
+        from rgunicorn.app.doctor import main
+
+        sys.exit(main(sys.argv[2:]))
     WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog).run()
+
+
+def _is_module(name: str) -> bool:
+    """Whether `import name` finds code, from the working directory too; a mere directory of that
+    name is none."""
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec(name, [os.getcwd(), *sys.path])
+    return spec is not None and spec.origin is not None
 
 
 if __name__ == "__main__":

@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
     from rgunicorn.config import Config
 
-_UWSGI = Unbuilt("the uwsgi protocol", "let nginx speak HTTP (proxy_pass instead of uwsgi_pass)")
+_UWSGI = Unbuilt(
+    "the uwsgi protocol in this worker class",
+    "use worker_class = 'sync' or 'gthread', or let nginx speak HTTP (proxy_pass)",
+)
 
 
 def validate_proxy_protocol(val: Any) -> str:
@@ -73,11 +76,23 @@ class Protocol(Setting):
     unbuilt = _UWSGI
     desc = """\
         The protocol that clients speak: `http`, or `uwsgi` for nginx's uwsgi_pass.
+
+        All variables of a packet reach the environ, but for `RAW_URI`, `SERVER_SOFTWARE` and names
+        that begin with `wsgi.`, `gunicorn.` or `rgunicorn.`. It has at most 64 KiB and 1000
+        variables; `limit_request_line`, `limit_request_fields`, `limit_request_field_size`,
+        `header_map`, `forwarder_headers` and `secure_scheme_headers` are about HTTP and have no
+        effect: the proxy has judged the request. See [nginx in front](nginx.md).
         """
 
     def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
         # Every word but this one means HTTP to Gunicorn.
-        return self.unbuilt if self.value == "uwsgi" else None
+        if self.value != "uwsgi":
+            return None
+
+        from rgunicorn.settings.unbuilt import leaves_requests_to_core
+
+        leaves = leaves_requests_to_core(cfg.settings["worker_class"].get())
+        return None if leaves else self.unbuilt
 
 
 class UWSGIAllowFrom(Setting):
@@ -86,7 +101,9 @@ class UWSGIAllowFrom(Setting):
     cli = ["--uwsgi-allow-from"]
     validator = validate_string_to_addr_list
     default = "127.0.0.1,::1"
-    unbuilt = _UWSGI.behind("protocol")
     desc = """\
-        Peers that may speak the uwsgi protocol: addresses, separated by commas.
+        Peers that may speak the uwsgi protocol: addresses and networks, separated by commas.
+
+        Such a peer says who the client is and who is logged in: name the proxies only. `*`
+        believes every peer. Peers on Unix sockets are always believed.
         """

@@ -96,5 +96,21 @@ def _dotted(uri: Any) -> str:
     return own_name(SUPPORTED_WORKERS.get(uri.lstrip("#"), uri))
 
 
+def leaves_requests_to_core(uri: Any) -> bool:
+    """Whether a value of `worker_class` is sync, gthread or derived from one of them.
+
+    A value that is refused for its own sake counts as such: one refusal is enough.
+    """
+    if unbuilt_worker(uri) is not None:
+        return True
+    if isinstance(uri, str):
+        from rgunicorn.workers import SUPPORTED_WORKERS
+
+        if own_name(SUPPORTED_WORKERS.get(uri.lstrip("#"), uri)) in _BUILT:
+            return True
+    bases = util.load_class(uri).__mro__
+    return any(f"{base.__module__}.{base.__qualname__}" in _BUILT for base in bases)
+
+
 def _shown(value: Any) -> str:
     return getattr(value, "__qualname__", None) or repr(value)

@@ -63,8 +63,10 @@ class WorkerClass(Setting):
         `egg:DISTRIBUTION#NAME` for an entry point in the group `gunicorn.workers`, or, in a
         config file, a class or a function that returns one.
 
-        `gevent`, `gevent_pywsgi` (also called `gevent_wsgi`), `tornado` and `asgi` need packages
-        that are installed beside this one: gevent, tornado, uvicorn.
+        `asgi` serves ASGI applications and needs the package uvicorn; `tornado` serves Tornado's
+        and needs tornado; `gevent` and `gevent_pywsgi` (also called `gevent_wsgi`) need gevent.
+        `uvicorn_worker.UvicornWorker` and `aiohttp.GunicornWebWorker` come with the packages
+        uvicorn-worker and aiohttp.
         """
 
     def unbuilt_use(self, cfg: Config) -> Unbuilt | None:

@@ -1,21 +1,20 @@
-"""What stands between uvicorn and an ASGI application: Gunicorn's settings about requests.
+"""What stands between uvicorn and an ASGI application.
 
-Limits, trust, hooks, the access log and the end of applications whose client has left. uvicorn
-parses and writes; nothing here looks at bytes of the connection.
+Hooks, the access log, and the end of applications whose client has left; `asgi_rules` judges the
+head of a request. uvicorn parses and writes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
-import ipaddress
 import time
 from datetime import timedelta
 from http import HTTPStatus
 
 from rgunicorn.http.message import Request
 from rgunicorn.http.wsgi import Response
+from rgunicorn.workers.asgi_rules import Refused, Rules
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,24 +27,6 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Message]]
     Send = Callable[[Message], Awaitable[None]]
     Scope = dict[str, Any]
-    Fields = list[tuple[bytes, bytes]]
-
-_SECURE = {"http": "https", "ws": "wss"}
-_PLAIN = {"https": "http", "wss": "ws"}
-
-
-class Refused(Exception):
-    """A request that the application never sees.
-
-    Args:
-        status: of the answer.
-        text: body of the answer.
-    """
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(status, text)
-        self.status = status
-        self.text = text
 
 
 class Front:
@@ -86,6 +67,11 @@ class Front:
         if self._root_path:
             scope["root_path"] = self._root_path
         await (self._http if is_http else self._websocket)(scope, receive, send)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody waits for answers any more."""
+        return self._worker.exit_code is not None
 
     def client_left(self, scope: Scope) -> None:
         """Gives the application `asgi_disconnect_grace_period` seconds to end this request.
@@ -193,90 +179,6 @@ class Exchange:
         self.response.headers_sent = True
 
 
-class Rules:
-    """What settings say about the head of a request: limits, trust, names with underscores.
-
-    Args:
-        cfg: settings `limit_request_*`, `forwarded_allow_ips`, `secure_scheme_headers`,
-            `forwarder_headers`, `header_map`.
-    """
-
-    def __init__(self, cfg: Any) -> None:
-        # Clamped as src/http/limits.rs does it.
-        self.line = min(cfg.limit_request_line, 8190) or 1 << 20
-        self.fields = min(cfg.limit_request_fields, 32768) or 32768
-        self.field_size = cfg.limit_request_field_size or 8190
-        self._schemes = {
-            name.lower().encode(): value.encode()
-            for name, value in cfg.secure_scheme_headers.items()
-        }
-        self._forwarder = {name.upper().encode() for name in cfg.forwarder_headers}
-        self._underscores: str = cfg.header_map
-        self._anybody = "*" in cfg.forwarded_allow_ips
-        self._networks = [
-            ipaddress.ip_network(allowed) for allowed in cfg.forwarded_allow_ips if allowed != "*"
-        ]
-        self._is_listed = functools.lru_cache(maxsize=1024)(self._look_up)
-
-    @property
-    def head(self) -> int:
-        """The most bytes that a head within the limits can have."""
-        return self.line + self.fields * (self.field_size + 2) + 4
-
-    def apply(self, scope: Scope) -> None:
-        """Changes `scope` as the settings say.
-
-        Raises:
-            Refused: the request is not one for the application.
-        """
-        fields: Fields = scope["headers"]
-        self._check_limits(scope, fields)
-        client = scope.get("client")
-        # Only local processes reach a unix socket.
-        trusted = client is None or self._anybody or self._is_listed(client[0])
-        # A copy: what comes after the head is none of the application's.
-        scope["headers"] = [
-            (name, value)
-            for name, value in fields
-            if b"_" not in name or self._may_pass(name, trusted)
-        ]
-        if trusted:
-            self._set_scheme(scope, fields)
-
-    def _check_limits(self, scope: Scope, fields: Fields) -> None:
-        target = len(scope["raw_path"]) + len(scope["query_string"]) + bool(scope["query_string"])
-        if len(scope.get("method", "GET")) + target + len("  HTTP/1.1") > self.line:
-            raise Refused(414, "Request line is too large")
-        if len(fields) > self.fields:
-            raise Refused(431, "Too many request header fields")
-        if any(len(name) + len(value) + len(": \r\n") > self.field_size for name, value in fields):
-            raise Refused(431, "Request header field is too large")
-
-    def _may_pass(self, name: bytes, trusted: bool) -> bool:
-        if trusted and (b"*" in self._forwarder or name.upper() in self._forwarder):
-            return True
-        if self._underscores == "refuse":
-            raise Refused(400, "Invalid header name")
-        return self._underscores == "dangerous"
-
-    def _set_scheme(self, scope: Scope, fields: Fields) -> None:
-        said = {value == self._schemes[name] for name, value in fields if name in self._schemes}
-        if len(said) > 1:
-            raise Refused(400, "Contradictory scheme headers")
-        if said:
-            schemes = _SECURE if said.pop() else _PLAIN
-            scope["scheme"] = schemes.get(scope["scheme"], scope["scheme"])
-
-    def _look_up(self, host: str) -> bool:
-        try:
-            address: Any = ipaddress.ip_address(host)
-        except ValueError:
-            return False
-        # An IPv4 peer of an IPv6 listener is the same machine.
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self._networks)
-
-
 def watched(protocol: Any, front: Front, head_limit: int) -> Any:
     """uvicorn's `protocol` class with an eye on clients that leave and on heads that never end.
 
@@ -296,6 +198,12 @@ def watched(protocol: Any, front: Front, head_limit: int) -> Any:
             cycle = getattr(self, "cycle", None)
             if cycle is not None and not cycle.response_complete:
                 front.client_left(cycle.scope)
+
+        def shutdown(self) -> None:
+            if front.is_over:
+                self.transport.abort()
+            else:
+                super().shutdown()
 
     if not hasattr(protocol, "on_message_begin"):
         return Watched

@@ -9,14 +9,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from importlib.util import find_spec
 from logging import DEBUG, WARNING, getLogger
 
 from rgunicorn import sock
 from rgunicorn.errors import missing_package
 from rgunicorn.http import banner
 from rgunicorn.workers import base
-from rgunicorn.workers.asgi_front import Front, Rules, watched
+from rgunicorn.workers.asgi_front import Front, watched
+from rgunicorn.workers.asgi_rules import Rules
 
 try:
     import uvicorn
@@ -59,12 +59,14 @@ class ASGIWorker(base.Worker):
     """Serves an ASGI application with `uvicorn.Server`."""
 
     server: Server | None = None
+    # Set when the worker has to end without regard to what it is doing.
+    exit_code: int | None = None
 
     @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences."""
         texts = []
-        if cfg.asgi_loop == "uvloop" and find_spec("uvloop") is None:
+        if cfg.asgi_loop == "uvloop" and not _has_uvloop():
             texts.append(
                 "asgi_loop = 'uvloop' needs the package uvloop, which is not installed here: "
                 "install it with `pip install uvloop`, or leave asgi_loop at 'auto'."
@@ -104,12 +106,11 @@ class ASGIWorker(base.Worker):
         """
         if not self.alive:
             return
+        head_limit = Rules(self.cfg).head
         front = Front(self)
-        config = self._config(front)
+        config = self._config(front, head_limit)
         config.load()
-        config.http_protocol_class = watched(
-            config.http_protocol_class, front, config.h11_max_incomplete_event_size or 0
-        )
+        config.http_protocol_class = watched(config.http_protocol_class, front, head_limit)
         if self.cfg.is_ssl:
             config.ssl = sock.ssl_context(self.cfg)
         self._direct_logs()
@@ -118,6 +119,8 @@ class ASGIWorker(base.Worker):
         if not self.server.started:
             self.log.error("ASGI lifespan startup failed")
             sys.exit(_BOOT_ERROR)
+        if self.exit_code is not None:
+            sys.exit(self.exit_code)
 
     def count_request(self) -> None:
         """Counts a request; at `max_requests` the worker stops after those that it has."""
@@ -131,12 +134,28 @@ class ASGIWorker(base.Worker):
         super().handle_exit(sig, frame)
         self._leave()
 
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGQUIT, SIGINT: leave now."""
+        self._leave_at_once(0)
+        super().handle_quit(sig, frame)
+
+    def handle_abort(self, sig: int, frame: FrameType | None) -> None:
+        """SIGABRT: the master has not heard from us for `timeout` seconds."""
+        self._leave_at_once(1)
+        super().handle_abort(sig, frame)
+
+    def _leave_at_once(self, code: int) -> None:
+        # The SystemExit to come is an error of one request to uvicorn when it interrupts one.
+        self.exit_code = code
+        if self.server is not None:
+            self.server.force_exit = self.server.should_exit = True
+
     def _leave(self) -> None:
         self.alive = False
         if self.server is not None:
             self.server.should_exit = True
 
-    def _config(self, front: Front) -> uvicorn.Config:
+    def _config(self, front: Front, head_limit: int) -> uvicorn.Config:
         cfg = self.cfg
         name = banner.server(self.log)
         headers = [("server", f"{name}/asgi" if name == "rgunicorn" else name)] if name else []
@@ -161,7 +180,7 @@ class ASGIWorker(base.Worker):
             # Called every second: the shortest that uvicorn knows.
             timeout_notify=0,
             callback_notify=self._look,
-            h11_max_incomplete_event_size=Rules(cfg).head,
+            h11_max_incomplete_event_size=head_limit,
             workers=1,
         )
 
@@ -188,6 +207,14 @@ class ASGIWorker(base.Worker):
             self._leave()
 
     _announced = False
+
+
+def _has_uvloop() -> bool:
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 class Server(uvicorn.Server):

@@ -1,6 +1,7 @@
 """A FastAPI application, as one writes it: lifespan, dependencies, validation, WebSocket."""
 
 import os
+import time
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI, Request, WebSocket
@@ -59,6 +60,13 @@ async def gate(path: str):
     while not os.path.exists(path):
         await asyncio.sleep(0.02)
     return "through"
+
+
+@app.get("/block")
+async def block():
+    """Holds the event loop, and with it the worker."""
+    print("blocks", flush=True)
+    time.sleep(3600)
 
 
 @app.get("/boom")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 from tornado import gen, web, websocket
 
@@ -32,6 +33,12 @@ class Gate(web.RequestHandler):
         self.write(json.dumps("through"))
 
 
+class Block(web.RequestHandler):
+    def get(self):
+        print("blocks", flush=True)
+        time.sleep(3600)
+
+
 class Boom(web.RequestHandler):
     def get(self):
         raise ValueError("out of luck")
@@ -49,6 +56,7 @@ app = web.Application(
         ("/stream", Stream),
         ("/gate", Gate),
         ("/boom", Boom),
+        ("/block", Block),
         ("/ws", Echo),
     ]
 )

@@ -1,0 +1,124 @@
+"""Risks of what the server believes and lets in; TLS files."""
+
+from __future__ import annotations
+
+from rgunicorn.doctor.finding import ERROR, HINT, WARNING, Finding
+from rgunicorn.doctor.words import Recorder, parts
+from rgunicorn.errors import ConfigError
+from rgunicorn.util import user_traceback
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rgunicorn.doctor.machine import Machine
+    from rgunicorn.doctor.subject import Subject
+
+EVERYWHERE = ("", "0.0.0.0", "::")
+TRUSTING = {
+    "forwarded_allow_ips": "X-Forwarded-Proto, SCRIPT_NAME and the like",
+    "proxy_allow_ips": "a PROXY preamble, and so an address of its choice",
+    "uwsgi_allow_ips": "a uwsgi packet, and so an environ of its choice",
+}
+UNLIMITED = {
+    "limit_request_line": (0, "a request line of any length", 4094),
+    "limit_request_field_size": (0, "a header of any length", 8190),
+}
+
+
+def trust(subject: Subject, machine: Machine) -> Iterator[Finding]:
+    """Yields: everybody is believed, and everybody can connect."""
+    cfg = subject.cfg
+    if not _open_to_all(subject):
+        return
+    active = {
+        "forwarded_allow_ips": True,
+        "proxy_allow_ips": cfg.proxy_protocol != "off",
+        "uwsgi_allow_ips": cfg.protocol == "uwsgi",
+    }
+    for name, what in TRUSTING.items():
+        if active[name] and "*" in cfg.settings[name].get():
+            yield subject.finding(
+                WARNING,
+                "trust-everybody",
+                name,
+                f"bind is open to the network, and whoever connects may send {what}",
+                subject.write(name, "127.0.0.1,::1"),
+            )
+
+
+def limits(subject: Subject, machine: Machine) -> Iterator[Finding]:
+    """Yields limits that are off, and rules of HTTP that are."""
+    cfg = subject.cfg
+    for name, (off, what, default) in UNLIMITED.items():
+        if cfg.settings[name].get() == off:
+            yield subject.finding(
+                WARNING,
+                "no-limit",
+                name,
+                f"a client may send {what}, and fill the memory",
+                subject.write(name, default),
+            )
+    for name in ("permit_obsolete_folding", "strip_header_spaces"):
+        if cfg.settings[name].get():
+            yield subject.finding(
+                WARNING,
+                "lenient-parser",
+                name,
+                "a proxy in front may read such a header otherwise: a way to smuggle requests",
+                subject.drop(name),
+            )
+    if cfg.header_map == "dangerous":
+        yield subject.finding(
+            WARNING,
+            "lenient-parser",
+            "header_map",
+            "X_Real_Ip and X-Real-Ip become one name: a client can forge what a proxy sets",
+            subject.write("header_map", "drop"),
+        )
+
+
+def tls(subject: Subject, machine: Machine) -> Iterator[Finding]:
+    """Yields TLS files and values that can not be used: the context is made as the server does."""
+    cfg = subject.cfg
+    if not cfg.is_ssl:
+        return
+    from rgunicorn import tls as context
+
+    log = Recorder()
+    try:
+        context.check_files(cfg)
+        context.server_context(cfg)
+        context.warn(cfg, log)  # type: ignore[arg-type]
+    except ConfigError as exc:
+        name, why, change = parts(str(exc), subject, ". ")
+        yield subject.finding(ERROR, "tls", name, why, change)
+    except Exception as exc:
+        yield subject.finding(
+            ERROR,
+            "tls",
+            "ssl_context",
+            f"the hook fails: {exc}",
+            "correct the function",
+            user_traceback(exc),
+        )
+    for line in log.lines:
+        name, why, _ = parts(line, subject)
+        yield subject.finding(WARNING, "tls", name, why, 'ca_certs = "ca.pem"')
+    if any(str(bind).endswith(":80") for bind in cfg.bind):
+        yield subject.finding(
+            HINT,
+            "tls-on-80",
+            "bind",
+            "port 80 speaks TLS as well: all listeners do when a certificate is set",
+            'bind = "0.0.0.0:443"',
+        )
+
+
+def _open_to_all(subject: Subject) -> bool:
+    try:
+        addresses = subject.cfg.address
+    except RuntimeError:
+        # Another check says so.
+        return False
+    return any(isinstance(where, tuple) and where[0] in EVERYWHERE for where in addresses)

@@ -1,0 +1,372 @@
+"""Processes, directories, identity, files; watching sources; checks of the configuration."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from harness.server import clean_environment
+from harness.wait import until
+from harness.wire import Wire, get
+from parity.settings.case import Case, Scene
+from parity.settings.stage import Stage
+
+BIG = 300_000
+OWNED = ("accesslog", "errorlog", "pidfile")
+"""Settings, and the names of their files."""
+
+
+def pidfile(stage: Stage) -> object:
+    path = stage.directory / "server.pid"
+    if not path.exists():
+        return None
+    return path.read_text() == f"{stage.server.pid}\n", oct(path.stat().st_mode)
+
+
+def heartbeat(stage: Stage) -> object:
+    """Whether a worker holds an unlinked file in the directory."""
+    (worker,) = stage.server.workers()
+    names = []
+    for entry in (
+        *Path(f"/proc/{worker}/fd").iterdir(),
+        *Path(f"/proc/{worker}/map_files").iterdir(),
+    ):
+        with contextlib.suppress(OSError):
+            names.append(os.readlink(entry))
+    return any(name.startswith(f"{stage.directory}/beats/") for name in names)
+
+
+def upload(stage: Stage) -> object:
+    """Where the application sees a file while it reads a body."""
+    with Wire(stage.server.address) as wire:
+        wire.send(get("/body", f"Content-Length: {BIG}", method="POST") + b"x" * BIG)
+        names = stage.plain(wire.response().body.decode())
+    return "DIR/uploads/" in names
+
+
+def reads(stage: Stage) -> object:
+    """A file of the application, and whether somebody read from it in Python."""
+    found = stage.ask(get("/file"))
+    return len(found.body) > 1000, stage.call("/reads") != 0
+
+
+def title(stage: Stage) -> object:
+    return stage.facts("title"), stage.plain(
+        Path(f"/proc/{stage.server.pid}/cmdline").read_text().strip("\0 ")
+    )
+
+
+def owners(stage: Stage, field: str) -> object:
+    return [getattr((stage.directory / name).stat(), field) for name in OWNED]
+
+
+def chdir(stage: Stage) -> object:
+    facts = stage.call("/facts")
+    assert isinstance(facts, dict)
+    return facts["cwd"], "DIR/sub" in facts["path"]
+
+
+def reloaded(name: str, text: str, sure: bool = False):  # type: ignore[no-untyped-def]
+    """Changes a file, and again as long as nobody notices: Gunicorn's watcher takes the file as it
+    finds it when it looks for the first time, some time after the worker has booted."""
+
+    def observe(stage: Stage) -> object:
+        file, words = stage.directory / name, re.escape(name) + " modified"
+        # The old code must have been imported before it changes.
+        stage.ask(get("/"))
+        booted = stage.server.log().count("Booting worker")
+
+        def noticed() -> bool:
+            if file.read_text() != text or time.time() - file.stat().st_mtime > 2.5:
+                file.write_text(text)
+            return bool(stage.lines(words))
+
+        if stage.waited(noticed, sure):
+            stage.server.wait_log("Booting worker", booted + 1)
+        return sorted(set(stage.lines(words))), stage.call("/"), bool(stage.lines("Reloader is on"))
+
+    return observe
+
+
+def spewed(stage: Stage) -> object:
+    stage.call("/hello")
+    # Trace of the application's lines; others are those of each server.
+    return sorted(set(re.findall(r"^probe:\d+: +if name == .*$", stage.server.log(), re.M)))
+
+
+def ran(*args: str) -> object:
+    """A command that ends whatever happens: its application can not be imported."""
+
+    def observe(stage: Stage) -> object:
+        ended = stage.run(*args)
+        wanted = [line for line in ended.stdout if line.startswith(("timeout ", "raw_env "))]
+        return ended.code, wanted, [line for line in ended.stderr if "[INFO]" not in line]
+
+    return observe
+
+
+def background(stage: Stage) -> None:
+    """Starts the command, and says what became of it until it listens."""
+    stage.server.config += f"\npidfile = {str(stage.directory / 'daemon.pid')!r}\n"
+    (stage.directory / "gunicorn.conf.py").write_text(stage.server._config_file())
+    with (stage.directory / "output").open("wb") as output:
+        process = subprocess.Popen(
+            [*stage.command.argv, *stage.server.args, "probe:app"],
+            cwd=stage.directory,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    written = stage.directory / "daemon.pid"
+    master = None
+    try:
+        until(lambda: written.exists() and written.read_text().strip(), "a pidfile")
+        master = int(written.read_text())
+        until(lambda: answers(stage), "an answer")
+        links = [os.readlink(f"/proc/{master}/fd/{number}") for number in range(3)]
+        stage.notes["daemon"] = {
+            "the command has ended": process.poll() if master != process.pid else None,
+            "session of its own": os.getsid(master) != process.pid,
+            "stdin": links[0],
+        }
+        stage.notes["output"] = [stage.plain(link) for link in links[1:]]
+    finally:
+        if master is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(master, signal.SIGTERM)
+            stage.waited(lambda: not written.exists(), sure=True)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def answers(stage: Stage) -> bool:
+    with contextlib.suppress(OSError, AssertionError):
+        return stage.call("/hello") != "no answer"
+    return False
+
+
+SOURCE = """
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "5")])
+    return [b'"%s"']
+"""
+
+SCENES = (
+    Scene(
+        "process",
+        (
+            Case(
+                "chdir",
+                "the worker's directory, `sys.path`",
+                chdir,
+                set=lambda stage: {"chdir": str(stage.directory / "sub")},
+            ),
+            Case(
+                "raw_env",
+                "a variable in the worker's environment",
+                lambda stage: dict(stage.facts("env")).get("PROBE"),  # type: ignore[call-overload]
+                set={"raw_env": ["PROBE=a=b"]},
+            ),
+            Case(
+                "pidfile",
+                "its content and mode",
+                pidfile,
+                set=lambda stage: {"pidfile": str(stage.directory / "server.pid")},
+            ),
+            Case(
+                "worker_tmp_dir",
+                "where the unlinked file of the heartbeat lies",
+                heartbeat,
+                set=lambda stage: {"worker_tmp_dir": str(stage.directory / "beats")},
+            ),
+            Case(
+                "preload_app",
+                "which process imported the application",
+                lambda stage: stage.facts("imported"),
+                set={"preload_app": True},
+            ),
+            Case(
+                "sendfile",
+                "whether Python reads the file that `wsgi.file_wrapper` sends",
+                reads,
+                set={"sendfile": False},
+            ),
+            Case(
+                "proc_name",
+                "process titles of master and worker",
+                title,
+                set={"proc_name": "parity"},
+            ),
+            Case(
+                "pythonpath",
+                "`sys.path` of the worker",
+                lambda stage: "DIR/lib" in stage.facts("path"),  # type: ignore[operator]
+                set=lambda stage: {"pythonpath": f"{stage.directory}/lib,{stage.directory}/two"},
+            ),
+            Case(
+                "tmp_upload_dir",
+                "where a large request body waits",
+                upload,
+                set=lambda stage: {"tmp_upload_dir": str(stage.directory / "uploads")},
+                vacuous="Gunicorn reads this setting nowhere",
+                difference="body-first",
+                ours=True,
+            ),
+        ),
+        files=dict.fromkeys(("sub/x", "beats/x", "lib/x", "two/x", "uploads/x"), ""),
+    ),
+    Scene(
+        "name of the application",
+        (
+            Case(
+                "default_proc_name",
+                "process titles of master and worker",
+                title,
+                set={"default_proc_name": "fallback"},
+            ),
+        ),
+    ),
+    Scene(
+        "identity",
+        (
+            Case(
+                "user",
+                "user ids of the worker; owners of its log files and of the pidfile",
+                lambda stage: (stage.facts("ids")[0], owners(stage, "st_uid")),  # type: ignore[index]
+                set={"user": "nobody"},
+            ),
+            Case(
+                "group",
+                "the same for the group",
+                lambda stage: (stage.facts("ids")[1], owners(stage, "st_gid")),  # type: ignore[index]
+                set={"group": "nogroup"},
+            ),
+            Case(
+                "umask",
+                "mode and owner of a unix listener",
+                lambda stage: (
+                    (stage.directory / "s.sock").stat().st_mode & 0o777,
+                    (stage.directory / "s.sock").stat().st_uid,
+                ),
+                set={"umask": 0o27},
+            ),
+        ),
+        base=lambda stage: {
+            "preload_app": True,
+            "bind": [stage.server.bind, f"unix:{stage.directory}/s.sock"],
+            **{name: str(stage.directory / name) for name in OWNED},
+        },
+        root=True,
+    ),
+    Scene(
+        "supplementary groups",
+        (
+            Case(
+                "initgroups",
+                "groups of the worker: the user's, not root's",
+                lambda stage: stage.facts("ids")[2],  # type: ignore[index]
+                set={"initgroups": True},
+            ),
+        ),
+        base={"preload_app": True, "user": "www-data", "group": "www-data"},
+        root=True,
+    ),
+    Scene(
+        "sources watched",
+        (
+            Case(
+                "reload_extra_files",
+                "a further file changes: log lines, a new worker",
+                reloaded("extra.txt", "2"),
+                set=lambda stage: {"reload_extra_files": [str(stage.directory / "extra.txt")]},
+            ),
+            Case(
+                "reload",
+                "a module changes: log lines, the answer of the new code",
+                reloaded("editable.py", SOURCE % "new"),
+                set={"reload": True},
+            ),
+        ),
+        # Else Gunicorn takes what it finds installed.
+        base={"reload_engine": "poll"},
+        app="editable:app",
+        files={"editable.py": SOURCE % "old", "extra.txt": "1"},
+    ),
+    Scene(
+        "source watcher",
+        (
+            Case(
+                "reload_engine",
+                "`poll`: a module changes",
+                reloaded("editable.py", SOURCE % "new", sure=True),
+                set={"reload_engine": "poll"},
+                vacuous="`auto` reports the same",
+            ),
+        ),
+        base={"reload": True},
+        app="editable:app",
+        files={"editable.py": SOURCE % "old"},
+    ),
+    Scene(
+        "spew",
+        (
+            Case(
+                "spew",
+                "the traced line of an application",
+                spewed,
+                set={"spew": True},
+            ),
+        ),
+    ),
+    Scene(
+        "check",
+        (Case("check_config", "exit code and message about a broken application", ran()),),
+        set_args=("--check-config",),
+        files={"broken.py": "1 / 0\n"},
+        app="broken:app",
+        starts=False,
+    ),
+    Scene(
+        "print",
+        (Case("print_config", "the printed lines, exit code and message", ran()),),
+        set_args=("--print-config",),
+        files={"broken.py": "1 / 0\n"},
+        app="broken:app",
+        starts=False,
+    ),
+    Scene(
+        "daemon",
+        (
+            Case(
+                "daemon",
+                "the command's end, the session, stdin",
+                lambda stage: stage.notes["daemon"],
+                set={"daemon": True},
+            ),
+        ),
+        acts=background,
+        starts=False,
+    ),
+    Scene(
+        "daemon with its output",
+        (
+            Case(
+                "enable_stdio_inheritance",
+                "where stdout and stderr of a daemon lead to",
+                lambda stage: stage.notes["output"],
+                set={"enable_stdio_inheritance": True},
+            ),
+        ),
+        base={"daemon": True},
+        acts=background,
+        starts=False,
+    ),
+)
