@@ -177,6 +177,8 @@ def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseExcep
         worker.handle_error(req, client, addr, exc)
     elif isinstance(gone, TimeoutError) and gone.errno is None:
         worker.log.warning("Client timed out: ip=%s", addr[0] if addr else "")
+    elif type(gone).__name__ == "SSLError":
+        worker.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", gone)
     else:
         worker.log.debug("Ignored premature client disconnection. %s", gone)
 
