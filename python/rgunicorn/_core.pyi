@@ -130,3 +130,117 @@ class Crew:
     def leave(self) -> None:
         """Makes each thread return after its current request, and `watch` too. From any thread,
         also more than once."""
+
+class Rules:
+    """What is accepted from whom: the settings that judge requests."""
+
+    def __new__(cls, cfg: Any) -> Rules:
+        """Reads them from `cfg`, and SCRIPT_NAME from the environment.
+
+        Raises:
+            ValueError: `forwarded_allow_ips` or `proxy_allow_ips` can't be read.
+        """
+
+class RequestDecoder:
+    """Reads one request head; the first of a connection with its PROXY preamble."""
+
+    def __new__(cls, rules: Rules, peer: str | None, first: bool = True) -> RequestDecoder:
+        """`peer`: IP address, None for a unix socket; `first`: it may begin with a preamble."""
+
+    def feed(self, data: bytes) -> dict[str, Any] | None:
+        """Takes bytes; returns what the head says once it is complete.
+
+        Raises:
+            ParseException: the request is refused. With an attribute `facts` (as returned) when
+                the access log shall have a line.
+            ValueError: it has been read or refused already.
+        """
+
+    def rest(self) -> bytes:
+        """What was fed beyond the head."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing has been fed yet, but for a PROXY preamble."""
+
+class BodyDecoder:
+    """The body of one request, by length or in chunks."""
+
+    def __new__(cls, rules: Rules, length: int | None = None) -> BodyDecoder:
+        """`length`: bytes; None for chunks."""
+
+    def decode(self, data: bytes) -> bytes:
+        """Takes bytes; returns those that are body.
+
+        Raises:
+            ParseException: the coding is broken.
+        """
+
+    def end(self) -> None:
+        """The connection has ended.
+
+        Raises:
+            ParseException: inside the chunked coding.
+            NoMoreData: inside the body.
+        """
+
+    def rest(self) -> bytes:
+        """Takes out what was decoded beyond the body."""
+
+    def trailers(self) -> list[tuple[str, str]]: ...
+    @property
+    def done(self) -> bool: ...
+    @property
+    def broken(self) -> bool:
+        """The next `decode` raises, whatever it is given."""
+
+class ResponseEncoder:
+    """One response: what the application announced, and its framing."""
+
+    def __new__(cls, method: str, version: tuple[int, int]) -> ResponseEncoder: ...
+    def announce(self, status: object, headers: object) -> int:
+        """Checks and keeps what `start_response` was given; returns the status code.
+
+        Raises:
+            ValueError, InvalidResponseHeader, InvalidResponseHeaderName, TypeError: it must not
+                be sent.
+        """
+
+    def head(self, keep_alive: bool, server: str) -> bytes: ...
+    def piece(self, data: bytes) -> bytes:
+        """A piece of the body as it goes on the wire: what the framing lets through."""
+
+    def begin(self, size: int) -> tuple[bytes, int]:
+        """Announces `size` bytes: what goes before them, and how many may be sent."""
+
+    def after(self) -> bytes:
+        """What goes behind the bytes that `begin` announced."""
+
+    def finish(self) -> tuple[bytes, bool, int, bool]:
+        """Last bytes; whether the connection can take another request; bytes missing of
+        Content-Length; whether a body was dropped where none may be."""
+
+    @property
+    def headers(self) -> list[tuple[str, str]]: ...
+    @property
+    def length(self) -> int | None: ...
+    @property
+    def upgrade(self) -> bool: ...
+    @property
+    def chunked(self) -> bool: ...
+    @property
+    def sent(self) -> int: ...
+
+def early_hints(version: tuple[int, int], headers: object) -> bytes:
+    """A `103 Early Hints` response; nothing for HTTP/1.0.
+
+    Raises:
+        InvalidResponseHeader, InvalidResponseHeaderName: a field that must not be sent.
+    """
+
+def path_info(path: str, script_name: str) -> str:
+    """PATH_INFO of `path` (raw) below `script_name`.
+
+    Raises:
+        ConfigurationProblem: it is not below it.
+    """

@@ -3,7 +3,7 @@
 use super::action::{Action, Sig};
 
 /// A worker that has booted but does not beat its heart is believed to serve after this.
-const SILENT_NS: u64 = 30_000_000_000;
+const SILENT_NS: u64 = 300_000_000_000;
 /// A worker that beats its heart but never says that it has booted is believed after this.
 const UNMARKED_NS: u64 = 5_000_000_000;
 

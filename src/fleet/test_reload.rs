@@ -149,8 +149,8 @@ fn ready_is_who_beats_after_it_has_booted() {
     assert!(!is_ready(at(None, None), 500 * S));
     assert!(is_ready(at(Some(3 * S), Some(3 * S)), 3 * S));
     assert!(!is_ready(at(Some(3 * S), Some(2 * S)), 3 * S), "it beat while it was booting");
-    assert!(!is_ready(at(Some(3 * S), None), 32 * S), "no loop yet, or none that beats");
-    assert!(is_ready(at(Some(3 * S), None), 33 * S));
+    assert!(!is_ready(at(Some(3 * S), None), 302 * S), "no loop yet, or none that beats");
+    assert!(is_ready(at(Some(3 * S), None), 303 * S));
     assert!(!is_ready(at(None, Some(2 * S)), 6 * S));
     assert!(is_ready(at(None, Some(2 * S)), 7 * S), "a class that never says that it has booted");
 }

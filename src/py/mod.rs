@@ -3,6 +3,8 @@
 mod access;
 mod app;
 mod arbiter;
+mod decoder;
+mod encoder;
 mod ending;
 mod environ;
 mod errors;
@@ -29,6 +31,10 @@ mod _core {
 
     #[pymodule_export]
     use super::arbiter::{Fleet, Inbox, reap};
+    #[pymodule_export]
+    use super::decoder::{Body, RequestDecoder, Rules, path_info};
+    #[pymodule_export]
+    use super::encoder::{ResponseEncoder, early_hints};
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]

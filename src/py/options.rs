@@ -82,7 +82,8 @@ pub(super) fn read(
     })
 }
 
-fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
+/// The rules for requests.
+pub(super) fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
     let flag = |name: &str| -> PyResult<bool> { cfg.getattr(name)?.is_truthy() };
     let count = |name: &str| -> PyResult<usize> { cfg.getattr(name)?.extract() };
     let allow = |name: &str| -> PyResult<AllowList> {

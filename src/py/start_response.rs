@@ -37,6 +37,34 @@ impl Announced {
         self.code = 0;
         self.fields.clear();
     }
+
+    /// Takes what `start_response` was given, in place of what it was given before.
+    ///
+    /// # Errors
+    /// A status or a field that can't be sent; something of the wrong type.
+    pub(super) fn say(
+        &mut self,
+        status: &Bound<'_, PyAny>,
+        headers: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let py = status.py();
+        let status = text_octets(status)?;
+        let code = parse_status(&status).map_err(|error| errors::response_error(py, &error))?;
+        self.fields.clear();
+        if let Ok(list) = headers.cast_exact::<PyList>() {
+            for item in list.iter() {
+                add(self, &item)?;
+            }
+        } else {
+            for item in headers.try_iter()? {
+                add(self, &item?)?;
+            }
+        }
+        self.status.clear();
+        self.status.extend_from_slice(&status);
+        self.code = code;
+        Ok(())
+    }
 }
 
 /// The `start_response` of one request.
@@ -61,28 +89,6 @@ impl StartResponse {
     pub(super) fn retire(&mut self) -> Option<Box<Announced>> {
         self.announced.take()
     }
-
-    fn announce(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<()> {
-        let py = status.py();
-        let announced = self.announced.as_mut().ok_or_else(over)?;
-        let status_octets = text_octets(status)?;
-        let code =
-            parse_status(&status_octets).map_err(|error| errors::response_error(py, &error))?;
-        announced.fields.clear();
-        if let Ok(list) = headers.cast_exact::<PyList>() {
-            for item in list.iter() {
-                add(announced, &item)?;
-            }
-        } else {
-            for item in headers.try_iter()? {
-                add(announced, &item?)?;
-            }
-        }
-        announced.status.clear();
-        announced.status.extend_from_slice(&status_octets);
-        announced.code = code;
-        Ok(())
-    }
 }
 
 #[pymethods]
@@ -106,7 +112,7 @@ impl StartResponse {
         } else if this.announced.as_ref().ok_or_else(over)?.code != 0 {
             return Err(PyAssertionError::new_err("Response headers already set!"));
         }
-        this.announce(status, headers)?;
+        this.announced.as_mut().ok_or_else(over)?.say(status, headers)?;
         drop(this);
         slf.getattr(pyo3::intern!(slf.py(), "write"))
     }

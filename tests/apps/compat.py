@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import socket
 
-from gunicorn.workers.sync import SyncWorker
-
 
 def speaks_for_itself(environ, start_response):
     """Answers on the socket, as a WebSocket library does, and then fails."""
@@ -42,13 +40,6 @@ def versions(environ, start_response):
     found = [gunicorn.__version__, gunicorn.version_info, gunicorn.SERVER_SOFTWARE]
     start_response("200 OK", [("Content-Type", "application/json")])
     return [json.dumps(found).encode()]
-
-
-class CountingWorker(SyncWorker):
-    """Overrides what Gunicorn calls for every request."""
-
-    def handle_request(self, *args):
-        return super().handle_request(*args)
 
 
 def another_socket_breaks(environ, start_response):

@@ -340,7 +340,7 @@ def test_the_last_worker_that_can_not_be_replaced_ends_the_server(live):
 
 @pytest.mark.parametrize("worker", ["tiny.TinyWorker", "tiny.OwnBootWorker", "gthread"])
 def test_other_worker_classes(live, worker):
-    it = live(workers=1, worker_class=worker)
+    it = live(workers=1, worker_class=worker, timeout=0)
     workers = it.server.workers()
     it.write("broken", "raise ValueError('broken')")
     it.hup()

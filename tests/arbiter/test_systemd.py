@@ -15,6 +15,7 @@ import pytest
 from harness.notified import Notified
 from harness.server import free_port
 from harness.wait import until
+from harness.wire import ask, get
 
 BOOTED = ["READY=1", "STATUS=Gunicorn arbiter booted"]
 STOPPING = ["STOPPING=1", "STATUS=Shutting down"]
@@ -79,6 +80,20 @@ def test_a_whole_life(serve, manager, worker):
     # systemd compares it with its own clock: a reload that it has asked for is not an older one.
     usec = [int(re.fullmatch(r"MONOTONIC_USEC=(\d+)", time)[1]) for time in times]
     assert 0 < usec[0] < usec[1]
+
+
+@pytest.mark.ours("Gunicorn ends")
+def test_a_reload_whose_workers_do_not_boot(serve, manager):
+    server = serve(workers=1, env={"NOTIFY_SOCKET": manager.address})
+    assert manager.next().lines == BOOTED
+    until(lambda: ask(server.address, get("/pid")).status == 200, "an answer", show=server.log)
+    config = server.directory / "gunicorn.conf.py"
+    config.write_text(config.read_text() + "def post_fork(server, worker): raise KeyError\n")
+    server.send_signal(signal.SIGHUP)
+    assert manager.next().lines[0] == "RELOADING=1"
+    status = "STATUS=Reload failed, the old configuration stays in force"
+    assert manager.next().lines == ["READY=1", status]
+    server.assert_clean_exit()
 
 
 @pytest.mark.ours("Gunicorn says READY, and nothing else ever")

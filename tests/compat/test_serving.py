@@ -106,14 +106,6 @@ def test_a_flood_of_bad_requests_does_not_flood_the_log(spawn: Spawn) -> None:
         wire.close()
 
 
-@pytest.mark.ours("the native loop")
-def test_methods_it_does_not_call_are_named(spawn: Spawn) -> None:
-    server = spawn("kitchen:app", settings={"worker_class": "compat.CountingWorker"})
-    assert ask(server.address, get("/hello")).status == 200
-    line = "[WARNING] CountingWorker overrides handle_request, which the sync worker's native loop"
-    assert line in server.log()
-
-
 @pytest.mark.gunicorn_bug("notices after half of `timeout`")
 def test_a_worker_leaves_with_its_master_whatever_the_timeout(spawn: Spawn, mode: Mode) -> None:
     server = spawn("kitchen:app", mode, settings={"timeout": 3600})

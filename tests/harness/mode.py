@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ class Mode:
     """A worker class and a transport."""
 
     worker: str = "sync"
-    """`sync` or `gthread`."""
+    """`sync` or `gthread`; `gevent` where `RGUNICORN_MODES` says so."""
     transport: str = "tcp"
     """`tcp`, `unix`, or `tls` for TLS on TCP, which only `tests/tls` uses."""
 
@@ -31,11 +32,8 @@ class Mode:
         settings = certificates().server if self.transport == "tls" else {}
         if self.worker == "sync":
             return settings
-        return settings | {
-            "worker_class": self.worker,
-            "threads": THREADS,
-            "keepalive": KEEPALIVE,
-        }
+        threads = {"threads": THREADS} if self.worker == "gthread" else {}
+        return settings | {"worker_class": self.worker, **threads, "keepalive": KEEPALIVE}
 
     @property
     def args(self) -> list[str]:
@@ -50,7 +48,7 @@ class Mode:
     @property
     def keeps_alive(self) -> bool:
         """Whether connections stay open for the next request unless a setting says otherwise."""
-        return self.worker == "gthread"
+        return self.worker != "sync"
 
     @property
     def keep_alive(self) -> dict[str, object]:
@@ -59,7 +57,7 @@ class Mode:
 
     def fits(self, words: Sequence[str]) -> bool:
         """Whether it is what `words` (`"gthread"`, `"unix"`, both, none) ask for."""
-        unknown = set(words) - {"sync", "gthread", "tcp", "unix", "tls"}
+        unknown = set(words) - {"sync", "gthread", "gevent", "tcp", "unix", "tls"}
         assert not unknown, f"no worker and no transport: {unknown}"
         mine = {self.worker, self.transport}
         return set(words) <= mine | ({"tcp"} if self.transport == "tls" else set())
@@ -70,4 +68,10 @@ DEFAULT = Mode()
 
 TLS_MODES = [Mode("sync", "tls"), Mode("gthread", "tls")]
 
-MODES = [Mode(worker, transport) for worker in ("sync", "gthread") for transport in ("tcp", "unix")]
+MODES = [
+    Mode(worker, transport)
+    for worker in os.environ.get("RGUNICORN_MODES", "sync gthread").split()
+    for transport in ("tcp", "unix")
+]
+"""`RGUNICORN_MODES=gevent` runs a suite in that worker class; the interpreter of the server under
+test needs the package then."""

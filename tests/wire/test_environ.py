@@ -51,7 +51,7 @@ def test_complete(server: Server, mode: Mode) -> None:
         "SERVER_PROTOCOL": ["str", "HTTP/1.1"],
         "wsgi.input_terminated": ["bool", True],
         "wsgi.multiprocess": ["bool", False],
-        "wsgi.multithread": ["bool", mode.worker == "gthread"],
+        "wsgi.multithread": ["bool", mode.worker != "sync"],
         "wsgi.run_once": ["bool", False],
         "wsgi.url_scheme": ["str", "http"],
         "wsgi.version": ["tuple", [1, 0]],

@@ -309,17 +309,3 @@ def late(server: Server, kind: str) -> bytes:
     with Wire(server.address) as wire:
         wire.send(get(f"/late/{kind}", "Connection: close"))
         return wire.read_to_close()
-
-
-@pytest.mark.ours("the native loop")
-def test_methods_it_does_not_call_are_named(spawn: Spawn) -> None:
-    settings = {**THREADS, "worker_class": "threaded.Overriding"}
-    server = spawn("threaded:app", settings=settings)
-    assert seen(server)["multithread"] is True
-    line = (
-        "[WARNING] Overriding overrides get_thread_pool, handle_request, which the gthread "
-        "worker's native loop does not call\n"
-    )
-    log = server.log()
-    assert log.count(line) == 1
-    assert log.count("our load_wsgi") == 1

@@ -23,7 +23,7 @@ _PATCHED = "gunicorn.http.wsgi.Response.default_headers is replaced"
 
 def software() -> str:
     """The value of `SERVER_SOFTWARE`."""
-    return str(_assigned("SERVER_SOFTWARE"))
+    return str(assigned("SERVER_SOFTWARE"))
 
 
 def server(log: Logger) -> str:
@@ -32,7 +32,7 @@ def server(log: Logger) -> str:
     Args:
         log: told of changes that can not be followed.
     """
-    value = str(_assigned("SERVER"))
+    value = str(assigned("SERVER"))
     original: Any = wsgi.AT_FIRST["Response"]
     if not issubclass(wsgi.Response, original):
         # The native workers fill it in with methods that only ours has.
@@ -50,7 +50,7 @@ def server(log: Logger) -> str:
     return value
 
 
-def _assigned(name: str) -> Any:
+def assigned(name: str) -> Any:
     """What was assigned in `gunicorn.http.wsgi` counts; it is closer to the response."""
     here = getattr(wsgi, name)
     return getattr(rgunicorn, name) if here is wsgi.AT_FIRST[name] else here

@@ -1,91 +1,38 @@
-"""What is WSGI about a request: the worker-wide part of the environ, `wsgi.errors`,
-`wsgi.file_wrapper`, and the response as hooks and loggers see it."""
+"""What is WSGI about a request: its environ, and the names that others look for here."""
 
 from __future__ import annotations
 
-import io
 import logging
-import sys
 
 import rgunicorn
-from rgunicorn import util
+from rgunicorn import _core
+from rgunicorn.http.response import DEFAULT_HEADERS, Response
+from rgunicorn.http.wrappers import ClientSocket, FileWrapper, WSGIErrorsWrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from typing import Any, Protocol
+    from typing import Any
 
-    class Readable(Protocol):
-        """What `wsgi.file_wrapper` takes."""
-
-        def read(self, size: int, /) -> bytes: ...
-
+__all__ = [
+    "AT_FIRST",
+    "DEFAULT_HEADERS",
+    "SERVER",
+    "SERVER_SOFTWARE",
+    "FileWrapper",
+    "Response",
+    "WSGIErrorsWrapper",
+    "base_environ",
+    "create",
+    "default_environ",
+    "log",
+    "proxy_environ",
+]
 
 log = logging.getLogger("gunicorn.http.wsgi")
 
 # Config files assign these, here or in `gunicorn`; `http.banner` knows what counts.
 SERVER = rgunicorn.SERVER
 SERVER_SOFTWARE = rgunicorn.SERVER_SOFTWARE
-
-
-class FileWrapper:
-    """`wsgi.file_wrapper`: an iterable of blocks that the core sends by sendfile(2) when it is
-    returned as it is and the file has a descriptor.
-
-    Arguments: filelike, anything with `read`; blksize, bytes per block otherwise.
-    """
-
-    def __init__(self, filelike: Readable, blksize: int = 8192) -> None:
-        self.filelike = filelike
-        self.blksize = blksize
-        # PEP 3333: only there when the file has one.
-        if hasattr(filelike, "close"):
-            self.close = filelike.close
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self
-
-    def __next__(self) -> bytes:
-        if data := self.filelike.read(self.blksize):
-            return data
-        raise StopIteration
-
-    def __getitem__(self, index: int) -> bytes:
-        # The old sequence protocol, which some middleware still walks.
-        if data := self.filelike.read(self.blksize):
-            return data
-        raise IndexError(index)
-
-
-class WSGIErrorsWrapper(io.RawIOBase):
-    """`wsgi.errors`: text goes, unformatted, where the error log goes."""
-
-    def __init__(self, cfg: Any) -> None:
-        handlers = logging.getLogger("gunicorn.error").handlers
-        self.streams: list[Any] = []
-        if cfg.errorlog == "-":
-            # Whatever sys.stderr is, rather than what the first handler took it for.
-            self.streams.append(sys.stderr)
-            handlers = handlers[1:]
-        self.streams += [handler.stream for handler in handlers if hasattr(handler, "stream")]
-
-    def write(self, data: Any) -> int:
-        """Writes `data` (str) to every stream and flushes it."""
-        for stream in self.streams:
-            try:
-                stream.write(data)
-            except UnicodeError:
-                stream.write(data.encode("UTF-8"))
-            stream.flush()
-        return len(data)
-
-    def writelines(self, lines: Any) -> None:
-        """Writes each of `lines`."""
-        for line in lines:
-            self.write(line)
-
-    def flush(self) -> None:
-        """Does nothing: each write has flushed."""
 
 
 def base_environ(cfg: Any) -> dict[str, Any]:
@@ -117,71 +64,79 @@ def default_environ(req: Any, sock: Any, cfg: Any) -> dict[str, Any]:
     }
 
 
-class Response:
-    """The response to one request, as `post_request` and custom loggers see it.
+def proxy_environ(req: Any) -> dict[str, str]:
+    """What a PROXY preamble adds to the environ, in place of the peer's address."""
+    info = getattr(req, "proxy_protocol_info", None)
+    if not info:
+        return {}
+    return {
+        "PROXY_PROTOCOL": info["proxy_protocol"],
+        "REMOTE_ADDR": info["client_addr"],
+        "REMOTE_PORT": str(info["client_port"]),
+        "PROXY_ADDR": info["proxy_addr"],
+        "PROXY_PORT": str(info["proxy_port"]),
+    }
 
-    Attributes: status (str as given, None before `start_response`), status_code, headers (list of
-    pairs, the application's), headers_sent, sent (body bytes), response_length (Content-Length or
-    None), chunked, upgrade, must_close, version (the `Server` value), req.
+
+def create(
+    req: Any, sock: Any, client: Any, server: Any, cfg: Any
+) -> tuple[Response, dict[str, Any]]:
+    """The response and the environ of a request; `100 Continue` for a client that waits for it.
+
+    Args:
+        req: from the parser; its `headers` may have been changed since.
+        sock: the client's socket.
+        client: the peer's address: a tuple, or something empty for a unix socket.
+        server: what `getsockname` says of the listener: a tuple, or the path of a unix socket.
+        cfg: the configuration.
+
+    Raises:
+        ConfigurationProblem: the path is not below SCRIPT_NAME.
+        OSError: the client has gone.
     """
+    resp = Response(req, sock, cfg)
+    if req.expects_continue and not req.body_reader.done:
+        sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+    environ = default_environ(req, sock, cfg)
+    environ["gunicorn.socket"] = ClientSocket(sock)
+    environ["wsgi.early_hints"] = resp.send_early_hints
+    environ["wsgi.url_scheme"] = req.scheme
+    script_name, host = req.script_name, None
+    for name, value in req.headers:
+        if name == "SCRIPT_NAME":
+            script_name = value
+        elif name == "HOST":
+            host = value
+        key = name.replace("-", "_")
+        if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            key = f"HTTP_{key}"
+        environ[key] = f"{environ[key]},{value}" if key in environ else value
 
-    def __init__(self, req: Any, sock: Any = None, cfg: Any = None) -> None:
-        self.req = req
-        self.sock = sock
-        self.cfg = cfg
-        self.version = SERVER
-        self.status: str | None = None
-        self.status_code: int | None = None
-        self.headers: list[tuple[str, str]] = []
-        self.headers_sent = False
-        self.sent = 0
-        self.response_length: int | None = None
-        self.chunked = False
-        self.upgrade = False
-        self.must_close = False
+    if isinstance(client, tuple):
+        environ["REMOTE_ADDR"], environ["REMOTE_PORT"] = str(client[0]), str(client[1])
+    else:
+        environ["REMOTE_ADDR"] = ""
+    if isinstance(server, tuple):
+        environ["SERVER_NAME"], environ["SERVER_PORT"] = str(server[0]), str(server[1])
+    elif host is not None:
+        # A unix listener has no name of its own.
+        environ["SERVER_NAME"], _, port = host.partition(":")
+        default = "443" if req.scheme == "https" else "80"
+        environ["SERVER_PORT"] = port.partition(":")[0] if port or ":" in host else default
+    else:
+        path = server.decode("latin-1") if isinstance(server, bytes) else str(server)
+        environ["SERVER_NAME"], environ["SERVER_PORT"] = path, ""
+    environ["SCRIPT_NAME"] = script_name
+    environ["PATH_INFO"] = _core.path_info(req.path, script_name)
+    environ.update(proxy_environ(req))
+    if cfg.is_ssl and hasattr(sock, "getpeercert"):
+        # Where it is not used, `ssl` is not worth its memory.
+        from rgunicorn import tls
 
-    @classmethod
-    def of_core(cls, req: Any, **facts: Any) -> Response:
-        """Makes the view from what the core knows."""
-        response = cls(req)
-        response.__dict__.update(facts)
-        return response
-
-    @classmethod
-    def of_error(cls, req: Any, status_code: int) -> Response:
-        """The view of an error page; its bytes count as none, as in Gunicorn."""
-        from http import HTTPStatus
-
-        response = cls(req)
-        response.status = f"{status_code} {HTTPStatus(status_code).phrase}"
-        response.status_code = status_code
-        response.must_close = True
-        return response
-
-    def should_close(self) -> bool:
-        """Whether the connection ends after this response."""
-        return self.must_close or self.req.should_close()
-
-    def is_chunked(self) -> bool:
-        """Whether the body goes out in chunks."""
-        return self.chunked
-
-    def default_headers(self) -> list[str]:
-        """The first lines of the head, those that are not the application's.
-
-        The native workers write their heads themselves; what a config file makes of this function
-        is looked at once, for the `Server` line (`http.banner`).
-        """
-        connection = "close" if self.should_close() else "keep-alive"
-        lines = [
-            "HTTP/{}.{} {}\r\n".format(*self.req.version, self.status),
-            f"Server: {self.version}\r\n",
-            f"Date: {util.http_date()}\r\n",
-            f"Connection: {'upgrade' if self.upgrade else connection}\r\n",
-        ]
-        return [*lines, "Transfer-Encoding: chunked\r\n"] if self.is_chunked() else lines
+        environ.update(tls.connection_environ(sock))
+    req.environ = environ
+    return resp, environ
 
 
 # What config files may have replaced since.
 AT_FIRST = {"SERVER": SERVER, "SERVER_SOFTWARE": SERVER_SOFTWARE, "Response": Response}
-DEFAULT_HEADERS = Response.default_headers

@@ -17,10 +17,6 @@ _THREADS_INSTEAD = "use worker_class = 'gthread' with threads (--threads)"
 
 _BUILT = ("rgunicorn.workers.sync.SyncWorker", "rgunicorn.workers.gthread.ThreadWorker")
 
-_BY_MODULE = {
-    "rgunicorn.workers.base_async": Unbuilt("greenlet workers", _THREADS_INSTEAD),
-    "rgunicorn.workers.ggevent": Unbuilt("the gevent worker", _THREADS_INSTEAD),
-}
 _EVENTLET = Unbuilt("the eventlet worker, which Gunicorn has removed", _THREADS_INSTEAD)
 _NO_WORKER = Unbuilt(
     "a worker that is no subclass of gunicorn.workers.base.Worker",
@@ -75,21 +71,10 @@ def unbuilt_worker(uri: Any) -> Unbuilt | None:
         return None
     if dotted == "eventlet":
         return _EVENTLET
-    module = dotted.rpartition(".")[0]
-    if module in _BY_MODULE:
-        return _BY_MODULE[module]
-
-    try:
-        worker = util.load_class(uri)
-    except RuntimeError as exc:
-        # Somebody's subclass of a worker that is not there.
-        missing = _BY_MODULE.get(own_name(getattr(exc.__cause__, "name", None) or ""))
-        if missing is None:
-            raise
-        return missing
 
     from rgunicorn.workers.base import Worker
 
+    worker = util.load_class(uri)
     if isinstance(worker, type) and issubclass(worker, Worker):
         return None
     return _OTHER_WORKER if _is_of_gunicorn(worker) else _NO_WORKER

@@ -64,11 +64,9 @@ class WorkerClass(Setting):
         config file, a class or a function that returns one.
 
         `asgi` serves ASGI applications and needs the package uvicorn; `tornado` serves Tornado's
-        and needs tornado. `uvicorn_worker.UvicornWorker` and `aiohttp.GunicornWebWorker` come with
-        the packages uvicorn-worker and aiohttp.
-
-        The other classes of Gunicorn (`gevent`, `gevent_wsgi`, `gevent_pywsgi`) are not built yet
-        and are refused at boot.
+        and needs tornado; `gevent` and `gevent_pywsgi` (also called `gevent_wsgi`) need gevent.
+        `uvicorn_worker.UvicornWorker` and `aiohttp.GunicornWebWorker` come with the packages
+        uvicorn-worker and aiohttp.
         """
 
     def unbuilt_use(self, cfg: Config) -> Unbuilt | None:

@@ -14,6 +14,7 @@ import time
 
 from rgunicorn import _core, util
 from rgunicorn.workers.native import NativeWorker
+from rgunicorn.workers.threads import PythonThreads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,25 @@ class TConn:
         self.server = server
         # Monotonic seconds.
         self.timeout: float | None = None
+        # From `init` on.
+        self.parser: Any = None
         self.sock.setblocking(False)
+
+    def init(self) -> None:
+        """Prepares for requests: TLS, parser. In the thread that reads them; once."""
+        if self.parser is not None:
+            return
+        from rgunicorn.http import get_parser
+        from rgunicorn.sock import ssl_wrap_socket
+
+        if self.cfg.is_ssl:
+            self.sock = ssl_wrap_socket(self.sock, self.cfg)
+        self.parser = get_parser(self.cfg, self.sock, self.client)
+
+    def is_readable(self) -> bool:
+        """Whether bytes of the next request have been received already."""
+        has_more = self.parser is not None and self.parser.unreader.has_data
+        return has_more or bool(getattr(self.sock, "pending", int)())
 
     def set_timeout(self) -> None:
         """Puts the end of its idle time `keepalive` seconds ahead."""
@@ -59,7 +78,7 @@ class TConn:
         util.close(self.sock)
 
 
-class ThreadWorker(NativeWorker):
+class ThreadWorker(PythonThreads, NativeWorker):
     """Serves `threads` requests at a time, on kept-alive connections if `keepalive` is not 0."""
 
     KIND = "gthread"
@@ -114,6 +133,9 @@ class ThreadWorker(NativeWorker):
                 thread.
         """
         self.refuse_async_app()
+        if self.is_python_needed():
+            self.run_in_python()
+            return
         crew = _core.Crew(self)
         try:
             for number in range(1, self.cfg.threads + 1):
@@ -133,3 +155,6 @@ class ThreadWorker(NativeWorker):
             # with one less, unnoticed, so it leaves as a whole; the main thread says why.
             self._failure = exc
             crew.leave()
+
+
+ThreadWorker.ORIGINALS = {name: getattr(ThreadWorker, name) for name in ThreadWorker.PER_REQUEST}

@@ -7,6 +7,10 @@ import rgunicorn.http.banner  # noqa: F401
 from rgunicorn.errors import AppImportError
 from rgunicorn.workers import base
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, which takes long to import.
 _ASYNC = 0x80 | 0x200
 
@@ -15,21 +19,36 @@ class NativeWorker(base.Worker):
     """A worker whose `run` hands everything that happens per request to the core."""
 
     #: Methods that the worker of this name calls in Gunicorn for every connection or request. The
-    #: native loop does not call them: who overrides one must know.
+    #: native loop does not call them: a class that has its own of one is served by a loop in Python
+    #: that does.
     PER_REQUEST: tuple[str, ...] = ()
-    #: What it is called in that warning.
+    #: What it is called in the warning about that.
     KIND = "native"
 
-    def init_process(self) -> None:
-        own = [name for name in self.PER_REQUEST if self._overrides(name)]
+    #: The functions of those names as our classes have them.
+    ORIGINALS: dict[str, Any] = {}
+
+    def own_methods(self) -> list[str]:
+        """Names of the methods in `PER_REQUEST` that a subclass has overridden, or somebody
+        replaced."""
+        return [
+            name
+            for name in self.PER_REQUEST
+            if getattr(getattr(self, name), "__func__", None) is not self.ORIGINALS[name]
+        ]
+
+    def is_python_needed(self) -> bool:
+        """Whether the loop in Python has to serve; says so, with the reason."""
+        own = self.own_methods()
         if own:
-            self.log.warning(
-                "%s overrides %s, which the %s worker's native loop does not call",
+            self.log.info(
+                "%s overrides %s: requests go through a loop in Python that calls it, which is "
+                "slower than the %s worker's native one and has no threads for slow clients",
                 type(self).__name__,
                 ", ".join(own),
                 self.KIND,
             )
-        super().init_process()
+        return bool(own)
 
     def refuse_async_app(self) -> None:
         """Refuses an ASGI application, which would fail for every request.
@@ -49,6 +68,3 @@ class NativeWorker(base.Worker):
                     "worker serves WSGI applications. Use worker_class = 'asgi' or "
                     "'uvicorn_worker.UvicornWorker', or wrap the application."
                 )
-
-    def _overrides(self, name: str) -> bool:
-        return getattr(type(self), name, None) is not getattr(base.Worker, name, None)

@@ -6,8 +6,14 @@ ever sees complete requests.
 
 from __future__ import annotations
 
-from rgunicorn import _core
+import os
+
+from rgunicorn import _core, util
 from rgunicorn.workers.native import NativeWorker
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class StopWaiting(Exception):
@@ -32,4 +38,138 @@ class SyncWorker(NativeWorker):
     def run(self) -> None:
         """Serves until the worker is told to stop."""
         self.refuse_async_app()
-        _core.serve_sync(self)
+        if not self.is_python_needed():
+            _core.serve_sync(self)
+            return
+        # 0 is no limit for the master; we look at it all the same.
+        timeout = self.timeout or 0.5
+        for listener in self.sockets:
+            listener.setblocking(False)
+        if len(self.sockets) > 1:
+            self.run_for_multiple(timeout)
+        else:
+            self.run_for_one(timeout)
+
+    # What follows is the loop for subclasses that override a part of it.
+
+    def run_for_one(self, timeout: float) -> None:
+        """Serves the only listener. `timeout`: seconds between two heartbeats."""
+        while self.alive:
+            self.notify()
+            if self._accept(self.sockets[0]):
+                # There may be more: no need to wait.
+                continue
+            if not self.is_parent_alive():
+                return
+            try:
+                self.wait(timeout)
+            except StopWaiting:
+                return
+
+    def run_for_multiple(self, timeout: float) -> None:
+        """Serves all listeners. `timeout`: seconds between two heartbeats."""
+        while self.alive:
+            self.notify()
+            try:
+                ready = self.wait(timeout)
+            except StopWaiting:
+                return
+            for listener in ready or ():
+                if listener != self.PIPE[0]:
+                    self._accept(listener)
+            if not self.is_parent_alive():
+                return
+
+    def wait(self, timeout: float) -> list[Any]:
+        """Waits until somebody connects or a signal comes, `timeout` seconds at most.
+
+        Returns:
+            The listeners that are ready, and perhaps the pipe.
+        """
+        import select
+
+        self.notify()
+        ready = select.select(self.wait_fds, [], [], timeout)[0]
+        if self.PIPE[0] in ready:
+            os.read(self.PIPE[0], 4096)
+        return ready
+
+    def is_parent_alive(self) -> bool:
+        """Whether the master is still there."""
+        if self.ppid == os.getppid():
+            return True
+        self.log.info("Parent changed, shutting down: %s", self)
+        return False
+
+    def _accept(self, listener: Any) -> bool:
+        try:
+            self.accept(listener)
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        return True
+
+    def accept(self, listener: Any) -> None:
+        """Takes a connection and serves it.
+
+        Raises:
+            BlockingIOError: nobody is there.
+            OSError: there are no descriptors left.
+        """
+        client, addr = listener.accept()
+        client.setblocking(True)
+        util.close_on_exec(client.fileno())
+        self.handle(listener, client, addr)
+
+    def handle(self, listener: Any, client: Any, addr: Any) -> None:
+        """Serves one connection: one request.
+
+        Args:
+            listener: where it came in.
+            client: its socket.
+            addr: the peer's address: a tuple, or something empty for a unix socket.
+        """
+        from rgunicorn import sock
+        from rgunicorn.http import get_parser
+        from rgunicorn.workers import exchange
+
+        req = None
+        clean = True
+        try:
+            client.settimeout(self.cfg.client_header_timeout or None)
+            if self.cfg.is_ssl:
+                client = sock.ssl_wrap_socket(client, self.cfg)
+            req = next(get_parser(self.cfg, client, addr), None)
+            if req is not None:
+                client.settimeout(exchange.patience(self.cfg))
+                clean = False
+                self.handle_request(listener, req, client, addr)
+                clean = req.body_reader.done
+        except (exchange.Taken, StopIteration):
+            pass
+        except (Exception, SystemExit) as exc:
+            exchange.report_failure(self, req, client, addr, exc)
+        finally:
+            exchange.part(client, clean)
+
+    def handle_request(self, listener: Any, req: Any, client: Any, addr: Any) -> None:
+        """Serves one request; arguments as in `handle`.
+
+        Raises:
+            exchange.Taken: the application speaks with the client itself.
+            exchange.Gone: the client has gone.
+        Exception: what happened before anything was sent.
+        """
+        from rgunicorn.workers import exchange
+
+        exchange.run_request(
+            self,
+            req,
+            client,
+            addr,
+            listener.getsockname(),
+            multithread=False,
+            keepalive=False,
+        )
+
+
+SyncWorker.ORIGINALS = {name: getattr(SyncWorker, name) for name in SyncWorker.PER_REQUEST}

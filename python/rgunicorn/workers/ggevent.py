@@ -1,0 +1,267 @@
+"""The gevent workers: a greenlet for each connection.
+
+`gevent` reads requests with the core's parser, as all our workers do. `gevent_pywsgi` leaves that
+to gevent's own server.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import time
+from datetime import datetime
+
+from rgunicorn import sock, tls, util
+from rgunicorn.errors import ConfigError, missing_package
+from rgunicorn.http import banner
+from rgunicorn.http.wsgi import base_environ
+from rgunicorn.workers import exchange
+from rgunicorn.workers.base_async import AsyncWorker
+
+_NEEDED = (24, 10, 1)
+
+try:
+    import gevent
+    from gevent import hub, monkey, pywsgi
+    from gevent import socket as gsocket
+    from gevent.event import Event
+    from gevent.pool import Pool
+    from gevent.server import StreamServer
+except ImportError as exc:
+    raise missing_package("gevent", "gevent", exc) from None
+# `gevent.version_info` is not kept up to date.
+if tuple(int(n) for n in re.findall(r"\d+", gevent.__version__)[:3]) < _NEEDED:
+    raise ConfigError(
+        f"gevent worker requires gevent 24.10.1 or higher, and this is {gevent.__version__}. "
+        "Install it with `pip install -U gevent`, in the same environment."
+    )
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any
+
+# Seconds that a client which was promised another request has for it when the worker leaves.
+PARTING = 2.0
+
+
+class _Door:
+    """A listener that knows its name even when it has been closed: connections that came in just
+    before begin to be served after."""
+
+    def __init__(self, listener: Any) -> None:
+        self._listener = listener
+        self._name = listener.getsockname()
+
+    def getsockname(self) -> Any:
+        return self._name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._listener, name)
+
+
+class GeventWorker(AsyncWorker):
+    """Serves up to `worker_connections` connections, each in a greenlet."""
+
+    # A server of gevent's that does all of HTTP, and the class that handles its requests.
+    server_class: Any = None
+    wsgi_handler: Any = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._alive = True
+        self._leaving: Event | None = None
+        # Greenlets that wait for a request on a connection that has had one.
+        self._idle: set[Any] = set()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker goes on. Assigned by signal handlers, hooks and `max_requests`."""
+        return self._alive
+
+    @alive.setter
+    def alive(self, value: bool) -> None:
+        self._alive = value
+        leaving = getattr(self, "_leaving", None)
+        if not value and leaving is not None:
+            leaving.set()
+
+    def patch(self) -> None:
+        """Makes the standard library and our listeners gevent's. Overrides call it and go on with
+        what they want to be patched too."""
+        monkey.patch_all()
+        for listener in self.sockets:
+            plain = listener.sock
+            if not isinstance(plain, gsocket.socket):
+                family, kind = plain.family, plain.type
+                listener.sock = gsocket.socket(family, kind, fileno=plain.detach())
+
+    def init_process(self) -> None:
+        self.patch()
+        hub.reinit()
+        self._leaving = Event()
+        super().init_process()
+
+    def run(self) -> None:
+        """Serves until the worker is told to stop, then until its requests are done, for
+        `graceful_timeout` seconds at most."""
+        assert self._leaving is not None, "init_process comes first"
+        servers = [self._server(listener) for listener in self.sockets]
+        for server in servers:
+            server.start()
+        while self.alive:
+            self.notify()
+            self._leaving.wait(1.0)
+
+        for server in servers:
+            server.close()
+        now = time.monotonic()
+        deadline, parting = now + self.cfg.graceful_timeout, now + min(PARTING, self.cfg.keepalive)
+        while any(len(server.pool) for server in servers):
+            self.notify()
+            now = time.monotonic()
+            if now >= deadline:
+                self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
+                break
+            if now >= parting:
+                gevent.killall(list(self._idle), block=False)
+            moment = min(1.0, deadline - now, parting - now if now < parting else 1.0)
+            for server in servers:
+                server.pool.join(timeout=moment)
+        for server in servers:
+            server.stop(timeout=1)
+
+    def _server(self, listener: Any) -> Any:
+        listener.setblocking(True)
+        pool = Pool(self.worker_connections)
+        if self.server_class is not None:
+            environ = base_environ(self.cfg)
+            environ |= {"wsgi.multithread": True, "SERVER_SOFTWARE": _software()}
+            return self.server_class(
+                listener,
+                application=self.wsgi,
+                spawn=pool,
+                log=self.log,
+                handler_class=self.wsgi_handler,
+                environ=environ,
+                **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
+            )
+        server = StreamServer(
+            listener, handle=functools.partial(self._handle, _Door(listener)), spawn=pool
+        )
+        if self.cfg.workers > 1:
+            # Leave some for the others.
+            server.max_accept = 1
+        return server
+
+    def _handle(self, listener: Any, client: Any, addr: Any) -> None:
+        if self.cfg.is_ssl:
+            client = self._shake_hands(client)
+        if client is not None:
+            self.handle(listener, client, addr)
+
+    def _shake_hands(self, client: Any) -> Any:
+        """The TLS socket over `client`; None when its peer does not get there in time."""
+        limit = self.cfg.keepalive or self.cfg.client_header_timeout or None
+        try:
+            with gevent.Timeout(limit, False):
+                wrapped = sock.ssl_wrap_socket(client, self.cfg)
+                wrapped.do_handshake()
+                return wrapped
+        except OSError as exc:
+            self.log.debug("TLS handshake failed: %s", exc)
+        util.close(client)
+        return None
+
+    def timeout_ctx(self) -> Any:
+        return gevent.Timeout(self.cfg.keepalive, False)
+
+    def head_ctx(self) -> Any:
+        return gevent.Timeout(self.cfg.client_header_timeout or None, False)
+
+    def next_request(self, parser: Any, client: Any) -> Any:
+        # The block around this has its limit.
+        client.settimeout(None)
+        if not parser.req_count:
+            return super().next_request(parser, client)
+        greenlet = gevent.getcurrent()
+        self._idle.add(greenlet)
+        try:
+            return super().next_request(parser, client)
+        finally:
+            self._idle.discard(greenlet)
+
+    def handle_request(self, listener_name: Any, req: Any, client: Any, addr: Any) -> bool:
+        client.settimeout(exchange.patience(self.cfg))
+        return super().handle_request(listener_name, req, client, addr)
+
+    # The hub must not wait, and a handler may run in it.
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        gevent.spawn(super().handle_quit, sig, frame)
+
+    def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
+        gevent.spawn(super().handle_usr1, sig, frame)
+
+
+def _software() -> str:
+    return f"gevent/{gevent.__version__} {banner.software()}"
+
+
+class GeventResponse:
+    """A response as the access log sees it.
+
+    Args:
+        status: the status line's text.
+        headers: pairs.
+        clength: bytes of body sent.
+    """
+
+    def __init__(self, status: Any, headers: Any, clength: int | None) -> None:
+        self.status = status
+        self.headers = headers
+        self.sent = clength
+
+
+class PyWSGIHandler(pywsgi.WSGIHandler):
+    """Handles the requests of `PyWSGIServer`."""
+
+    def log_request(self) -> None:
+        """Writes the access line by the worker's logger."""
+        started = datetime.fromtimestamp(self.time_start)
+        finished = datetime.fromtimestamp(self.time_finish or time.time())
+        status = self.status
+        if isinstance(status, bytes):
+            status = status.decode("latin-1")
+        resp = GeventResponse(
+            status, getattr(self, "response_headers", None) or [], self.response_length
+        )
+        headers = self.headers.items() if getattr(self, "headers", None) else []
+        environ = getattr(self, "environ", None) or {}
+        self.server.log.access(resp, list(headers), environ, finished - started)
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        environ["gunicorn.sock"] = self.socket
+        environ["RAW_URI"] = self.path
+        return environ
+
+
+class PyWSGIServer(pywsgi.WSGIServer):
+    """gevent's WSGI server on one of our listeners."""
+
+    # Seconds for a TLS handshake.
+    HANDSHAKE = 10.0
+
+    def wrap_socket(self, sock: Any, **ssl_args: Any) -> Any:
+        """Shakes hands; a peer that does not get there in time holds no place in the pool."""
+        with gevent.Timeout(self.HANDSHAKE, TimeoutError("TLS handshake")):
+            return super().wrap_socket(sock, **ssl_args)
+
+
+class GeventPyWSGIWorker(GeventWorker):
+    """Serves by gevent's own WSGI server."""
+
+    server_class = PyWSGIServer
+    wsgi_handler = PyWSGIHandler

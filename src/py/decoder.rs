@@ -1,0 +1,294 @@
+//! Requests for worker classes with a loop of their own: the same floor 0 as the engine's, fed from
+//! Python.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyList, PyString};
+
+use super::errors;
+use super::ffi::latin1;
+use super::options;
+use crate::http::{
+    BodyDecoder, BodyEvent, Framing, Head, HeadReader, ParseError, Peer, Policy, Preamble,
+    ProxyInfo, poll_preamble, split_script_name, unquote,
+};
+
+/// What is accepted from whom: the settings that judge requests, read once.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct Rules {
+    policy: Arc<Policy>,
+}
+
+#[pymethods]
+impl Rules {
+    #[new]
+    fn new(cfg: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut policy = options::policy(cfg)?;
+        policy.tls = cfg.getattr("is_ssl")?.is_truthy()?;
+        Ok(Self { policy: Arc::new(policy) })
+    }
+}
+
+/// Reads one request head; the first of a connection with its PROXY preamble.
+#[pyclass(module = "rgunicorn._core")]
+pub(crate) struct RequestDecoder {
+    policy: Arc<Policy>,
+    peer: Peer,
+    buf: Vec<u8>,
+    preamble_over: bool,
+    proxy: Option<ProxyInfo>,
+    reader: HeadReader,
+    head: Head,
+    over: bool,
+}
+
+#[pymethods]
+impl RequestDecoder {
+    /// `peer`: IP address; None for a unix socket, which is trusted. `first`: nothing has been read
+    /// of this connection, so it may begin with a PROXY preamble.
+    #[new]
+    #[pyo3(signature = (rules, peer, first=true))]
+    fn new(rules: &Bound<'_, Rules>, peer: Option<&str>, first: bool) -> Self {
+        Self {
+            policy: rules.get().policy.clone(),
+            peer: peer.map_or(Peer::Unix, |text| Peer::Ip(ip(text))),
+            buf: Vec::new(),
+            preamble_over: !first,
+            proxy: None,
+            reader: HeadReader::default(),
+            head: Head::default(),
+            over: false,
+        }
+    }
+
+    /// Takes the next bytes of the connection. Returns what the head says, once it is complete.
+    fn feed<'py>(
+        &mut self,
+        py: Python<'py>,
+        data: &Bound<'py, PyBytes>,
+    ) -> PyResult<Option<Bound<'py, PyDict>>> {
+        if self.over {
+            return Err(PyValueError::new_err("this decoder has read its request"));
+        }
+        self.buf.extend_from_slice(data.as_bytes());
+        match self.poll() {
+            Ok(false) => Ok(None),
+            Ok(true) => {
+                self.over = true;
+                self.facts(py).map(Some)
+            }
+            Err(error) => {
+                self.over = true;
+                let raised = errors::parse_error(py, &error);
+                if error.has_request() {
+                    raised.value(py).setattr("facts", self.facts(py)?)?;
+                }
+                Err(raised)
+            }
+        }
+    }
+
+    /// What was fed beyond the head: its body, or the next request.
+    fn rest<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        let start = if self.over { self.head.len } else { 0 };
+        PyBytes::new(py, self.buf.get(start..).unwrap_or_default())
+    }
+
+    /// Whether nothing has been fed yet, but for a PROXY preamble.
+    #[getter]
+    fn is_idle(&self) -> bool {
+        self.buf.is_empty()
+    }
+}
+
+impl RequestDecoder {
+    fn poll(&mut self) -> Result<bool, ParseError> {
+        if !self.preamble_over {
+            match poll_preamble(&self.buf, &self.peer, &self.policy)? {
+                Preamble::NeedMore => return Ok(false),
+                Preamble::Absent => {}
+                Preamble::Present { len, info } => {
+                    self.buf.drain(..len);
+                    self.proxy = Some(info);
+                }
+            }
+            self.preamble_over = true;
+        }
+        let trusted = self.policy.forwarded_allow.allows(&self.peer);
+        self.reader.poll(&mut self.buf, trusted, &self.policy, &mut self.head)
+    }
+
+    fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let (head, bytes) = (&self.head, &self.buf[..]);
+        let headers = PyList::empty(py);
+        for field in &head.fields {
+            let name = latin1(py, &field.name.of(bytes).to_ascii_uppercase())?;
+            headers.append((name, latin1(py, field.value.of(bytes))?))?;
+        }
+        let facts = PyDict::new(py);
+        facts.set_item("method", latin1(py, head.method.of(bytes))?)?;
+        facts.set_item("uri", latin1(py, head.target.of(bytes))?)?;
+        facts.set_item("path", latin1(py, head.path.of(bytes))?)?;
+        facts.set_item("query", latin1(py, head.query.of(bytes))?)?;
+        facts.set_item("version", head.version)?;
+        facts.set_item("headers", headers)?;
+        facts.set_item("scheme", if head.https { "https" } else { "http" })?;
+        facts.set_item("keep_alive", head.keep_alive)?;
+        facts.set_item("expect_continue", head.expect_continue)?;
+        let script_name = head.script_name(bytes, &self.policy);
+        facts.set_item("script_name", latin1(py, script_name)?)?;
+        facts.set_item("chunked", head.framing == Framing::Chunked)?;
+        let length = match head.framing {
+            Framing::Length(length) => length,
+            Framing::None | Framing::Chunked => 0,
+        };
+        facts.set_item("length", length)?;
+        facts.set_item("proxy_protocol_info", self.proxy_info(py)?)?;
+        Ok(facts)
+    }
+
+    /// Empty without a preamble, and for one that leaves the peer as it is (LOCAL, UNKNOWN).
+    fn proxy_info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let proxy = PyDict::new(py);
+        let addresses = |info: &ProxyInfo| Some((info.source?, info.destination?));
+        if let Some((source, destination)) = self.proxy.as_ref().and_then(addresses) {
+            let protocol = if source.is_ipv6() { "TCP6" } else { "TCP4" };
+            proxy.set_item("proxy_protocol", protocol)?;
+            for (who, address) in [("client", source), ("proxy", destination)] {
+                set_address(&proxy, who, &address)?;
+            }
+        }
+        Ok(proxy)
+    }
+}
+
+/// The body of one request, by length or in chunks.
+#[pyclass(module = "rgunicorn._core", name = "BodyDecoder")]
+pub(crate) struct Body {
+    decoder: BodyDecoder,
+    rest: Vec<u8>,
+    /// What broke behind the bytes that were handed out last.
+    failure: Option<ParseError>,
+}
+
+#[pymethods]
+impl Body {
+    /// `length`: bytes; None for a body in chunks.
+    #[new]
+    #[pyo3(signature = (rules, length=None))]
+    fn new(rules: &Bound<'_, Rules>, length: Option<u64>) -> Self {
+        let framing = length.map_or(Framing::Chunked, Framing::Length);
+        let decoder = BodyDecoder::new(framing, &rules.get().policy);
+        Self { decoder, rest: Vec::new(), failure: None }
+    }
+
+    /// Takes bytes of the connection; returns those that are body. What follows the body is kept
+    /// for `rest`.
+    fn decode<'py>(
+        &mut self,
+        py: Python<'py>,
+        data: &Bound<'py, PyBytes>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        if let Some(error) = &self.failure {
+            return Err(errors::parse_error(py, error));
+        }
+        let input = data.as_bytes();
+        let (mut at, mut body) = (0, Vec::new());
+        loop {
+            let left = input.get(at..).unwrap_or_default();
+            match self.decoder.next(left) {
+                Ok((used, event)) => {
+                    at += used;
+                    match event {
+                        BodyEvent::Data { start, end } => {
+                            body.extend_from_slice(left.get(start..end).unwrap_or_default());
+                        }
+                        BodyEvent::NeedMore => break,
+                        BodyEvent::End => {
+                            self.rest.extend_from_slice(input.get(at..).unwrap_or_default());
+                            break;
+                        }
+                    }
+                }
+                Err(error) if body.is_empty() => {
+                    let raised = errors::parse_error(py, &error);
+                    self.failure = Some(error);
+                    return Err(raised);
+                }
+                // First what came before it.
+                Err(error) => {
+                    self.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(PyBytes::new(py, &body))
+    }
+
+    /// The connection ended: raises what that means for a body that is not over.
+    fn end(&self, py: Python<'_>) -> PyResult<()> {
+        if self.decoder.is_done() {
+            return Ok(());
+        }
+        Err(match self.failure.clone().or_else(|| self.decoder.on_eof()) {
+            Some(error) => errors::parse_error(py, &error),
+            None => errors::no_more_data(py),
+        })
+    }
+
+    /// The body is over.
+    #[getter]
+    fn done(&self) -> bool {
+        self.decoder.is_done()
+    }
+
+    /// The next `decode` raises, whatever it is given.
+    #[getter]
+    fn broken(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    /// What was decoded beyond the body: the next request.
+    fn rest<'py>(&mut self, py: Python<'py>) -> Bound<'py, PyBytes> {
+        PyBytes::new(py, &std::mem::take(&mut self.rest))
+    }
+
+    /// Trailer fields with upper-case names, once the body is over.
+    fn trailers<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let trailers = PyList::empty(py);
+        for (name, value) in self.decoder.trailers() {
+            trailers.append((latin1(py, &name.to_ascii_uppercase())?, latin1(py, value)?))?;
+        }
+        Ok(trailers)
+    }
+}
+
+/// PATH_INFO of `path` (raw, Latin-1) below `script_name`.
+#[pyfunction]
+pub(crate) fn path_info<'py>(
+    py: Python<'py>,
+    path: &Bound<'py, PyString>,
+    script_name: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyString>> {
+    let (path, script_name) =
+        (super::start_response::octets(path)?, super::start_response::octets(script_name)?);
+    let below =
+        split_script_name(&path, &script_name).map_err(|error| errors::parse_error(py, &error))?;
+    let mut plain = Vec::with_capacity(below.len());
+    unquote(below, &mut plain);
+    latin1(py, &plain)
+}
+
+/// An address that is none is nobody's: it is on no list but `*`.
+fn ip(text: &str) -> IpAddr {
+    let text = text.split('%').next().unwrap_or_default();
+    text.parse().unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+}
+
+fn set_address(info: &Bound<'_, PyDict>, who: &str, address: &SocketAddr) -> PyResult<()> {
+    info.set_item(format!("{who}_addr"), address.ip().to_string())?;
+    info.set_item(format!("{who}_port"), address.port())
+}
