@@ -32,6 +32,7 @@ OWN = {
     "client_header_timeout": 60,
     "client_body_timeout": 60,
     "client_write_timeout": 60,
+    "reload_strategy": "ready",
 }
 
 DUMP = """
