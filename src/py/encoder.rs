@@ -40,7 +40,8 @@ impl ResponseEncoder {
         keep_alive: bool,
         server: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let facts = Facts { version: self.version, is_head: self.is_head, keep_alive };
+        let facts =
+            Facts { version: self.version, chunks: true, is_head: self.is_head, keep_alive };
         let (mut out, server, clock) = (Vec::with_capacity(512), octets(server)?, Clock::new());
         let Announced { status, fields, .. } = &self.announced;
         self.encoder.head(&mut out, &facts, status, fields, &server, clock.http_date());

@@ -22,7 +22,6 @@ ABSENT = {
     **dict.fromkeys(("gunicorn.ctl", "gunicorn.ctl.cli"), "the control socket is refused"),
     "gunicorn.http2": "HTTP/2 is refused",
     "gunicorn.asgi": "the asgi worker is uvicorn's; nobody imports Gunicorn's own engine",
-    "gunicorn.uwsgi": "the uwsgi protocol is not built yet",
     "gunicorn.workers.base_async": "greenlet workers are not built yet",
     "gunicorn.workers.ggevent": "greenlet workers are not built yet",
     "gunicorn.http.body": "no parser for Python-level workers yet",
@@ -41,6 +40,7 @@ MISSING = {
     "gunicorn.http": {"RequestParser", "get_parser"},
     "gunicorn.http.message": {"MAX_REQUEST_LINE", "MAX_HEADERS", "TOKEN_RE"},
     "gunicorn.http.wsgi": {"proxy_environ", "create"},
+    "gunicorn.uwsgi": {"UWSGIParser"},
 }
 MISSING_WHY = "no parser for Python-level workers yet"
 
