@@ -41,7 +41,7 @@ impl ResponseEncoder {
         server: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let facts =
-            Facts { version: self.version, chunks: true, is_head: self.is_head, keep_alive };
+            Facts { version: self.version, is_head: self.is_head, keep_alive, chunks: true };
         let (mut out, server, clock) = (Vec::with_capacity(512), octets(server)?, Clock::new());
         let Announced { status, fields, .. } = &self.announced;
         self.encoder.head(&mut out, &facts, status, fields, &server, clock.http_date());

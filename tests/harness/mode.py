@@ -66,12 +66,9 @@ class Mode:
 DEFAULT = Mode()
 """What a server is started in by a test that is not about modes."""
 
-TLS_MODES = [Mode("sync", "tls"), Mode("gthread", "tls")]
-
-MODES = [
-    Mode(worker, transport)
-    for worker in os.environ.get("RGUNICORN_MODES", "sync gthread").split()
-    for transport in ("tcp", "unix")
-]
+_WORKERS = os.environ.get("RGUNICORN_MODES", "sync gthread").split()
+MODES = [Mode(worker, transport) for worker in _WORKERS for transport in ("tcp", "unix")]
 """`RGUNICORN_MODES=gevent` runs a suite in that worker class; the interpreter of the server under
 test needs the package then."""
+
+TLS_MODES = [Mode(worker, "tls") for worker in _WORKERS]

@@ -5,6 +5,7 @@ The native workers do the same in `src/py/app.rs` and `src/py/ending.rs`.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -176,6 +177,8 @@ def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseExcep
         worker.handle_error(req, client, addr, exc)
     elif isinstance(gone, TimeoutError) and gone.errno is None:
         worker.log.warning("Client timed out: ip=%s", addr[0] if addr else "")
+    elif type(gone).__name__ == "SSLError":
+        worker.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", gone)
     else:
         worker.log.debug("Ignored premature client disconnection. %s", gone)
 
@@ -196,6 +199,8 @@ def part(sock: Any, clean: bool) -> None:
             `LINGER` seconds at most.
     """
     try:
+        if hasattr(sock, "unwrap"):
+            _say_goodbye(sock)
         if not clean:
             sock.shutdown(socket.SHUT_WR)
             deadline = time.monotonic() + LINGER
@@ -208,3 +213,11 @@ def part(sock: Any, clean: bool) -> None:
         pass
     finally:
         util.close(sock)
+
+
+def _say_goodbye(sock: Any) -> None:
+    """TLS's close_notify, without a wait for the answer: an end without it may be an attacker's."""
+    sock.settimeout(0)
+    # There is hardly ever an answer yet.
+    with contextlib.suppress(OSError, ValueError):
+        sock.unwrap()

@@ -157,11 +157,11 @@ class GeventWorker(AsyncWorker):
 
     def _handle(self, listener: Any, client: Any, addr: Any) -> None:
         if self.cfg.is_ssl:
-            client = self._shake_hands(client)
+            client = self._shake_hands(client, addr)
         if client is not None:
             self.handle(listener, client, addr)
 
-    def _shake_hands(self, client: Any) -> Any:
+    def _shake_hands(self, client: Any, addr: Any) -> Any:
         """The TLS socket over `client`; None when its peer does not get there in time."""
         limit = self.cfg.keepalive or self.cfg.client_header_timeout or None
         try:
@@ -170,7 +170,7 @@ class GeventWorker(AsyncWorker):
                 wrapped.do_handshake()
                 return wrapped
         except OSError as exc:
-            self.log.debug("TLS handshake failed: %s", exc)
+            exchange.report_failure(self, None, client, addr, exc)
         util.close(client)
         return None
 
