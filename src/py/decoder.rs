@@ -28,6 +28,8 @@ impl Rules {
     fn new(cfg: &Bound<'_, PyAny>) -> PyResult<Self> {
         let mut policy = options::policy(cfg)?;
         policy.tls = cfg.getattr("is_ssl")?.is_truthy()?;
+        // What the Python side makes of a request knows HTTP only.
+        policy.uwsgi = None;
         Ok(Self { policy: Arc::new(policy) })
     }
 }

@@ -99,17 +99,14 @@ def _dotted(uri: Any) -> str:
 def leaves_requests_to_core(uri: Any) -> bool:
     """Whether a value of `worker_class` is sync, gthread or derived from one of them.
 
-    A value that is refused for its own sake counts as such: one refusal is enough.
+    A value that is refused for its own sake counts as such, and a class that says itself what it
+    can not do: one refusal is enough.
     """
-    if unbuilt_worker(uri) is not None:
+    if _dotted(uri) in _BUILT or unbuilt_worker(uri) is not None:
         return True
-    if isinstance(uri, str):
-        from rgunicorn.workers import SUPPORTED_WORKERS
-
-        if own_name(SUPPORTED_WORKERS.get(uri.lstrip("#"), uri)) in _BUILT:
-            return True
-    bases = util.load_class(uri).__mro__
-    return any(f"{base.__module__}.{base.__qualname__}" in _BUILT for base in bases)
+    worker = util.load_class(uri)
+    names = (f"{base.__module__}.{base.__qualname__}" for base in worker.__mro__)
+    return hasattr(worker, "refusals") or any(name in _BUILT for name in names)
 
 
 def _shown(value: Any) -> str:
