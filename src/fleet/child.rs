@@ -24,6 +24,8 @@ pub(super) struct Child {
     pub(super) deadline_ns: Option<u64>,
     /// When it got SIGABRT for a stopped heartbeat.
     pub(super) aborted_ns: Option<u64>,
+    /// It has not beaten its heart since that.
+    pub(super) stuck: bool,
     /// When it got SIGKILL. Nothing is sent after that.
     pub(super) killed_ns: Option<u64>,
     /// SIGTERM or SIGQUIT was sent: a second one of the same is noise to us and a forced exit to
@@ -44,6 +46,7 @@ impl Child {
             first_beat_ns: None,
             deadline_ns: None,
             aborted_ns: None,
+            stuck: false,
             killed_ns: None,
             termed: false,
             quit: false,
@@ -57,6 +60,7 @@ impl Child {
     /// (uvicorn's lifespan). A class that shows one of the two signs only is believed after a
     /// while.
     pub(super) fn note(&mut self, signs: Signs, now_ns: u64) -> bool {
+        self.stuck &= signs.beat_ns <= self.aborted_ns;
         if self.ready {
             return false;
         }
@@ -70,6 +74,11 @@ impl Child {
             (None, _, None) => false,
         };
         self.ready
+    }
+
+    /// It is ready and has not been told to leave, in whatever words.
+    pub(super) fn serves(&self) -> bool {
+        self.ready && !self.stuck && self.killed_ns.is_none() && self.duty != Duty::Retiring
     }
 
     pub(super) fn retire(&mut self, deadline_ns: u64) {

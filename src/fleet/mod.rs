@@ -237,6 +237,7 @@ impl Fleet {
                 Verdict::Alive => {}
                 Verdict::Abort => {
                     child.aborted_ns = Some(now_ns);
+                    child.stuck = true;
                     actions.push(Action::ReportTimeout { pid });
                     child.tell(Sig::Abrt, &mut actions);
                 }
@@ -302,11 +303,11 @@ impl Fleet {
     }
 
     fn is_anybody_ready(&self) -> bool {
-        self.children.iter().any(|child| child.ready && child.duty != Duty::Retiring)
+        self.children.iter().any(Child::serves)
     }
 
     fn ready(&self) -> usize {
-        self.children.iter().filter(|child| child.ready && child.duty == Duty::Serving).count()
+        self.children.iter().filter(|it| it.duty == Duty::Serving && it.serves()).count()
     }
 
     fn remove(&mut self, pid: i32) -> Option<Child> {

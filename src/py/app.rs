@@ -84,7 +84,9 @@ impl App for PyApp {
     fn woken(&mut self) -> Wake {
         Python::attach(|py| {
             // Handlers run here: TERM's end of `alive`, USR1's reopening, QUIT's SystemExit.
-            if let Err(error) = py.check_signals() {
+            let raised = py.check_signals().err();
+            let raised = raised.or_else(|| Some(self.state.interrupted.get()?.clone_ref(py)));
+            if let Some(error) = raised {
                 self.parting = Some(error);
                 return Wake::Leave;
             }

@@ -12,6 +12,7 @@ mod ffi;
 mod fork;
 mod hooks;
 mod input;
+mod keyring;
 mod keys;
 mod notices;
 mod options;

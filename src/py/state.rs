@@ -1,6 +1,7 @@
 //! What all threads of a worker share of Python: the application, the logger, the hooks; how many
 //! requests there were, and whether there shall be more.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use pyo3::prelude::*;
@@ -32,6 +33,8 @@ pub(super) struct State {
     max_requests: u64,
     stage: AtomicU8,
     epoch: AtomicU64,
+    /// What a signal handler raised (SystemExit) where nobody could pass it on.
+    pub(super) interrupted: OnceLock<PyErr>,
     /// Notices since the last tick, said or not.
     notices: AtomicU64,
     /// Those that were left out elsewhere.
@@ -71,6 +74,7 @@ impl State {
             max_requests: worker.getattr("max_requests")?.extract()?,
             stage: AtomicU8::new(Stage::Serving as u8),
             epoch: AtomicU64::new(0),
+            interrupted: OnceLock::new(),
             notices: AtomicU64::new(0),
             left_out: AtomicU64::new(0),
             log: log.unbind(),

@@ -14,81 +14,13 @@ use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 
 use super::app::PyApp;
+use super::keyring::Classes;
 use crate::engine::Conn;
-use crate::engine::transport::{Fault, Opener, Plain, Transport};
+use crate::engine::transport::{Fault, Plain, Transport};
 use crate::sys::socket::{self, Transfer};
 
 /// Plaintext of one record at most (RFC 8446 §5.1).
 const RECORD_BYTES: usize = 16 * 1024;
-
-/// What makes a session for each connection of a worker.
-pub(super) struct Keyring {
-    context: Py<PyAny>,
-    classes: Arc<Classes>,
-}
-
-/// Of module `ssl`.
-struct Classes {
-    memory_bio: Py<PyAny>,
-    want_read: Py<PyAny>,
-    eof: Py<PyAny>,
-    error: Py<PyAny>,
-    /// `suppress_ragged_eofs`.
-    suppress: bool,
-}
-
-impl Keyring {
-    /// What `cfg` asks for; `None` without TLS.
-    ///
-    /// # Errors
-    /// `ConfigError`, and whatever the `ssl_context` hook raises.
-    pub(super) fn of(cfg: &Bound<'_, PyAny>) -> PyResult<Option<Arc<dyn Opener>>> {
-        if !cfg.getattr("is_ssl")?.is_truthy()? {
-            return Ok(None);
-        }
-        let py = cfg.py();
-        let context = py.import("rgunicorn.tls")?.call_method1("server_context", (cfg,))?;
-        let ssl = py.import("ssl")?;
-        let class = |name: &str| ssl.getattr(name).map(Bound::unbind);
-        let classes = Classes {
-            memory_bio: class("MemoryBIO")?,
-            want_read: class("SSLWantReadError")?,
-            eof: class("SSLEOFError")?,
-            error: class("SSLError")?,
-            suppress: cfg.getattr("suppress_ragged_eofs")?.is_truthy()?,
-        };
-        Ok(Some(Arc::new(Self { context: context.unbind(), classes: Arc::new(classes) })))
-    }
-
-    fn session(&self, py: Python<'_>) -> PyResult<Py<TlsSession>> {
-        let incoming = self.classes.memory_bio.bind(py).call0()?;
-        let outgoing = self.classes.memory_bio.bind(py).call0()?;
-        let object =
-            self.context.bind(py).call_method1("wrap_bio", (&incoming, &outgoing, true))?;
-        // What `SSLObject` calls itself, in C: there no Python code runs, so no signal handler.
-        let inner = object.getattr("_sslobj")?;
-        let session = TlsSession {
-            turn: Turn::default(),
-            object: object.unbind(),
-            inner: inner.unbind(),
-            incoming: incoming.unbind(),
-            outgoing: outgoing.unbind(),
-            established: AtomicBool::new(false),
-            classes: self.classes.clone(),
-        };
-        Py::new(py, session)
-    }
-}
-
-impl Opener for Keyring {
-    fn open(&self) -> Result<Box<dyn Transport>, Fault> {
-        let session = Python::attach(|py| self.session(py));
-        match session {
-            Ok(session) => Ok(Box::new(Link { session })),
-            Err(error) => Err(Fault::Failed(error.to_string())),
-        }
-    }
-}
 
 /// Whose turn it is: OpenSSL's objects are for one thread at a time, and CPython lets the GIL go
 /// inside. An application may read in one thread and write in another. Held for a call into
@@ -115,6 +47,28 @@ pub(crate) struct TlsSession {
 type Said<T> = (Result<T, Fault>, Vec<u8>);
 
 impl TlsSession {
+    pub(super) fn new(
+        py: Python<'_>,
+        context: &Py<PyAny>,
+        classes: &Arc<Classes>,
+    ) -> PyResult<Py<Self>> {
+        let incoming = classes.memory_bio.bind(py).call0()?;
+        let outgoing = classes.memory_bio.bind(py).call0()?;
+        let object = context.bind(py).call_method1("wrap_bio", (&incoming, &outgoing, true))?;
+        // What `SSLObject` calls itself, in C: a Python frame less for each call.
+        let inner = object.getattr("_sslobj")?;
+        let session = Self {
+            turn: Turn::default(),
+            object: object.unbind(),
+            inner: inner.unbind(),
+            incoming: incoming.unbind(),
+            outgoing: outgoing.unbind(),
+            established: AtomicBool::new(false),
+            classes: classes.clone(),
+        };
+        Py::new(py, session)
+    }
+
     fn take_in(&self, py: Python<'_>, ciphertext: &[u8], plain: &mut [u8]) -> Said<Plain> {
         let turn = self.turn.lock_py_attached(py);
         let got = self.decrypt(py, ciphertext, plain);
@@ -123,12 +77,12 @@ impl TlsSession {
         match (got, out) {
             (got, Ok(out)) => (got, out),
             (Err(fault), Err(_)) => (Err(fault), Vec::new()),
-            (Ok(_), Err(error)) => (Err(self.fault(py, &error)), Vec::new()),
+            (Ok(_), Err(error)) => (Err(self.classes.fault(py, &error)), Vec::new()),
         }
     }
 
     fn decrypt(&self, py: Python<'_>, ciphertext: &[u8], plain: &mut [u8]) -> Result<Plain, Fault> {
-        let failed = |error: PyErr| self.fault(py, &error);
+        let failed = |error: PyErr| self.classes.fault(py, &error);
         let (inner, incoming) = (self.inner.bind(py), self.incoming.bind(py));
         if !ciphertext.is_empty() {
             let bytes = PyBytes::new(py, ciphertext);
@@ -189,7 +143,7 @@ impl TlsSession {
             PyResult::Ok(())
         })();
         drop(turn);
-        (sent.map_err(|error| self.fault(py, &error)), out)
+        (sent.map_err(|error| self.classes.fault(py, &error)), out)
     }
 
     fn farewell(&self, py: Python<'_>) -> Vec<u8> {
@@ -230,15 +184,6 @@ impl TlsSession {
     fn drained(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
         let read = self.outgoing.call_method0(py, intern!(py, "read"))?;
         Ok(read.extract::<&[u8]>(py)?.to_vec())
-    }
-
-    fn fault(&self, py: Python<'_>, error: &PyErr) -> Fault {
-        let text = error.value(py).to_string();
-        if error.matches(py, self.classes.error.bind(py)).unwrap_or(false) {
-            Fault::Refused(text)
-        } else {
-            Fault::Failed(text)
-        }
     }
 }
 
@@ -296,6 +241,9 @@ impl TlsSession {
 
 impl TlsSession {
     fn raised(&self, py: Python<'_>, fault: &Fault) -> PyErr {
+        if let Some(error) = self.classes.state.interrupted.get() {
+            return error.clone_ref(py);
+        }
         let made = match fault {
             Fault::Refused(text) => self.classes.error.bind(py).call1((text,)),
             Fault::Ragged => {
@@ -308,8 +256,14 @@ impl TlsSession {
 }
 
 /// The session as the engine has it.
-struct Link {
+pub(super) struct Link {
     session: Py<TlsSession>,
+}
+
+impl Link {
+    pub(super) fn to(session: Py<TlsSession>) -> Self {
+        Self { session }
+    }
 }
 
 impl Transport for Link {

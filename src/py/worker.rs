@@ -7,10 +7,10 @@ use pyo3::prelude::*;
 
 use super::app::PyApp;
 use super::environ::ServerName;
+use super::keyring::Keyring;
 use super::options::{self, Kind};
 use super::scoreboard::Slot;
 use super::state::State;
-use super::tls::Keyring;
 use crate::engine::{self, Engine, Hand, Sources, sync, watch};
 use crate::sys::file;
 use crate::sys::handoff::Handoff;
@@ -95,7 +95,7 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
         listeners,
         handoff: Some(handoff(py)?),
         signals: wake_fd(worker)?,
-        tls: Keyring::of(&cfg)?,
+        tls: Keyring::of(&cfg, &state)?,
     };
     let (engine, crew) = Engine::new(options, sources, slot(worker)?)?;
     Ok((engine, crew, state))

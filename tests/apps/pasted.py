@@ -16,7 +16,7 @@ def factory(global_conf, **local_conf):
         found = {
             "global": dict(global_conf),
             "local": local_conf,
-            "gunicorn": server and server.__name__,
+            "gunicorn": server and os.path.basename(os.path.dirname(server.__file__)),
             "master": os.getppid(),
         }
         body = json.dumps(found).encode()

@@ -51,7 +51,7 @@ proxy_request_buffering {buffering};
 """
 
 UWSGI_PASS = """\
-uwsgi_pass app;
+uwsgi_pass {scheme}app;
 uwsgi_param QUERY_STRING $query_string;
 uwsgi_param REQUEST_METHOD $request_method;
 uwsgi_param CONTENT_TYPE $content_type;
@@ -101,16 +101,17 @@ def nginx(
     buffering: bool = True,
     keepalive: bool = False,
     uwsgi: Mapping[str, str] | None = None,
+    scheme: str = "",
 ) -> Iterator[Nginx]:
     """nginx in front of `upstream`.
 
     By proxy_pass, telling it X-Forwarded-Proto `proto`; or by uwsgi_pass, when `uwsgi` has the
-    locations and what each of them says beside the usual.
+    locations and what each of them says beside the usual; with `scheme` "suwsgi://" over TLS.
     """
     port = free_port()
     http = SITE.format(
         port=port,
-        locations=_locations(proto, "on" if buffering else "off", uwsgi),
+        locations=_locations(proto, "on" if buffering else "off", uwsgi, scheme),
         keepalive="keepalive 8;" if keepalive else "",
         upstream=f"unix:{upstream}" if isinstance(upstream, str) else f"127.0.0.1:{upstream[1]}",
     )
@@ -148,11 +149,12 @@ def running(directory: Path, port: int, http: str) -> Iterator[Nginx]:
         process.wait(5)
 
 
-def _locations(proto: str, buffering: str, uwsgi: Mapping[str, str] | None) -> str:
+def _locations(proto: str, buffering: str, uwsgi: Mapping[str, str] | None, scheme: str) -> str:
     if uwsgi is None:
         lines = PROXY_PASS.format(version="1.1", proto=proto, buffering=buffering)
         return f"location / {{ {lines} }}"
-    return "\n".join(f"location {path} {{ {UWSGI_PASS} {more} }}" for path, more in uwsgi.items())
+    usual = UWSGI_PASS.format(scheme=scheme)
+    return "\n".join(f"location {path} {{ {usual} {more} }}" for path, more in uwsgi.items())
 
 
 def _accepts(port: int) -> bool:

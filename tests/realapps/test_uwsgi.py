@@ -37,7 +37,7 @@ def browser(
         ).wait_ready(workers=4)
         with nginx(directory / "nginx", server.address, uwsgi=MOUNT) as proxy:
             yield Browser(proxy.url + "/site")
-        assert "upstream" not in proxy.error_log()
+        assert "[error]" not in proxy.error_log()
         assert "[WARNING]" not in server.log()
 
 

@@ -165,7 +165,7 @@ def test_pserve(spawn: Spawn, ini: Callable[..., Path], pserve: Command) -> None
     path = ini(options)
     # The config file of its directory counts, and the options are stronger.
     config = "workers = 1\ndef post_fork(server, worker):\n    import gunicorn\n"
-    config += "    server.log.info('in a process of %s', gunicorn.__name__)\n"
+    config += "    server.log.info('in a process of %s', gunicorn.__file__.split('/')[-2])\n"
     server = spawn(None, command=pserve, args=(str(path),), config=config, ready=False)
     server.wait_log("Booting worker", 2)
     assert f"Listening at: http://127.0.0.1:{port} " in server.log()

@@ -103,17 +103,21 @@ WHEN = {
     "on_exit": "called once",
 }
 
+# Gunicorn loses a TERM that comes before a new worker has its handlers, and waits that long then.
+SHORT = {"graceful_timeout": 2}
+
 SCENES = (
     Scene(
         "hooks",
         tuple(Case(hook, f"{when}: what it is given", Said(hook)) for hook, when in WHEN.items()),
+        base=SHORT,
         set_config=HOOKS,
         acts=life,
     ),
     Scene(
         "upgrade",
         (Case("pre_exec", "USR2: what it is given", Said("pre_exec")),),
-        base=lambda stage: {"pidfile": str(stage.directory / "server.pid")},
+        base=lambda stage: {"pidfile": str(stage.directory / "server.pid"), **SHORT},
         set_config=HOOKS,
         acts=upgrade,
     ),

@@ -154,7 +154,6 @@ def worker(alias: str) -> Scene:
             ),
         ),
         packages=True,
-        pending=f"the {alias.partition('_')[0]} worker",
     )
 
 
@@ -176,7 +175,6 @@ SCENES = (
         files={"asgi_app.py": ASGI},
         app="asgi_app:app",
         packages=True,
-        pending="the asgi worker",
     ),
     Scene(
         "asgi settings",
@@ -189,10 +187,9 @@ SCENES = (
             ),
             Case(
                 "asgi_loop",
-                "`asyncio`: the loop that runs",
+                "`asyncio`: the loop that runs, where uvloop is installed",
                 scope("loop"),
                 set={"asgi_loop": "asyncio"},
-                vacuous="`auto` is that too, as uvloop is not installed",
             ),
             Case(
                 "asgi_disconnect_grace_period",
@@ -217,7 +214,6 @@ SCENES = (
         files={"asgi_app.py": ASGI},
         app="asgi_app:app",
         packages=True,
-        pending="the asgi worker",
     ),
     Scene(
         "PasteDeploy",
@@ -250,7 +246,6 @@ SCENES = (
                 set={"protocol": "uwsgi"},
             ),
         ),
-        pending="the uwsgi protocol",
     ),
     Scene(
         "uwsgi peers",
@@ -263,7 +258,6 @@ SCENES = (
             ),
         ),
         base={"protocol": "uwsgi"},
-        pending="the uwsgi protocol",
     ),
 )
 

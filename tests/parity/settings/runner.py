@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import traceback
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from harness.server import Command
 from parity.settings.case import Case, Scene
-from parity.settings.stage import Stage
+from parity.settings.stage import Ended, Stage
 
 SCENES_AT_ONCE = 3
 LOG_TAIL = 3_000
@@ -78,7 +79,10 @@ def perform(scene: Scene, servers: Servers, root: Path) -> dict[str, Outcome]:
 def observed(stage: Stage) -> dict[str, object]:
     scene = stage.scene
     if scene.pending and not stage.command.is_gunicorn:
-        refused = stage.run()
+        try:
+            refused = stage.run(seconds=20)
+        except subprocess.TimeoutExpired:
+            refused = Ended(0, [], ["it serves"])
         return dict.fromkeys((case.name for case in scene.cases), refused)
     found: dict[str, object] = {}
     try:

@@ -146,7 +146,7 @@ class Stage:
         self.waited(lambda: file.exists() and self.lines(pattern, path), sure)
         return self.lines(pattern, path) if file.exists() else []
 
-    def run(self, *args: str, app: str | None = None) -> Ended:
+    def run(self, *args: str, app: str | None = None, seconds: float = 40) -> Ended:
         """Runs the command with the scene's config file until it ends by itself."""
         (self.directory / "gunicorn.conf.py").write_text(self.server._config_file())
         process = subprocess.Popen(
@@ -160,7 +160,7 @@ class Stage:
             start_new_session=True,
         )
         try:
-            stdout, stderr = process.communicate(timeout=40)
+            stdout, stderr = process.communicate(timeout=seconds)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,34 @@
+"""The wire suite in the gevent worker: bytes in, bytes out, as the native workers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from harness.server import TESTS, thirdparty
+
+# What the parser does with it is in tests/workers/test_parser_corpus.py.
+SUITES = ("app_errors", "bodies", "early_hints", "environ", "proxy", "response", "sendfile")
+
+
+def test_the_wire_suite() -> None:
+    import pytest
+
+    command = thirdparty("rgunicorn")
+    if command is None:
+        pytest.skip("RGUNICORN_THIRDPARTY_PYTHON is not set: `make test` makes that environment")
+    suites = [str(TESTS / f"wire/test_{name}.py") for name in SUITES]
+    env = os.environ | {
+        "RGUNICORN_MODES": "gevent",
+        "RGUNICORN_UNDER_TEST": " ".join(command.argv),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-k", "gevent-unix", *suites],
+        env=env,
+        cwd=TESTS.parent,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-8000:]
+    assert " passed" in done.stdout.splitlines()[-1]
