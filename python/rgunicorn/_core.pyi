@@ -134,15 +134,16 @@ class Crew:
 class Rules:
     """What is accepted from whom: the settings that judge requests."""
 
-    def __new__(cls, cfg: Any) -> Rules:
-        """Reads them from `cfg`, and SCRIPT_NAME from the environment.
+    def __new__(cls, cfg: Any, uwsgi: bool = False) -> Rules:
+        """Reads them from `cfg`, and SCRIPT_NAME from the environment. `uwsgi`: requests come as
+        packets, whatever `protocol` says.
 
         Raises:
-            ValueError: `forwarded_allow_ips` or `proxy_allow_ips` can't be read.
+            ValueError: a list of allowed addresses can't be read.
         """
 
 class RequestDecoder:
-    """Reads one request head; the first of a connection with its PROXY preamble."""
+    """Reads one request head or uwsgi packet; the first of a connection with its PROXY preamble."""
 
     def __new__(cls, rules: Rules, peer: str | None, first: bool = True) -> RequestDecoder:
         """`peer`: IP address, None for a unix socket; `first`: it may begin with a preamble."""
@@ -153,6 +154,7 @@ class RequestDecoder:
         Raises:
             ParseException: the request is refused. With an attribute `facts` (as returned) when
                 the access log shall have a line.
+            UWSGIParseException: the packet can not be read, or not from this peer.
             ValueError: it has been read or refused already.
         """
 
@@ -197,7 +199,9 @@ class BodyDecoder:
 class ResponseEncoder:
     """One response: what the application announced, and its framing."""
 
-    def __new__(cls, method: str, version: tuple[int, int]) -> ResponseEncoder: ...
+    def __new__(cls, method: str, version: tuple[int, int], chunks: bool = True) -> ResponseEncoder:
+        """`method` of the request, `version` of the response; `chunks`: its reader takes them."""
+
     def announce(self, status: object, headers: object) -> int:
         """Checks and keeps what `start_response` was given; returns the status code.
 

@@ -103,7 +103,10 @@ def _environ_of(req: Any, fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
             environ[key] = getattr(req, name)
     if hasattr(req, "version"):
         environ["SERVER_PROTOCOL"] = "HTTP/" + ".".join(str(part) for part in req.version)
-    if hasattr(req, "path"):
+    if getattr(req, "path_info", None) is not None:
+        # A uwsgi proxy has decoded it.
+        environ["PATH_INFO"] = req.path_info
+    elif hasattr(req, "path"):
         environ["PATH_INFO"] = unquote_to_bytes(req.path).decode("latin-1")
     for name, value in fields:
         key = name.upper().replace("-", "_")

@@ -13,7 +13,7 @@ use super::ffi::latin1;
 use super::options;
 use crate::http::{
     BodyDecoder, BodyEvent, Framing, Head, HeadReader, ParseError, Peer, Policy, Preamble,
-    ProxyInfo, poll_preamble, split_script_name, unquote,
+    ProxyInfo, admit, poll_preamble, split_script_name, unquote, uwsgi_vars,
 };
 
 /// What is accepted from whom: the settings that judge requests, read once.
@@ -24,17 +24,15 @@ pub(crate) struct Rules {
 
 #[pymethods]
 impl Rules {
+    /// `uwsgi`: requests come as packets. `protocol` is for those who choose a parser.
     #[new]
-    fn new(cfg: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let mut policy = options::policy(cfg)?;
-        policy.tls = cfg.getattr("is_ssl")?.is_truthy()?;
-        // What the Python side makes of a request knows HTTP only.
-        policy.uwsgi = None;
-        Ok(Self { policy: Arc::new(policy) })
+    #[pyo3(signature = (cfg, uwsgi=false))]
+    fn new(cfg: &Bound<'_, PyAny>, uwsgi: bool) -> PyResult<Self> {
+        Ok(Self { policy: Arc::new(options::policy_for(cfg, uwsgi)?) })
     }
 }
 
-/// Reads one request head; the first of a connection with its PROXY preamble.
+/// Reads one request head, or one uwsgi packet; the first of a connection with its PROXY preamble.
 #[pyclass(module = "rgunicorn._core")]
 pub(crate) struct RequestDecoder {
     policy: Arc<Policy>,
@@ -108,6 +106,7 @@ impl RequestDecoder {
 
 impl RequestDecoder {
     fn poll(&mut self) -> Result<bool, ParseError> {
+        admit(&self.peer, &self.policy)?;
         if !self.preamble_over {
             match poll_preamble(&self.buf, &self.peer, &self.policy)? {
                 Preamble::NeedMore => return Ok(false),
@@ -132,7 +131,7 @@ impl RequestDecoder {
         }
         let facts = PyDict::new(py);
         facts.set_item("method", latin1(py, head.method.of(bytes))?)?;
-        facts.set_item("uri", latin1(py, head.target.of(bytes))?)?;
+        facts.set_item("uri", latin1(py, &head.uri(bytes))?)?;
         facts.set_item("path", latin1(py, head.path.of(bytes))?)?;
         facts.set_item("query", latin1(py, head.query.of(bytes))?)?;
         facts.set_item("version", head.version)?;
@@ -149,7 +148,27 @@ impl RequestDecoder {
         };
         facts.set_item("length", length)?;
         facts.set_item("proxy_protocol_info", self.proxy_info(py)?)?;
+        if head.uwsgi {
+            self.add_packet(py, &facts)?;
+        }
         Ok(facts)
+    }
+
+    /// What only a packet says: all its variables, those among them that go into the environ as
+    /// they are, and PATH_INFO if the proxy has decoded it.
+    fn add_packet(&self, py: Python<'_>, facts: &Bound<'_, PyDict>) -> PyResult<()> {
+        let (head, bytes) = (&self.head, &self.buf[..]);
+        let (vars, params) = (PyDict::new(py), PyDict::new(py));
+        for (name, value) in uwsgi_vars(bytes) {
+            vars.set_item(latin1(py, &name)?, latin1(py, value)?)?;
+        }
+        for param in &head.params {
+            params.set_item(latin1(py, param.name.of(bytes))?, latin1(py, param.value.of(bytes))?)?;
+        }
+        let path_info = head.path_info.map(|path| latin1(py, path.of(bytes))).transpose()?;
+        facts.set_item("uwsgi_vars", vars)?;
+        facts.set_item("params", params)?;
+        facts.set_item("path_info", path_info)
     }
 
     /// Empty without a preamble, and for one that leaves the peer as it is (LOCAL, UNKNOWN).

@@ -14,17 +14,25 @@ use crate::sys::clock::Clock;
 pub(crate) struct ResponseEncoder {
     version: (u8, u8),
     is_head: bool,
+    chunks: bool,
     announced: Announced,
     encoder: Encoder,
 }
 
 #[pymethods]
 impl ResponseEncoder {
-    /// `method` and `version` of the request.
+    /// `method` of the request; `version` of the response; `chunks`: whoever reads it can take a
+    /// body in chunks, if the version has them.
     #[new]
-    fn new(method: &str, version: (u8, u8)) -> Self {
-        let is_head = method == "HEAD";
-        Self { version, is_head, announced: Announced::default(), encoder: Encoder::default() }
+    #[pyo3(signature = (method, version, chunks=true))]
+    fn new(method: &str, version: (u8, u8), chunks: bool) -> Self {
+        Self {
+            version,
+            is_head: method == "HEAD",
+            chunks,
+            announced: Announced::default(),
+            encoder: Encoder::default(),
+        }
     }
 
     /// Checks and keeps what `start_response` was given; returns the status code.
@@ -40,8 +48,8 @@ impl ResponseEncoder {
         keep_alive: bool,
         server: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let facts =
-            Facts { version: self.version, is_head: self.is_head, keep_alive, chunks: true };
+        let Self { version, is_head, chunks, .. } = *self;
+        let facts = Facts { version, is_head, keep_alive, chunks };
         let (mut out, server, clock) = (Vec::with_capacity(512), octets(server)?, Clock::new());
         let Announced { status, fields, .. } = &self.announced;
         self.encoder.head(&mut out, &facts, status, fields, &server, clock.http_date());

@@ -7,12 +7,24 @@ use crate::engine::Gone;
 use crate::http::{Answer, ParseError, ResponseError};
 
 const MODULE: &str = "rgunicorn.http.errors";
+const UWSGI: &str = "rgunicorn.uwsgi.errors";
 
-/// A broken request body, as `wsgi.input` raises it.
+/// A request that is refused; a broken request body, as `wsgi.input` raises it.
 pub(super) fn parse_error(py: Python<'_>, error: &ParseError) -> PyErr {
-    let made = py
-        .import(MODULE)
-        .and_then(|module| module.call_method1("worded", (error.name(), error.to_string())));
+    let (name, text) = (error.name(), error.to_string());
+    let worded = |module: &str| py.import(module)?.getattr("worded");
+    let made = match error {
+        ParseError::InvalidUwsgiHeader(lack) => {
+            worded(UWSGI).and_then(|make| make.call1((name, *lack, text)))
+        }
+        ParseError::UnsupportedModifier(modifier) => {
+            worded(UWSGI).and_then(|make| make.call1((name, *modifier, text)))
+        }
+        ParseError::ForbiddenUwsgiRequest(host) => {
+            worded(UWSGI).and_then(|make| make.call1((name, host.as_str(), text)))
+        }
+        _ => worded(MODULE).and_then(|make| make.call1((name, text))),
+    };
     made.map_or_else(|failure| failure, PyErr::from_value)
 }
 

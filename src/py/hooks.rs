@@ -208,6 +208,8 @@ impl<'py> Views<'py> {
                 vars.set_item(latin1(py, &name)?, latin1(py, value)?)?;
             }
             facts.set_item("uwsgi_vars", vars)?;
+            let path_info = head.path_info.map(|path| latin1(py, path.of(bytes))).transpose()?;
+            facts.set_item("path_info", path_info)?;
             ("rgunicorn.uwsgi.message", "UWSGIRequest")
         } else {
             ("rgunicorn.http.message", "Request")

@@ -84,6 +84,12 @@ pub(super) fn read(
 
 /// The rules for requests.
 pub(super) fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
+    let protocol: String = cfg.getattr("protocol")?.extract()?;
+    policy_for(cfg, protocol == "uwsgi")
+}
+
+/// The rules for requests of the one protocol or the other, whatever `protocol` says.
+pub(super) fn policy_for(cfg: &Bound<'_, PyAny>, uwsgi: bool) -> PyResult<Policy> {
     let flag = |name: &str| -> PyResult<bool> { cfg.getattr(name)?.is_truthy() };
     let count = |name: &str| -> PyResult<usize> { cfg.getattr(name)?.extract() };
     let allow = |name: &str| -> PyResult<AllowList> {
@@ -123,10 +129,7 @@ pub(super) fn policy(cfg: &Bound<'_, PyAny>) -> PyResult<Policy> {
             _ => ProxyMode::Off,
         },
         proxy_allow: allow("proxy_allow_ips")?,
-        uwsgi: match cfg.getattr("protocol")?.extract::<String>()?.as_str() {
-            "uwsgi" => Some(allow("uwsgi_allow_ips")?),
-            _ => None,
-        },
+        uwsgi: if uwsgi { Some(allow("uwsgi_allow_ips")?) } else { None },
         tls: flag("is_ssl")?,
         script_name_env: script_name(),
     })

@@ -32,10 +32,7 @@ NEEDS = {
 }
 
 # Names that a module lacks, and why.
-MISSING = {
-    # Its packets are decoded by the core; no program is known that reads them by itself.
-    "gunicorn.uwsgi": ["UWSGIParser"],
-}
+MISSING: dict[str, list[str]] = {}
 
 WALK = """
 import importlib, json, sys

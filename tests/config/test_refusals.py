@@ -1,4 +1,5 @@
-"""A value that needs what is not built is refused at boot; every other value is let through."""
+"""A value that needs what is not built, or a worker class that can not be used, is refused at boot;
+every other value is let through."""
 
 from __future__ import annotations
 
@@ -13,10 +14,18 @@ from config.command_line import CommandLine
 from rgunicorn import __version__
 from rgunicorn.config import KNOWN_SETTINGS, Config, refuse_unbuilt
 from rgunicorn.errors import ConfigError
+from rgunicorn.workers.base import Worker as RealWorker
+from rgunicorn.workers.base_async import AsyncWorker
+from rgunicorn.workers.gthread import ThreadWorker
+from rgunicorn.workers.sync import SyncWorker
 
 
 class Worker:
     """Stands for rgunicorn.workers.base.Worker, so that no server needs to be built."""
+
+    @classmethod
+    def refusals(cls, cfg: Config) -> list[str]:
+        return []
 
 
 class Subclass(Worker):
@@ -46,9 +55,6 @@ def hook2(server: Any, worker: Any) -> None: ...
 
 
 USED: list[tuple[str, Any, str]] = [
-    ("worker_class", "eventlet", "the eventlet worker"),
-    ("worker_class", Stranger, "a worker that is no subclass"),
-    ("protocol", "uwsgi", "the uwsgi protocol in this worker class"),
     ("http_protocols", "h2,h1", "HTTP/2"),
     ("http2_cleartext", "both", "HTTP/2"),
     ("http2_max_concurrent_streams", 1, "HTTP/2"),
@@ -72,7 +78,6 @@ USED: list[tuple[str, Any, str]] = [
 # What turns a feature on that other settings only tune.
 SWITCHES: dict[str, dict[str, Any]] = {
     "HTTP/2": {"http_protocols": "h2,h1"},
-    "the uwsgi protocol in this worker class": {"worker_class": Subclass},
     "dirty arbiters": {"dirty_workers": 1},
 }
 
@@ -92,9 +97,54 @@ def test_what_is_not_built_is_refused(name: str, value: Any, feature: str) -> No
 
 
 def test_every_unbuilt_setting_is_in_the_table() -> None:
-    assert {s.name for s in KNOWN_SETTINGS if s.unbuilt} | {"worker_class"} == {
-        n for n, _, _ in USED
-    }
+    assert {s.name for s in KNOWN_SETTINGS if s.unbuilt} == {n for n, _, _ in USED}
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("eventlet", "'eventlet' can not be used, as Gunicorn has removed this worker: use "),
+        (Stranger, "Stranger is no subclass of gunicorn.workers.base.Worker: derive "),
+    ],
+)
+def test_a_worker_class_that_can_not_be_used(value: Any, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        refuse_unbuilt(configured(worker_class=value))
+    assert str(caught.value).startswith(f"worker_class = {words}")
+    assert str(caught.value).endswith(".")
+
+
+def test_what_a_worker_class_can_not_do_is_refused() -> None:
+    class Picky(Worker):
+        @classmethod
+        def refusals(cls, cfg: Config) -> list[str]:
+            return [f"{cls.__name__} takes no protocol {cfg.protocol}."]
+
+    with pytest.raises(ConfigError, match=r"^Picky takes no protocol uwsgi\.$"):
+        refuse_unbuilt(configured(worker_class=Picky, protocol="uwsgi"))
+
+
+def test_who_speaks_uwsgi() -> None:
+    """Who reads requests by the core or by our parser. A loop of one's own has to say so."""
+
+    class OwnLoop(RealWorker):
+        pass
+
+    class OwnLoopWithOurParser(RealWorker):
+        @classmethod
+        def speaks_uwsgi(cls) -> bool:
+            return True
+
+    class Mine(ThreadWorker):
+        pass
+
+    cfg = configured(protocol="uwsgi")
+    for fine in (SyncWorker, ThreadWorker, Mine, AsyncWorker, OwnLoopWithOurParser):
+        assert fine.refusals(cfg) == [], fine
+    (text,) = OwnLoop.refusals(cfg)
+    assert text.startswith("protocol = 'uwsgi' can not be used with OwnLoop, whose server ")
+    # Every word but uwsgi means HTTP to Gunicorn.
+    assert OwnLoop.refusals(configured(protocol="uwsgi2")) == []
 
 
 @pytest.mark.parametrize(
@@ -220,9 +270,8 @@ def test_refused_on_the_command_line_and_when_checked(ours: CommandLine) -> None
         done = ours(*args, "-k", "eventlet", "app")
         assert done.returncode == 1
         assert done.stderr.replace(f"rgunicorn {__version__}", "rgunicorn VERSION") == (
-            "\nError: worker_class = 'eventlet' needs the eventlet worker, which Gunicorn "
-            "has removed, which rgunicorn VERSION does not have yet: use worker_class = 'gthread' "
-            "with threads (--threads).\n"
+            "\nError: worker_class = 'eventlet' can not be used, as Gunicorn has removed this "
+            "worker: use worker_class = 'gevent', or 'gthread' with threads (--threads).\n"
             "http_protocols = ['h2'] needs HTTP/2, which rgunicorn VERSION does not have yet: let "
             "a proxy such as nginx or Caddy speak HTTP/2 and pass on HTTP/1.1.\n"
         )

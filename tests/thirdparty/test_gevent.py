@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.server import Command, Server, Spawn, clean_environment, spawner
+from harness.server import Command, Server, Spawn, spawner
 from harness.wait import until
 from harness.websocket import talk
 from harness.wire import Response, Wire, exchange, get, post
@@ -180,18 +179,6 @@ def test_signals_of_a_worker(spawn: Spawn, end: signal.Signals) -> None:
     server.wait_log("Booting worker", 2)
     until(lambda: worker not in server.workers(), "it to leave", show=server.log)
     assert who(server)["pid"] != worker
-
-
-@pytest.mark.usefixtures("right")
-def test_uwsgi_is_for_the_native_workers(beside_others: Command) -> None:
-    done = subprocess.run(
-        [*beside_others.argv, "--check-config", "-k", "gevent", "--protocol", "uwsgi", "green:app"],
-        env=clean_environment(ENV),
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "protocol = 'uwsgi' can not be used with the GeventWorker" in done.stderr
 
 
 def test_gevents_own_server(spawn: Spawn) -> None:

@@ -1,4 +1,4 @@
-"""The wire suite in the gevent worker: bytes in, bytes out, as the native workers."""
+"""The suites `wire` and `uwsgi` in the gevent worker: bytes in, bytes out, as the native workers."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 from harness.server import TESTS, thirdparty
 
 # What the parser does with it is in tests/workers/test_parser_corpus.py.
-SUITES = ("app_errors", "bodies", "early_hints", "environ", "proxy", "response", "sendfile")
+HTTP = ("app_errors", "bodies", "early_hints", "environ", "proxy", "response", "sendfile")
+SUITES = {
+    "wire": [f"wire/test_{name}.py" for name in HTTP],
+    "uwsgi": ["uwsgi/test_packets.py", "uwsgi/test_nginx.py"],
+}
 
 
-def test_the_wire_suite() -> None:
-    import pytest
-
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_suite(suite: str) -> None:
     command = thirdparty("rgunicorn")
     if command is None:
         pytest.skip("RGUNICORN_THIRDPARTY_PYTHON is not set: `make test` makes that environment")
-    suites = [str(TESTS / f"wire/test_{name}.py") for name in SUITES]
+    suites = [str(TESTS / path) for path in SUITES[suite]]
     env = os.environ | {
         "RGUNICORN_MODES": "gevent",
         "RGUNICORN_UNDER_TEST": " ".join(command.argv),

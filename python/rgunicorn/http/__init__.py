@@ -9,25 +9,28 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from rgunicorn.http.parser import RequestParser
+    from rgunicorn.http.parser import Parser, RequestParser
 
 __all__ = ["Message", "Request", "RequestParser", "errors", "get_parser"]
 
 
-def get_parser(
-    cfg: Any, source: Any, source_addr: Any, http2_connection: bool = False
-) -> RequestParser:
-    """The parser for a connection; arguments as for `RequestParser`.
+def get_parser(cfg: Any, source: Any, source_addr: Any, http2_connection: bool = False) -> Parser:
+    """The parser for a connection, as the setting `protocol` says; arguments as for
+    `RequestParser`.
 
     Raises:
-        ConfigError: HTTP/2, or a protocol that only the native workers speak.
+        ConfigError: HTTP/2, which is not built.
     """
-    from rgunicorn.errors import ConfigError
+    if http2_connection:
+        from rgunicorn.errors import ConfigError
+
+        raise ConfigError("HTTP/2 is not built: let a proxy speak it and pass on HTTP/1.1")
+    if cfg.protocol == "uwsgi":
+        from rgunicorn.uwsgi.parser import UWSGIParser
+
+        return UWSGIParser(cfg, source, source_addr)
     from rgunicorn.http.parser import RequestParser
 
-    if http2_connection or cfg.protocol == "uwsgi":
-        asked = "HTTP/2" if http2_connection else f"protocol = {cfg.protocol!r}"
-        raise ConfigError(f"{asked} is not for Python workers: use worker_class sync or gthread")
     return RequestParser(cfg, source, source_addr)
 
 

@@ -34,6 +34,8 @@ class Message:
     """
 
     version: tuple[int, int] = (1, 1)
+    # It is read from uwsgi packets.
+    is_uwsgi = False
 
     def __init__(
         self, cfg: Any = None, unreader: Unreader | None = None, peer_addr: Any = None
@@ -105,8 +107,10 @@ class Request(Message):
         self.body_reader: Any = None
         # Made by `http.wsgi.create`.
         self.environ: dict[str, Any] | None = None
+        # PATH_INFO, if it need not be made of `path`.
+        self.path_info: str | None = None
         if unreader is not None:
-            self.rules = rules or _core.Rules(cfg)
+            self.rules = rules or _core.Rules(cfg, self.is_uwsgi)
             self._parse(unreader)
 
     def _parse(self, unreader: Unreader) -> None:
@@ -143,6 +147,9 @@ class Request(Message):
         self.proxy_protocol_info = facts["proxy_protocol_info"] or None
         self.fragment = self.uri.partition("#")[2]
         self._keep_alive = facts["keep_alive"]
+
+    def add_params(self, environ: dict[str, Any]) -> None:
+        """Adds what a proxy says beside the request: nothing, over HTTP."""
 
     @classmethod
     def of_core(cls, *, keep_alive: bool, peer_addr: tuple[Any, Any], **facts: Any) -> Request:

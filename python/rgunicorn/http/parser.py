@@ -32,7 +32,7 @@ class Parser:
         self.source_addr = source_addr
         # Requests so far.
         self.req_count = 0
-        self.rules = _core.Rules(cfg)
+        self.rules = _core.Rules(cfg, getattr(self.mesg_class, "is_uwsgi", False))
         self._proxy: dict[str, Any] | None = None
 
     def __iter__(self) -> Iterator[Any]:
@@ -43,7 +43,7 @@ class Parser:
 
         Raises:
             StopIteration: the client has ended its side, or the last request was the last.
-            ParseException: the request is refused.
+            ParseException, UWSGIParseException: the request is refused.
             NoMoreData: the client ended its side inside the head.
             OSError: what the source raises.
         """

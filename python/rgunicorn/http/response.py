@@ -94,7 +94,8 @@ class Response:
                 util.reraise(*exc_info)
         elif self.status is not None:
             raise AssertionError("Response headers already set!")
-        encoder = _core.ResponseEncoder(self.req.method, self.req.version)
+        # nginx's uwsgi_pass hands chunks through as they are.
+        encoder = _core.ResponseEncoder(self.req.method, self._version, not self._is_uwsgi)
         self.status_code = encoder.announce(status, headers)
         self._encoder = encoder
         self.status = status
@@ -117,7 +118,7 @@ class Response:
             return self._head()[0]
         connection = "close" if self.should_close() else "keep-alive"
         lines = [
-            "HTTP/{}.{} {}\r\n".format(*self.req.version, self.status),
+            "HTTP/{}.{} {}\r\n".format(*self._version, self.status),
             f"Server: {self.version}\r\n",
             f"Date: {util.http_date()}\r\n",
             f"Connection: {'upgrade' if self.upgrade else connection}\r\n",
@@ -181,8 +182,9 @@ class Response:
 
     def send_early_hints(self, headers: Any) -> None:
         """`wsgi.early_hints`: sends `103 Early Hints` with these fields, unless the response has
-        begun or the client speaks HTTP/1.0."""
-        if not self.headers_sent:
+        begun or the client speaks HTTP/1.0. Nor over uwsgi: nginx takes the first head for the
+        response's."""
+        if not self.headers_sent and not self._is_uwsgi:
             self._send(_core.early_hints(self.req.version, headers))
 
     def close(self) -> None:
@@ -209,6 +211,16 @@ class Response:
 
     # Content-Length bytes that the application has not sent; known from `close` on.
     short_by = 0
+
+    @property
+    def _is_uwsgi(self) -> bool:
+        return getattr(self.req, "is_uwsgi", False)
+
+    @property
+    def _version(self) -> tuple[int, int]:
+        # A uwsgi proxy translates to what its client speaks.
+        version: tuple[int, int] = (1, 1) if self._is_uwsgi else self.req.version
+        return version
 
     def _announced(self) -> _core.ResponseEncoder:
         if self._encoder is None:

@@ -103,7 +103,7 @@ def create(
     environ["wsgi.url_scheme"] = req.scheme
     script_name, host = req.script_name, None
     for name, value in req.headers:
-        if name == "SCRIPT_NAME":
+        if name == "SCRIPT_NAME" and not req.is_uwsgi:
             script_name = value
         elif name == "HOST":
             host = value
@@ -127,13 +127,17 @@ def create(
         path = server.decode("latin-1") if isinstance(server, bytes) else str(server)
         environ["SERVER_NAME"], environ["SERVER_PORT"] = path, ""
     environ["SCRIPT_NAME"] = script_name
-    environ["PATH_INFO"] = _core.path_info(req.path, script_name)
+    path_info = req.path_info
+    environ["PATH_INFO"] = (
+        _core.path_info(req.path, script_name) if path_info is None else path_info
+    )
     environ.update(proxy_environ(req))
     if cfg.is_ssl and hasattr(sock, "getpeercert"):
         # Where it is not used, `ssl` is not worth its memory.
         from rgunicorn import tls
 
         environ.update(tls.connection_environ(sock))
+    req.add_params(environ)
     req.environ = environ
     return resp, environ
 

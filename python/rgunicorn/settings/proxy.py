@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_string, validate_string_to_addr_list
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
-
-    from rgunicorn.config import Config
-
-_UWSGI = Unbuilt(
-    "the uwsgi protocol in this worker class",
-    "use worker_class = 'sync' or 'gthread', or let nginx speak HTTP (proxy_pass)",
-)
 
 
 def validate_proxy_protocol(val: Any) -> str:
@@ -73,7 +66,6 @@ class Protocol(Setting):
     meta = "STRING"
     validator = validate_string
     default = "http"
-    unbuilt = _UWSGI
     desc = """\
         The protocol that clients speak: `http`, or `uwsgi` for nginx's uwsgi_pass.
 
@@ -82,17 +74,10 @@ class Protocol(Setting):
         variables; `limit_request_line`, `limit_request_fields`, `limit_request_field_size`,
         `header_map`, `forwarder_headers` and `secure_scheme_headers` are about HTTP and have no
         effect: the proxy has judged the request. See [nginx in front](nginx.md).
+
+        For the workers `sync`, `gthread` and `gevent`. The servers of other packages (`asgi`,
+        `tornado`, `gevent_pywsgi`, uvicorn's and aiohttp's workers) speak HTTP only.
         """
-
-    def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
-        # Every word but this one means HTTP to Gunicorn.
-        if self.value != "uwsgi":
-            return None
-
-        from rgunicorn.settings.unbuilt import leaves_requests_to_core
-
-        leaves = leaves_requests_to_core(cfg.settings["worker_class"].get())
-        return None if leaves else self.unbuilt
 
 
 class UWSGIAllowFrom(Setting):

@@ -1,11 +1,11 @@
-"""Refusing what is not built yet: better a message at boot than a setting without effect."""
+"""Refusing what is not built yet, and what a worker class can not do: better a message at boot than
+a setting without effect."""
 
 from __future__ import annotations
 
 from rgunicorn import __version__, util
 from rgunicorn._loading import own_name
 from rgunicorn.errors import ConfigError
-from rgunicorn.settings.base import Unbuilt
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,19 +13,17 @@ if TYPE_CHECKING:
 
     from rgunicorn.config import Config
 
-_THREADS_INSTEAD = "use worker_class = 'gthread' with threads (--threads)"
-
 _BUILT = ("rgunicorn.workers.sync.SyncWorker", "rgunicorn.workers.gthread.ThreadWorker")
 
-_EVENTLET = Unbuilt("the eventlet worker, which Gunicorn has removed", _THREADS_INSTEAD)
-_NO_WORKER = Unbuilt(
-    "a worker that is no subclass of gunicorn.workers.base.Worker",
-    "derive the class from it",
+_EVENTLET = (
+    "can not be used, as Gunicorn has removed this worker: use worker_class = 'gevent', or "
+    "'gthread' with threads (--threads)."
 )
-_OTHER_WORKER = Unbuilt(
-    "the real Gunicorn, whose Worker it derives from: in this process `gunicorn` is not rgunicorn",
-    "remove RGUNICORN_ALIAS=0 from the environment, or import gunicorn only after rgunicorn has "
-    "started",
+_NO_WORKER = "is no subclass of gunicorn.workers.base.Worker: derive the class from it."
+_OTHER_WORKER = (
+    "derives from the Worker of the real Gunicorn, as in this process `gunicorn` is not "
+    "rgunicorn: remove RGUNICORN_ALIAS=0 from the environment, or import gunicorn only after "
+    "rgunicorn has started."
 )
 
 
@@ -33,11 +31,13 @@ def refuse_unbuilt(cfg: Config) -> None:
     """Checks that everything the configuration uses is there.
 
     Raises:
-        ConfigError: a value needs something that is not built; one line for each, with the
-            setting, the value and what to use instead.
+        ConfigError: a value needs something that is not built, or that the worker class can not
+            do; one line for each, with the setting, the value and what to use instead.
         RuntimeError: the worker class can not be loaded.
     """
-    refusals = []
+    worker_class = cfg.settings["worker_class"].get()
+    unfit = unfit_worker(worker_class)
+    refusals = [] if unfit is None else [f"worker_class = {_shown(worker_class)} {unfit}"]
     for setting in sorted(cfg.settings.values(), key=lambda setting: setting.order):
         missing = setting.unbuilt_use(cfg)
         if missing is not None:
@@ -45,22 +45,15 @@ def refuse_unbuilt(cfg: Config) -> None:
                 f"{setting.name} = {_shown(setting.get())} needs {missing.feature}, which "
                 f"rgunicorn {__version__} does not have yet: {missing.instead}."
             )
-    refusals += _refused_by_worker(cfg)
+    if unfit is None and _dotted(worker_class) not in _BUILT:
+        # What the class can not do of the rest of the configuration.
+        refusals += util.load_class(worker_class).refusals(cfg)
     if refusals:
         raise ConfigError("\n".join(refusals))
 
 
-def _refused_by_worker(cfg: Config) -> list[str]:
-    """What the worker class can not do of the rest of the configuration."""
-    uri = cfg.settings["worker_class"].get()
-    if _dotted(uri) in _BUILT or cfg.settings["worker_class"].unbuilt_use(cfg) is not None:
-        return []
-    refusals = getattr(util.load_class(uri), "refusals", None)
-    return refusals(cfg) if refusals is not None else []
-
-
-def unbuilt_worker(uri: Any) -> Unbuilt | None:
-    """What is missing for a value of `worker_class`; None when it can be used.
+def unfit_worker(uri: Any) -> str | None:
+    """Why a value of `worker_class` can not be used, and what to do; None when it can.
 
     Raises:
         RuntimeError: the class can not be loaded.
@@ -94,19 +87,6 @@ def _dotted(uri: Any) -> str:
 
     # Programs in the wild put classes of their own behind the aliases.
     return own_name(SUPPORTED_WORKERS.get(uri.lstrip("#"), uri))
-
-
-def leaves_requests_to_core(uri: Any) -> bool:
-    """Whether a value of `worker_class` is sync, gthread or derived from one of them.
-
-    A value that is refused for its own sake counts as such, and a class that says itself what it
-    can not do: one refusal is enough.
-    """
-    if _dotted(uri) in _BUILT or unbuilt_worker(uri) is not None:
-        return True
-    worker = util.load_class(uri)
-    names = (f"{base.__module__}.{base.__qualname__}" for base in worker.__mro__)
-    return hasattr(worker, "refusals") or any(name in _BUILT for name in names)
 
 
 def _shown(value: Any) -> str:

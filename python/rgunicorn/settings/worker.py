@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import os
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_class, validate_pos_int
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from rgunicorn.config import Config
 
 
 def _web_concurrency() -> int | str:
@@ -68,11 +64,6 @@ class WorkerClass(Setting):
         `uvicorn_worker.UvicornWorker` and `aiohttp.GunicornWebWorker` come with the packages
         uvicorn-worker and aiohttp.
         """
-
-    def unbuilt_use(self, cfg: Config) -> Unbuilt | None:
-        from rgunicorn.settings.unbuilt import unbuilt_worker
-
-        return unbuilt_worker(self.value)
 
 
 class WorkerThreads(Setting):

@@ -1,6 +1,6 @@
 """What can be wrong with a uwsgi packet, under Gunicorn's names.
 
-The native workers refuse such a packet in the core: nothing there raises these.
+The core decides. The native workers answer without these; parsers in Python raise them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,15 @@ class UWSGIParseException(Exception):
 
     code = 400
 
+    # The core's words, when it raised this.
+    _text: str | None = None
+
+    def __str__(self) -> str:
+        return self._words() if self._text is None else self._text
+
+    def _words(self) -> str:
+        return super().__str__()
+
 
 class InvalidUWSGIHeader(UWSGIParseException):
     """The packet can not be read. `msg` says where it ends too early, or what it lacks."""
@@ -19,7 +28,7 @@ class InvalidUWSGIHeader(UWSGIParseException):
         super().__init__(msg)
         self.msg = msg
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Invalid uWSGI header: {self.msg}"
 
 
@@ -32,7 +41,7 @@ class UnsupportedModifier(UWSGIParseException):
         super().__init__(modifier)
         self.modifier = modifier
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"Unsupported uWSGI modifier1: {self.modifier}"
 
 
@@ -45,5 +54,13 @@ class ForbiddenUWSGIRequest(UWSGIParseException):
         super().__init__(host)
         self.host = host
 
-    def __str__(self) -> str:
+    def _words(self) -> str:
         return f"uWSGI request from {self.host!r} not allowed"
+
+
+def worded(name: str, subject: object, text: str) -> UWSGIParseException:
+    """The exception class `name` of this module about `subject`, with its whole text given by the
+    core."""
+    made: UWSGIParseException = globals()[name](subject)
+    made._text = text
+    return made

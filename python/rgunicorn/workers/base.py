@@ -105,6 +105,24 @@ class Worker:
         if slot is not None:
             slot.booted_ns = time.monotonic_ns() if value else None
 
+    @classmethod
+    def speaks_uwsgi(cls) -> bool:
+        """Whether the core reads its requests, or `gunicorn.http.get_parser`: both know uwsgi. A
+        class of one's own that uses `get_parser` says so by an override."""
+        return False
+
+    @classmethod
+    def refusals(cls, cfg: Config) -> list[str]:
+        """What of the configuration this worker can not do, as sentences with what to do
+        instead."""
+        # Every word but this one means HTTP to Gunicorn.
+        if cfg.protocol != "uwsgi" or cls.speaks_uwsgi():
+            return []
+        return [
+            f"protocol = 'uwsgi' can not be used with {cls.__name__}, whose server speaks HTTP "
+            "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
+        ]
+
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()
@@ -248,6 +266,8 @@ class Worker:
         environ = default_environ(req, client, self.cfg)
         environ["REMOTE_ADDR"] = addr[0]
         environ["REMOTE_PORT"] = str(addr[1])
+        if hasattr(req, "add_params"):
+            req.add_params(environ)
         resp = Response(req, client, self.cfg)
         resp.status = status
         resp.response_length = length

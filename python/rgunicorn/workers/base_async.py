@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from typing import Any
 
-    from rgunicorn.config import Config
-
 # What an application returns that has answered on the socket itself.
 ALREADY_HANDLED = object()
 
@@ -26,14 +24,8 @@ class AsyncWorker(base.Worker):
         self.worker_connections = self.cfg.worker_connections
 
     @classmethod
-    def refusals(cls, cfg: Config) -> list[str]:
-        """What of the configuration this worker can not do, as sentences."""
-        if cfg.protocol != "uwsgi":
-            return []
-        return [
-            f"protocol = {cfg.protocol!r} can not be used with the {cls.__name__}: let the proxy "
-            "speak HTTP, or use worker_class 'sync' or 'gthread'."
-        ]
+    def speaks_uwsgi(cls) -> bool:
+        return True
 
     def timeout_ctx(self) -> AbstractContextManager[Any]:
         """Ends its block without a word when it lasts longer than `keepalive` seconds."""

@@ -64,8 +64,7 @@ class ASGIWorker(base.Worker):
 
     @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
-        """What of the configuration this worker can not do, as sentences."""
-        texts = []
+        texts = super().refusals(cfg)
         if cfg.asgi_loop == "uvloop" and not _has_uvloop():
             texts.append(
                 "asgi_loop = 'uvloop' needs the package uvloop, which is not installed here: "
@@ -75,11 +74,6 @@ class ASGIWorker(base.Worker):
             texts.append(
                 f"proxy_protocol = {cfg.proxy_protocol!r} can not be used with the asgi worker: "
                 "uvicorn does not read it. Let the proxy send X-Forwarded headers instead."
-            )
-        if cfg.protocol != "http":
-            texts.append(
-                f"protocol = {cfg.protocol!r} can not be used with the asgi worker: uvicorn "
-                "speaks HTTP. Use proxy_pass in nginx."
             )
         return texts
 

@@ -75,6 +75,11 @@ class GeventWorker(AsyncWorker):
         # Greenlets that wait for a request on a connection that has had one.
         self._idle: set[Any] = set()
 
+    @classmethod
+    def speaks_uwsgi(cls) -> bool:
+        # A server of gevent's knows HTTP only.
+        return cls.server_class is None
+
     @property
     def alive(self) -> bool:
         """Whether the worker goes on. Assigned by signal handlers, hooks and `max_requests`."""

@@ -28,6 +28,10 @@ class NativeWorker(base.Worker):
     #: The functions of those names as our classes have them.
     ORIGINALS: dict[str, Any] = {}
 
+    @classmethod
+    def speaks_uwsgi(cls) -> bool:
+        return True
+
     def own_methods(self) -> list[str]:
         """Names of the methods in `PER_REQUEST` that a subclass has overridden, or somebody
         replaced."""
