@@ -314,9 +314,20 @@ def _kind_of(address: Any) -> type[BaseSocket]:
 
 
 def _adopt(fd: int, conf: Config, log: Logger) -> BaseSocket:
-    probe = socket.socket(fileno=os.dup(fd))
-    with probe:
-        family, name = probe.family, probe.getsockname()
+    """The listener around a descriptor that somebody else opened.
+
+    Raises:
+        RuntimeError: it is not open, or no socket.
+        TypeError: it is a socket of another family.
+    """
+    try:
+        with socket.socket(fileno=os.dup(fd)) as probe:
+            family, name = probe.family, probe.getsockname()
+    except OSError as exc:
+        raise RuntimeError(
+            f"file descriptor {fd} can not be listened on: {exc.strerror}. Whoever starts the "
+            "server (systemd, circus, a script) must open a socket there for it to inherit."
+        ) from exc
     for kind in (TCPSocket, TCP6Socket, UnixSocket):
         if family == kind.FAMILY:
             return kind(name, conf, log, fd=fd)

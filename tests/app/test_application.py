@@ -185,7 +185,7 @@ def test_reload_reads_everything_anew(monkeypatch: pytest.MonkeyPatch, tmp_path:
     [
         ("workers = 'x'", "Invalid value for workers: x"),
         ("1 / 0", "ZeroDivisionError"),
-        ("worker_class = 'gevent'", "needs the gevent worker"),
+        ("dirty_workers = 1", "needs dirty arbiters"),
         ("import sys; sys.exit(5)", ""),
     ],
 )

@@ -278,6 +278,12 @@ OWN_CASES: list[tuple[str, Any, Any]] = [
         )
         for value in (True, None, b"30", [30])
     ),
+    # validate_reload_strategy
+    ("reload_strategy", "ready", "ready"),
+    ("reload_strategy", " Gunicorn ", "gunicorn"),
+    ("reload_strategy", "never", Raises("ValueError", "allowed are ready and gunicorn")),
+    ("reload_strategy", "rolling", Raises("ValueError", "is not built yet: use 'ready'")),
+    ("reload_strategy", None, Raises("TypeError", "must be a string: ready or gunicorn")),
 ]
 
 
