@@ -163,7 +163,8 @@ impl RequestDecoder {
             vars.set_item(latin1(py, &name)?, latin1(py, value)?)?;
         }
         for param in &head.params {
-            params.set_item(latin1(py, param.name.of(bytes))?, latin1(py, param.value.of(bytes))?)?;
+            params
+                .set_item(latin1(py, param.name.of(bytes))?, latin1(py, param.value.of(bytes))?)?;
         }
         let path_info = head.path_info.map(|path| latin1(py, path.of(bytes))).transpose()?;
         facts.set_item("uwsgi_vars", vars)?;

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+import rgunicorn
+from harness.server import Command
+
 API: dict[str, list[str]] = json.loads((Path(__file__).parent / "public_api.json").read_text())
 
 # Modules that are not there, and why.
@@ -91,6 +94,24 @@ def test_what_is_said_to_be_absent_is(found: dict[str, object], module: str) -> 
     answer = found[module]
     assert isinstance(answer, str), f"{module} exists: take it out of ABSENT"
     assert answer.startswith("No module named 'gunicorn.")
+
+
+LIST = """
+import importlib.util, pathlib
+root = pathlib.Path(importlib.util.find_spec("gunicorn").origin).parent
+print(*(path.relative_to(root).as_posix() for path in root.rglob("*.py")), sep="\\n")
+"""
+
+
+def test_no_other_module_of_gunicorns_is_missing(gunicorn: Command) -> None:
+    """What docs/compatibility.md says of those that are."""
+    listed = subprocess.run(
+        [gunicorn.argv[0], "-c", LIST], capture_output=True, text=True, timeout=60, check=True
+    )
+    theirs = set(listed.stdout.split())
+    root = Path(rgunicorn.__file__).parent
+    missing = {path.partition("/")[0] for path in theirs if not (root / path).exists()}
+    assert missing == {"asgi", "ctl", "dirty", "http2"}
 
 
 def test_the_lists_name_what_is_known() -> None:

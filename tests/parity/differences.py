@@ -201,7 +201,7 @@ DIFFERENCES = [
     Difference(
         "unbuilt",
         "Settings whose feature is not built yet are refused at boot when they are used: "
-        "other worker classes, HTTP/2, dirty arbiters.",
+        "HTTP/2, dirty arbiters, the control socket.",
         "A setting must not be ignored in silence.",
         "parity/test_cli.py::test_what_is_not_built_is_refused",
     ),

@@ -1,4 +1,4 @@
-"""The suites `wire` and `uwsgi` in the gevent worker: bytes in, bytes out, as the native workers."""
+"""The suites `wire` and `uwsgi` in the gevent worker: bytes in, bytes out, as in native ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.server import TESTS, thirdparty
 HTTP = ("app_errors", "bodies", "early_hints", "environ", "proxy", "response", "sendfile")
 SUITES = {
     "wire": [f"wire/test_{name}.py" for name in HTTP],
-    "uwsgi": ["uwsgi/test_packets.py", "uwsgi/test_nginx.py"],
+    "uwsgi": ["uwsgi/test_packets.py", "uwsgi/test_nginx.py", "uwsgi/test_tls.py"],
 }
 
 
@@ -29,7 +29,7 @@ def test_a_suite(suite: str) -> None:
         "RGUNICORN_UNDER_TEST": " ".join(command.argv),
     }
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-k", "gevent-unix", *suites],
+        [sys.executable, "-m", "pytest", "-q", "-k", "not gevent-tcp", *suites],
         env=env,
         cwd=TESTS.parent,
         capture_output=True,

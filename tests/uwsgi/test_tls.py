@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.certificates import certificates
-from harness.mode import Mode
+from harness.mode import MODES, Mode
 from harness.nginx import available, nginx
 from harness.server import Spawn
 from harness.wire import Wire, get, post
@@ -16,7 +16,7 @@ from harness.wire import Wire, get, post
 pytestmark = pytest.mark.skipif(not available(), reason="nginx is not installed")
 
 
-@pytest.mark.parametrize("worker", ["sync", "gthread"])
+@pytest.mark.parametrize("worker", sorted({mode.worker for mode in MODES}))
 @pytest.mark.gunicorn_bug("REMOTE_ADDR is nginx's")
 def test_packets_over_tls(spawn: Spawn, tmp_path: Path, worker: str) -> None:
     settings = {"protocol": "uwsgi", **certificates().server}
