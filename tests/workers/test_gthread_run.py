@@ -41,6 +41,7 @@ def worker(threads: int = 3) -> Any:
     cfg = SimpleNamespace(threads=threads, worker_connections=10, keepalive=2, max_requests=0)
     found = gthread.ThreadWorker.__new__(gthread.ThreadWorker)
     found.cfg = cfg
+    found.wsgi = lambda environ, start_response: []
     found._failure = None
     return found
 
