@@ -1,4 +1,4 @@
-"""The suites `wire` and `uwsgi` in the gevent worker: bytes in, bytes out, as in native ones."""
+"""Suites in the gevent worker: bytes in, bytes out, and who may connect, as in native ones."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from harness.server import TESTS, thirdparty
 HTTP = ("app_errors", "bodies", "early_hints", "environ", "proxy", "response", "sendfile")
 SUITES = {
     "wire": [f"wire/test_{name}.py" for name in HTTP],
+    "tls": ["tls/test_clients.py::test_who_is_refused", "tls/test_clients.py::test_with_one"],
     "uwsgi": ["uwsgi/test_packets.py", "uwsgi/test_nginx.py", "uwsgi/test_tls.py"],
 }
 

@@ -177,10 +177,19 @@ def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseExcep
         worker.handle_error(req, client, addr, exc)
     elif isinstance(gone, TimeoutError) and gone.errno is None:
         worker.log.warning("Client timed out: ip=%s", addr[0] if addr else "")
-    elif type(gone).__name__ == "SSLError":
+    elif _is_refusal(gone):
         worker.log.warning("Invalid request from ip=%s: %s", addr[0] if addr else "", gone)
     else:
         worker.log.debug("Ignored premature client disconnection. %s", gone)
+
+
+def _is_refusal(exc: OSError) -> bool:
+    """Whether TLS found something wrong; not that the connection just ended.
+
+    Known by the names of the classes: `ssl` is not worth its memory where nobody uses it.
+    """
+    names = {cls.__name__ for cls in type(exc).__mro__}
+    return "SSLError" in names and not names & {"SSLEOFError", "SSLZeroReturnError"}
 
 
 def patience(cfg: Any) -> float | None:

@@ -11,7 +11,7 @@ import re
 import time
 from datetime import datetime
 
-from rgunicorn import sock, tls, util
+from rgunicorn import sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
@@ -171,12 +171,14 @@ class GeventWorker(AsyncWorker):
         limit = self.cfg.keepalive or self.cfg.client_header_timeout or None
         try:
             with gevent.Timeout(limit, False):
-                wrapped = sock.ssl_wrap_socket(client, self.cfg)
-                wrapped.do_handshake()
-                return wrapped
+                client = sock.ssl_wrap_socket(client, self.cfg)
+                client.do_handshake()
+                return client
         except OSError as exc:
             exchange.report_failure(self, None, client, addr, exc)
-        util.close(client)
+        # Not at once: what the client has sent after its part would reset the connection, and it
+        # would never see the alert that says why.
+        exchange.part(client, clean=False)
         return None
 
     def timeout_ctx(self) -> Any:
