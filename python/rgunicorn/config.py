@@ -121,7 +121,9 @@ class Config:
         """The command line: every setting that has flags, under the heading of its section."""
         import argparse
 
-        parser = argparse.ArgumentParser(usage=self.usage, prog=self.prog)
+        from rgunicorn.settings.flags import Parser
+
+        parser = Parser(usage=self.usage, prog=self.prog)
         parser.add_argument(
             "-v",
             "--version",

@@ -2,10 +2,19 @@
 
 use std::path::PathBuf;
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
-use crate::sys::scoreboard;
+use crate::sys::scoreboard::{self, Wish};
+
+/// Wishes by the settings they come from.
+const WISHES: [(&str, Wish); 5] = [
+    ("max_requests", Wish::MaxRequests),
+    ("max_worker_lifetime", Wish::Lifetime),
+    ("max_rss", Wish::Rss),
+    ("max_rss_hard", Wish::RssHard),
+    ("request_timeout", Wish::Deadline),
+];
 
 /// Shared memory with one slot for each worker.
 #[pyclass(frozen, module = "rgunicorn._core")]
@@ -81,6 +90,23 @@ impl Slot {
     #[setter]
     fn set_booted_ns(&self, now_ns: Option<u64>) {
         self.slot.set_booted(now_ns);
+    }
+
+    /// Why the worker asks to be replaced: `max_requests`, `max_worker_lifetime`, `max_rss`,
+    /// `max_rss_hard` or `request_timeout`; `None` when it does not. A later, less urgent wish
+    /// changes nothing. ValueError for another word.
+    #[getter]
+    fn wish(&self) -> Option<&'static str> {
+        let wish = self.slot.wish()?;
+        WISHES.iter().find(|(_, it)| *it == wish).map(|(name, _)| *name)
+    }
+
+    #[setter]
+    fn set_wish(&self, name: &str) -> PyResult<()> {
+        let wish = WISHES.iter().find(|(it, _)| *it == name);
+        let (_, wish) = wish.ok_or_else(|| PyValueError::new_err(format!("no wish: {name}")))?;
+        self.slot.set_wish(*wish);
+        Ok(())
     }
 
     /// The process that has the slot, 0 before the fork.

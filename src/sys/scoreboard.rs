@@ -5,7 +5,7 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 3
+//! # Layout, version 4
 //! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, and how many slots
 //! with a number were ever taken, each a native-endian u64.
@@ -24,7 +24,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 pub const SLOTS: usize = 4096;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-const VERSION: u64 = 3;
+const VERSION: u64 = 4;
 const SLOT_SIZE: usize = 128;
 
 /// The mapping. Cheap to copy; never unmapped.
@@ -106,6 +106,7 @@ impl Slot {
             &cells.bytes_out,
             &cells.waiting,
             &cells.booted_ns,
+            &cells.wish,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -143,6 +144,16 @@ impl Slot {
     /// When the worker had loaded its application, `None` before.
     pub fn booted_ns(self) -> Option<u64> {
         Some(self.cells.booted_ns.load(Ordering::Relaxed)).filter(|booted_ns| *booted_ns != 0)
+    }
+
+    /// The worker asks to be replaced. The first wish stays, unless `wish` is more urgent.
+    pub fn set_wish(self, wish: Wish) {
+        self.cells.wish.fetch_max(wish as u64, Ordering::Relaxed);
+    }
+
+    /// Why the worker asks to be replaced, `None` when it does not.
+    pub fn wish(self) -> Option<Wish> {
+        Wish::ALL.into_iter().find(|wish| *wish as u64 == self.cells.wish.load(Ordering::Relaxed))
     }
 
     /// The process that has the slot, 0 before the fork.
@@ -232,6 +243,27 @@ impl Slot {
     }
 }
 
+/// Why a worker asks to be replaced, the more urgent the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u64)]
+pub enum Wish {
+    /// It has served `max_requests`.
+    MaxRequests = 1,
+    /// It is older than `max_worker_lifetime`.
+    Lifetime = 2,
+    /// It uses more memory than `max_rss`.
+    Rss = 3,
+    /// It uses more memory than `max_rss_hard`, and takes no more requests.
+    RssHard = 4,
+    /// A request is past its `request_timeout`: a thread is lost.
+    Deadline = 5,
+}
+
+impl Wish {
+    const ALL: [Self; 5] =
+        [Self::MaxRequests, Self::Lifetime, Self::Rss, Self::RssHard, Self::Deadline];
+}
+
 const FREE: u64 = 0;
 const CLAIMED: u64 = 1;
 
@@ -250,7 +282,8 @@ struct Cells {
     bytes_out: AtomicU64,
     waiting: AtomicU64,
     booted_ns: AtomicU64,
-    _reserved: [AtomicU64; 5],
+    wish: AtomicU64,
+    _reserved: [AtomicU64; 4],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -283,6 +316,10 @@ mod tests {
         assert_eq!(slot.booted_ns(), None);
         slot.set_booted(Some(4));
         assert_eq!(slot.booted_ns(), Some(4));
+        assert_eq!(slot.wish(), None);
+        slot.set_wish(Wish::Rss);
+        slot.set_wish(Wish::MaxRequests);
+        assert_eq!(slot.wish(), Some(Wish::Rss));
         slot.begin_request(9);
         assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
         slot.end_request();
@@ -295,7 +332,7 @@ mod tests {
         slot.release();
         slot.claim(8);
         assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
-        assert_eq!(slot.booted_ns(), None);
+        assert_eq!((slot.booted_ns(), slot.wish()), (None, None));
     }
 
     #[test]

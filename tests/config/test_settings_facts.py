@@ -33,6 +33,19 @@ OWN = {
     "client_body_timeout": 60,
     "client_write_timeout": 60,
     "reload_strategy": "ready",
+    "touch_reload": [],
+    "shutdown_delay": 0,
+    "preload_freeze": True,
+    "request_timeout": 0,
+    "log_slow": 0,
+    "max_rss": 0,
+    "max_rss_hard": 0,
+    "max_worker_lifetime": 0,
+    "max_worker_lifetime_jitter": 0,
+    "max_queue": 0,
+    "max_queue_time": 0,
+    "min_workers": 0,
+    "max_workers": 0,
 }
 
 DUMP = """
@@ -132,14 +145,33 @@ def test_every_setting_explains_itself() -> None:
 
 
 def test_abbreviations_of_gunicorns_flags_stay_unique() -> None:
-    flags = [flag for fact in FACTS for flag in fact["cli"] if flag.startswith("--")]
-    flags += ["--help", "--version"]
+    """What means one flag there means the same here, whatever flags of ours begin like it."""
+    parser = config.Config().parser()
+    setting = {f: fact["name"] for fact in FACTS for f in fact["cli"] if f.startswith("--")}
+    flags = [*setting, "--help", "--version"]
     own = [f for s in KNOWN_SETTINGS[len(FACTS) :] for f in s.cli or [] if f.startswith("--")]
-    for flag in flags:
+    shared = 0
+    for flag, name in setting.items():
         for end in range(3, len(flag)):
             prefix = flag[:end]
-            if sum(other.startswith(prefix) for other in flags) == 1:
-                assert not [o for o in own if o.startswith(prefix)], prefix
+            if sum(other.startswith(prefix) for other in flags) != 1:
+                continue
+            if not any(other.startswith(prefix) for other in own):
+                continue
+            shared += 1
+            action = OURS[name].action
+            words = [prefix] if action in ("store_true", "store_const") else [prefix, "1"]
+            assert getattr(parser.parse_args(words), name) is not None, prefix
+    assert shared
+
+
+def test_abbreviations_of_our_own_flags() -> None:
+    parser = config.Config().parser()
+    assert parser.parse_args(["--request-t=9"]).request_timeout == "9"
+    assert parser.parse_args(["--preload"]).preload_app is True
+    assert parser.parse_args(["app", "--", "--pre"]).args == ["app", "--pre"]
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--max-r", "9"])
 
 
 def test_a_setting_declared_elsewhere_is_known_like_ours(monkeypatch: pytest.MonkeyPatch) -> None:

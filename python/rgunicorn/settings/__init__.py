@@ -27,6 +27,11 @@ from rgunicorn.settings import asgi
 from rgunicorn.settings import dirty
 from rgunicorn.settings import control
 from rgunicorn.settings import own
+from rgunicorn.settings import lifecycle
+from rgunicorn.settings import deadlines
+from rgunicorn.settings import recycling
+from rgunicorn.settings import overload
+from rgunicorn.settings import scaling
 
 DECLARATIONS = (
     server,
@@ -45,4 +50,9 @@ DECLARATIONS = (
     dirty,
     control,
     own,
+    lifecycle,
+    deadlines,
+    recycling,
+    overload,
+    scaling,
 )

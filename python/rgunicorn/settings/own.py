@@ -9,8 +9,6 @@ from rgunicorn.settings.validators import validate_bool, validate_duration, vali
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from rgunicorn.config import Config
 
 
@@ -157,44 +155,6 @@ class ClientWriteTimeout(Setting):
         limit.
 
         Written as `client_header_timeout`.
-        """
-
-
-def validate_reload_strategy(val: Any) -> str:
-    """ready or gunicorn.
-
-    Raises:
-        TypeError: it is no text.
-        ValueError: it is another word.
-    """
-    if not isinstance(val, str):
-        raise TypeError("reload_strategy must be a string: ready or gunicorn")
-    word = val.lower().strip()
-    if word == "rolling":
-        raise ValueError("reload_strategy 'rolling' is not built yet: use 'ready'")
-    if word not in ("ready", "gunicorn"):
-        raise ValueError(f"Invalid reload_strategy: {val!r}; allowed are ready and gunicorn")
-    return word
-
-
-class ReloadStrategy(Setting):
-    name = "reload_strategy"
-    section = "rgunicorn"
-    cli = ["--reload-strategy"]
-    meta = "STRING"
-    validator = validate_reload_strategy
-    default = "ready"
-    desc = """\
-        When HUP replaces the old workers.
-
-        `ready`: the old workers serve until the new ones are ready. One new worker is forked first;
-        when it has loaded the application the others follow, and when all are ready the old ones
-        are told to leave. If a new worker ends before it is ready, or none is after ten minutes,
-        the reload is given up: the old workers stay, with the old configuration, and the error log
-        says why. For a moment there are twice as many workers.
-
-        `gunicorn`: the old workers are told to leave as soon as the new ones are forked. Requests
-        wait while the new ones load the application, and one that does not load ends the server.
         """
 
 

@@ -1,0 +1,102 @@
+"""Settings of ours for the life of the server: reload, stop, the memory before the first fork."""
+
+from __future__ import annotations
+
+from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.validators import (
+    validate_bool,
+    validate_duration,
+    validate_list_string,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+def validate_reload_strategy(val: Any) -> str:
+    """ready or gunicorn.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is another word.
+    """
+    if not isinstance(val, str):
+        raise TypeError("reload_strategy must be a string: ready or gunicorn")
+    word = val.lower().strip()
+    if word == "rolling":
+        raise ValueError("reload_strategy 'rolling' is not built yet: use 'ready'")
+    if word not in ("ready", "gunicorn"):
+        raise ValueError(f"Invalid reload_strategy: {val!r}; allowed are ready and gunicorn")
+    return word
+
+
+class ReloadStrategy(Setting):
+    name = "reload_strategy"
+    section = "rgunicorn"
+    cli = ["--reload-strategy"]
+    meta = "STRING"
+    validator = validate_reload_strategy
+    default = "ready"
+    desc = """\
+        When HUP replaces the old workers.
+
+        `ready`: the old workers serve until the new ones are ready. One new worker is forked first;
+        when it has loaded the application the others follow, and when all are ready the old ones
+        are told to leave. If a new worker ends before it is ready, or none is after ten minutes,
+        the reload is given up: the old workers stay, with the old configuration, and the error log
+        says why. For a moment there are twice as many workers.
+
+        `gunicorn`: the old workers are told to leave as soon as the new ones are forked. Requests
+        wait while the new ones load the application, and one that does not load ends the server.
+        """
+
+
+class TouchReload(Setting):
+    name = "touch_reload"
+    section = "rgunicorn"
+    cli = ["--touch-reload"]
+    action = "append"
+    meta = "FILES"
+    validator = validate_list_string
+    default = []
+    unbuilt = Unbuilt("the watch of touch_reload", "send HUP to the master")
+    desc = """\
+        Files whose change reloads the server, as HUP does; give the flag again for more.
+
+        For deployments that can touch a file but not send a signal. A file that is not there yet
+        may come later.
+        """
+
+
+class ShutdownDelay(Setting):
+    name = "shutdown_delay"
+    section = "rgunicorn"
+    cli = ["--shutdown-delay"]
+    meta = "DURATION"
+    validator = validate_duration
+    default = 0
+    unbuilt = Unbuilt("the delay of a stop", "let whoever sends TERM wait before it does")
+    desc = """\
+        How long the listeners stay open after TERM.
+
+        The server answers as before meanwhile, with `Connection: close`, so that a load balancer
+        can take it out first. Then the stop begins, with `graceful_timeout` for itself.
+
+        Written as `client_header_timeout`.
+        """
+
+
+class PreloadFreeze(Setting):
+    name = "preload_freeze"
+    section = "rgunicorn"
+    cli = ["--preload-freeze"]
+    meta = "BOOL"
+    validator = validate_bool
+    default = True
+    desc = """\
+        With `preload_app`: let the garbage collector forget what exists before the first fork.
+
+        The master collects garbage once, then calls `gc.freeze()`: the collections of the workers
+        do not write to what they share with the master, so it stays shared. `False` turns it off.
+        """

@@ -1,0 +1,75 @@
+"""Settings of ours for replacing workers while they serve."""
+
+from __future__ import annotations
+
+from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.validators import validate_duration, validate_size
+
+_UNBUILT = Unbuilt("the recycling of workers", "use max_requests, with max_requests_jitter")
+
+
+class MaxRss(Setting):
+    name = "max_rss"
+    section = "rgunicorn"
+    cli = ["--max-rss"]
+    meta = "SIZE"
+    validator = validate_size
+    default = 0
+    unbuilt = _UNBUILT
+    desc = """\
+        A worker whose memory is above this after a request is replaced.
+
+        Resident memory without what it shares with the master. Its successor is forked first; the
+        worker serves until that is ready, then leaves as on TERM. One worker is replaced at a time.
+        0 is off.
+
+        Written as `request_buffer_size`.
+        """
+
+
+class MaxRssHard(Setting):
+    name = "max_rss_hard"
+    section = "rgunicorn"
+    cli = ["--max-rss-hard"]
+    meta = "SIZE"
+    validator = validate_size
+    default = 0
+    unbuilt = _UNBUILT
+    desc = """\
+        A worker whose memory is above this after a request leaves at once.
+
+        It finishes what it has begun and takes nothing more, whether its successor is ready or not.
+        0 is off.
+
+        Written as `request_buffer_size`.
+        """
+
+
+class MaxWorkerLifetime(Setting):
+    name = "max_worker_lifetime"
+    section = "rgunicorn"
+    cli = ["--max-worker-lifetime"]
+    meta = "DURATION"
+    validator = validate_duration
+    default = 0
+    unbuilt = _UNBUILT
+    desc = """\
+        A worker that is older than this is replaced, as with `max_rss`; 0 is off.
+
+        Written as `client_header_timeout`.
+        """
+
+
+class MaxWorkerLifetimeJitter(Setting):
+    name = "max_worker_lifetime_jitter"
+    section = "rgunicorn"
+    cli = ["--max-worker-lifetime-jitter"]
+    meta = "DURATION"
+    validator = validate_duration
+    default = 0
+    unbuilt = _UNBUILT
+    desc = """\
+        A random time up to this is added to `max_worker_lifetime` of each worker.
+
+        Written as `client_header_timeout`.
+        """
