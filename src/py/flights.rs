@@ -1,6 +1,7 @@
 //! The requests that a worker runs, as Python sees them: worker classes with a loop of their own
 //! note theirs here, and the master reads those of a worker that has died.
 
+use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -8,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::sys::clock::monotonic_ns;
+use crate::sys::file;
 use crate::sys::flights::{self, Mark, Peer, Phase, Sighting, Ticket};
 use crate::sys::thread;
 
@@ -58,6 +60,11 @@ impl Flights {
     /// The requests that run, or ran when the worker died: a dict for each, see `_core.pyi`.
     fn running<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
         self.flights.running().filter_map(flights::Flight::sight).map(|it| shown(py, it)).collect()
+    }
+
+    /// For a child that the application has forked: nobody sees what it does from here on.
+    fn secede(&self) -> PyResult<()> {
+        Ok(self.flights.secede()?)
     }
 
     /// How many requests there is room for.
@@ -134,6 +141,14 @@ impl Flight {
             }
         }
     }
+}
+
+/// The descriptor, the caller's, of a file in memory to whose end all writers write. Close-on-exec.
+///
+/// Raises OSError when there are no descriptors left.
+#[pyfunction]
+pub(crate) fn notepad() -> PyResult<i32> {
+    Ok(file::notepad()?.into_raw_fd())
 }
 
 /// Latin-1, as WSGI has it; at most one byte more than `most`, which shows that it was longer.

@@ -40,7 +40,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights};
+    use super::flights::{Flight, Flights, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]

@@ -87,6 +87,21 @@ impl Flights {
         Ok(Self { header, places, length })
     }
 
+    /// For a child that the application has forked: what it does from here on, nobody else sees.
+    /// It may come back from the application and end requests that are its parent's.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn secede(&self) -> io::Result<()> {
+        let start = NonZeroUsize::new(std::ptr::from_ref(self.header) as usize);
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let own = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
+        // SAFETY: in place of our own mapping, of the same length and with the same access; zeroed
+        // memory is a valid value of everything in it.
+        unsafe { mmap_anonymous(start, self.length, access, own)? };
+        Ok(())
+    }
+
     /// How many requests there is room for.
     pub fn room(&self) -> usize {
         self.places.len()

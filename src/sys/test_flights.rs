@@ -119,6 +119,16 @@ fn garbage_is_bounded() {
 }
 
 #[test]
+fn who_secedes_keeps_to_itself() {
+    let flights = Flights::new(2).unwrap();
+    let flight = flights.begin(&mut 0, &ticket(b"/")).unwrap();
+    flights.secede().unwrap();
+    assert_eq!(flights.running().count(), 0);
+    flight.end();
+    assert!(flights.begin(&mut 0, &ticket(b"/own")).is_some());
+}
+
+#[test]
 fn the_stack_signal_is_told() {
     let flights = Flights::new(1).unwrap();
     assert_eq!(flights.stack_signal(), 0);

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
     from rgunicorn.reloader import ReloaderBase
+    from rgunicorn.workers.blackbox import BlackBox
 
 
 class Worker:
@@ -59,6 +60,12 @@ class Worker:
 
     # Number among the living workers, from 0; reused. The arbiter sets it.
     slot: int | None = None
+
+    # What is left of the worker when it has died. The arbiter makes it before the fork.
+    blackbox: BlackBox | None = None
+    # In the master: it has sent SIGKILL; what the kernel's count of OOM kills said afterwards.
+    killed = False
+    oom_kills: int | None = None
 
     def __init__(
         self,
@@ -123,6 +130,11 @@ class Worker:
             "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
         ]
 
+    @classmethod
+    def flight_room(cls, cfg: Config) -> int:
+        """How many requests such a worker can run at once: all of them shall be noted."""
+        return max(cfg.threads, cfg.worker_connections)
+
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()
@@ -150,6 +162,8 @@ class Worker:
         self.log.close_on_exec()
 
         self.init_signals()
+        if self.blackbox is not None:
+            self.blackbox.arm()
         offspring.guard(self)
 
         if self.cfg.reload:
