@@ -316,7 +316,7 @@ class Supervisor:
             return question
         if not ended.oom_kills:
             return f"{question} (No: the {self._oom.scope} has counted no OOM kill.)"
-        return f"The {self._oom.scope} ran out of memory ({self._oom.name} {ended.oom_kills})."
+        return f"{question} (Yes: of the {self._oom.scope}, {self._oom.name} {ended.oom_kills}.)"
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the
