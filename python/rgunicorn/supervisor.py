@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import sock, systemd, util
+from rgunicorn import sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -56,6 +56,7 @@ class Supervisor:
         self.worker_age = 0
         self.reexec_pid = 0
         self._unit = systemd.Unit()
+        self._upgrade = upgrade.Upgrade()
         self._fleet = Fleet()
         self._last_worker_count: int | None = None
         self._stats: dict[str, Any] = {
@@ -179,6 +180,7 @@ class Supervisor:
             pid, code, sig = ended
             if pid == self.reexec_pid:
                 self.reexec_pid = 0
+                self._upgrade.on_ended(self, code, sig)
                 continue
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
@@ -290,6 +292,7 @@ class Supervisor:
             sibling.tmp.close()
         for listener in self._superseded:
             listener.close()
+        self._upgrade.in_worker()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid

@@ -7,6 +7,7 @@ to gevent's own server.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import time
 from datetime import datetime
@@ -118,6 +119,9 @@ class GeventWorker(AsyncWorker):
         while self.alive:
             self.notify()
             self._leaving.wait(1.0)
+            if self.alive and self.ppid != os.getppid():
+                self.log.info("Parent changed, shutting down: %s", self)
+                self.alive = False
 
         for server in servers:
             server.close()
