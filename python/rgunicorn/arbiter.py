@@ -12,7 +12,17 @@ import sys
 import time
 
 import rgunicorn
-from rgunicorn import __version__, handover, preload, reload, sock, touch, upgrade, util
+from rgunicorn import (
+    __version__,
+    _process,
+    handover,
+    preload,
+    reload,
+    sock,
+    touch,
+    upgrade,
+    util,
+)
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
@@ -50,6 +60,7 @@ class Arbiter(Supervisor):
 
     def __init__(self, app: BaseApplication) -> None:
         super().__init__()
+        _process.obey_term()
         os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None

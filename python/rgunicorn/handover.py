@@ -51,6 +51,11 @@ def reexec(server: Arbiter) -> None:
     except OSError as exc:
         server.log.error("USR2: a new master can not be started: %s", exc)
         return
+    if master_pid == 1:
+        server.log.warning(
+            "USR2 as pid 1: when this master ends, the kernel ends the new one with it, and the "
+            "container. HUP loads new code without that"
+        )
     try:
         pid = fork(server.SIG_QUEUE)
     except OSError as exc:
