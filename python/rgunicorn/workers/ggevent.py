@@ -93,6 +93,14 @@ class GeventWorker(AsyncWorker):
         if not value and leaving is not None:
             leaving.set()
 
+    def notify(self) -> None:
+        """Tells the master that this worker lives, or learns that there is no master any more: then
+        it is to leave, as after TERM."""
+        super().notify()
+        if self.alive and self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.alive = False
+
     def patch(self) -> None:
         """Makes the standard library and our listeners gevent's. Overrides call it and go on with
         what they want to be patched too."""
@@ -119,9 +127,6 @@ class GeventWorker(AsyncWorker):
         while self.alive:
             self.notify()
             self._leaving.wait(1.0)
-            if self.alive and self.ppid != os.getppid():
-                self.log.info("Parent changed, shutting down: %s", self)
-                self.alive = False
 
         for server in servers:
             server.close()
