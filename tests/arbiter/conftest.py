@@ -47,9 +47,10 @@ def live(serve: Serve, tmp_path: Path) -> Callable[..., Live]:
 
     def start(**options: object) -> Live:
         it = Live(tmp_path)
-        it.write("first")
+        it.write("first", "print('loaded', flush=True)")
         it.server = serve(**{"app": "live:application", "chdir": str(tmp_path), **options})
-        it.server.wait_log("Booting worker", int(str(it.server.settings["workers"])))
+        # None of them shall load what the test writes next.
+        it.server.wait_log("loaded\n", int(str(it.server.settings["workers"])))
         # All of them have booted: a failure before that ends the server, as on Gunicorn.
         until(lambda: it.answer()[0] == "first", "an answer", show=it.server.log)
         return it

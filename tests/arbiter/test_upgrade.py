@@ -114,13 +114,15 @@ def test_a_successor_that_does_not_boot(live, upgrading, tmp_path):
     it.server.wait_log(f"ended with exit code 4 {failed}")
     it.write_gated("third")
     third = upgrading(it)
+    (orphan,) = children(third)
     os.kill(third, signal.SIGKILL)
     it.server.wait_log(f"New master (pid:{third}) was killed by signal 9 {failed}")
     assert it.server.workers() == workers
     assert it.answer()[0] == "first"
     assert (tmp_path / "pid").read_text() == f"{it.server.pid}\n"
-    # And then one that works.
     it.gate.touch()
+    until(lambda: ended(orphan), "the worker without a master to leave", show=it.server.log)
+    # And then one that works.
     it.write("fourth")
     it.server.send_signal(signal.SIGUSR2)
     it.server.wait_log(") is ready")
