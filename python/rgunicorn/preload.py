@@ -54,6 +54,9 @@ class Preload:
 def threads() -> str | None:
     """The threads of this process beside the main one, in words; None when there are none."""
     count = _count()
+    if count == 1:
+        # What Python may still call threads are gevent's greenlets, which a fork copies.
+        return None
     others = [it.name for it in threading.enumerate() if it is not threading.main_thread()]
     words = [repr(name) for name in others]
     # Of a library in C, for example.

@@ -121,7 +121,8 @@ class Upgrade:
     def keeps(self, server: Arbiter, sig: int) -> bool:
         """Whether the signal is kept until the successor is ready. TERM is kept only once."""
         successor = self._successor
-        if successor is None or successor.settled:
+        if successor is None or successor.settled or os.getpid() == 1:
+            # Pid 1 takes everybody along: there is nothing to wait for.
             return False
         name = signal.Signals(sig).name[3:]
         if sig in successor.kept:
