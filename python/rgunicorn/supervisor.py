@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import forensics, sock, systemd, util
+from rgunicorn import forensics, sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.oom import OomCounter
@@ -67,6 +67,7 @@ class Supervisor:
         self.worker_age = 0
         self.reexec_pid = 0
         self._unit = systemd.Unit()
+        self._upgrade = upgrade.Upgrade()
         self._fleet = Fleet()
         self._oom = OomCounter()
         self._last_worker_count: int | None = None
@@ -200,6 +201,7 @@ class Supervisor:
             pid, code, sig = ended
             if pid == self.reexec_pid:
                 self.reexec_pid = 0
+                self._upgrade.on_ended(self, code, sig)
                 continue
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
@@ -383,6 +385,7 @@ class Supervisor:
                 sibling.blackbox.close()
         for listener in self._superseded:
             listener.close()
+        self._upgrade.in_worker()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid
