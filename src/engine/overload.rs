@@ -19,10 +19,8 @@ use crate::sys::socket::{self, Parting};
 /// A request that had its thread sooner has not waited: who ends his side of the connection right
 /// after the request may want the answer, and is never asked.
 const QUEUED: Duration = Duration::from_millis(20);
-/// Between two looks whether those who wait are still there.
-const LOOK_AFTER: Duration = Duration::from_millis(100);
-/// Late ones are noticed so soon.
-pub(super) const LATE_BY: Duration = Duration::from_millis(20);
+/// It is looked so often who of those that wait is late or gone.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The error log tells of refusals so often at most.
 const WORD_AFTER: Duration = Duration::from_secs(1);
 /// Access lines that wait for somebody to write them; an application can be busy for long.
@@ -182,17 +180,14 @@ impl<A: App> Engine<A> {
     /// Turns those away who are too late or gone.
     fn look_through(&mut self) {
         let now_ns = self.clock.now_ns();
-        let look = now_ns >= self.turned_away.next_look_ns;
-        if look {
-            self.turned_away.next_look_ns = now_ns + LOOK_AFTER.as_nanos() as u64;
+        if now_ns < self.turned_away.next_look_ns {
+            return;
         }
+        self.turned_away.next_look_ns = now_ns + LOOK_AGAIN.as_nanos() as u64;
         for job in std::mem::take(&mut self.ready) {
             let refusal = match job.work {
                 Work::Refusal(_) => None,
-                Work::Request => {
-                    let parted = if look { self.parted(&job.conn) } else { None };
-                    parted.or_else(|| self.too_late(&job.conn))
-                }
+                Work::Request => self.parted(&job.conn).or_else(|| self.too_late(&job.conn)),
             };
             match refusal {
                 None => self.ready.push_back(job),
