@@ -52,9 +52,7 @@ impl Refusal {
             Self::TimedOut(_) => "Request Timeout",
             Self::CutShort => "Bad Request",
             Self::NoSpool(_) => "Internal Server Error",
-            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } => {
-                "Service Unavailable"
-            }
+            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } => "Service Unavailable",
             Self::ClientLeft => "Client Closed Request",
         }
     }

@@ -30,7 +30,9 @@ def ask_many(shift: Shift, count: int, *headers: str) -> list[Waiting]:
     asked = []
     for _ in range(count):
         name = shift.new_id("waiting")
-        asked.append(Waiting(name, Wire(shift.address).send(shift.get("/hello", *headers, id=name))))
+        asked.append(
+            Waiting(name, Wire(shift.address).send(shift.get("/hello", *headers, id=name)))
+        )
     return asked
 
 

@@ -12,6 +12,7 @@ from harness import kinds, nginx
 from harness.kinds import Kind
 from harness.server import Address, free_port
 from harness.shift import Shift, Start
+from harness.uwsgi import request
 from harness.wait import until
 from harness.waiting import all_occupied, answer, ask_many, refused
 from harness.wire import Response, Wire, ask, get
@@ -56,7 +57,9 @@ def test_the_start_goes_along_to_a_sibling(shared: Start, kind: Kind) -> None:
     assert shift.ledger.run(asked[0].name) is None
 
 
-@pytest.mark.parametrize("unit", ["t={:.3f} 1", "{:.6f} 1", "{:.0f} 1e3", "t={:.0f} 1e6", "{:.0f} 1e9"])
+@pytest.mark.parametrize(
+    "unit", ["t={:.3f} 1", "{:.6f} 1", "{:.0f} 1e3", "t={:.0f} 1e6", "{:.0f} 1e9"]
+)
 def test_every_unit_of_the_start(shared: Start, unit: str) -> None:
     shift = shared(kinds.GTHREAD, workers=2, max_queue_time=EVER)
     form, factor = unit.split()
@@ -65,7 +68,9 @@ def test_every_unit_of_the_start(shared: Start, unit: str) -> None:
     assert ask(shift.address, get("/hello", f"X-Request-Start: {new}")).status == 200
 
 
-@pytest.mark.parametrize("value", ["", "t=", "yesterday", "-5", "t=1e9", "5", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "value", ["", "t=", "yesterday", "-5", "t=1e9", "5", "99999999999999999999"]
+)
 def test_nonsense_is_no_start(shared: Start, value: str) -> None:
     shift = shared(kinds.SYNC, workers=1, max_queue_time=EVER)
     assert ask(shift.address, get("/hello", f"X-Request-Start: {value}")).status == 200
@@ -80,6 +85,13 @@ def test_a_request_on_a_kept_connection_has_a_start_of_its_own(shared: Start) ->
         old = f"X-Request-Start: t={time.time() - EVER - 60:.3f}"
         assert is_refusal(wire.send(get("/hello", old)).response(), str(EVER))
         assert wire.is_closed()
+
+
+def test_over_uwsgi(start: Start) -> None:
+    shift = start(kinds.SYNC, workers=1, max_queue_time=EVER, protocol="uwsgi")
+    for age, status in [(0, 200), (EVER + 60, 503)]:
+        raw = request("/hello", HTTP_X_REQUEST_START=f"t={time.time() - age:.3f}")
+        assert ask(shift.address, raw).status == status
 
 
 def test_only_a_trusted_peer_is_believed(start: Start) -> None:
