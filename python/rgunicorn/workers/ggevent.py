@@ -7,6 +7,7 @@ to gevent's own server.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import time
 from datetime import datetime
@@ -93,6 +94,14 @@ class GeventWorker(AsyncWorker):
         leaving = getattr(self, "_leaving", None)
         if not value and leaving is not None:
             leaving.set()
+
+    def notify(self) -> None:
+        """Tells the master that this worker lives, or learns that there is no master any more: then
+        it is to leave, as after TERM."""
+        super().notify()
+        if self.alive and self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.alive = False
 
     def patch(self) -> None:
         """Makes the standard library and our listeners gevent's. Overrides call it and go on with
