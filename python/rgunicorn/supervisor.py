@@ -140,7 +140,7 @@ class Supervisor:
         )
         worker.slot = slot
         try:
-            worker.blackbox = BlackBox(worker.flight_room(self.cfg))
+            worker.blackbox = BlackBox(worker.flight_room(self.cfg), worker.slates(self.cfg))
         except OSError as exc:
             self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)

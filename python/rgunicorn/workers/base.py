@@ -141,6 +141,11 @@ class Worker:
         """How many requests such a worker can run at once: all of them shall be noted."""
         return max(cfg.threads, cfg.worker_connections)
 
+    @classmethod
+    def slates(cls, cfg: Config) -> int:
+        """How many threads of such a worker hold access lines back until they have time."""
+        return 0
+
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()

@@ -35,6 +35,11 @@ class NativeWorker(base.Worker):
         return max(1, cfg.threads)
 
     @classmethod
+    def slates(cls, cfg: Config) -> int:
+        # The application's threads, and gthread's main thread.
+        return cls.flight_room(cfg) + 1
+
+    @classmethod
     def speaks_uwsgi(cls) -> bool:
         return True
 
