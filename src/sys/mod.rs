@@ -7,6 +7,7 @@ pub mod children;
 pub mod clock;
 pub mod file;
 pub mod handoff;
+mod line;
 pub mod listener;
 pub mod memory;
 pub mod poller;
