@@ -148,7 +148,7 @@ impl<A: App> Engine<A> {
         let mut stopwatch = Stopwatch::new(false);
         for (mut conn, refusal) in std::mem::take(&mut self.turned_away.accounts) {
             let mut exchange =
-                Exchange::new(&self.shared, &mut self.clock, &mut stopwatch, &mut conn);
+                Exchange::new(&self.shared, &mut self.clock, &mut stopwatch, &mut conn, None);
             app.refused(&mut exchange, &refusal);
         }
     }
