@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
@@ -76,6 +77,7 @@ def test_import_that_hangs(serve, order, tmp_path, first):
     line = "[CRITICAL] WORKER BOOT TIMEOUT (pid:{}): the application is not loaded after 2 s"
     pid = log.partition("Booting worker with pid: ")[2].partition("\n")[0]
     assert log.count(line.format(pid)) == 1
+    assert re.search(r'File ".*hangs.py", line \d+ in waits_for_ever\n', log), "its stack"
     assert ("was sent SIGKILL!" in log) == (first != "pass")
     server.assert_clean_exit()
 
