@@ -80,12 +80,6 @@ USED: list[tuple[str, Any, str]] = [
     ("shutdown_delay", 1, "the delay of a stop"),
     ("request_timeout", 1, "deadlines of requests"),
     ("log_slow", 1, "deadlines of requests"),
-    ("max_rss", 1, "the recycling of workers"),
-    ("max_rss_hard", 1, "the recycling of workers"),
-    ("max_worker_lifetime", 1, "the recycling of workers"),
-    ("max_worker_lifetime_jitter", 1, "the recycling of workers"),
-    ("max_queue", 1, "the limit of the queue"),
-    ("max_queue_time", 1, "the limit of the queue"),
     ("min_workers", 1, "a number of workers that follows the load"),
     ("max_workers", 1, "a number of workers that follows the load"),
 ]
