@@ -34,5 +34,6 @@ GTHREAD = Kind("gthread", {"worker_class": "gthread", "keepalive": KEEPALIVE}, T
 ALL = (SYNC, SYNC_KEPT, GTHREAD)
 KEPT = (SYNC_KEPT, GTHREAD)
 
-# For tests that hold for Gunicorn's gthread as well.
+# For tests that hold for Gunicorn as well.
 KEPT_AND_GUNICORN = (pytest.param(SYNC_KEPT, marks=pytest.mark.ours("sync_keepalive")), GTHREAD)
+ALL_AND_GUNICORN = (SYNC, *KEPT_AND_GUNICORN)

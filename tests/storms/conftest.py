@@ -26,13 +26,14 @@ class Site:
     Args:
         server: as it was started.
         workers: how many of them there should be.
+        ledger: where the application writes, if not beside the log.
     """
 
-    def __init__(self, server: Server, workers: int) -> None:
+    def __init__(self, server: Server, workers: int, ledger: Path | None = None) -> None:
         self.server = server
         self.count = workers
         self.master = server.pid
-        self.ledger = Ledger(server.directory / "ledger")
+        self.ledger = Ledger(ledger or server.directory / "ledger")
         self.hups = 0
         self.upgrades = 0
 

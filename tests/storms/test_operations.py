@@ -14,14 +14,12 @@ from harness.traffic import traffic
 from harness.wait import until
 from storms.conftest import Open, Site
 
-pytestmark = pytest.mark.gunicorn_bug("a worker that leaves resets connections it has not served")
-
 HUPS = 20
 UPGRADES = 5
 RECYCLES = 50
 
 
-@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+@pytest.mark.parametrize("kind", kinds.ALL_AND_GUNICORN, ids=str)
 def test_hup(open_site: Open, kind: Kind) -> None:
     site = open_site(kind)
     with traffic(site.server.address) as clients:
@@ -33,7 +31,7 @@ def test_hup(open_site: Open, kind: Kind) -> None:
     site.stop()
 
 
-@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+@pytest.mark.parametrize("kind", kinds.ALL_AND_GUNICORN, ids=str)
 def test_upgrades(open_site: Open, kind: Kind) -> None:
     site = open_site(kind)
     with traffic(site.server.address) as clients:
@@ -45,7 +43,7 @@ def test_upgrades(open_site: Open, kind: Kind) -> None:
     site.stop()
 
 
-@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+@pytest.mark.parametrize("kind", kinds.ALL_AND_GUNICORN, ids=str)
 def test_recycles(open_site: Open, kind: Kind) -> None:
     site = open_site(kind, max_requests=60, max_requests_jitter=20)
     with traffic(site.server.address) as clients:
@@ -55,7 +53,7 @@ def test_recycles(open_site: Open, kind: Kind) -> None:
     site.stop()
 
 
-@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+@pytest.mark.parametrize("kind", kinds.ALL_AND_GUNICORN, ids=str)
 def test_ttin_and_ttou(open_site: Open, kind: Kind) -> None:
     site = open_site(kind, workers=3)
     dice = random.Random(3)
