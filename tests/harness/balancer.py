@@ -153,9 +153,7 @@ def nginx_at(
     assert binary, "ask nginx.available() first"
     directory.mkdir(parents=True, exist_ok=True)
     servers = [f"server {where} max_fails=1 fail_timeout=1s;" for where in upstreams]
-    http = NGINX.format(
-        dir=directory, more="\n        ".join(more), servers="\n    ".join(servers)
-    )
+    http = NGINX.format(dir=directory, more="\n        ".join(more), servers="\n    ".join(servers))
     config = directory / "nginx.conf"
     config.write_text(nginx.CONFIG.format(dir=directory, http=http))
     errors = str(directory / "nginx-error.log")

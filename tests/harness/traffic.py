@@ -225,8 +225,8 @@ class Traffic:
         kinds = Counter(f"{f.kind}{' (race)' * f.is_race}" for f in self.failures)
         lines = [
             f"asked {sum(c.asked for c in clients)}, answered {self.answered}, "
-            f"on {sum(c.connections for c in clients)} connections, by {len(self.workers)} workers; "
-            f"told to close {sum(c.told_to_close for c in clients)}, "
+            f"on {sum(c.connections for c in clients)} connections, "
+            f"by {len(self.workers)} workers; told to close {sum(c.told_to_close for c in clients)}, "
             f"found closed {sum(c.found_closed for c in clients)}; failures: {dict(kinds)}",
             *(str(failure) for failure in self.failures[:12]),
         ]

@@ -61,7 +61,7 @@ def kill_one(site: Site, clients: Traffic, idle: bool) -> tuple[int, set[int]]:
     raise AssertionError(f"no {'idle' if idle else 'busy'} worker\n{site.news()}")
 
 
-@pytest.mark.parametrize("kind", kinds.ALL_AND_GUNICORN, ids=str)
+@pytest.mark.parametrize("kind", kinds.STORMY, ids=str)
 def test_idle_workers(open_site: Open, kind: Kind) -> None:
     """Nobody notices, but those who kept a connection: they find it closed, or are just sending."""
     site = open_site(kind, workers=3)
@@ -78,7 +78,7 @@ def test_idle_workers(open_site: Open, kind: Kind) -> None:
         clients.assert_nothing_failed()
 
 
-@pytest.mark.parametrize("kind", kinds.ALL_AND_GUNICORN, ids=str)
+@pytest.mark.parametrize("kind", kinds.STORMY, ids=str)
 def test_busy_workers(open_site: Open, kind: Kind) -> None:
     """Those fail who had their request in one of them."""
     site = open_site(kind, workers=3)

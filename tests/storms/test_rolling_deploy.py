@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from harness import balancer, haproxy, hosts, kinds, nginx
-from harness.balancer import Balancer
 from harness.hosts import Host
 from harness.kinds import Kind
 from harness.mode import Mode
