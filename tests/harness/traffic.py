@@ -221,13 +221,15 @@ class Traffic:
 
     def report(self) -> str:
         """What there is to say, for a person."""
-        clients = self.clients
+
+        def total(name: str) -> int:
+            return sum(getattr(client, name) for client in self.clients)
+
         kinds = Counter(f"{f.kind}{' (race)' * f.is_race}" for f in self.failures)
         lines = [
-            f"asked {sum(c.asked for c in clients)}, answered {self.answered}, "
-            f"on {sum(c.connections for c in clients)} connections, "
-            f"by {len(self.workers)} workers; told to close {sum(c.told_to_close for c in clients)}, "
-            f"found closed {sum(c.found_closed for c in clients)}; failures: {dict(kinds)}",
+            f"asked {total('asked')}, answered {self.answered}, by {len(self.workers)} workers, "
+            f"on {total('connections')} connections; told to close {total('told_to_close')}, "
+            f"found closed {total('found_closed')}; failures: {dict(kinds)}",
             *(str(failure) for failure in self.failures[:12]),
         ]
         return "\n".join(lines)
