@@ -121,8 +121,12 @@ class Client(threading.Thread):
             with contextlib.suppress(ConnectionResetError, BrokenPipeError):
                 for piece in pieces:
                     wire.send(piece)
-                    if len(pieces) > 1:
+                    if piece is pieces[-1]:
+                        break
+                    if b"\r\nExpect:" not in piece:
                         time.sleep(self.dice.uniform(0, 0.02))
+                    elif not wire.peek_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100"):
+                        break
             response = wire.response()
         except TimeoutError:
             return self._fail("hang", name, before, wire, repr(bytes(wire.received[:80])))
@@ -142,9 +146,14 @@ class Client(threading.Thread):
 
     def _request(self, name: str, closing: bool) -> tuple[list[bytes], bytes]:
         """A request, in the pieces in which it is sent, and the body of its answer."""
-        fields = (f"X-Id: {name}", *(("Connection: close",) if closing else ()))
+        fields = [f"X-Id: {name}", f"X-Request-Id: {name}"]
+        if closing:
+            fields.append("Connection: close")
         if self.manner == "uploading":
             body = self.dice.randbytes(self.dice.choice([1, 3000, 100_000]))
+            if self.dice.random() < 0.3:
+                raw = post("/echo", body, *fields, "Expect: 100-continue")
+                return [raw[: -len(body)], body], body
             raw = post("/echo", body, *fields)
             cut = self.dice.randrange(len(raw))
             return [raw[:cut], raw[cut:]], body
