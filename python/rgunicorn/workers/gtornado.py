@@ -13,7 +13,7 @@ import time
 
 from rgunicorn import sock
 from rgunicorn.errors import missing_package
-from rgunicorn.workers import base
+from rgunicorn.workers import base, recycling
 
 try:
     from tornado import httputil
@@ -65,8 +65,7 @@ class TornadoWorker(base.Worker):
     def handle_request(self) -> None:
         """Counts a request; called when its head is there."""
         self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
-            self.log.info("Autorestarting worker after current request.")
+        if recycling.count(self):
             self.alive = False
             self._stopping.set()
 
