@@ -45,11 +45,16 @@ class Site:
     @property
     def loaded(self) -> set[int]:
         """Pids of all workers that ever had the application loaded."""
+        if self.server.settings.get("preload_app"):
+            return {int(pid) for pid in re.findall(r"Booting worker with pid: (\d+)", self.log())}
         return self.ledger.loaded()
+
+    def log(self) -> str:
+        return self.server.log()
 
     def news(self) -> str:
         """The end of the log."""
-        return "\n".join(self.server.log().splitlines()[-60:])
+        return "\n".join(self.log().splitlines()[-60:])
 
     def signal(self, number: signal.Signals) -> None:
         os.kill(self.master, number)
@@ -76,12 +81,12 @@ class Site:
 
     def upgrade(self) -> None:
         """USR2, and TERM to the old master once the new one's workers are ready."""
-        listening = self.server.log().count("Listening at")
+        listening = self.log().count("Listening at")
         old, before = self.master, set(self.workers)
         self.signal(signal.SIGUSR2)
 
         def successor() -> int | None:
-            pids = re.findall(r"\[(\d+)\] \[INFO\] Listening at", self.server.log())
+            pids = re.findall(r"\[(\d+)\] \[INFO\] Listening at", self.log())
             return int(pids[-1]) if len(pids) > listening else None
 
         self.master = until(successor, "the new master", show=self.news)
@@ -99,7 +104,7 @@ class Site:
         """Ends the server; its log, in which nobody complained."""
         os.kill(self.master, signal.SIGTERM)
         until(lambda: ended(self.master), "the master to leave", 60, show=self.news)
-        log = self.server.log()
+        log = self.log()
         for complaint in ("Traceback", "panicked", "Exception", "CRITICAL"):
             assert complaint not in log, log[-8000:]
         return log
