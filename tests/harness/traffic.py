@@ -172,12 +172,12 @@ class Client(threading.Thread):
 
 def _closing(client: Client, before: int) -> None:
     """A connection for each request, and says so; the pause makes room for others' ports."""
-    time.sleep(client.dice.uniform(0, 0.01))
+    time.sleep(client.dice.uniform(0, 0.02))
 
 
 def _kept(client: Client, before: int) -> None:
-    """One request after the other. A new connection now and then, as everybody does."""
-    time.sleep(0.001)
+    """One request after the other."""
+    time.sleep(client.dice.uniform(0, 0.01))
 
 
 def _pausing(client: Client, before: int) -> None:

@@ -22,7 +22,7 @@ from harness.traffic import Traffic, traffic
 from harness.wait import until
 from storms.conftest import Open, Site
 
-KILLS = 15
+KILLS = 10
 
 
 @contextlib.contextmanager
@@ -96,6 +96,9 @@ def test_busy_workers(open_site: Open, kind: Kind) -> None:
     pids = {run.id: run.pid for run in site.ledger.runs()}
     print(clients.report())
     print(f"not begun: {sorted(set(failed) - set(pids))}")
+    log = site.server.log()
+    unnamed = [name for name in failed if name in pids and f"id: {name})" not in log]
+    print(unnamed, [l for l in log.splitlines() if "Lost request" in l][:3])
     assert set(failed) & set(pids), "no running request was hit"
     for failure in failed.values():
         assert failure.kind in ("silent", "cut"), failure

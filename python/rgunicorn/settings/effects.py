@@ -18,6 +18,7 @@ TLS = ("certfile", "keyfile")
 NEEDS: dict[str, tuple[str, ...]] = {
     "max_requests_jitter": ("max_requests",),
     "max_worker_lifetime_jitter": ("max_worker_lifetime",),
+    "preload_freeze": ("preload_app",),
     "reload_engine": ("reload",),
     "reload_extra_files": ("reload",),
     "enable_stdio_inheritance": ("daemon",),
@@ -58,6 +59,8 @@ FOR_WORKERS: dict[str, tuple[str, ...]] = {
     "request_buffer_limit": ("sync", "gthread"),
     "response_buffer_size": ("sync", "gthread"),
     "response_buffer_limit": ("sync", "gthread"),
+    "max_queue": ("sync", "gthread"),
+    "max_queue_time": ("sync", "gthread"),
     "tmp_upload_dir": ("sync", "gthread"),
     "asgi_loop": ("asgi",),
     "asgi_lifespan": ("asgi",),
