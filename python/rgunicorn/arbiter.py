@@ -13,7 +13,7 @@ import time
 import traceback
 
 import rgunicorn
-from rgunicorn import __version__, handover, reload, sock, util
+from rgunicorn import __version__, autoscale, handover, reload, sock, util
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
@@ -56,6 +56,7 @@ class Arbiter(Supervisor):
         self.log: Logger | None = None
         # The configuration to go back to while a reload is on its way.
         self._pending: reload.Pending | None = None
+        self._autoscale = autoscale.Autoscale()
         self.pidfile: Pidfile | None = None
         self.systemd = False
         # The master that executed us, while it lives.
@@ -100,7 +101,7 @@ class Arbiter(Supervisor):
         self.address = address
         self.timeout = self.cfg.timeout
         self._fleet.set_limits(self.timeout, self.cfg.graceful_timeout)
-        self.num_workers = self.cfg.workers
+        self.num_workers = self._autoscale.begin(self, self._num_workers)
         self.proc_name = self.cfg.proc_name + (".2" if self.master_pid else "")
         self.log.debug(
             "Current configuration:\n%s",
@@ -139,6 +140,7 @@ class Arbiter(Supervisor):
             self.log.debug("Arbiter booted")
             self.log.info("Listening at: %s (%s)", self._listeners_text(), self.pid)
             self.log.info("Using worker: %s", self.cfg.worker_class_str)
+            autoscale.describe(self)
             if hasattr(self.worker_class, "check_config"):
                 self.worker_class.check_config(self.cfg, self.log)
             self.cfg.when_ready(self)
@@ -190,6 +192,7 @@ class Arbiter(Supervisor):
                 self.maybe_promote_master()
                 self._handle_signals(self.wait_for_signals(timeout=1.0))
                 self.murder_workers()
+                self._autoscale.look(self)
                 self.manage_workers()
         except BaseException as exc:
             # A worker came out of `spawn_worker`: the rest is the master's business.
@@ -228,12 +231,13 @@ class Arbiter(Supervisor):
 
     def handle_ttin(self) -> None:
         """SIGTTIN: one worker more."""
-        self.num_workers += 1
-        self.manage_workers()
+        if self._autoscale.allows(self, self.num_workers + 1):
+            self.num_workers += 1
+            self.manage_workers()
 
     def handle_ttou(self) -> None:
         """SIGTTOU: one worker fewer, down to one."""
-        if self.num_workers > 1:
+        if self.num_workers > 1 and self._autoscale.allows(self, self.num_workers - 1):
             self.num_workers -= 1
             self.manage_workers()
 
@@ -286,6 +290,7 @@ class Arbiter(Supervisor):
         """
         self._stats["reloads"] += 1
         if reload.begin(self):
+            autoscale.describe(self)
             gated = self.cfg.reload_strategy == "ready"
             self._perform(self._fleet.on_reload(gated, time.monotonic_ns()))
             self.manage_workers()

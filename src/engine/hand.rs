@@ -98,6 +98,10 @@ impl<'a, A: App> Hand<'a, A> {
         let Job { mut conn, work, .. } = job;
         self.clock.tick();
         let shared = &self.crew.shared;
+        let begun_ns = self.clock.now_ns();
+        if let Some(slot) = shared.slot {
+            slot.work().begin(begun_ns);
+        }
         let mut exchange = Exchange::new(shared, &mut self.clock, &mut self.stopwatch, &mut conn);
         let mut verdict = match work {
             Work::Request => self.app.call(&mut exchange),
@@ -112,6 +116,9 @@ impl<'a, A: App> Hand<'a, A> {
             verdict = Verdict::Drop;
         }
         self.clock.tick();
+        if let Some(slot) = shared.slot {
+            slot.work().end(begun_ns, self.clock.now_ns());
+        }
         let lap = self.stopwatch.stop(&self.clock);
         Done { conn, verdict, lap }
     }

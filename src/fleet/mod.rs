@@ -14,6 +14,7 @@ mod action;
 mod child;
 mod lapse;
 mod reload;
+mod scale;
 
 pub use action::{Action, Sig};
 use child::Child;
@@ -22,6 +23,7 @@ pub use lapse::TICK_NS;
 use lapse::{Clock, Pacing, Verdict};
 use reload::Reload;
 pub use reload::Strategy;
+pub use scale::{Change, Gauge, Range, Reason, Scaler};
 
 /// Exit code of a worker that failed before it was ready (Gunicorn's `WORKER_BOOT_ERROR`).
 pub const WORKER_BOOT_ERROR: i32 = 3;
@@ -362,3 +364,6 @@ mod tests;
 
 #[cfg(test)]
 mod test_reload;
+
+#[cfg(test)]
+mod test_scale;

@@ -17,6 +17,7 @@ mod keys;
 mod notices;
 mod options;
 mod respond;
+mod scale;
 mod scoreboard;
 mod session;
 mod start_response;
@@ -40,6 +41,8 @@ mod _core {
     use super::errors::refusal;
     #[pymodule_export]
     use super::fork::fork;
+    #[pymodule_export]
+    use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]

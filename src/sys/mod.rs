@@ -15,3 +15,5 @@ pub mod signals;
 pub mod socket;
 pub mod spool;
 pub mod thread;
+pub mod wish;
+pub mod work;

@@ -82,8 +82,6 @@ USED: list[tuple[str, Any, str]] = [
     ("max_worker_lifetime_jitter", 1, "the recycling of workers"),
     ("max_queue", 1, "the limit of the queue"),
     ("max_queue_time", 1, "the limit of the queue"),
-    ("min_workers", 1, "a number of workers that follows the load"),
-    ("max_workers", 1, "a number of workers that follows the load"),
 ]
 
 

@@ -171,7 +171,7 @@ class PythonThreads(_Base):
 
     def enqueue_req(self, conn: Any) -> None:
         """Gives a connection to the pool."""
-        future = self.tpool.submit(self.handle, conn)
+        future = self.tpool.submit(self.at_work, self.handle, conn)
         future.add_done_callback(functools.partial(self._done, conn))
 
     def _done(self, conn: Any, future: Future[Any]) -> None:
