@@ -13,7 +13,11 @@ from rgunicorn._core import Scaler
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from rgunicorn._core import Fleet
     from rgunicorn.arbiter import Arbiter
+    from rgunicorn.config import Config
 
 
 class Autoscale:
@@ -48,14 +52,18 @@ class Autoscale:
         number = before if followed and before else cfg.workers
         return min(max(number, cfg.min_workers), cfg.max_workers)
 
-    def allows(self, server: Arbiter, number: int) -> bool:
-        """Whether a signal may make it so many workers; says so if not."""
-        fewer = number < server.num_workers
-        if self._shape is None or (number >= self._shape[0] if fewer else number <= self._shape[1]):
-            return True
-        name = "min_workers" if fewer else "max_workers"
-        server.log.info("Ignored: %s = %s", name, getattr(server.cfg, name))
-        return False
+    def shift(self, server: Headcount, by: int) -> None:
+        """TTIN and TTOU: one worker more or fewer, as far as the limits allow; says so if not."""
+        number = server.num_workers + by
+        if self._shape is not None:
+            low, high, _ = self._shape
+            # Below the least there is a way up: WINCH has stopped all.
+            if number < low if by < 0 else number > high:
+                name = "min_workers" if by < 0 else "max_workers"
+                server.log.info("Ignored: %s = %s", name, getattr(server.cfg, name))
+                return
+        server.num_workers = number
+        server.manage_workers()
 
     def look(self, server: Arbiter) -> None:
         """Looks at the workers, when it is time, and changes their number, when it has to be."""
@@ -83,6 +91,40 @@ class Autoscale:
         if leaver is not None:
             server._perform(server._fleet.dismiss(leaver, time.monotonic_ns()))
         server.manage_workers()
+
+
+class Headcount:
+    """The part of the master that knows how many workers there are to be."""
+
+    cfg: Config
+    _fleet: Fleet
+    _autoscale: Autoscale
+    log: Any
+    _num_workers: int | None = None
+
+    if TYPE_CHECKING:
+
+        def manage_workers(self) -> None: ...
+
+    @property
+    def num_workers(self) -> int:
+        """How many workers are to run; setting it calls the `nworkers_changed` hook."""
+        return self._num_workers or 0
+
+    @num_workers.setter
+    def num_workers(self, value: int) -> None:
+        old, self._num_workers = self._num_workers, value
+        self._fleet.set_target(value)
+        self.cfg.nworkers_changed(self, value, old)
+
+    def handle_ttin(self) -> None:
+        """SIGTTIN: one worker more."""
+        self._autoscale.shift(self, 1)
+
+    def handle_ttou(self) -> None:
+        """SIGTTOU: one worker fewer, down to one."""
+        if self.num_workers > 1:
+            self._autoscale.shift(self, -1)
 
 
 def describe(server: Arbiter) -> None:

@@ -331,14 +331,14 @@ proptest! {
 #[test]
 fn who_is_dismissed_leaves_and_has_no_successor() {
     let mut fleet = Fleet::new();
-    fleet.set_limits(Limits { timeout_ns: 30 * SECOND_NS, graceful_ns: 30 * SECOND_NS });
+    fleet.set_limits(Limits { graceful_ns: 30 * SECOND_NS, ..Limits::default() });
     fleet.set_target(3);
     let mut now_ns = SECOND_NS;
     for pid in 1..=3 {
         let id = fleet.next_child();
         fleet.on_spawned(pid, id, now_ns);
     }
-    let booted = Signs { booted_ns: Some(now_ns), beat_ns: Some(now_ns) };
+    let booted = Signs { booted_ns: Some(now_ns), beat_ns: Some(now_ns), wish: None };
     fleet.on_signs(&[(1, booted), (2, booted)], now_ns);
     assert_eq!(fleet.roster().collect::<Vec<_>>(), [(1, 1, true), (2, 2, true), (3, 3, false)]);
     fleet.set_target(2);

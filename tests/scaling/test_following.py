@@ -191,7 +191,7 @@ class worker_class(SyncWorker):
 
 def test_auto_is_counted_at_each_load(spawn: Spawn) -> None:
     cpus = sorted(os.sched_getaffinity(0))
-    server = spawn("tiny:app", settings={"workers": "auto"}, ready=False)
+    server = spawn("kitchen:app", settings={"workers": "auto"}, ready=False)
     server.wait_ready(1)
     log = server.wait_log(" workers (auto: affinity ")
     assert f" workers (auto: affinity {len(cpus)}, cgroup quota " in log
@@ -204,3 +204,5 @@ def test_auto_is_counted_at_each_load(spawn: Spawn) -> None:
         "one new worker",
         show=server.log,
     )
+    assert ask(server.address, get("/hello")).status == 200
+    assert "Reload failed" not in server.log()

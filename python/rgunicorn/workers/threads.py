@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from typing import Any
 
-    from rgunicorn.workers.base import Worker as _Base
+    from rgunicorn.workers.native import NativeWorker as _Base
 else:
     _Base = object
 
