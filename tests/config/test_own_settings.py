@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from config.command_line import CommandLine
@@ -78,7 +80,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
         "--check-config",
         *([flag] if source == "flag" else []),
         "app",
-        **({"GUNICORN_CMD_ARGS": flag} if source == "environment" else {}),
+        **({"GUNICORN_CMD_ARGS": shlex.quote(flag)} if source == "environment" else {}),
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"Invalid value for {name}: {value}\n\n\nError: {error}\n"
