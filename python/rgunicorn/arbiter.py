@@ -64,8 +64,7 @@ class Arbiter(Supervisor):
         os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None
-        # The configuration to go back to while a reload is on its way, and whether another one
-        # follows it.
+        # The configuration to go back to while a reload is on its way; whether one follows it.
         self._pending: reload.Pending | None = None
         self._again = False
         self._touch = touch.Touch()
@@ -83,8 +82,7 @@ class Arbiter(Supervisor):
         self._upgrade.connect()
         self.setup(app)
         # Its default was taken before any change of directory.
-        start = app.cfg.settings["chdir"].default
-        self.START_CTX = handover.start_context(start)
+        self.START_CTX = handover.start_context(app.cfg.settings["chdir"].default)
 
     @property
     def num_workers(self) -> int:
