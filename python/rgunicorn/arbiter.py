@@ -64,8 +64,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         _process.obey_term()
         os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self.log: Logger | None = None
-        # The configuration to go back to while a reload is on its way, and whether another one
-        # follows it.
+        # The configuration to go back to while a reload is on its way; whether one follows it.
         self._pending: reload.Pending | None = None
         self._again = False
         self._autoscale = autoscale.Autoscale()
@@ -84,8 +83,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         self._upgrade.connect()
         self.setup(app)
         # Its default was taken before any change of directory.
-        start = app.cfg.settings["chdir"].default
-        self.START_CTX = handover.start_context(start)
+        self.START_CTX = handover.start_context(app.cfg.settings["chdir"].default)
 
     def setup(self, app: BaseApplication) -> None:
         """Takes over the configuration of `app`.
