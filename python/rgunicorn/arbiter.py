@@ -310,6 +310,7 @@ class Arbiter(Supervisor):
         self._stats["reloads"] += 1
         if reload.begin(self):
             self._preload.prepare(self)
+            self._note_signs()
             strategy = self.cfg.reload_strategy
             self._perform(self._fleet.on_reload(strategy, time.monotonic_ns()))
             self.manage_workers()
