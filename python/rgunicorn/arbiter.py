@@ -290,6 +290,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         if reload.begin(self):
             autoscale.describe(self)
             self._preload.prepare(self)
+            self._note_signs()
             strategy = self.cfg.reload_strategy
             self._perform(self._fleet.on_reload(strategy, time.monotonic_ns()))
             self.manage_workers()

@@ -62,6 +62,9 @@ class Worker:
     # Number among the living workers, from 0; reused. The arbiter sets it.
     slot: int | None = None
 
+    # Whether the master replaces workers that ask for it.
+    _is_heard = False
+
     # In the master: monotonic seconds of the fork, and of the time to be replaced.
     _forked = 0.0
     _grows_old = math.inf
