@@ -60,7 +60,7 @@ KINDS = {
         ("client_body_timeout", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
         ("client_write_timeout", "", f"Invalid duration: ''; {DURATIONS}"),
         ("max_queue", "-1", "Value must be positive: -1"),
-        ("max_queue_time", "5 sec", f"Invalid duration: '5 sec'; {DURATIONS}"),
+        ("max_queue_time", "soon", f"Invalid duration: 'soon'; {DURATIONS}"),
         (
             "reload_strategy",
             "never",
