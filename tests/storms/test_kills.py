@@ -96,11 +96,11 @@ def test_busy_workers(open_site: Open, kind: Kind) -> None:
     pids = {run.id: run.pid for run in site.ledger.runs()}
     print(clients.report())
     print(f"not begun: {sorted(set(failed) - set(pids))}")
-    log = site.server.log()
-    unnamed = [name for name in failed if name in pids and f"id: {name})" not in log]
-    print(unnamed, [l for l in log.splitlines() if "Lost request" in l][:3])
+    log = site.server.wait_log("was sent SIGKILL", len(killed))
     assert set(failed) & set(pids), "no running request was hit"
     for failure in failed.values():
         assert failure.kind in ("silent", "cut"), failure
         assert failure.port in ports, failure
-        assert pids.get(failure.id) in (None, *killed), failure
+        if failure.id in pids:
+            assert pids[failure.id] in killed, failure
+            assert f"(id: {failure.id}," in log, failure
