@@ -139,6 +139,8 @@ class Supervisor:
             self.log,
         )
         worker.slot = slot
+        # A master of one's own that manages workers in its own way does not know of wishes.
+        worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
             worker.blackbox = BlackBox(worker.flight_room(self.cfg), worker.slates(self.cfg))
         except OSError as exc:
@@ -274,7 +276,8 @@ class Supervisor:
                     )
                 case ("back_off", pid, pause):
                     self.log.error(
-                        "Workers die soon after boot, the last one was (pid:%s): next in %.1f s",
+                        "Workers die soon after boot, the last one was (pid:%s): "
+                        "next in %.1f s at most",
                         pid,
                         pause,
                     )
