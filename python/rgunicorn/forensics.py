@@ -15,6 +15,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
+from rgunicorn.reports import signal_name
 from rgunicorn.workers.blackbox import printable
 
 TYPE_CHECKING = False
@@ -323,11 +324,3 @@ def _path(sighting: Sighting) -> str:
 def _text(octets: bytes) -> str:
     """As WSGI has it; whatever a client has sent, or a crashed process has written, in one line."""
     return printable(octets.decode("latin-1"))
-
-
-def signal_name(sig: int) -> str:
-    """`SIGKILL` for 9."""
-    try:
-        return signal.Signals(sig).name
-    except ValueError:
-        return f"signal {sig}"
