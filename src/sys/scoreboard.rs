@@ -5,8 +5,8 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 4
-//! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
+//! # Layout, version 5
+//! Slots of 256 bytes (whole cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, and how many slots
 //! with a number were ever taken, each a native-endian u64; and, where a slot has `queued`, how many
 //! requests lie in the queue between workers.
@@ -21,18 +21,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
+pub use super::wish::Wish;
+use super::work::WorkCells;
+
 /// How many workers the board has room for.
 pub const SLOTS: usize = 4096;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-const VERSION: u64 = 4;
-const SLOT_SIZE: usize = 128;
+const VERSION: u64 = 5;
+const SLOT_SIZE: usize = 256;
 
 /// The mapping. Cheap to copy; never unmapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
-    header: &'static Cells,
-    slots: &'static [Cells],
+    pub(super) header: &'static Cells,
+    pub(super) slots: &'static [Cells],
     fd: RawFd,
 }
 
@@ -89,8 +92,8 @@ impl Scoreboard {
 /// One worker's place on the board. Copy it wherever it is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    cells: &'static Cells,
-    board: Scoreboard,
+    pub(super) cells: &'static Cells,
+    pub(super) board: Scoreboard,
 }
 
 impl Slot {
@@ -112,6 +115,7 @@ impl Slot {
         ] {
             cell.store(0, Ordering::Relaxed);
         }
+        cells.work.clear();
         cells.age.store(age, Ordering::Relaxed);
         cells.state.store(CLAIMED, Ordering::Relaxed);
     }
@@ -202,6 +206,11 @@ impl Slot {
         self.cells.request_started_ns.load(Ordering::Relaxed)
     }
 
+    /// How busy the worker's threads are.
+    pub fn work(self) -> &'static WorkCells {
+        &self.cells.work
+    }
+
     /// Open connections.
     #[inline]
     pub fn set_connections(self, connections: u64) {
@@ -232,74 +241,20 @@ impl Slot {
 
     /// Whether another worker does. One that was killed counts until the master has seen it.
     pub fn sibling_waits(self) -> bool {
-        let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
-        self.board.slots.iter().take(known).any(|cells| {
-            cells.waiting.load(Ordering::Relaxed) != 0
-                && cells.state.load(Ordering::Relaxed) == CLAIMED
-                && !std::ptr::eq(cells, self.cells)
-        })
+        self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
     }
 
-    /// How many requests wait in this worker for a thread.
-    pub fn set_queued(self, requests: u64) {
-        self.cells.queued.store(requests, Ordering::Relaxed);
-    }
-
-    /// The same of all other workers. One that was killed counts until the master has seen it.
-    pub fn queued_elsewhere(self) -> u64 {
+    /// What the other workers have.
+    pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
         let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
-        let others = self.board.slots.iter().take(known).filter(|cells| {
+        self.board.slots.iter().take(known).filter(move |cells| {
             cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
-        });
-        others.map(|cells| cells.queued.load(Ordering::Relaxed)).sum()
-    }
-
-    /// One more request goes into the queue between workers.
-    pub fn enter_transit(self) {
-        self.add(&self.board.header.queued, 1);
-    }
-
-    /// One has left it.
-    pub fn leave_transit(self) {
-        let cell = &self.board.header.queued;
-        let _empty = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    }
-
-    /// The queue was found empty: what a worker that was killed in between has not counted is
-    /// forgotten here.
-    pub fn clear_transit(self) {
-        self.board.header.queued.store(0, Ordering::Relaxed);
-    }
-
-    /// How many requests lie in the queue between workers.
-    pub fn in_transit(self) -> u64 {
-        self.board.header.queued.load(Ordering::Relaxed)
+        })
     }
 
     fn add(self, cell: &AtomicU64, n: u64) {
         cell.fetch_add(n, Ordering::Relaxed);
     }
-}
-
-/// Why a worker asks to be replaced, the more urgent the greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u64)]
-pub enum Wish {
-    /// It has served `max_requests`.
-    MaxRequests = 1,
-    /// It is older than `max_worker_lifetime`.
-    Lifetime = 2,
-    /// It uses more memory than `max_rss`.
-    Rss = 3,
-    /// It uses more memory than `max_rss_hard`, and takes no more requests.
-    RssHard = 4,
-    /// A request is past its `request_timeout`: a thread is lost.
-    Deadline = 5,
-}
-
-impl Wish {
-    const ALL: [Self; 5] =
-        [Self::MaxRequests, Self::Lifetime, Self::Rss, Self::RssHard, Self::Deadline];
 }
 
 const FREE: u64 = 0;
@@ -308,7 +263,7 @@ const CLAIMED: u64 = 1;
 /// All-zero is a valid value and means a free slot: that is what a fresh mapping holds.
 #[derive(Debug)]
 #[repr(C, align(128))]
-struct Cells {
+pub(super) struct Cells {
     pid: AtomicU64,
     age: AtomicU64,
     state: AtomicU64,
@@ -321,8 +276,9 @@ struct Cells {
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
-    queued: AtomicU64,
-    _reserved: [AtomicU64; 3],
+    pub(super) queued: AtomicU64,
+    work: WorkCells,
+    _reserved: [AtomicU64; 17],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -340,6 +296,7 @@ fn map(file: &File) -> io::Result<&'static [Cells]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::work::Work;
 
     #[test]
     fn slots_say_what_their_worker_wrote() {
@@ -363,6 +320,7 @@ mod tests {
         assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
         slot.end_request();
         assert_eq!((slot.busy(), slot.requests()), (0, 1));
+        slot.work().begin(0);
         slot.set_connections(2);
         slot.add_bytes_out(10);
         slot.add_bytes_out(1);
@@ -372,6 +330,7 @@ mod tests {
         slot.claim(8);
         assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
         assert_eq!((slot.booted_ns(), slot.wish()), (None, None));
+        assert_eq!(slot.work().read(9), Work::default());
     }
 
     #[test]
@@ -388,27 +347,6 @@ mod tests {
         assert!(!mine.sibling_waits());
         board.claim(2, 3).unwrap();
         assert!(!mine.sibling_waits());
-    }
-
-    #[test]
-    fn those_who_wait_are_counted_until_their_worker_is_gone() {
-        let board = Scoreboard::new(None).unwrap();
-        let mine = board.claim(0, 1).unwrap();
-        let theirs = board.claim(2, 2).unwrap();
-        mine.set_queued(5);
-        theirs.set_queued(3);
-        assert_eq!((mine.queued_elsewhere(), theirs.queued_elsewhere()), (3, 5));
-        theirs.release();
-        assert_eq!(mine.queued_elsewhere(), 0);
-        board.claim(2, 3).unwrap();
-        assert_eq!(mine.queued_elsewhere(), 0);
-        mine.enter_transit();
-        theirs.leave_transit();
-        theirs.leave_transit();
-        assert_eq!(mine.in_transit(), 0);
-        mine.enter_transit();
-        theirs.clear_transit();
-        assert_eq!(mine.in_transit(), 0);
     }
 
     #[test]

@@ -80,8 +80,6 @@ USED: list[tuple[str, Any, str]] = [
     ("shutdown_delay", 1, "the delay of a stop"),
     ("request_timeout", 1, "deadlines of requests"),
     ("log_slow", 1, "deadlines of requests"),
-    ("min_workers", 1, "a number of workers that follows the load"),
-    ("max_workers", 1, "a number of workers that follows the load"),
 ]
 
 
