@@ -8,7 +8,8 @@
 //! # Layout, version 5
 //! Slots of 256 bytes (whole cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, and how many slots
-//! with a number were ever taken, each a native-endian u64.
+//! with a number were ever taken, each a native-endian u64; and, where a slot has `queued`, how many
+//! requests lie in the queue between workers.
 
 use std::fs::File;
 use std::io;
@@ -33,8 +34,8 @@ const SLOT_SIZE: usize = 256;
 /// The mapping. Cheap to copy; never unmapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
-    header: &'static Cells,
-    slots: &'static [Cells],
+    pub(super) header: &'static Cells,
+    pub(super) slots: &'static [Cells],
     fd: RawFd,
 }
 
@@ -91,8 +92,8 @@ impl Scoreboard {
 /// One worker's place on the board. Copy it wherever it is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    cells: &'static Cells,
-    board: Scoreboard,
+    pub(super) cells: &'static Cells,
+    pub(super) board: Scoreboard,
 }
 
 impl Slot {
@@ -110,6 +111,7 @@ impl Slot {
             &cells.waiting,
             &cells.booted_ns,
             &cells.wish,
+            &cells.queued,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -239,11 +241,14 @@ impl Slot {
 
     /// Whether another worker does. One that was killed counts until the master has seen it.
     pub fn sibling_waits(self) -> bool {
+        self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
+    }
+
+    /// What the other workers have.
+    pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
         let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
-        self.board.slots.iter().take(known).any(|cells| {
-            cells.waiting.load(Ordering::Relaxed) != 0
-                && cells.state.load(Ordering::Relaxed) == CLAIMED
-                && !std::ptr::eq(cells, self.cells)
+        self.board.slots.iter().take(known).filter(move |cells| {
+            cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
         })
     }
 
@@ -258,7 +263,7 @@ const CLAIMED: u64 = 1;
 /// All-zero is a valid value and means a free slot: that is what a fresh mapping holds.
 #[derive(Debug)]
 #[repr(C, align(128))]
-struct Cells {
+pub(super) struct Cells {
     pid: AtomicU64,
     age: AtomicU64,
     state: AtomicU64,
@@ -272,7 +277,8 @@ struct Cells {
     booted_ns: AtomicU64,
     wish: AtomicU64,
     work: WorkCells,
-    _reserved: [AtomicU64; 18],
+    pub(super) queued: AtomicU64,
+    _reserved: [AtomicU64; 17],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);

@@ -80,8 +80,6 @@ USED: list[tuple[str, Any, str]] = [
     ("shutdown_delay", 1, "the delay of a stop"),
     ("request_timeout", 1, "deadlines of requests"),
     ("log_slow", 1, "deadlines of requests"),
-    ("max_queue", 1, "the limit of the queue"),
-    ("max_queue_time", 1, "the limit of the queue"),
 ]
 
 
