@@ -45,10 +45,6 @@ class NativeWorker(base.Worker):
     def speaks_uwsgi(cls) -> bool:
         return True
 
-    @classmethod
-    def tells_load(cls) -> bool:
-        return True
-
     def at_work(self, handle: Any, *args: Any) -> Any:
         """Calls `handle` as a piece of this worker's work, which `min_workers` and `max_workers`
         go by. The native loops count by themselves."""
