@@ -17,7 +17,7 @@ from rgunicorn import __version__, handover, reload, sock, util
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
-from rgunicorn.workers import handoff, workertmp
+from rgunicorn.workers import handoff, timekeeping, workertmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class Arbiter(Supervisor):
         env, address = app.cfg.env, app.cfg.address
         workertmp.prepare(app.cfg)
         handoff.prepare()
+        if timekeeping.is_on(app.cfg):
+            timekeeping.prepare(self.SIG_QUEUE)
         self.app = app
         self.cfg = app.cfg
         self._setup_log()

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import sock, systemd, util
+from rgunicorn import overdue, sock, systemd, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -79,7 +79,9 @@ class Supervisor:
         """
         deadline = self._fleet.sleep(time.monotonic_ns())
         timeout = min(timeout, deadline, self._unit.live(self.log))
-        return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
+        signals = self.SIG_QUEUE.wait(timeout)
+        overdue.say_all(self.log)
+        return [sig for sig in signals if sig != self.WAKEUP_REQUEST]
 
     def manage_workers(self) -> None:
         """Forks missing workers and tells superfluous ones to leave."""

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::conn::{Conn, Phase};
 use super::crew::Shared;
 use super::pace::Stopwatch;
+use super::timekeeper::Flight;
 use super::{App, Refusal, Verdict};
 use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
@@ -17,6 +18,7 @@ use crate::sys::clock::{Clock, monotonic_ns};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket;
 use crate::sys::spool::Spool;
+use crate::sys::voice::Overruled;
 
 /// Between two looks for signals while a slow reader is waited for.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -71,6 +73,8 @@ pub struct Exchange<'e, A: App> {
     body_over: Option<Arc<AtomicBool>>,
     /// When the client was last seen to take something, while it is waited for; else 0.
     progress_ns: u64,
+    /// What is known of it to whoever looks at how long requests take.
+    flight: Option<Arc<Flight>>,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
@@ -91,7 +95,49 @@ impl<'e, A: App> Exchange<'e, A> {
             last: false,
             body_over: None,
             progress_ns: 0,
+            flight: None,
         }
+    }
+
+    /// The request goes to the application: from here on its time counts.
+    pub(super) fn take_off(&mut self) -> io::Result<()> {
+        if let Some(timekeeper) = &self.shared.timekeeper {
+            self.flight = timekeeper.watch_over(self.conn, &self.shared.options.policy)?;
+        }
+        Ok(())
+    }
+
+    /// The application is done with it. What is to become of the connection when the watch has
+    /// taken the request meanwhile.
+    pub(super) fn land(&mut self) -> Option<Verdict> {
+        let overruled = self.flight.as_ref().and_then(|flight| flight.end())?;
+        // Nobody is there to read it.
+        self.conn.outbox.clear();
+        match overruled {
+            Overruled::Answered => {
+                // What the client still sends must not reset the connection under the page.
+                self.conn.readable = true;
+                Some(Verdict::Close)
+            }
+            Overruled::Cut | Overruled::Late => Some(Verdict::Drop),
+        }
+    }
+
+    /// What is known of the request to whoever looks at how long it takes, if anybody does.
+    pub fn flight(&self) -> Option<&Arc<Flight>> {
+        self.flight.as_ref()
+    }
+
+    /// Whether something may be sent to the client: the watch may have answered already.
+    pub fn speak(&mut self) -> bool {
+        let mine = self.flight.as_ref().is_none_or(|flight| flight.speak());
+        self.broken |= !mine;
+        mine
+    }
+
+    /// Whether the access line is for the request's own thread to write; once.
+    pub fn claim_line(&self) -> bool {
+        self.flight.as_ref().is_none_or(|flight| flight.log())
     }
 
     /// The application begins. What the thread had to wait for before does not count as the
@@ -191,7 +237,18 @@ impl<'e, A: App> Exchange<'e, A> {
     }
 
     /// Starts the response. `keep_alive` is what the application side is ready for.
-    pub fn start(&mut self, status: &[u8], fields: &ResponseFields, keep_alive: bool) {
+    ///
+    /// # Errors
+    /// [`Gone::Broken`] when the client has been told that it took too long.
+    pub fn start(
+        &mut self,
+        status: &[u8],
+        fields: &ResponseFields,
+        keep_alive: bool,
+    ) -> Result<(), Gone> {
+        if !self.speak() {
+            return Err(Gone::Broken(socket::gone()));
+        }
         let facts = Facts {
             version: self.conn.head.response_version(),
             // nginx's uwsgi_pass hands them through as they are.
@@ -205,6 +262,7 @@ impl<'e, A: App> Exchange<'e, A> {
         let options = &self.shared.options;
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
+        Ok(())
     }
 
     /// Sends an interim `103 Early Hints` (RFC 8297), unless the response has begun or the
@@ -217,7 +275,8 @@ impl<'e, A: App> Exchange<'e, A> {
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     ) -> Result<(), ResponseError> {
         let head = &self.conn.head;
-        if self.encoder.head_sent() || head.version < (1, 1) || head.uwsgi {
+        let fit = head.version >= (1, 1) && !head.uwsgi;
+        if self.encoder.head_sent() || !fit || !self.speak() {
             return Ok(());
         }
         early_hints(self.conn.outbox.tail(), self.conn.head.version, fields)
@@ -339,6 +398,9 @@ impl<'e, A: App> Exchange<'e, A> {
 
     /// Puts the page for `refusal` in the outbox.
     pub fn refuse(&mut self, refusal: &Refusal) {
+        if !self.speak() {
+            return;
+        }
         let out = self.conn.outbox.tail();
         error_page(refusal.status(), refusal.reason(), &refusal.message(), out);
         // Nothing that came with it is a request.
@@ -347,7 +409,7 @@ impl<'e, A: App> Exchange<'e, A> {
 
     /// Puts the 500 page in the outbox, if nothing of a response has been sent.
     pub fn fail(&mut self) -> Verdict {
-        if self.encoder.head_sent() {
+        if self.encoder.head_sent() || !self.speak() {
             return Verdict::Drop;
         }
         error_page(500, "Internal Server Error", "", self.conn.outbox.tail());

@@ -8,6 +8,7 @@ use super::pace::Stopwatch;
 use super::reactor::{Engine, Job, Work};
 use super::reception::Visit;
 use super::{App, Stage, Verdict};
+use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 
 /// Connections accepted between two looks at the poller.
@@ -100,7 +101,13 @@ impl<'a, A: App> Hand<'a, A> {
         let shared = &self.crew.shared;
         let mut exchange = Exchange::new(shared, &mut self.clock, &mut self.stopwatch, &mut conn);
         let mut verdict = match work {
-            Work::Request => self.app.call(&mut exchange),
+            Work::Request => {
+                if let Err(error) = exchange.take_off() {
+                    self.app.notice(&Notice::SocketError { error: error.to_string() });
+                }
+                let verdict = self.app.call(&mut exchange);
+                exchange.land().unwrap_or(verdict)
+            }
             Work::Refusal(refusal) => {
                 self.app.refused(&mut exchange, &refusal);
                 exchange.refuse(&refusal);

@@ -34,6 +34,7 @@ mod takeout;
 mod test_outbox;
 #[cfg(test)]
 mod test_transport;
+pub mod timekeeper;
 pub mod transport;
 mod waiting;
 pub mod watch;

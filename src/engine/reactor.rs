@@ -19,6 +19,7 @@ use super::pace::Pace;
 use super::reception::{Door, Reception};
 use super::refusal::Refusal;
 use super::table::Table;
+use super::timekeeper::Timekeeper;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
 use super::{App, Options};
 use crate::http::LONGEST_PREAMBLE;
@@ -71,6 +72,8 @@ pub struct Sources {
     pub signals: Option<OwnedFd>,
     /// What encrypts the connections of the listeners, if anything does.
     pub tls: Option<Arc<dyn Opener>>,
+    /// Who looks at how long requests take, if anybody does.
+    pub timekeeper: Option<Timekeeper>,
 }
 
 /// The I/O side of one worker.
@@ -113,7 +116,7 @@ impl<A: App> Engine<A> {
         sources: Sources,
         slot: Option<Slot>,
     ) -> io::Result<(Box<Self>, Crew<A>)> {
-        let (crew, returned) = Crew::new(options, slot)?;
+        let (crew, returned) = Crew::new(options, slot, sources.timekeeper)?;
         let poller = Poller::new()?;
         if let Some(fd) = &sources.signals {
             poller.watch(fd.as_fd(), SIGNALS)?;

@@ -21,6 +21,7 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod timekeeper;
 mod tls;
 mod worker;
 
@@ -42,6 +43,8 @@ mod _core {
     use super::fork::fork;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
+    #[pymodule_export]
+    use super::timekeeper::{Deadline, Flight, Timekeeper};
     #[pymodule_export]
     use super::tls::TlsSession;
     #[pymodule_export]

@@ -3,6 +3,7 @@
 #[cfg(feature = "count-allocations")]
 pub mod alloc;
 pub mod bell;
+pub mod blackbox;
 pub mod children;
 pub mod clock;
 pub mod file;
@@ -15,3 +16,4 @@ pub mod signals;
 pub mod socket;
 pub mod spool;
 pub mod thread;
+pub mod voice;

@@ -5,7 +5,7 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 4
+//! # Layout, version 5
 //! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, and how many slots
 //! with a number were ever taken, each a native-endian u64.
@@ -24,7 +24,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 pub const SLOTS: usize = 4096;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-const VERSION: u64 = 4;
+const VERSION: u64 = 5;
 const SLOT_SIZE: usize = 128;
 
 /// The mapping. Cheap to copy; never unmapped.
@@ -107,6 +107,7 @@ impl Slot {
             &cells.waiting,
             &cells.booted_ns,
             &cells.wish,
+            &cells.overdue,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -193,6 +194,23 @@ impl Slot {
     /// Requests in the app right now.
     pub fn busy(self) -> u64 {
         self.cells.busy.load(Ordering::Relaxed)
+    }
+
+    /// A request in the app has passed its deadline.
+    pub fn begin_overdue(self) {
+        self.add(&self.cells.overdue, 1);
+    }
+
+    /// A request that had passed its deadline has come back.
+    pub fn end_overdue(self) {
+        self.add(&self.cells.overdue, u64::MAX);
+    }
+
+    /// Whether every request in the app, of one at least, has passed its deadline: nothing that
+    /// the worker still does is of use to anybody.
+    pub fn is_lost(self) -> bool {
+        let overdue = self.cells.overdue.load(Ordering::Relaxed);
+        overdue > 0 && overdue == self.busy()
     }
 
     /// CLOCK_MONOTONIC when the youngest request entered the app, 0 before the first.
@@ -283,7 +301,8 @@ struct Cells {
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
-    _reserved: [AtomicU64; 4],
+    overdue: AtomicU64,
+    _reserved: [AtomicU64; 3],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -322,8 +341,17 @@ mod tests {
         assert_eq!(slot.wish(), Some(Wish::Rss));
         slot.begin_request(9);
         assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
+        assert!(!slot.is_lost());
+        slot.begin_overdue();
+        assert!(slot.is_lost());
+        slot.begin_request(10);
+        assert!(!slot.is_lost());
         slot.end_request();
-        assert_eq!((slot.busy(), slot.requests()), (0, 1));
+        assert!(slot.is_lost());
+        slot.end_overdue();
+        assert!(!slot.is_lost());
+        slot.end_request();
+        assert_eq!((slot.busy(), slot.requests()), (0, 2));
         slot.set_connections(2);
         slot.add_bytes_out(10);
         slot.add_bytes_out(1);

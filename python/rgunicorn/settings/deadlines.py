@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_duration
-
-_UNBUILT = Unbuilt("deadlines of requests", "use timeout, which bounds a silent worker")
 
 
 class RequestTimeout(Setting):
@@ -15,7 +13,6 @@ class RequestTimeout(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
         How long the application may take for one request, with any worker class.
 
@@ -35,7 +32,6 @@ class LogSlow(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
         Requests in the application for longer than this leave a warning in the error log.
 
