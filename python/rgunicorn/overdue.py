@@ -67,7 +67,7 @@ def _say(log: Any, fields: list[str]) -> None:
             seconds,
             pid,
             thread,
-            stack.rstrip() or "(shown above)",
+            _sorted(stack, thread) or "(stack shown above)",
         )
         return
     log.error(
@@ -77,7 +77,7 @@ def _say(log: Any, fields: list[str]) -> None:
         pid,
         thread,
         _ENDS[end],
-        stack.rstrip() or "(stack shown above)",
+        _sorted(stack, thread) or "(stack shown above)",
     )
     if end == "late":
         return
@@ -93,6 +93,12 @@ def _say(log: Any, fields: list[str]) -> None:
         status="504 Gateway Timeout", status_code=504, headers=[], sent=0, response_length=0
     )
     log.access(resp, req, {"REMOTE_ADDR": addr}, age)
+
+
+def _sorted(stack: str, thread: str) -> str:
+    """The stacks of all threads, that of `thread` first."""
+    parts = [part for part in stack.strip().split("\n\n") if part]
+    return "\n\n".join(sorted(parts, key=lambda part: f"hread {thread} " not in part))
 
 
 def _printable(text: str) -> str:

@@ -81,7 +81,18 @@ class Supervisor:
         timeout = min(timeout, deadline, self._unit.live(self.log))
         signals = self.SIG_QUEUE.wait(timeout)
         overdue.say_all(self.log)
+        self._end_lost_workers()
         return [sig for sig in signals if sig != self.WAKEUP_REQUEST]
+
+    def _end_lost_workers(self) -> None:
+        """Ends workers that are to leave, and have no requests but such as nobody waits for."""
+        for pid, worker in list(self.WORKERS.items()):
+            slot = getattr(worker.tmp, "slot", None)
+            if slot is None or not worker.dismissed or worker.lost or not slot.is_lost:
+                continue
+            worker.lost = True
+            self.log.info("Ending worker (pid:%s): its requests are past request_timeout", pid)
+            self.kill_worker(pid, signal.SIGKILL)
 
     def manage_workers(self) -> None:
         """Forks missing workers and tells superfluous ones to leave."""
@@ -156,6 +167,8 @@ class Supervisor:
                 self.cfg.worker_exit(self, worker)
             self._perform(actions)
             return
+        if sig == signal.SIGTERM and pid in self.WORKERS:
+            self.WORKERS[pid].dismissed = True
         if sig in (signal.SIGTERM, signal.SIGKILL):
             self._stats["workers_killed"] += 1
 
@@ -185,6 +198,9 @@ class Supervisor:
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
+            if worker is not None and worker.lost and sig == signal.SIGKILL:
+                # That was us, and has been said.
+                code, sig = 0, None
             self._perform(self._fleet.on_exited(pid, code, sig, time.monotonic_ns()), worker)
 
     def _stop_workers(self, graceful: bool) -> None:

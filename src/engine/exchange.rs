@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::conn::{Conn, Phase};
 use super::crew::Shared;
 use super::pace::Stopwatch;
-use super::timekeeper::Flight;
+use super::timekeeper::Timed;
 use super::{App, Refusal, Verdict};
 use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
@@ -18,7 +18,6 @@ use crate::sys::clock::{Clock, monotonic_ns};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket;
 use crate::sys::spool::Spool;
-use crate::sys::voice::Overruled;
 
 /// Between two looks for signals while a slow reader is waited for.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -61,12 +60,12 @@ pub struct Rest {
 
 /// One request and its response.
 pub struct Exchange<'e, A: App> {
-    shared: &'e Shared,
+    pub(super) shared: &'e Shared,
     clock: &'e mut Clock,
     stopwatch: &'e mut Stopwatch,
-    conn: &'e mut Conn<A>,
+    pub(super) conn: &'e mut Conn<A>,
     encoder: Encoder,
-    broken: bool,
+    pub(super) broken: bool,
     last: bool,
     /// Whether the application has read the part of the body that came after its start. Until
     /// then nothing promises another request: the rest would be taken for one.
@@ -74,7 +73,7 @@ pub struct Exchange<'e, A: App> {
     /// When the client was last seen to take something, while it is waited for; else 0.
     progress_ns: u64,
     /// What is known of it to whoever looks at how long requests take.
-    flight: Option<Arc<Flight>>,
+    pub(super) timed: Option<Arc<Timed>>,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
@@ -95,49 +94,8 @@ impl<'e, A: App> Exchange<'e, A> {
             last: false,
             body_over: None,
             progress_ns: 0,
-            flight: None,
+            timed: None,
         }
-    }
-
-    /// The request goes to the application: from here on its time counts.
-    pub(super) fn take_off(&mut self) -> io::Result<()> {
-        if let Some(timekeeper) = &self.shared.timekeeper {
-            self.flight = timekeeper.watch_over(self.conn, &self.shared.options.policy)?;
-        }
-        Ok(())
-    }
-
-    /// The application is done with it. What is to become of the connection when the watch has
-    /// taken the request meanwhile.
-    pub(super) fn land(&mut self) -> Option<Verdict> {
-        let overruled = self.flight.as_ref().and_then(|flight| flight.end())?;
-        // Nobody is there to read it.
-        self.conn.outbox.clear();
-        match overruled {
-            Overruled::Answered => {
-                // What the client still sends must not reset the connection under the page.
-                self.conn.readable = true;
-                Some(Verdict::Close)
-            }
-            Overruled::Cut | Overruled::Late => Some(Verdict::Drop),
-        }
-    }
-
-    /// What is known of the request to whoever looks at how long it takes, if anybody does.
-    pub fn flight(&self) -> Option<&Arc<Flight>> {
-        self.flight.as_ref()
-    }
-
-    /// Whether something may be sent to the client: the watch may have answered already.
-    pub fn speak(&mut self) -> bool {
-        let mine = self.flight.as_ref().is_none_or(|flight| flight.speak());
-        self.broken |= !mine;
-        mine
-    }
-
-    /// Whether the access line is for the request's own thread to write; once.
-    pub fn claim_line(&self) -> bool {
-        self.flight.as_ref().is_none_or(|flight| flight.log())
     }
 
     /// The application begins. What the thread had to wait for before does not count as the

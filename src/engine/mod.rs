@@ -19,6 +19,8 @@ mod dispatch;
 pub mod drain;
 pub mod exchange;
 pub mod hand;
+mod lateness;
+mod limited;
 mod notices;
 pub mod outbox;
 pub mod pace;

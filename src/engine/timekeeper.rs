@@ -1,41 +1,29 @@
-//! `request_timeout` and `log_slow`: one thread per worker that looks at the requests in the
-//! application. It never holds the GIL, so it also sees those that do not let go of it; what is to
-//! be said about them goes to the master, which can say it.
-//!
-//! The thread sleeps until the nearest moment at which something is due. No request wakes it: one
-//! that comes while it sleeps is due after the shortest limit at the earliest, and it never sleeps
-//! longer than that.
+//! `request_timeout` and `log_slow`: takes note of the requests in the application. The thread that
+//! looks at them is in `lateness.rs`.
 
-use std::collections::VecDeque;
-use std::fs::File;
-use std::io::{self, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Sender, unbounded};
 
+pub use super::lateness::Mail;
+use super::lateness::{Post, Watch};
 use super::{App, Conn};
-use crate::http::{Policy, error_page, unquote};
+use crate::http::{Policy, unquote};
 use crate::sys::bell::Bell;
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
-use crate::sys::scoreboard::{Slot, Wish};
-use crate::sys::socket::{self, Transfer};
+use crate::sys::scoreboard::Slot;
 use crate::sys::thread::{ident, spawn_deaf};
 use crate::sys::voice::{Overruled, Voice};
 
 /// Requests that may have come since the thread looked; their memory is held until it does.
 const UNSEEN: usize = 1024;
-/// Reports that wait for room in the queue to the master; more are forgotten.
-const WAITING_REPORTS: usize = 256;
-/// Between two attempts to send one.
-const RETRY: Duration = Duration::from_millis(50);
 /// The part of a request's fields that a report carries.
 const ABOUT_BYTES: usize = 32 * 1024;
-/// Wakes the master's loop without being a signal (`signal.NSIG`).
-const WAKE_MASTER: u8 = 65;
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,18 +34,9 @@ pub struct Patience {
     pub slow: Option<Duration>,
 }
 
-/// Where reports go.
-#[derive(Debug)]
-pub struct Mail {
-    /// The sending end of the queue to the master.
-    pub queue: OwnedFd,
-    /// Wakes the master.
-    pub wake: Option<OwnedFd>,
-}
-
 /// What is told of a request, in the form in which it travels: fields, each after its length.
 #[derive(Debug, Default)]
-pub struct About(Vec<u8>);
+pub struct About(pub(super) Vec<u8>);
 
 impl About {
     /// Appends a field, cut where there is too much of it all.
@@ -69,27 +48,29 @@ impl About {
 
 /// One request in the application.
 #[derive(Debug)]
-pub struct Flight {
-    voice: Voice,
-    about: About,
-    thread: u64,
-    started_ns: u64,
+pub struct Timed {
+    pub(super) voice: Voice,
+    pub(super) about: About,
+    pub(super) thread: u64,
+    pub(super) started_ns: u64,
     /// CLOCK_MONOTONIC; 0 for none.
     deadline_ns: AtomicU64,
     /// Whether a page of ours may go out as it is.
-    plain: bool,
+    pub(super) plain: bool,
     limited: bool,
     desk: Arc<Desk>,
 }
 
+/// What the threads and the one that looks share.
 #[derive(Debug)]
-struct Desk {
-    bell: Bell,
-    unseen: AtomicUsize,
-    slot: Option<Slot>,
+pub(super) struct Desk {
+    pub(super) bell: Bell,
+    /// Requests that have come since it looked.
+    pub(super) unseen: AtomicUsize,
+    pub(super) slot: Option<Slot>,
 }
 
-impl Flight {
+impl Timed {
     /// See [`Voice::speak`].
     pub fn speak(&self) -> bool {
         self.voice.speak()
@@ -103,6 +84,11 @@ impl Flight {
     /// See [`Voice::is_overruled`].
     pub fn is_overruled(&self) -> bool {
         self.voice.is_overruled()
+    }
+
+    /// See [`Voice::is_over`].
+    pub fn is_over(&self) -> bool {
+        self.voice.is_over()
     }
 
     /// Whether `request_timeout` counts for it.
@@ -119,7 +105,7 @@ impl Flight {
         if let Some(slot) = self.desk.slot {
             slot.end_request();
             if overruled.is_some() {
-                slot.end_overdue();
+                slot.note_overdue(true);
             }
         }
         overruled
@@ -136,7 +122,7 @@ impl Flight {
         !self.voice.is_overruled() && !self.voice.is_over()
     }
 
-    fn deadline_ns(&self) -> Option<u64> {
+    pub(super) fn deadline_ns(&self) -> Option<u64> {
         Some(self.deadline_ns.load(Ordering::SeqCst)).filter(|at_ns| *at_ns != 0)
     }
 }
@@ -146,7 +132,7 @@ impl Flight {
 pub struct Timekeeper {
     patience: Patience,
     desk: Arc<Desk>,
-    flights: Sender<Arc<Flight>>,
+    requests: Sender<Arc<Timed>>,
 }
 
 impl Timekeeper {
@@ -161,11 +147,11 @@ impl Timekeeper {
         mail: Mail,
         stacks: Option<BlackBox>,
     ) -> io::Result<Self> {
-        let (flights, arriving) = unbounded();
+        let (requests, arriving) = unbounded();
         let desk = Arc::new(Desk { bell: Bell::new()?, unseen: AtomicUsize::new(0), slot });
         let mut watch = Watch::new(patience, desk.clone(), arriving, Post::new(mail), stacks);
         spawn_deaf("rgunicorn-time", move || watch.run())?;
-        Ok(Self { patience, desk, flights })
+        Ok(Self { patience, desk, requests })
     }
 
     /// A request enters the application, in the calling thread. `free`: nothing is on its way to
@@ -179,10 +165,10 @@ impl Timekeeper {
         free: bool,
         plain: bool,
         about: About,
-    ) -> io::Result<Arc<Flight>> {
+    ) -> io::Result<Arc<Timed>> {
         let started_ns = monotonic_ns();
         let deadline_ns = self.patience.timeout.map_or(0, |limit| started_ns + nanos(limit));
-        let flight = Arc::new(Flight {
+        let timed = Arc::new(Timed {
             voice: Voice::new(socket, free)?,
             about,
             thread: ident(),
@@ -196,11 +182,11 @@ impl Timekeeper {
             slot.begin_request(started_ns);
         }
         // The thread holds the other end as long as the process lives.
-        let _always = self.flights.send(flight.clone());
+        let _always = self.requests.send(timed.clone());
         if self.desk.unseen.fetch_add(1, Ordering::Relaxed) == UNSEEN {
             self.desk.bell.ring();
         }
-        Ok(flight)
+        Ok(timed)
     }
 }
 
@@ -210,7 +196,7 @@ impl Timekeeper {
         &self,
         conn: &Conn<A>,
         policy: &Policy,
-    ) -> io::Result<Option<Arc<Flight>>> {
+    ) -> io::Result<Option<Arc<Timed>>> {
         let Some(socket) = conn.socket() else { return Ok(None) };
         let (head, bytes) = (&conn.head, conn.head_bytes());
         let mut about = About::default();
@@ -241,200 +227,14 @@ impl Timekeeper {
     }
 }
 
-/// A flight as the thread remembers it.
-struct Seen {
-    flight: Arc<Flight>,
-    warned: bool,
-    sampled: bool,
-    overruled: bool,
-}
-
-/// The thread's side.
-struct Watch {
-    patience: Patience,
-    /// The shortest of them: it never sleeps longer.
-    shortest: Duration,
-    desk: Arc<Desk>,
-    arriving: Receiver<Arc<Flight>>,
-    seen: Vec<Seen>,
-    post: Post,
-    stacks: Option<BlackBox>,
-}
-
-impl Watch {
-    fn new(
-        patience: Patience,
-        desk: Arc<Desk>,
-        arriving: Receiver<Arc<Flight>>,
-        post: Post,
-        stacks: Option<BlackBox>,
-    ) -> Self {
-        let half =
-            patience.timeout.map(|limit| limit / if patience.slow.is_some() { 2 } else { 1 });
-        let shortest = [half, patience.slow].into_iter().flatten().min();
-        let shortest = shortest.unwrap_or(Duration::from_secs(1));
-        Self { patience, shortest, desk, arriving, seen: Vec::new(), post, stacks }
-    }
-
-    /// Never returns; the thread ends with the process.
-    fn run(&mut self) {
-        let mut pause = self.shortest;
-        loop {
-            self.desk.bell.wait(None, pause);
-            let now_ns = monotonic_ns();
-            self.look(now_ns);
-            pause = self.pause(monotonic_ns());
-        }
-    }
-
-    fn look(&mut self, now_ns: u64) {
-        self.desk.unseen.store(0, Ordering::Relaxed);
-        while let Ok(flight) = self.arriving.try_recv() {
-            self.seen.push(Seen { flight, warned: false, sampled: false, overruled: false });
-        }
-        self.seen.retain(|seen| !seen.flight.voice.is_over());
-        let mut reports = Vec::new();
-        for seen in &mut self.seen {
-            let flight = &seen.flight;
-            let age_ns = now_ns.saturating_sub(flight.started_ns);
-            let overdue = flight.deadline_ns().is_some_and(|at_ns| at_ns <= now_ns);
-            if overdue && !seen.overruled {
-                if let Some(what) = overrule(flight) {
-                    seen.overruled = true;
-                    if let Some(slot) = self.desk.slot {
-                        slot.begin_overdue();
-                        slot.set_wish(Wish::Deadline);
-                    }
-                    reports.push(("overdue", word(what), age_ns, flight.clone()));
-                }
-                continue;
-            }
-            if seen.overruled {
-                continue;
-            }
-            if self.patience.slow.is_some_and(|limit| age_ns >= nanos(limit)) && !seen.warned {
-                seen.warned = true;
-                reports.push(("slow", "", age_ns, flight.clone()));
-            }
-            if due_ns(seen, self.patience).is_some_and(|at_ns| at_ns <= now_ns) {
-                seen.sampled = true;
-                reports.push(("sample", "", age_ns, flight.clone()));
-            }
-        }
-        // One dump shows all threads.
-        let wanted = reports.iter().any(|(kind, ..)| *kind != "slow");
-        let mut stack = if wanted { self.dump() } else { Vec::new() };
-        for (kind, what, age_ns, flight) in reports {
-            let text = if kind == "slow" { Vec::new() } else { std::mem::take(&mut stack) };
-            self.post.send(report(kind, what, age_ns, &flight, &text));
-        }
-        self.post.push_on();
-    }
-
-    fn dump(&mut self) -> Vec<u8> {
-        let Some(stacks) = &mut self.stacks else { return Vec::new() };
-        stacks.dump().unwrap_or_else(|error| format!("no stack: {error}\n").into_bytes())
-    }
-
-    fn pause(&self, now_ns: u64) -> Duration {
-        let mut pause = if self.post.is_empty() { self.shortest } else { RETRY };
-        for seen in self.seen.iter().filter(|seen| !seen.overruled) {
-            let flight = &seen.flight;
-            let slow = self.patience.slow.filter(|_| !seen.warned);
-            let moments = [
-                flight.deadline_ns(),
-                slow.map(|limit| flight.started_ns + nanos(limit)),
-                due_ns(seen, self.patience),
-            ];
-            for at_ns in moments.into_iter().flatten() {
-                pause = pause.min(Duration::from_nanos(at_ns.saturating_sub(now_ns)));
-            }
-        }
-        // poll(2) counts milliseconds.
-        pause.max(Duration::from_millis(1))
-    }
-}
-
-/// When the stack is to be sampled: half-way to the deadline.
-fn due_ns(seen: &Seen, patience: Patience) -> Option<u64> {
-    let deadline_ns = seen.flight.deadline_ns().filter(|_| !seen.sampled)?;
-    let started_ns = seen.flight.started_ns;
-    patience.slow.map(|_| started_ns + deadline_ns.saturating_sub(started_ns) / 2)
-}
-
-fn overrule(flight: &Flight) -> Option<Overruled> {
-    let mut page = Vec::new();
-    error_page(504, "Gateway Timeout", "", &mut page);
-    flight.voice.overrule(Some(&page[..]).filter(|_| flight.plain))
-}
-
-fn word(what: Overruled) -> &'static str {
-    match what {
-        Overruled::Answered => "answered",
-        Overruled::Cut => "cut",
-        Overruled::Late => "late",
-    }
-}
-
-fn report(kind: &str, what: &str, age_ns: u64, flight: &Flight, stack: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    put(&mut out, kind.as_bytes());
-    put(&mut out, std::process::id().to_string().as_bytes());
-    put(&mut out, what.as_bytes());
-    put(&mut out, (age_ns / 1000).to_string().as_bytes());
-    put(&mut out, format!("0x{:016x}", flight.thread).as_bytes());
-    put(&mut out, stack);
-    out.extend_from_slice(&flight.about.0);
-    out
-}
-
-fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+/// Appends a field after its length.
+pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
     let len = u32::try_from(bytes.len()).unwrap_or(0);
     out.extend_from_slice(&len.to_le_bytes());
     out.extend_from_slice(bytes.get(..len as usize).unwrap_or_default());
 }
 
-fn nanos(duration: Duration) -> u64 {
+/// A duration as the clock counts.
+pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
-}
-
-/// Sends reports, and keeps those that found no room.
-struct Post {
-    queue: OwnedFd,
-    wake: Option<File>,
-    waiting: VecDeque<Vec<u8>>,
-}
-
-impl Post {
-    fn new(mail: Mail) -> Self {
-        Self { queue: mail.queue, wake: mail.wake.map(File::from), waiting: VecDeque::new() }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
-    fn send(&mut self, report: Vec<u8>) {
-        if self.waiting.len() < WAITING_REPORTS {
-            self.waiting.push_back(report);
-        }
-    }
-
-    fn push_on(&mut self) {
-        let mut sent = false;
-        while let Some(report) = self.waiting.front() {
-            match socket::transmit(self.queue.as_fd(), report) {
-                Ok(Transfer::Blocked) => break,
-                // The master has gone: nobody is left to tell.
-                Ok(Transfer::Bytes(_)) | Err(_) => {
-                    self.waiting.pop_front();
-                    sent = true;
-                }
-            }
-        }
-        if let Some(wake) = self.wake.as_mut().filter(|_| sent) {
-            // A full pipe wakes just as well; without a reader there is nobody to wake.
-            let _ = wake.write(&[WAKE_MASTER]);
-        }
-    }
 }

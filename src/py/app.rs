@@ -177,8 +177,8 @@ impl PyApp {
         if let Err(error) = self.access.observe(py, &environ) {
             return Err((error.into(), Some(announced)));
         }
-        if let Some(flight) = exchange.flight().filter(|flight| flight.is_limited()) {
-            if let Err(error) = Deadline::announce(py, flight, &environ) {
+        if let Some(timed) = exchange.timed().filter(|timed| timed.is_limited()) {
+            if let Err(error) = Deadline::announce(py, timed, &environ) {
                 return Err((error.into(), Some(announced)));
             }
         }

@@ -17,7 +17,7 @@ use super::errors;
 use super::tls::{self, TlsSession};
 use crate::engine::Exchange;
 use crate::engine::exchange::{self, Body};
-use crate::engine::timekeeper::Flight;
+use crate::engine::timekeeper::Timed;
 use crate::http::{BodyDecoder, BodyEvent, ParseError};
 use crate::sys::clock::monotonic_ns;
 use crate::sys::scoreboard::Slot;
@@ -48,7 +48,7 @@ struct Rest {
     /// How long the client may send nothing; no limit when none.
     patience: Option<Duration>,
     pulse: Option<Slot>,
-    flight: Option<Arc<Flight>>,
+    timed: Option<Arc<Timed>>,
 }
 
 enum Shortage {
@@ -73,8 +73,8 @@ impl Input {
                 let patience = exchange.body_timeout();
                 let tls = Python::attach(|py| tls::session_of(py, exchange.conn()));
                 let pulse = exchange.pulse();
-                let flight = exchange.flight().cloned();
-                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse, flight })
+                let timed = exchange.timed().cloned();
+                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse, timed })
             }
         };
         Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
@@ -266,7 +266,7 @@ impl Rest {
     }
 
     fn is_overruled(&self) -> bool {
-        self.flight.as_ref().is_some_and(|flight| flight.is_overruled())
+        self.timed.as_ref().is_some_and(|timed| timed.is_overruled())
     }
 
     fn give_up_ns(&self) -> u64 {

@@ -44,7 +44,7 @@ mod _core {
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
-    use super::timekeeper::{Deadline, Flight, Timekeeper};
+    use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
     use super::tls::TlsSession;
     #[pymodule_export]

@@ -44,17 +44,17 @@ pub(super) fn timekeeper(worker: &Bound<'_, PyAny>) -> PyResult<Option<timekeepe
 /// `environ["rgunicorn.deadline"]`: moves the deadline of its request.
 #[pyclass(frozen, module = "rgunicorn._core")]
 pub(crate) struct Deadline {
-    flight: Arc<timekeeper::Flight>,
+    timed: Arc<timekeeper::Timed>,
 }
 
 impl Deadline {
     /// Puts one into `environ`.
     pub(super) fn announce(
         py: Python<'_>,
-        flight: &Arc<timekeeper::Flight>,
+        timed: &Arc<timekeeper::Timed>,
         environ: &Bound<'_, PyDict>,
     ) -> PyResult<()> {
-        let deadline = Bound::new(py, Self { flight: flight.clone() })?;
+        let deadline = Bound::new(py, Self { timed: timed.clone() })?;
         environ.set_item(pyo3::intern!(py, "rgunicorn.deadline"), deadline)
     }
 }
@@ -67,7 +67,7 @@ impl Deadline {
         let by = Duration::try_from_secs_f64(seconds).map_err(|error| {
             PyValueError::new_err(format!("a deadline in {seconds} s: {error}"))
         })?;
-        Ok(self.flight.extend(Some(by).filter(|by| !by.is_zero())))
+        Ok(self.timed.extend(Some(by).filter(|by| !by.is_zero())))
     }
 }
 
@@ -90,50 +90,56 @@ impl Timekeeper {
     /// not encrypted; `fields`: method, target, PATH_INFO, query, version (`1.1`), address of the
     /// client, then name and value of each header field, as `str`. OSError when there are no
     /// descriptors left.
-    fn enter(&self, fd: RawFd, plain: bool, fields: Vec<Bound<'_, PyString>>) -> PyResult<Flight> {
+    fn enter(&self, fd: RawFd, plain: bool, fields: Vec<Bound<'_, PyString>>) -> PyResult<Timed> {
         let mut about = About::default();
         for field in &fields {
             about.field(&octets(field)?);
         }
         let closed = || PyOSError::new_err((libc::EBADF, "the client's socket"));
         let socket: OwnedFd = file::duplicate(fd)?.ok_or_else(closed)?;
-        let flight = self.timekeeper.enter(socket.as_fd(), true, plain, about)?;
-        Ok(Flight { flight })
+        let timed = self.timekeeper.enter(socket.as_fd(), true, plain, about)?;
+        Ok(Timed { timed })
     }
 }
 
 /// One request in the application, for a worker with a loop of its own.
 #[pyclass(frozen, module = "rgunicorn._core")]
-pub(crate) struct Flight {
-    flight: Arc<timekeeper::Flight>,
+pub(crate) struct Timed {
+    timed: Arc<timekeeper::Timed>,
 }
 
 #[pymethods]
-impl Flight {
+impl Timed {
     /// Something is about to be sent. False: it must not, for the client has been answered.
     fn speak(&self) -> bool {
-        self.flight.speak()
+        self.timed.speak()
     }
 
     /// The access line is about to be written. False: it must not, for there is one.
     fn claim_line(&self) -> bool {
-        self.flight.log()
+        self.timed.log()
     }
 
     /// Whether the client has been answered, or cut off, because it took too long.
     #[getter]
     fn is_overruled(&self) -> bool {
-        self.flight.is_overruled()
+        self.timed.is_overruled()
+    }
+
+    /// Whether its thread is done with it.
+    #[getter]
+    fn is_over(&self) -> bool {
+        self.timed.is_over()
     }
 
     /// What the application may move the deadline with; None without `request_timeout`.
     #[getter]
     fn deadline(&self) -> Option<Deadline> {
-        self.flight.is_limited().then(|| Deadline { flight: self.flight.clone() })
+        self.timed.is_limited().then(|| Deadline { timed: self.timed.clone() })
     }
 
     /// The request is over. Returns whether it was taken from its thread meanwhile.
     fn end(&self) -> bool {
-        self.flight.end().is_some()
+        self.timed.end().is_some()
     }
 }

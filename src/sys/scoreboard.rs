@@ -196,18 +196,12 @@ impl Slot {
         self.cells.busy.load(Ordering::Relaxed)
     }
 
-    /// A request in the app has passed its deadline.
-    pub fn begin_overdue(self) {
-        self.add(&self.cells.overdue, 1);
+    /// A request in the app has passed its deadline, or `back` from there.
+    pub fn note_overdue(self, back: bool) {
+        self.add(&self.cells.overdue, if back { u64::MAX } else { 1 });
     }
 
-    /// A request that had passed its deadline has come back.
-    pub fn end_overdue(self) {
-        self.add(&self.cells.overdue, u64::MAX);
-    }
-
-    /// Whether every request in the app, of one at least, has passed its deadline: nothing that
-    /// the worker still does is of use to anybody.
+    /// Whether every request in the app, one at least, has passed its deadline: nobody waits.
     pub fn is_lost(self) -> bool {
         let overdue = self.cells.overdue.load(Ordering::Relaxed);
         overdue > 0 && overdue == self.busy()
@@ -341,14 +335,12 @@ mod tests {
         assert_eq!(slot.wish(), Some(Wish::Rss));
         slot.begin_request(9);
         assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
-        assert!(!slot.is_lost());
-        slot.begin_overdue();
+        slot.note_overdue(false);
         assert!(slot.is_lost());
         slot.begin_request(10);
         assert!(!slot.is_lost());
         slot.end_request();
-        assert!(slot.is_lost());
-        slot.end_overdue();
+        slot.note_overdue(true);
         assert!(!slot.is_lost());
         slot.end_request();
         assert_eq!((slot.busy(), slot.requests()), (0, 2));

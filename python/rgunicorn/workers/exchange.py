@@ -6,6 +6,7 @@ The native workers do the same in `src/py/app.rs` and `src/py/ending.rs`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
+from rgunicorn.workers import timekeeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,10 +69,13 @@ def run_request(
     started = datetime.now()
     environ: dict[str, Any] = {}
     resp: Any = None
+    timed = timekeeping.enter(worker, req, sock, addr)
     try:
         worker.cfg.pre_request(worker, req)
         resp, environ = wsgi.create(req, sock, addr, server, worker.cfg)
         environ["wsgi.multithread"] = multithread
+        if timed is not None:
+            timekeeping.tell(timed, resp, environ)
         count(worker)
         if not (keepalive and worker.alive):
             resp.force_close()
@@ -86,7 +91,8 @@ def run_request(
             if not wsgi.ClientSocket.is_taken(environ):
                 _send(resp, respiter, environ)
                 _report(worker, req, resp)
-                worker.log.access(resp, req, environ, datetime.now() - started)
+                if timed is None or timed.claim_line():
+                    worker.log.access(resp, req, environ, datetime.now() - started)
             closed = True
             close(respiter)
         finally:
@@ -95,7 +101,7 @@ def run_request(
                 close(respiter)
         if wsgi.ClientSocket.is_taken(environ):
             raise Taken
-        return not resp.should_close()
+        return not resp.should_close() and not (timed is not None and timed.is_overruled)
     except Taken:
         raise
     except (Exception, SystemExit) as exc:
@@ -107,17 +113,26 @@ def run_request(
             raise Taken from None
         if is_departure(exc, req, resp):
             raise Gone from exc
+        mine = timed is None or timed.claim_line()
         if resp is None or not resp.headers_sent:
-            raise
+            if mine:
+                raise
+            # The client has been told that it took too long.
+            worker.log.exception("Error handling request %s", req.uri)
+            raise Gone from BrokenPipeError(errno.EPIPE, timekeeping.TOO_LATE)
         # Too late for an error page: the missing end tells the client.
         worker.log.exception("Error handling request")
-        worker.log.access(resp, req, environ, datetime.now() - started)
+        if mine:
+            worker.log.access(resp, req, environ, datetime.now() - started)
         return False
     finally:
         try:
             worker.cfg.post_request(worker, req, environ, resp)
         except Exception:
             worker.log.exception("Exception in post_request hook")
+        finally:
+            if timed is not None:
+                timed.end()
 
 
 def count(worker: Any) -> None:

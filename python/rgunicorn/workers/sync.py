@@ -15,6 +15,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from rgunicorn.config import Config
+    from rgunicorn.glogging import Logger
+
 
 class StopWaiting(Exception):
     """Ends the wait for the next connection."""
@@ -35,12 +38,24 @@ class SyncWorker(NativeWorker):
         "wait",
     )
 
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Warns about a `request_timeout` that never comes to pass."""
+        if 0 < cfg.timeout <= cfg.request_timeout:
+            log.warning(
+                "request_timeout = %s has no effect: timeout = %s ends the sync worker first. "
+                "Set timeout to more than that.",
+                cfg.request_timeout,
+                cfg.timeout,
+            )
+
     def run(self) -> None:
         """Serves until the worker is told to stop."""
         self.refuse_async_app()
         if not self.is_python_needed():
             _core.serve_sync(self)
             return
+        self.timekeeper = _core.Timekeeper.of(self)
         # 0 is no limit for the master; we look at it all the same.
         timeout = self.timeout or 0.5
         for listener in self.sockets:

@@ -1,18 +1,24 @@
 """What a worker needs to look at how long its requests take: the queue in which it tells the
-master, and the handler that writes stacks. The looking itself is the core's, `src/engine/limits.rs`.
+master, and the handler that writes stacks. The core does the looking: `src/engine/timekeeper.rs`.
 """
 
 from __future__ import annotations
 
 import signal
 import socket
+from urllib.parse import unquote_to_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from rgunicorn import _core
+
 # Asks faulthandler for the stacks. Sent by us to ourselves only, while a handler is there.
 SIGNAL = signal.SIGRTMAX - 3
+
+# Why something can not be sent any more.
+TOO_LATE = "the client was told that it took too long"
 
 # Room for some reports with their stacks, as far as net.core.wmem_max allows.
 _BUFFER_BYTES = 1 << 20
@@ -61,6 +67,67 @@ def register(fd: int) -> None:
     import faulthandler
 
     faulthandler.register(SIGNAL, file=fd, all_threads=True, chain=False)
+
+
+def enter(worker: Any, req: Any, sock: Any, addr: Any) -> _core.Timed | None:
+    """A request enters the application, in the calling thread.
+
+    Args:
+        worker: has a `timekeeper`, if anybody is to look.
+        req: the request.
+        sock: the client's socket.
+        addr: the peer's address.
+
+    Returns:
+        What knows whether it may still answer; None when nobody looks.
+    """
+    if worker.timekeeper is None:
+        return None
+    version = ".".join(str(part) for part in req.version)
+    path = req.path_info
+    if path is None:
+        path = unquote_to_bytes(req.path).decode("latin-1")
+    fields = [req.method, req.uri, path, req.query, version, _peer(req, addr)]
+    for name, value in req.headers:
+        fields += name, value
+    return watch(worker, sock, not hasattr(sock, "getpeercert"), fields)
+
+
+def watch(worker: Any, sock: Any, plain: bool, fields: list[str]) -> _core.Timed | None:
+    """Lets the timekeeper of `worker` look at a request.
+
+    Args:
+        worker: has a `timekeeper`.
+        sock: the client's socket.
+        plain: what is sent on it goes out as it is.
+        fields: as for `_core.Timekeeper.enter`.
+
+    Returns:
+        None when there are no descriptors left: better a request without limits than none.
+    """
+    try:
+        timed: _core.Timed = worker.timekeeper.enter(sock.fileno(), plain, fields)
+    except OSError as exc:
+        worker.log.error("Nobody looks at how long %s %s takes: %s", fields[0], fields[1], exc)
+        return None
+    return timed
+
+
+def _peer(req: Any, addr: Any) -> str:
+    if req.is_uwsgi and "REMOTE_ADDR" in req.uwsgi_vars:
+        return str(req.uwsgi_vars["REMOTE_ADDR"])
+    if req.proxy_protocol_info:
+        return str(req.proxy_protocol_info["client_addr"])
+    return str(addr[0]) if isinstance(addr, tuple) else ""
+
+
+def tell(timed: _core.Timed, resp: Any, environ: dict[str, Any]) -> None:
+    """Lets the response ask before it sends, and the application move its deadline."""
+    resp.timed = timed
+    environ["gunicorn.socket"]._timed = timed
+    deadline = timed.deadline
+    if deadline is not None:
+        environ["rgunicorn.deadline"] = deadline
 
 
 def _make() -> tuple[socket.socket, socket.socket]:

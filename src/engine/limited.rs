@@ -1,0 +1,52 @@
+//! A request under `request_timeout` and `log_slow`: its own thread's side of it.
+
+use std::io;
+use std::sync::Arc;
+
+use super::exchange::Exchange;
+use super::timekeeper::Timed;
+use super::{App, Verdict};
+use crate::sys::voice::Overruled;
+
+impl<A: App> Exchange<'_, A> {
+    /// The request goes to the application: from here on its time counts.
+    pub(super) fn take_off(&mut self) -> io::Result<()> {
+        if let Some(timekeeper) = &self.shared.timekeeper {
+            self.timed = timekeeper.watch_over(self.conn, &self.shared.options.policy)?;
+        }
+        Ok(())
+    }
+
+    /// The application is done with it. What is to become of the connection when the watch has
+    /// taken the request meanwhile.
+    pub(super) fn land(&mut self) -> Option<Verdict> {
+        let overruled = self.timed.as_ref().and_then(|timed| timed.end())?;
+        // Nobody is there to read it.
+        self.conn.outbox.clear();
+        match overruled {
+            Overruled::Answered => {
+                // What the client still sends must not reset the connection under the page.
+                self.conn.readable = true;
+                Some(Verdict::Close)
+            }
+            Overruled::Cut | Overruled::Late => Some(Verdict::Drop),
+        }
+    }
+
+    /// What is known of the request to whoever looks at how long it takes, if anybody does.
+    pub fn timed(&self) -> Option<&Arc<Timed>> {
+        self.timed.as_ref()
+    }
+
+    /// Whether something may be sent to the client: the watch may have answered already.
+    pub fn speak(&mut self) -> bool {
+        let mine = self.timed.as_ref().is_none_or(|timed| timed.speak());
+        self.broken |= !mine;
+        mine
+    }
+
+    /// Whether the access line is for the request's own thread to write; once.
+    pub fn claim_line(&self) -> bool {
+        self.timed.as_ref().is_none_or(|timed| timed.log())
+    }
+}
