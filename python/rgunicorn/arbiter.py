@@ -101,7 +101,8 @@ class Arbiter(Supervisor):
         self.worker_class = self.cfg.worker_class
         self.address = address
         self.timeout = self.cfg.timeout
-        self._fleet.set_limits(self.timeout, self.cfg.graceful_timeout)
+        boot_timeout = max(self.timeout, self.BOOT_TIMEOUT) if self.timeout else 0
+        self._fleet.set_limits(self.timeout, self.cfg.graceful_timeout, boot_timeout)
         self.num_workers = self.cfg.workers
         self.proc_name = self.cfg.proc_name + (".2" if self.master_pid else "")
         self.log.debug(
@@ -288,8 +289,8 @@ class Arbiter(Supervisor):
         """
         self._stats["reloads"] += 1
         if reload.begin(self):
-            gated = self.cfg.reload_strategy == "ready"
-            self._perform(self._fleet.on_reload(gated, time.monotonic_ns()))
+            strategy = self.cfg.reload_strategy
+            self._perform(self._fleet.on_reload(strategy, time.monotonic_ns()))
             self.manage_workers()
 
     def stop(self, graceful: bool = True) -> None:

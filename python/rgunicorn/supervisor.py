@@ -6,7 +6,9 @@ have Gunicorn's names, and each is called through `self`, so subclasses can chan
 
 from __future__ import annotations
 
+import math
 import os
+import random
 import signal
 import sys
 import time
@@ -34,6 +36,13 @@ class Supervisor:
     # Exit codes with which a worker says that replacing it is of no use.
     WORKER_BOOT_ERROR = 3
     APP_LOAD_ERROR = 4
+
+    # Seconds that a worker may take to load the application when `timeout` is shorter; Gunicorn
+    # gives it any time. With `timeout` 0 there is no limit.
+    BOOT_TIMEOUT: float = 600.0
+
+    # Wishes of workers (`Slot.wish`) that do not wait for a successor.
+    URGENT_WISHES = frozenset({"max_rss_hard", "request_timeout"})
 
     WORKERS: ClassVar[dict[int, Worker]] = {}
 
@@ -145,6 +154,10 @@ class Supervisor:
         if not pid:
             self._live(worker)
         worker.pid = pid
+        worker._forked = time.monotonic()
+        if self.cfg.max_worker_lifetime:
+            jitter = random.uniform(0, self.cfg.max_worker_lifetime_jitter)
+            worker._grows_old = worker._forked + self.cfg.max_worker_lifetime + jitter
         self.WORKERS[pid] = worker
         self._fleet.on_spawned(pid, self.worker_age, slot, time.monotonic_ns())
         self._stats["workers_spawned"] += 1
@@ -233,6 +246,8 @@ class Supervisor:
                 case ("timeout", pid):
                     self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
                     self.WORKERS[pid].aborted = True
+                case ("hang", pid):
+                    self._report_hang(pid)
                 case ("unknown", pid):
                     self.log.debug("Reaped unknown child process (pid:%s)", pid)
                 case ("child_exit", _):
@@ -244,19 +259,32 @@ class Supervisor:
                         pid,
                         pause,
                     )
+                case ("retry_fork", pause):
+                    self.log.error(
+                        "The worker that was to be replaced serves on; next try in %.0f s", pause
+                    )
+                case ("back_off", pid, pause):
+                    self.log.error(
+                        "Workers die soon after boot, the last one was (pid:%s): next in %.1f s",
+                        pid,
+                        pause,
+                    )
                 case ("reloaded",):
                     self._on_reloaded()
-                case ("reload_failed", pid):
-                    self._on_reload_failed(
+                case ("reload_failed", pid, stay):
+                    why = (
                         "the new workers took too long to boot"
                         if pid is None
                         else f"worker (pid:{pid}) failed to boot"
                     )
+                    if stay:
+                        why += f"; {stay} that are new already serve until old ones are back"
+                    self._on_reload_failed(why)
                 case ("halt", reason, status):
                     raise HaltServer(reason, status)
 
     def _spawn(self) -> bool:
-        """Forks one worker. False: it could not be done, and the reload is given up for it."""
+        """Forks one worker. False: it could not be done, and who is replaced has to wait."""
         try:
             self.spawn_worker()
             return True
@@ -271,11 +299,24 @@ class Supervisor:
 
     def _note_signs(self) -> None:
         """Tells the fleet what the workers say of themselves."""
+        now = time.monotonic()
         signs = []
         for pid, worker in self.WORKERS.items():
             slot = getattr(worker.tmp, "slot", None)
-            if slot is not None:
-                signs.append((pid, slot.booted_ns, slot.heartbeat_ns))
+            if slot is None:
+                continue
+            if slot.wish is None and now >= getattr(worker, "_grows_old", math.inf):
+                slot.wish = "max_worker_lifetime"
+                self.log.info(
+                    "Worker (pid:%s) is %.0f s old, above max_worker_lifetime = %s: it leaves when "
+                    "its successor is ready",
+                    pid,
+                    now - worker._forked,
+                    worker.cfg.max_worker_lifetime,
+                )
+            wish = slot.wish
+            at_once = None if wish is None else wish in self.URGENT_WISHES
+            signs.append((pid, slot.booted_ns, slot.heartbeat_ns, at_once))
         self._fleet.on_signs(signs, time.monotonic_ns())
 
     def _on_reloaded(self) -> None:
@@ -283,6 +324,15 @@ class Supervisor:
 
     def _on_reload_failed(self, why: str) -> None:
         """The old generation stays; `why` is for the log."""
+
+    def _report_hang(self, pid: int) -> None:
+        worker = self.WORKERS[pid]
+        worker.aborted = True
+        self.log.critical(
+            "WORKER BOOT TIMEOUT (pid:%s): the application is not loaded after %.0f s",
+            pid,
+            time.monotonic() - worker._forked,
+        )
 
     def _report_signal(self, pid: int, sig: int) -> None:
         try:

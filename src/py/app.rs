@@ -94,6 +94,7 @@ impl App for PyApp {
             self.state.refresh(py);
             self.state.look_again();
             self.state.say_rest(py);
+            self.state.look_at_memory(py);
             if self.stage() == Stage::Stopping { Wake::Drain } else { Wake::Serve }
         })
     }

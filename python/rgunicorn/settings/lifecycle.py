@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def validate_reload_strategy(val: Any) -> str:
-    """ready or gunicorn.
+    """ready, rolling or gunicorn.
 
     Raises:
         TypeError: it is no text.
         ValueError: it is another word.
     """
     if not isinstance(val, str):
-        raise TypeError("reload_strategy must be a string: ready or gunicorn")
+        raise TypeError("reload_strategy must be a string: ready, rolling or gunicorn")
     word = val.lower().strip()
-    if word == "rolling":
-        raise ValueError("reload_strategy 'rolling' is not built yet: use 'ready'")
-    if word not in ("ready", "gunicorn"):
-        raise ValueError(f"Invalid reload_strategy: {val!r}; allowed are ready and gunicorn")
+    if word not in ("ready", "rolling", "gunicorn"):
+        raise ValueError(
+            f"Invalid reload_strategy: {val!r}; allowed are ready, rolling and gunicorn"
+        )
     return word
 
 
@@ -46,6 +46,12 @@ class ReloadStrategy(Setting):
         are told to leave. If a new worker ends before it is ready, or none is after ten minutes,
         the reload is given up: the old workers stay, with the old configuration, and the error log
         says why. For a moment there are twice as many workers.
+
+        `rolling`: one worker at a time: a new one is forked, when it is ready an old one is told to
+        leave, and when that is gone the next one's turn comes. There is never more than one process
+        too many, and two versions of the application serve meanwhile. If a new worker ends before
+        it is ready or within its first seconds, the reload is given up: old workers that have left
+        already are forked again, with the old configuration, one at a time.
 
         `gunicorn`: the old workers are told to leave as soon as the new ones are forked. Requests
         wait while the new ones load the application, and one that does not load ends the server.

@@ -7,6 +7,7 @@ subclass this class.
 from __future__ import annotations
 
 import io
+import math
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ import traceback
 from datetime import datetime
 
 from rgunicorn import util
-from rgunicorn.workers import offspring
+from rgunicorn.workers import offspring, recycling
 from rgunicorn.workers.refusal import refusal
 from rgunicorn.workers.workertmp import WorkerTmp
 
@@ -63,6 +64,10 @@ class Worker:
     # Number among the living workers, from 0; reused. The arbiter sets it.
     slot: int | None = None
 
+    # In the master: monotonic seconds of the fork, and of the time to be replaced.
+    _forked = 0.0
+    _grows_old = math.inf
+
     def __init__(
         self,
         age: int,
@@ -94,6 +99,8 @@ class Worker:
         self.max_requests = sys.maxsize
         if cfg.max_requests > 0:
             self.max_requests = cfg.max_requests + random.randint(0, cfg.max_requests_jitter)
+        self._had_enough = False
+        self._recycling = recycling.Recycling(cfg)
         self.tmp = WorkerTmp(cfg)
 
     def __str__(self) -> str:
@@ -135,18 +142,28 @@ class Worker:
                 "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
             )
         for name in ("request_timeout", "log_slow"):
-            if value := getattr(cfg, name, 0):
-                if not cls.times_requests():
-                    texts.append(
-                        f"{name} = {value!r} can not be used with {cls.__name__}, whose server "
-                        "does not say when a request begins: use worker_class 'sync', 'gthread', "
-                        "'gevent' or 'tornado', or a limit of the application's framework."
-                    )
+            value = getattr(cfg, name, 0)
+            if value and not cls.times_requests():
+                texts.append(
+                    f"{name} = {value!r} can not be used with {cls.__name__}, whose server does "
+                    "not say when a request begins: use worker_class 'sync', 'gthread', 'gevent' "
+                    "or 'tornado', or a limit of the application's framework."
+                )
         return texts
 
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()
+        if self._recycling:
+            self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        """Asks for a successor when `max_rss` or `max_rss_hard` is exceeded."""
+        self._recycling.look(self)
+
+    def _ask_for_successor(self, wish: str) -> bool:
+        """Asks the master for a successor. False: it would not hear; the worker leaves itself."""
+        return recycling.ask(self, wish)
 
     def run(self) -> None:
         """Serves until `alive` is False. Subclasses implement it."""

@@ -15,7 +15,7 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
-from rgunicorn.workers import timekeeping
+from rgunicorn.workers import recycling, timekeeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,9 +139,8 @@ def count(worker: Any) -> None:
     """Counts a request that is about to run."""
     with _counting:
         worker.nr += 1
-    if worker.nr >= worker.max_requests and worker.alive:
-        worker.log.info("Autorestarting worker after current request.")
-        worker.alive = False
+        if recycling.count(worker):
+            worker.alive = False
 
 
 def _send(resp: Any, respiter: Any, environ: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from rgunicorn import _core, sock
 from rgunicorn.errors import missing_package
-from rgunicorn.workers import base, timekeeping
+from rgunicorn.workers import base, recycling, timekeeping
 
 try:
     from tornado import httputil
@@ -73,8 +73,7 @@ class TornadoWorker(base.Worker):
     def handle_request(self) -> None:
         """Counts a request; called when its head is there."""
         self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
-            self.log.info("Autorestarting worker after current request.")
+        if recycling.count(self):
             self.alive = False
             self._stopping.set()
 
