@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 Action = (
     tuple[Literal["spawn"]]
@@ -63,6 +63,48 @@ class Scoreboard:
     def claim(self, index: int | None = None, age: int = 0) -> Slot: ...
     def fileno(self) -> int: ...
 
+class Sighting(TypedDict):
+    """A request as shared memory shows it. What is bytes came from a client, or is garbage."""
+
+    phase: Literal["waiting", "app", "sending", "answered"]
+    method: bytes
+    path: bytes
+    path_cut: bool
+    request_id: bytes
+    peer: bytes
+    version: tuple[int, int]
+    started_ns: int
+    deadline_ns: int
+    thread: int
+    tid: int
+    logged: bool
+    client_gone: bool
+    overdue: bool
+
+class Flights:
+    stack_signal: int
+    def __new__(cls, room: int) -> Flights: ...
+    def begin(
+        self,
+        method: str,
+        path: str,
+        version: tuple[int, int],
+        peer: str = "",
+        request_id: str = "",
+    ) -> Flight | None: ...
+    def running(self) -> list[Sighting]: ...
+    def secede(self) -> None: ...
+    @property
+    def room(self) -> int: ...
+    @property
+    def overflow(self) -> int: ...
+
+class Flight:
+    def sending(self) -> bool: ...
+    def logged(self) -> None: ...
+    def client_gone(self) -> None: ...
+    def end(self) -> None: ...
+
 class Slot:
     pid: int
     booted_ns: int | None
@@ -90,7 +132,7 @@ class Timekeeper:
 
     @staticmethod
     def of(worker: Any) -> Timekeeper | None: ...
-    def enter(self, fd: int, plain: bool, fields: list[str]) -> Timed:
+    def enter(self, fd: int, plain: bool, fields: list[str], flight: Flight | None = None) -> Timed:
         """A request enters the application. `fields`: method, target, PATH_INFO, query, version,
         address, then name and value of each header field. Raises OSError."""
 
@@ -134,6 +176,7 @@ class TLSSession:
     def goodbye(self) -> bytes:
         """TLS's goodbye, if it is in a state for one."""
 
+def notepad() -> int: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
 def refusal(name: str, text: str) -> tuple[int, str, str] | None:

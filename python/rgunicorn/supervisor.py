@@ -14,9 +14,11 @@ import sys
 import time
 import traceback
 
-from rgunicorn import overdue, sock, systemd, util
+from rgunicorn import forensics, overdue, sock, systemd, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
+from rgunicorn.oom import OomCounter
+from rgunicorn.workers.blackbox import BlackBox
 from rgunicorn.workers.workertmp import WorkerTmp
 
 TYPE_CHECKING = False
@@ -66,6 +68,7 @@ class Supervisor:
         self.reexec_pid = 0
         self._unit = systemd.Unit()
         self._fleet = Fleet()
+        self._oom = OomCounter()
         self._last_worker_count: int | None = None
         self._stats: dict[str, Any] = {
             "start_time": None,
@@ -99,7 +102,7 @@ class Supervisor:
             slot = getattr(worker.tmp, "slot", None)
             if slot is None or not worker.dismissed or worker.lost or not slot.is_lost:
                 continue
-            worker.lost = True
+            worker.lost = worker.killed = True
             self.log.info("Ending worker (pid:%s): its requests are past request_timeout", pid)
             self.kill_worker(pid, signal.SIGKILL)
 
@@ -148,6 +151,10 @@ class Supervisor:
             self.log,
         )
         worker.slot = slot
+        try:
+            worker.blackbox = BlackBox(worker.flight_room(self.cfg))
+        except OSError as exc:
+            self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
 
         pid = fork(self.SIG_QUEUE, self._reopen_on_usr1)
@@ -177,6 +184,7 @@ class Supervisor:
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
+                self._bury(worker, None, None)
                 self.cfg.worker_exit(self, worker)
             self._perform(actions)
             return
@@ -211,6 +219,7 @@ class Supervisor:
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
+                self._bury(worker, code, sig)
             if worker is not None and worker.lost and sig == signal.SIGKILL:
                 # That was us, and has been said.
                 code, sig = 0, None
@@ -231,21 +240,37 @@ class Supervisor:
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
 
+    def _forensics(self, worker: Worker, why: str) -> None:
+        """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
+        for half a second at most."""
+        forensics.examine(self.log, worker, why)
+
+    def _bury(self, worker: Worker, code: int | None, sig: int | None) -> None:
+        """Writes down what a worker leaves behind that has ended."""
+        if sig == signal.SIGKILL and not worker.killed:
+            worker.oom_kills = self._oom.take()
+        forensics.bury(self.log, worker, code, sig)
+
     def _perform(self, actions: list[Action], ended: Worker | None = None) -> None:
+        doomed = forensics.doomed(actions, self.WORKERS)
+        forensics.ask(doomed)
         for action in actions:
             match action:
                 case ("spawn",):
                     if not self._spawn():
                         return
                 case ("kill", pid, sig):
+                    if sig == signal.SIGKILL and pid in self.WORKERS:
+                        self._before_kill(self.WORKERS[pid])
                     self.kill_worker(pid, sig)
                 case ("code", pid, code):
                     self.log.error("Worker (pid:%s) exited with code %s.", pid, code)
                 case ("signal", pid, sig):
-                    self._report_signal(pid, sig)
+                    self._report_signal(pid, sig, ended)
                 case ("timeout", pid):
                     self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
                     self.WORKERS[pid].aborted = True
+                    self._forensics(self.WORKERS[pid], f"no heartbeat for {self.timeout} s")
                 case ("hang", pid):
                     self._report_hang(pid)
                 case ("unknown", pid):
@@ -334,17 +359,32 @@ class Supervisor:
             time.monotonic() - worker._forked,
         )
 
-    def _report_signal(self, pid: int, sig: int) -> None:
-        try:
-            name = signal.Signals(sig).name
-        except ValueError:
-            name = f"signal {sig}"
+    def _before_kill(self, worker: Worker) -> None:
+        worker.killed = True
+        if not worker.aborted or forensics.has_news(worker):
+            self._forensics(worker, "it did not leave in time, and is killed")
+
+    def _report_signal(self, pid: int, sig: int, ended: Worker | None = None) -> None:
+        name = forensics.signal_name(sig)
         if sig == signal.SIGKILL:
-            self.log.error("Worker (pid:%s) was sent %s! Perhaps out of memory?", pid, name)
+            self.log.error("Worker (pid:%s) was sent %s! %s", pid, name, self._who_killed(ended))
         elif sig == signal.SIGTERM:
             self.log.info("Worker (pid:%s) was sent %s!", pid, name)
         else:
             self.log.warning("Worker (pid:%s) was sent %s!", pid, name)
+
+    def _who_killed(self, ended: Worker | None) -> str:
+        """What to say of SIGKILL. Gunicorn always asks the question; monitors look for it."""
+        question = "Perhaps out of memory?"
+        if ended is None:
+            return question
+        if ended.killed:
+            return f"{question} (No: it had not left in time.)"
+        if ended.oom_kills is None:
+            return question
+        if not ended.oom_kills:
+            return f"{question} (No: the {self._oom.scope} has counted no OOM kill.)"
+        return f"The {self._oom.scope} ran out of memory ({self._oom.name} {ended.oom_kills})."
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the
@@ -356,6 +396,8 @@ class Supervisor:
         worker.pid = os.getpid()
         for sibling in self.WORKERS.values():
             sibling.tmp.close()
+            if sibling.blackbox is not None:
+                sibling.blackbox.close()
         for listener in self._superseded:
             listener.close()
         slot = getattr(worker.tmp, "slot", None)

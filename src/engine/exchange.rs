@@ -15,6 +15,7 @@ use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
 };
 use crate::sys::clock::{Clock, monotonic_ns};
+use crate::sys::flights::{self, Flight, Mark};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket;
 use crate::sys::spool::Spool;
@@ -64,6 +65,8 @@ pub struct Exchange<'e, A: App> {
     clock: &'e mut Clock,
     stopwatch: &'e mut Stopwatch,
     pub(super) conn: &'e mut Conn<A>,
+    /// The request as others see it.
+    pub(super) flight: Option<Flight<'e>>,
     encoder: Encoder,
     pub(super) broken: bool,
     last: bool,
@@ -82,6 +85,7 @@ impl<'e, A: App> Exchange<'e, A> {
         clock: &'e mut Clock,
         stopwatch: &'e mut Stopwatch,
         conn: &'e mut Conn<A>,
+        flight: Option<Flight<'e>>,
     ) -> Self {
         let encoder = Encoder::default();
         Self {
@@ -89,6 +93,7 @@ impl<'e, A: App> Exchange<'e, A> {
             clock,
             stopwatch,
             conn,
+            flight,
             encoder,
             broken: false,
             last: false,
@@ -103,6 +108,14 @@ impl<'e, A: App> Exchange<'e, A> {
     pub fn begin(&mut self) {
         self.clock.tick();
         self.stopwatch.start(self.clock);
+        if let Some(flight) = self.flight {
+            flight.advance(flights::Phase::Waiting, flights::Phase::App);
+        }
+    }
+
+    /// The request as others see it: what the master can tell of it if the worker dies.
+    pub fn flight(&self) -> Option<Flight<'e>> {
+        self.flight
     }
 
     /// The connection, with the request's head.
@@ -214,6 +227,7 @@ impl<'e, A: App> Exchange<'e, A> {
             is_head: self.conn.head.is_head,
             keep_alive: keep_alive && self.may_keep_alive(),
         };
+        self.claim_answer();
         // The application may have taken its time.
         self.clock.tick();
         let out = self.conn.outbox.tail();
@@ -221,6 +235,13 @@ impl<'e, A: App> Exchange<'e, A> {
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
         Ok(())
+    }
+
+    /// From here on nobody else may answer the request.
+    fn claim_answer(&self) {
+        if let Some(flight) = self.flight {
+            flight.advance(flights::Phase::App, flights::Phase::Sending);
+        }
     }
 
     /// Sends an interim `103 Early Hints` (RFC 8297), unless the response has begun or the
@@ -343,7 +364,12 @@ impl<'e, A: App> Exchange<'e, A> {
 
     fn send(&mut self) -> Result<u64, Gone> {
         let sent = self.conn.send();
-        self.broken |= sent.is_err();
+        if sent.is_err() {
+            self.broken = true;
+            if let Some(flight) = self.flight {
+                flight.mark(Mark::ClientGone);
+            }
+        }
         sent.map_err(Gone::Broken)
     }
 
@@ -359,6 +385,7 @@ impl<'e, A: App> Exchange<'e, A> {
         if !self.speak() {
             return;
         }
+        self.claim_answer();
         let out = self.conn.outbox.tail();
         error_page(refusal.status(), refusal.reason(), &refusal.message(), out);
         // Nothing that came with it is a request.
@@ -370,6 +397,7 @@ impl<'e, A: App> Exchange<'e, A> {
         if self.encoder.head_sent() || !self.speak() {
             return Verdict::Drop;
         }
+        self.claim_answer();
         error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
         self.conn.phase = Phase::Busy;
         Verdict::Close

@@ -100,6 +100,7 @@ impl Watch {
             if overdue && !seen.overruled {
                 if let Some(what) = overrule(timed) {
                     seen.overruled = true;
+                    timed.note(what);
                     if let Some(slot) = self.desk.slot {
                         slot.note_overdue(false);
                         slot.set_wish(Wish::Deadline);

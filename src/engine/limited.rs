@@ -6,13 +6,17 @@ use std::sync::Arc;
 use super::exchange::Exchange;
 use super::timekeeper::Timed;
 use super::{App, Verdict};
+use crate::sys::flights::Flight;
 use crate::sys::voice::Overruled;
 
 impl<A: App> Exchange<'_, A> {
     /// The request goes to the application: from here on its time counts.
     pub(super) fn take_off(&mut self) -> io::Result<()> {
         if let Some(timekeeper) = &self.shared.timekeeper {
-            self.timed = timekeeper.watch_over(self.conn, &self.shared.options.policy)?;
+            let flights = self.shared.flights.clone();
+            let flight = flights.zip(self.flight.map(Flight::name));
+            let policy = &self.shared.options.policy;
+            self.timed = timekeeper.watch_over(self.conn, policy, flight)?;
         }
         Ok(())
     }

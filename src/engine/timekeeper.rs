@@ -16,8 +16,9 @@ use crate::http::{Policy, unquote};
 use crate::sys::bell::Bell;
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
+use crate::sys::flights::{Flights, Mark, Phase};
 use crate::sys::scoreboard::Slot;
-use crate::sys::thread::{ident, spawn_deaf};
+use crate::sys::thread::{identity, spawn_deaf};
 use crate::sys::voice::{Overruled, Voice};
 
 /// Requests that may have come since the thread looked; their memory is held until it does.
@@ -46,6 +47,9 @@ impl About {
     }
 }
 
+/// What others see of a request: where it is noted, and its name there.
+pub type Noted = (Arc<Flights>, (usize, u64));
+
 /// One request in the application.
 #[derive(Debug)]
 pub struct Timed {
@@ -58,6 +62,7 @@ pub struct Timed {
     /// Whether a page of ours may go out as it is.
     pub(super) plain: bool,
     limited: bool,
+    flight: Option<Noted>,
     desk: Arc<Desk>,
 }
 
@@ -122,6 +127,19 @@ impl Timed {
         !self.voice.is_overruled() && !self.voice.is_over()
     }
 
+    /// Tells whoever has to report of this worker's end that this request has been reported.
+    pub(super) fn note(&self, what: Overruled) {
+        let Some((flights, name)) = &self.flight else { return };
+        let Some(flight) = flights.named(*name).filter(|it| it.phase().is_some()) else { return };
+        if what == Overruled::Answered && !flight.advance(Phase::App, Phase::Answered) {
+            flight.advance(Phase::Waiting, Phase::Answered);
+        }
+        if what != Overruled::Late {
+            flight.mark(Mark::Logged);
+        }
+        flight.mark(Mark::Overdue);
+    }
+
     pub(super) fn deadline_ns(&self) -> Option<u64> {
         Some(self.deadline_ns.load(Ordering::SeqCst)).filter(|at_ns| *at_ns != 0)
     }
@@ -165,13 +183,15 @@ impl Timekeeper {
         free: bool,
         plain: bool,
         about: About,
+        flight: Option<Noted>,
     ) -> io::Result<Arc<Timed>> {
         let started_ns = monotonic_ns();
         let deadline_ns = self.patience.timeout.map_or(0, |limit| started_ns + nanos(limit));
         let timed = Arc::new(Timed {
             voice: Voice::new(socket, free)?,
             about,
-            thread: ident(),
+            thread: identity().0,
+            flight,
             started_ns,
             deadline_ns: AtomicU64::new(deadline_ns),
             plain,
@@ -196,6 +216,7 @@ impl Timekeeper {
         &self,
         conn: &Conn<A>,
         policy: &Policy,
+        flight: Option<Noted>,
     ) -> io::Result<Option<Arc<Timed>>> {
         let Some(socket) = conn.socket() else { return Ok(None) };
         let (head, bytes) = (&conn.head, conn.head_bytes());
@@ -223,7 +244,7 @@ impl Timekeeper {
             about.field(field.name.of(bytes));
             about.field(field.value.of(bytes));
         }
-        self.enter(socket, !conn.owes(), conn.tls.is_none(), about).map(Some)
+        self.enter(socket, !conn.owes(), conn.tls.is_none(), about, flight).map(Some)
     }
 }
 

@@ -9,6 +9,7 @@ use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
+use super::flights::Flight;
 use super::start_response::octets;
 use super::{options, worker};
 use crate::engine::timekeeper::{self, About, Mail};
@@ -88,16 +89,30 @@ impl Timekeeper {
 
     /// A request enters the application, in the calling thread. `fd`: the client's socket; `plain`:
     /// not encrypted; `fields`: method, target, PATH_INFO, query, version (`1.1`), address of the
-    /// client, then name and value of each header field, as `str`. OSError when there are no
+    /// client, then name and value of each header field, as `str`; `flight`: the request as the
+    /// master sees it. OSError when there are no
     /// descriptors left.
-    fn enter(&self, fd: RawFd, plain: bool, fields: Vec<Bound<'_, PyString>>) -> PyResult<Timed> {
+    #[pyo3(signature = (fd, plain, fields, flight=None))]
+    fn enter(
+        &self,
+        fd: RawFd,
+        plain: bool,
+        fields: Vec<Bound<'_, PyString>>,
+        flight: Option<&Bound<'_, Flight>>,
+    ) -> PyResult<Timed> {
         let mut about = About::default();
         for field in &fields {
             about.field(&octets(field)?);
         }
         let closed = || PyOSError::new_err((libc::EBADF, "the client's socket"));
         let socket: OwnedFd = file::duplicate(fd)?.ok_or_else(closed)?;
-        let timed = self.timekeeper.enter(socket.as_fd(), true, plain, about)?;
+        let timed = self.timekeeper.enter(
+            socket.as_fd(),
+            true,
+            plain,
+            about,
+            flight.map(|it| it.get().noted()),
+        )?;
         Ok(Timed { timed })
     }
 }

@@ -53,6 +53,8 @@ class Response:
         self.broken = False
         # Who may know that the client has been told that it took too long.
         self.timed: Any = None
+        # The request as the master sees it.
+        self.flight: _core.Flight | None = None
         self._encoder: _core.ResponseEncoder | None = None
 
     @classmethod
@@ -252,6 +254,8 @@ class Response:
             head = "".join(lines).encode("latin-1")
         self.chunked = encoder.chunked
         self.headers_sent = True
+        if self.flight is not None:
+            self.flight.sending()
         return head
 
     def _body_may_be_skipped(self) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
     from rgunicorn.reloader import ReloaderBase
+    from rgunicorn.workers.blackbox import BlackBox
 
 
 class Worker:
@@ -67,6 +68,11 @@ class Worker:
     # In the master: monotonic seconds of the fork, and of the time to be replaced.
     _forked = 0.0
     _grows_old = math.inf
+    # What is left of the worker when it has died. The arbiter makes it before the fork.
+    blackbox: BlackBox | None = None
+    # In the master: it has sent SIGKILL; what the kernel's count of OOM kills said afterwards.
+    killed = False
+    oom_kills: int | None = None
 
     def __init__(
         self,
@@ -151,6 +157,11 @@ class Worker:
                 )
         return texts
 
+    @classmethod
+    def flight_room(cls, cfg: Config) -> int:
+        """How many requests such a worker can run at once: all of them shall be noted."""
+        return max(cfg.threads, cfg.worker_connections)
+
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()
@@ -188,6 +199,8 @@ class Worker:
         self.log.close_on_exec()
 
         self.init_signals()
+        if self.blackbox is not None:
+            self.blackbox.arm()
         offspring.guard(self)
 
         if self.cfg.reload:

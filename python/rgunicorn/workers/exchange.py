@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from rgunicorn._core import Flight
+
 # Threads count together.
 _counting = threading.Lock()
 
@@ -69,10 +71,12 @@ def run_request(
     started = datetime.now()
     environ: dict[str, Any] = {}
     resp: Any = None
-    timed = timekeeping.enter(worker, req, sock, addr)
+    flight = depart(worker, req, addr)
+    timed = timekeeping.enter(worker, req, sock, addr, flight)
     try:
         worker.cfg.pre_request(worker, req)
         resp, environ = wsgi.create(req, sock, addr, server, worker.cfg)
+        resp.flight = flight
         environ["wsgi.multithread"] = multithread
         if timed is not None:
             timekeeping.tell(timed, resp, environ)
@@ -92,7 +96,7 @@ def run_request(
                 _send(resp, respiter, environ)
                 _report(worker, req, resp)
                 if timed is None or timed.claim_line():
-                    worker.log.access(resp, req, environ, datetime.now() - started)
+                    _log_access(worker, resp, req, environ, started)
             closed = True
             close(respiter)
         finally:
@@ -112,6 +116,8 @@ def run_request(
             worker.log.exception("Error handling request %s", req.uri)
             raise Taken from None
         if is_departure(exc, req, resp):
+            if flight is not None:
+                flight.client_gone()
             raise Gone from exc
         mine = timed is None or timed.claim_line()
         if resp is None or not resp.headers_sent:
@@ -123,7 +129,7 @@ def run_request(
         # Too late for an error page: the missing end tells the client.
         worker.log.exception("Error handling request")
         if mine:
-            worker.log.access(resp, req, environ, datetime.now() - started)
+            _log_access(worker, resp, req, environ, started)
         return False
     finally:
         try:
@@ -133,6 +139,29 @@ def run_request(
         finally:
             if timed is not None:
                 timed.end()
+            if flight is not None:
+                flight.end()
+
+
+def depart(worker: Any, req: Any, addr: Any) -> Flight | None:
+    """Notes that `worker` runs `req`, for whoever tells of it if the worker dies. The caller ends
+    what it gets; None when there is nowhere to note it."""
+    box = getattr(worker, "blackbox", None)
+    if box is None or box.flights is None:
+        return None
+    proxied = getattr(req, "proxy_protocol_info", None)
+    peer = proxied["client_addr"] if proxied else addr[0] if isinstance(addr, tuple) else ""
+    request_id = next((value for name, value in req.headers if name == "X-REQUEST-ID"), "")
+    flight: Flight | None = box.flights.begin(
+        req.method, req.path, req.version, str(peer), request_id
+    )
+    return flight
+
+
+def _log_access(worker: Any, resp: Any, req: Any, environ: Any, started: datetime) -> None:
+    worker.log.access(resp, req, environ, datetime.now() - started)
+    if getattr(resp, "flight", None) is not None:
+        resp.flight.logged()
 
 
 def count(worker: Any) -> None:

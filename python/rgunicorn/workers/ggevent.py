@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from rgunicorn._core import Flight
+
 # Seconds that a client which was promised another request has for it when the worker leaves.
 PARTING = 2.0
 
@@ -154,7 +156,7 @@ class GeventWorker(AsyncWorker):
         if self.server_class is not None:
             environ = base_environ(self.cfg)
             environ |= {"wsgi.multithread": True, "SERVER_SOFTWARE": _software()}
-            return self.server_class(
+            server = self.server_class(
                 listener,
                 application=self.wsgi,
                 spawn=pool,
@@ -163,6 +165,8 @@ class GeventWorker(AsyncWorker):
                 environ=environ,
                 **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
             )
+            server.blackbox = self.blackbox
+            return server
         server = StreamServer(
             listener, handle=functools.partial(self._handle, _Door(listener)), spawn=pool
         )
@@ -241,9 +245,11 @@ class Greenlets:
         keeper = _core.Timekeeper.of(worker)
         return None if keeper is None else cls(keeper)
 
-    def enter(self, fd: int, plain: bool, fields: list[str]) -> _core.Timed:
+    def enter(
+        self, fd: int, plain: bool, fields: list[str], flight: _core.Flight | None
+    ) -> _core.Timed:
         """A request enters the application, in the calling greenlet; as `Timekeeper.enter`."""
-        timed = self._keeper.enter(fd, plain, fields)
+        timed = self._keeper.enter(fd, plain, fields, flight)
         self._running[gevent.getcurrent()] = timed, f"{fields[0]} {fields[2]!a}"
         return timed
 
@@ -281,6 +287,33 @@ class GeventResponse:
 class PyWSGIHandler(pywsgi.WSGIHandler):
     """Handles the requests of `PyWSGIServer`."""
 
+    flight: Flight | None = None
+
+    def handle_one_response(self) -> None:
+        """Runs the application."""
+        box = getattr(self.server, "blackbox", None)
+        if box is not None and box.flights is not None:
+            version = (1, 0) if self.request_version == "HTTP/1.0" else (1, 1)
+            peer = self.client_address[0] if isinstance(self.client_address, tuple) else ""
+            self.flight = box.flights.begin(
+                self.command,
+                self.path.partition("?")[0],
+                version,
+                str(peer),
+                self.headers.get("X-Request-ID") or "",
+            )
+        try:
+            super().handle_one_response()
+        finally:
+            if self.flight is not None:
+                self.flight.end()
+                self.flight = None
+
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.flight is not None:
+            self.flight.sending()
+
     def log_request(self) -> None:
         """Writes the access line by the worker's logger."""
         started = datetime.fromtimestamp(self.time_start)
@@ -294,6 +327,8 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
         headers = self.headers.items() if getattr(self, "headers", None) else []
         environ = getattr(self, "environ", None) or {}
         self.server.log.access(resp, list(headers), environ, finished - started)
+        if self.flight is not None:
+            self.flight.logged()
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import Any
 
+    from rgunicorn._core import Flight
+
 # Between two looks at the master, and two heartbeats.
 _LOOK_MS = 1000
 # Between two looks at whether the last request is done.
@@ -131,7 +133,7 @@ class Server(HTTPServer):
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         super().initialize(*args, **kwargs)
-        self.busy: set[object] = set()
+        self.busy: dict[object, Flight | None] = {}
         # Requests that somebody looks at, with Tornado's part of their connection.
         self._timed: dict[object, tuple[_core.Timed, Any]] = {}
 
@@ -139,13 +141,18 @@ class Server(HTTPServer):
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         # Tornado asks when it begins to wait for a request, so the one before is answered.
-        self._is_over(server_conn)
+        self._done(server_conn)
         delegate = super().start_request(server_conn, request_conn)
         return _Counted(self, server_conn, request_conn, delegate)
 
     def on_close(self, server_conn: object) -> None:
-        self._is_over(server_conn)
+        self._done(server_conn)
         super().on_close(server_conn)
+
+    def begin(self, server_conn: object, flight: Flight | None) -> None:
+        """A connection has a request."""
+        self._done(server_conn)
+        self.busy[server_conn] = flight
 
     def enter(self, server_conn: object, connection: Any, line: Any, headers: Any) -> None:
         """A request is complete and goes to the application.
@@ -165,7 +172,9 @@ class Server(HTTPServer):
         for pair in headers.get_all():
             fields += pair
         plain = not isinstance(connection.stream, SSLIOStream)
-        timed = timekeeping.watch(self.worker, connection.stream.socket, plain, fields)
+        timed = timekeeping.watch(
+            self.worker, connection.stream.socket, plain, fields, self.busy.get(server_conn)
+        )
         if timed is None:
             return
         self._timed[server_conn] = timed, connection
@@ -178,11 +187,13 @@ class Server(HTTPServer):
             if timed.is_overruled:
                 connection.stream.close()
 
-    def _is_over(self, server_conn: object) -> None:
-        self.busy.discard(server_conn)
+    def _done(self, server_conn: object) -> None:
         timed, _ = self._timed.pop(server_conn, (None, None))
         if timed is not None:
             timed.end()
+        flight = self.busy.pop(server_conn, None)
+        if flight is not None:
+            flight.end()
 
 
 def _write_headers(timed: _core.Timed, connection: Any, *args: Any, **kwargs: Any) -> Any:
@@ -205,6 +216,7 @@ class _Counted(httputil.HTTPMessageDelegate):
         self._server = server
         self._connection = connection
         self._request_conn = request_conn
+        self._context = getattr(request_conn, "context", None)
         self._delegate = delegate
         self._head: tuple[Any, Any] | None = None
 
@@ -213,10 +225,20 @@ class _Counted(httputil.HTTPMessageDelegate):
         start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
         headers: httputil.HTTPHeaders,
     ) -> Awaitable[None] | None:
-        self._server.busy.add(self._connection)
+        self._server.begin(self._connection, self._depart(start_line, headers))
         self._server.worker.handle_request()
         self._head = start_line, headers
         return self._delegate.headers_received(start_line, headers)
+
+    def _depart(self, start_line: Any, headers: httputil.HTTPHeaders) -> Flight | None:
+        box = self._server.worker.blackbox
+        if box is None or box.flights is None:
+            return None
+        path = start_line.path.partition("?")[0]
+        version = (1, 0) if start_line.version == "HTTP/1.0" else (1, 1)
+        peer = getattr(self._context, "remote_ip", "") or ""
+        request_id = headers.get("X-Request-ID", "")
+        return box.flights.begin(start_line.method, path, version, peer, request_id)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._delegate.data_received(chunk)

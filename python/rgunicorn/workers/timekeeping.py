@@ -69,7 +69,9 @@ def register(fd: int) -> None:
     faulthandler.register(SIGNAL, file=fd, all_threads=True, chain=False)
 
 
-def enter(worker: Any, req: Any, sock: Any, addr: Any) -> _core.Timed | None:
+def enter(
+    worker: Any, req: Any, sock: Any, addr: Any, flight: _core.Flight | None
+) -> _core.Timed | None:
     """A request enters the application, in the calling thread.
 
     Args:
@@ -77,6 +79,7 @@ def enter(worker: Any, req: Any, sock: Any, addr: Any) -> _core.Timed | None:
         req: the request.
         sock: the client's socket.
         addr: the peer's address.
+        flight: the request as the master sees it.
 
     Returns:
         What knows whether it may still answer; None when nobody looks.
@@ -90,23 +93,25 @@ def enter(worker: Any, req: Any, sock: Any, addr: Any) -> _core.Timed | None:
     fields = [req.method, req.uri, path, req.query, version, _peer(req, addr)]
     for name, value in req.headers:
         fields += name, value
-    return watch(worker, sock, not hasattr(sock, "getpeercert"), fields)
+    return watch(worker, sock, not hasattr(sock, "getpeercert"), fields, flight)
 
 
-def watch(worker: Any, sock: Any, plain: bool, fields: list[str]) -> _core.Timed | None:
+def watch(
+    worker: Any, sock: Any, plain: bool, fields: list[str], flight: _core.Flight | None
+) -> _core.Timed | None:
     """Lets the timekeeper of `worker` look at a request.
 
     Args:
         worker: has a `timekeeper`.
         sock: the client's socket.
         plain: what is sent on it goes out as it is.
-        fields: as for `_core.Timekeeper.enter`.
+        fields, flight: as for `_core.Timekeeper.enter`.
 
     Returns:
         None when there are no descriptors left: better a request without limits than none.
     """
     try:
-        timed: _core.Timed = worker.timekeeper.enter(sock.fileno(), plain, fields)
+        timed: _core.Timed = worker.timekeeper.enter(sock.fileno(), plain, fields, flight)
     except OSError as exc:
         worker.log.error("Nobody looks at how long %s %s takes: %s", fields[0], fields[1], exc)
         return None
