@@ -88,7 +88,7 @@ def doomed(actions: list[Action], workers: dict[int, Worker]) -> list[Worker]:
     pids = [
         action[1]
         for action in actions
-        if action[0] == "timeout" or action[0] == "kill" and action[2] == signal.SIGKILL
+        if action[0] in ("timeout", "hang") or action[0] == "kill" and action[2] == signal.SIGKILL
     ]
     found = (workers.get(pid) for pid in pids)
     return [worker for worker in found if worker is not None and not worker.aborted]

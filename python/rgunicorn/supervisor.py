@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import forensics, overdue, sock, systemd, util
+from rgunicorn import forensics, overdue, sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.oom import OomCounter
@@ -67,6 +67,7 @@ class Supervisor:
         self.worker_age = 0
         self.reexec_pid = 0
         self._unit = systemd.Unit()
+        self._upgrade = upgrade.Upgrade()
         self._fleet = Fleet()
         self._oom = OomCounter()
         self._last_worker_count: int | None = None
@@ -215,6 +216,7 @@ class Supervisor:
             pid, code, sig = ended
             if pid == self.reexec_pid:
                 self.reexec_pid = 0
+                self._upgrade.on_ended(self, code, sig)
                 continue
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
@@ -358,6 +360,7 @@ class Supervisor:
             pid,
             time.monotonic() - worker._forked,
         )
+        self._forensics(worker, "it has not finished booting")
 
     def _before_kill(self, worker: Worker) -> None:
         worker.killed = True
@@ -384,7 +387,7 @@ class Supervisor:
             return question
         if not ended.oom_kills:
             return f"{question} (No: the {self._oom.scope} has counted no OOM kill.)"
-        return f"The {self._oom.scope} ran out of memory ({self._oom.name} {ended.oom_kills})."
+        return f"{question} (Yes: of the {self._oom.scope}, {self._oom.name} {ended.oom_kills}.)"
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the
@@ -400,6 +403,7 @@ class Supervisor:
                 sibling.blackbox.close()
         for listener in self._superseded:
             listener.close()
+        self._upgrade.in_worker()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid

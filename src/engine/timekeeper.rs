@@ -73,6 +73,7 @@ pub(super) struct Desk {
     /// Requests that have come since it looked.
     pub(super) unseen: AtomicUsize,
     pub(super) slot: Option<Slot>,
+    pid: u32,
 }
 
 impl Timed {
@@ -107,7 +108,9 @@ impl Timed {
             return None;
         }
         let overruled = self.voice.end();
-        if let Some(slot) = self.desk.slot {
+        // A child that the application has forked may come back here; the slot is not its own.
+        let ours = self.desk.pid == std::process::id();
+        if let Some(slot) = self.desk.slot.filter(|_| ours) {
             slot.end_request();
             if overruled.is_some() {
                 slot.note_overdue(true);
@@ -166,7 +169,8 @@ impl Timekeeper {
         stacks: Option<BlackBox>,
     ) -> io::Result<Self> {
         let (requests, arriving) = unbounded();
-        let desk = Arc::new(Desk { bell: Bell::new()?, unseen: AtomicUsize::new(0), slot });
+        let (bell, unseen, pid) = (Bell::new()?, AtomicUsize::new(0), std::process::id());
+        let desk = Arc::new(Desk { bell, unseen, slot, pid });
         let mut watch = Watch::new(patience, desk.clone(), arriving, Post::new(mail), stacks);
         spawn_deaf("rgunicorn-time", move || watch.run())?;
         Ok(Self { patience, desk, requests })

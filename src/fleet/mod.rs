@@ -268,7 +268,8 @@ impl Fleet {
         self.children.iter().any(Child::serves)
     }
 
-    fn ready(&self) -> usize {
+    /// How many of those that count towards the target are ready.
+    pub fn ready(&self) -> usize {
         self.children.iter().filter(|it| it.duty == Duty::Serving && it.serves()).count()
     }
 

@@ -229,6 +229,11 @@ impl Fleet {
         Duration::from_nanos(self.fleet.sleep_ns(now_ns)).as_secs_f64()
     }
 
+    /// How many of those that count towards the target are ready.
+    fn ready(&self) -> usize {
+        self.fleet.ready()
+    }
+
     /// How many workers count towards the target.
     fn serving(&self) -> usize {
         self.fleet.count(fleet::Duty::Serving)

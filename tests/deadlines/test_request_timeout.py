@@ -72,6 +72,12 @@ def gates(request: pytest.FixtureRequest, start: Start) -> Gates:
     return start(**LOOPS[request.param])
 
 
+@pytest.fixture(params=["gthread", "sync in Python"])
+def either(request: pytest.FixtureRequest, start: Start) -> Gates:
+    """One in Rust, one in Python."""
+    return start(**LOOPS[request.param])
+
+
 @pytest.fixture(params=NATIVE)
 def native(request: pytest.FixtureRequest, start: Start) -> Gates:
     return start(**NATIVE[request.param])
@@ -130,15 +136,15 @@ def test_comes_back_late(gates: Gates) -> None:
     assert "Error handling request" not in gates.log()
 
 
-def test_fails_late(gates: Gates) -> None:
+def test_fails_late(either: Gates) -> None:
     """The traceback is told, in one error line and no access line."""
-    with gates.ask("/fails/a") as wire:
+    with either.ask("/fails/a") as wire:
         assert wire.response().status == 504
-    gates.wait_report("/fails/a")
-    gates.open("a")
-    gates.server.wait_log("RuntimeError: after all this time")
-    answered_in_time(gates)
-    assert gates.access_lines("/fails/a") == ["504"]
+    either.wait_report("/fails/a")
+    either.open("a")
+    either.server.wait_log("RuntimeError: after all this time")
+    answered_in_time(either)
+    assert either.access_lines("/fails/a") == ["504"]
 
 
 def test_streams_are_cut(gates: Gates) -> None:
@@ -152,10 +158,10 @@ def test_streams_are_cut(gates: Gates) -> None:
     assert gates.access_lines("/stream/a") == ["504"]
 
 
-def test_no_page_between_the_words_of_the_application(gates: Gates) -> None:
-    with gates.ask("/take/a") as wire:
+def test_no_page_between_the_words_of_the_application(either: Gates) -> None:
+    with either.ask("/take/a") as wire:
         assert wire.read_to_close() == b"my own words"
-    assert "cut in the middle" in gates.wait_report("/take/a")
+    assert "cut in the middle" in either.wait_report("/take/a")
 
 
 def test_deadline_moves(gates: Gates) -> None:
@@ -219,7 +225,7 @@ def test_off_it_is_not_there(loop: str, spawn: Spawn, tmp_path: Path) -> None:
     assert facts(gates.server) == ([], False)
 
 
-@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("loop", ["sync", "gthread in Python"])
 def test_on_it_is(loop: str, start: Start) -> None:
     gates = start(**LOOPS[loop])
     assert facts(gates.server) == (["rgunicorn.deadline"], True)

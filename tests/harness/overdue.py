@@ -27,7 +27,8 @@ class Gates:
             "graceful_timeout": 60,
             **fields.pop("settings", {}),  # type: ignore[dict-item]
         }
-        self.server: Server = spawn("deadlines:app", env=env, settings=settings, **fields)
+        app = fields.pop("app", "deadlines:app")
+        self.server: Server = spawn(app, env=env, settings=settings, **fields)
 
     def ask(self, path: str) -> Wire:
         """Sends a request and does not wait for the answer."""

@@ -66,12 +66,15 @@ class TouchReload(Setting):
     meta = "FILES"
     validator = validate_list_string
     default = []
-    unbuilt = Unbuilt("the watch of touch_reload", "send HUP to the master")
     desc = """\
         Files whose change reloads the server, as HUP does; give the flag again for more.
 
-        For deployments that can touch a file but not send a signal. A file that is not there yet
-        may come later.
+        For deployments that can touch a file but not send a signal. The master looks once a second:
+        a file has changed that was touched, written, replaced, or is there again. One that is not
+        there yet may come later; one that goes reloads nothing. Relative paths start from `chdir`.
+        A link counts as what it points to. After a reload the new list counts.
+
+        With `preload_app` a reload does not import the application again.
         """
 
 
@@ -104,5 +107,6 @@ class PreloadFreeze(Setting):
         With `preload_app`: let the garbage collector forget what exists before the first fork.
 
         The master collects garbage once, then calls `gc.freeze()`: the collections of the workers
-        do not write to what they share with the master, so it stays shared. `False` turns it off.
+        do not write to what they share with the master, so it stays shared. A reload that loads
+        the application again does it again. `False` turns it off.
         """

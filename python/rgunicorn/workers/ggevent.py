@@ -7,6 +7,7 @@ to gevent's own server.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import time
 import traceback
@@ -95,6 +96,16 @@ class GeventWorker(AsyncWorker):
         if not value and leaving is not None:
             leaving.set()
 
+    def notify(self) -> None:
+        """Tells the master that this worker lives, or learns that there is no master any more: then
+        it is to leave, as after TERM."""
+        super().notify()
+        if self.alive and self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.alive = False
+        if self.timekeeper is not None:
+            self.timekeeper.end_overdue(self.log)
+
     @classmethod
     def times_requests(cls) -> bool:
         return cls.server_class is None
@@ -144,11 +155,6 @@ class GeventWorker(AsyncWorker):
                 server.pool.join(timeout=moment)
         for server in servers:
             server.stop(timeout=1)
-
-    def notify(self) -> None:
-        super().notify()
-        if self.timekeeper is not None:
-            self.timekeeper.end_overdue(self.log)
 
     def _server(self, listener: Any) -> Any:
         listener.setblocking(True)

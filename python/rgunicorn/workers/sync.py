@@ -56,8 +56,8 @@ class SyncWorker(NativeWorker):
             _core.serve_sync(self)
             return
         self.timekeeper = _core.Timekeeper.of(self)
-        # 0 is no limit for the master; we look at it all the same.
-        timeout = self.timeout or 0.5
+        # Often enough to see soon that the master is gone; 0 is no limit for the master.
+        timeout = min(self.timeout or 0.5, 1.0)
         for listener in self.sockets:
             listener.setblocking(False)
         if len(self.sockets) > 1:
