@@ -39,7 +39,11 @@ def say_all(log: Any) -> None:
         message = timekeeping.receive()
         if message is None:
             return
-        _say(log, [field.decode("latin-1") for field in _fields(message)])
+        try:
+            _say(log, [field.decode("latin-1") for field in _fields(message)])
+        except Exception:
+            # A worker may write anything before it dies, and a logger may be anybody's.
+            log.exception("A report of a worker could not be logged")
 
 
 def _fields(message: bytes) -> Iterator[bytes]:

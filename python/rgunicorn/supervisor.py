@@ -189,7 +189,7 @@ class Supervisor:
                 self.cfg.worker_exit(self, worker)
             self._perform(actions)
             return
-        if sig == signal.SIGTERM and pid in self.WORKERS:
+        if sig in (signal.SIGTERM, signal.SIGQUIT) and pid in self.WORKERS:
             self.WORKERS[pid].dismissed = True
         if sig in (signal.SIGTERM, signal.SIGKILL):
             self._stats["workers_killed"] += 1
@@ -241,6 +241,8 @@ class Supervisor:
                 # A hook that raises must not keep the other workers from being stopped.
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
+        # What the last ones have said.
+        overdue.say_all(self.log)
 
     def _forensics(self, worker: Worker, why: str) -> None:
         """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,

@@ -3,11 +3,21 @@
 use std::io;
 use std::sync::Arc;
 
+use super::crew::Shared;
 use super::exchange::Exchange;
 use super::timekeeper::Timed;
-use super::{App, Verdict};
+use super::{App, Conn, Verdict};
 use crate::sys::flights::Flight;
 use crate::sys::voice::Overruled;
+
+impl Shared {
+    /// `conn` has a request, which counts until its response is out.
+    pub(super) fn claim<A: App>(&self, conn: &mut Conn<A>) {
+        if let Some(timekeeper) = self.timekeeper.as_ref().filter(|_| conn.claim.is_none()) {
+            conn.claim = timekeeper.claim();
+        }
+    }
+}
 
 impl<A: App> Exchange<'_, A> {
     /// The request goes to the application: from here on its time counts.

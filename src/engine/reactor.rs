@@ -219,6 +219,7 @@ impl<A: App> Engine<A> {
     /// Queues a request for the application.
     pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
         conn.phase = Phase::Busy;
+        self.shared.claim(&mut conn);
         conn.deadline.disarm();
         let since_ns = self.clock.now_ns();
         self.ready.push_back(Job { conn, work, since_ns });

@@ -47,8 +47,41 @@ impl About {
     }
 }
 
+/// Counts a request that the worker has to finish, until it is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    slot: Slot,
+    pid: u32,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // A child that the application has forked has a copy of it, but not of the slot.
+        if self.pid == std::process::id() {
+            self.slot.end_request();
+        }
+    }
+}
+
 /// What others see of a request: where it is noted, and its name there.
 pub type Noted = (Arc<Flights>, (usize, u64));
+
+/// A request that enters the application.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The client's socket.
+    pub socket: BorrowedFd<'a>,
+    /// Nothing is on its way to the client.
+    pub free: bool,
+    /// What is sent on the socket goes out as it is, without TLS.
+    pub plain: bool,
+    /// It is counted as long as it lasts, for nobody has a [`Claim`] to it.
+    pub counts: bool,
+    /// What is told of it.
+    pub about: About,
+    /// Where others see it.
+    pub flight: Option<Noted>,
+}
 
 /// One request in the application.
 #[derive(Debug)]
@@ -62,6 +95,8 @@ pub struct Timed {
     /// Whether a page of ours may go out as it is.
     pub(super) plain: bool,
     limited: bool,
+    /// Whether it is its own [`Claim`].
+    counts: bool,
     flight: Option<Noted>,
     desk: Arc<Desk>,
 }
@@ -111,9 +146,11 @@ impl Timed {
         // A child that the application has forked may come back here; the slot is not its own.
         let ours = self.desk.pid == std::process::id();
         if let Some(slot) = self.desk.slot.filter(|_| ours) {
-            slot.end_request();
             if overruled.is_some() {
                 slot.note_overdue(true);
+            }
+            if self.counts {
+                slot.end_request();
             }
         }
         overruled
@@ -176,19 +213,19 @@ impl Timekeeper {
         Ok(Self { patience, desk, requests })
     }
 
-    /// A request enters the application, in the calling thread. `free`: nothing is on its way to
-    /// the client; `plain`: bytes go to `socket` as they are, without TLS.
+    /// There is one more request to finish. `None` when there is nowhere to count.
+    pub fn claim(&self) -> Option<Claim> {
+        let slot = self.desk.slot?;
+        slot.begin_request(monotonic_ns());
+        Some(Claim { slot, pid: self.desk.pid })
+    }
+
+    /// A request enters the application, in the calling thread.
     ///
     /// # Errors
     /// EMFILE.
-    pub fn enter(
-        &self,
-        socket: BorrowedFd<'_>,
-        free: bool,
-        plain: bool,
-        about: About,
-        flight: Option<Noted>,
-    ) -> io::Result<Arc<Timed>> {
+    pub fn enter(&self, entry: Entry<'_>) -> io::Result<Arc<Timed>> {
+        let Entry { socket, free, plain, counts, about, flight } = entry;
         let started_ns = monotonic_ns();
         let deadline_ns = self.patience.timeout.map_or(0, |limit| started_ns + nanos(limit));
         let timed = Arc::new(Timed {
@@ -200,9 +237,10 @@ impl Timekeeper {
             deadline_ns: AtomicU64::new(deadline_ns),
             plain,
             limited: self.patience.timeout.is_some(),
+            counts,
             desk: self.desk.clone(),
         });
-        if let Some(slot) = self.desk.slot {
+        if let Some(slot) = self.desk.slot.filter(|_| counts) {
             slot.begin_request(started_ns);
         }
         // The thread holds the other end as long as the process lives.
@@ -248,7 +286,8 @@ impl Timekeeper {
             about.field(field.name.of(bytes));
             about.field(field.value.of(bytes));
         }
-        self.enter(socket, !conn.owes(), conn.tls.is_none(), about, flight).map(Some)
+        let (free, plain) = (!conn.owes(), conn.tls.is_none());
+        self.enter(Entry { socket, free, plain, counts: false, about, flight }).map(Some)
     }
 }
 

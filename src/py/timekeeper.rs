@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString};
 use super::flights::Flight;
 use super::start_response::octets;
 use super::{options, worker};
-use crate::engine::timekeeper::{self, About, Mail};
+use crate::engine::timekeeper::{self, About, Entry, Mail};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::file;
 
@@ -106,13 +106,10 @@ impl Timekeeper {
         }
         let closed = || PyOSError::new_err((libc::EBADF, "the client's socket"));
         let socket: OwnedFd = file::duplicate(fd)?.ok_or_else(closed)?;
-        let timed = self.timekeeper.enter(
-            socket.as_fd(),
-            true,
-            plain,
-            about,
-            flight.map(|it| it.get().noted()),
-        )?;
+        let flight = flight.map(|it| it.get().noted());
+        let socket = socket.as_fd();
+        let entry = Entry { socket, free: true, plain, counts: true, about, flight };
+        let timed = self.timekeeper.enter(entry)?;
         Ok(Timed { timed })
     }
 }

@@ -201,7 +201,7 @@ impl Slot {
         self.add(&self.cells.overdue, if back { u64::MAX } else { 1 });
     }
 
-    /// Whether every request in the app, one at least, has passed its deadline: nobody waits.
+    /// Whether every request, one at least, has passed its deadline: nobody waits.
     pub fn is_lost(self) -> bool {
         let overdue = self.cells.overdue.load(Ordering::Relaxed);
         overdue > 0 && overdue == self.busy()

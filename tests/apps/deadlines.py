@@ -15,6 +15,8 @@ from typing import Any
 
 GATE = Path(os.environ.get("GATE", "."))
 
+BIG = 8 << 20
+
 
 def opened(name: str) -> bool:
     return (GATE / name).exists()
@@ -68,6 +70,8 @@ def app(environ: dict[str, Any], start_response: Any) -> Any:
         environ["gunicorn.socket"].sendall(b"my own words")
         note(f"{name}.in")
         wait_for(name)
+    elif what == "big":
+        body = bytes(BIG)
     elif what == "late":
         wait_for(name)
         try:

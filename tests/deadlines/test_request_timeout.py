@@ -201,6 +201,23 @@ def test_others_finish(start: Start) -> None:
     assert not (gates.directory / "a.out").exists()
 
 
+def test_a_slow_reader_gets_all_of_its_response(start: Start) -> None:
+    """A response that is still on its way keeps a worker, whose requests are stuck, from its
+    end."""
+    gates = start(**NATIVE["gthread"])
+    (pid,) = gates.server.workers()
+    with Wire(gates.server.address, receive_buffer=4096) as reader:
+        reader.send(get("/big"))
+        gates.until(lambda: gates.access_lines("/big"), "the application to be done with it")
+        with gates.ask("/stuck/a") as stuck:
+            assert stuck.response().status == 504
+        gates.until(lambda: len(gates.server.workers()) == 2, "a successor")
+        gates.server.wait_log("[INFO] Booting worker with pid:", 2)
+        answered_in_time(gates)
+        assert len(reader.response().body) == 8 << 20
+    gates.until(lambda: pid not in gates.server.workers(), "the old worker to go")
+
+
 def test_a_stop_does_not_wait_for_what_nobody_waits_for(native: Gates) -> None:
     with native.ask("/c") as wire:
         assert wire.response().status == 504

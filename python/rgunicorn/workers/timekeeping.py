@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from rgunicorn import _core
 
-# Asks faulthandler for the stacks. Sent by us to ourselves only, while a handler is there.
-SIGNAL = signal.SIGRTMAX - 3
+# Asks faulthandler for the stacks, in a file of the timekeeper's own. Sent by us to ourselves only,
+# while a handler is there. The black box has the number before it, for the master.
+SIGNAL = signal.SIGRTMIN + 15
 
 # Why something can not be sent any more.
 TOO_LATE = "the client was told that it took too long"
