@@ -7,6 +7,7 @@ the master, which has both loggers, says it.
 
 from __future__ import annotations
 
+import signal
 import struct
 from datetime import timedelta
 from types import SimpleNamespace
@@ -27,6 +28,23 @@ _ENDS = {
     "cut": "the connection was cut in the middle of the response",
     "late": "its response was complete, something after it still runs",
 }
+
+
+def look(master: Any) -> None:
+    """Says what workers have reported, and ends those that are to leave and have no requests but
+    such as nobody waits for.
+
+    Args:
+        master: the `Supervisor`.
+    """
+    say_all(master.log)
+    for pid, worker in list(master.WORKERS.items()):
+        slot = getattr(worker.tmp, "slot", None)
+        if slot is None or not worker.dismissed or worker.lost or not slot.is_lost:
+            continue
+        worker.lost = worker.killed = True
+        master.log.info("Ending worker (pid:%s): its requests are past request_timeout", pid)
+        master.kill_worker(pid, signal.SIGKILL)
 
 
 def say_all(log: Any) -> None:

@@ -93,19 +93,8 @@ class Supervisor:
         deadline = self._fleet.sleep(time.monotonic_ns())
         timeout = min(timeout, deadline, self._unit.live(self.log))
         signals = self.SIG_QUEUE.wait(timeout)
-        overdue.say_all(self.log)
-        self._end_lost_workers()
+        overdue.look(self)
         return [sig for sig in signals if sig != self.WAKEUP_REQUEST]
-
-    def _end_lost_workers(self) -> None:
-        """Ends workers that are to leave, and have no requests but such as nobody waits for."""
-        for pid, worker in list(self.WORKERS.items()):
-            slot = getattr(worker.tmp, "slot", None)
-            if slot is None or not worker.dismissed or worker.lost or not slot.is_lost:
-                continue
-            worker.lost = worker.killed = True
-            self.log.info("Ending worker (pid:%s): its requests are past request_timeout", pid)
-            self.kill_worker(pid, signal.SIGKILL)
 
     def manage_workers(self) -> None:
         """Forks missing workers and tells superfluous ones to leave."""
@@ -294,7 +283,8 @@ class Supervisor:
                     )
                 case ("back_off", pid, pause):
                     self.log.error(
-                        "Workers die soon after boot, the last one was (pid:%s): next in %.1f s",
+                        "Workers die soon after boot, the last one was (pid:%s): "
+                        "next in %.1f s at most",
                         pid,
                         pause,
                     )

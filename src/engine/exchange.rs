@@ -227,7 +227,6 @@ impl<'e, A: App> Exchange<'e, A> {
             is_head: self.conn.head.is_head,
             keep_alive: keep_alive && self.may_keep_alive(),
         };
-        self.claim_answer();
         // The application may have taken its time.
         self.clock.tick();
         let out = self.conn.outbox.tail();
@@ -235,13 +234,6 @@ impl<'e, A: App> Exchange<'e, A> {
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
         Ok(())
-    }
-
-    /// From here on nobody else may answer the request.
-    fn claim_answer(&self) {
-        if let Some(flight) = self.flight {
-            flight.advance(flights::Phase::App, flights::Phase::Sending);
-        }
     }
 
     /// Sends an interim `103 Early Hints` (RFC 8297), unless the response has begun or the
@@ -385,9 +377,7 @@ impl<'e, A: App> Exchange<'e, A> {
         if !self.speak() {
             return;
         }
-        self.claim_answer();
-        let out = self.conn.outbox.tail();
-        error_page(refusal.status(), refusal.reason(), &refusal.message(), out);
+        refusal.answer(self.conn.outbox.tail());
         // Nothing that came with it is a request.
         self.conn.readable = true;
     }
@@ -397,7 +387,6 @@ impl<'e, A: App> Exchange<'e, A> {
         if self.encoder.head_sent() || !self.speak() {
             return Verdict::Drop;
         }
-        self.claim_answer();
         error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
         self.conn.phase = Phase::Busy;
         Verdict::Close

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-use super::timekeeper::{Desk, Patience, Timed, nanos, put};
+use super::timekeeper::{Bounds, Desk, Timed, nanos, put};
 use crate::http::error_page;
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
@@ -50,7 +50,7 @@ struct Seen {
 
 /// The thread's side.
 pub(super) struct Watch {
-    patience: Patience,
+    bounds: Bounds,
     /// The shortest of them: it never sleeps longer.
     shortest: Duration,
     desk: Arc<Desk>,
@@ -62,17 +62,16 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(
-        patience: Patience,
+        bounds: Bounds,
         desk: Arc<Desk>,
         arriving: Receiver<Arc<Timed>>,
         post: Post,
         stacks: Option<BlackBox>,
     ) -> Self {
-        let half =
-            patience.timeout.map(|limit| limit / if patience.slow.is_some() { 2 } else { 1 });
-        let shortest = [half, patience.slow].into_iter().flatten().min();
+        let half = bounds.timeout.map(|limit| limit / if bounds.slow.is_some() { 2 } else { 1 });
+        let shortest = [half, bounds.slow].into_iter().flatten().min();
         let shortest = shortest.unwrap_or(Duration::from_secs(1));
-        Self { patience, shortest, desk, arriving, seen: Vec::new(), post, stacks }
+        Self { bounds, shortest, desk, arriving, seen: Vec::new(), post, stacks }
     }
 
     /// Never returns; the thread ends with the process.
@@ -112,11 +111,11 @@ impl Watch {
             if seen.overruled {
                 continue;
             }
-            if self.patience.slow.is_some_and(|limit| age_ns >= nanos(limit)) && !seen.warned {
+            if self.bounds.slow.is_some_and(|limit| age_ns >= nanos(limit)) && !seen.warned {
                 seen.warned = true;
                 reports.push(("slow", "", age_ns, timed.clone()));
             }
-            if due_ns(seen, self.patience).is_some_and(|at_ns| at_ns <= now_ns) {
+            if due_ns(seen, self.bounds).is_some_and(|at_ns| at_ns <= now_ns) {
                 seen.sampled = true;
                 reports.push(("sample", "", age_ns, timed.clone()));
             }
@@ -140,11 +139,11 @@ impl Watch {
         let mut pause = if self.post.is_empty() { self.shortest } else { RETRY };
         for seen in self.seen.iter().filter(|seen| !seen.overruled) {
             let timed = &seen.timed;
-            let slow = self.patience.slow.filter(|_| !seen.warned);
+            let slow = self.bounds.slow.filter(|_| !seen.warned);
             let moments = [
                 timed.deadline_ns(),
                 slow.map(|limit| timed.started_ns + nanos(limit)),
-                due_ns(seen, self.patience),
+                due_ns(seen, self.bounds),
             ];
             for at_ns in moments.into_iter().flatten() {
                 pause = pause.min(Duration::from_nanos(at_ns.saturating_sub(now_ns)));
@@ -156,10 +155,10 @@ impl Watch {
 }
 
 /// When the stack is to be sampled: half-way to the deadline.
-fn due_ns(seen: &Seen, patience: Patience) -> Option<u64> {
+fn due_ns(seen: &Seen, bounds: Bounds) -> Option<u64> {
     let deadline_ns = seen.timed.deadline_ns().filter(|_| !seen.sampled)?;
     let started_ns = seen.timed.started_ns;
-    patience.slow.map(|_| started_ns + deadline_ns.saturating_sub(started_ns) / 2)
+    bounds.slow.map(|_| started_ns + deadline_ns.saturating_sub(started_ns) / 2)
 }
 
 fn overrule(timed: &Timed) -> Option<Overruled> {

@@ -7,7 +7,7 @@ use super::crew::Shared;
 use super::exchange::Exchange;
 use super::timekeeper::Timed;
 use super::{App, Conn, Verdict};
-use crate::sys::flights::Flight;
+use crate::sys::flights::{Flight, Phase};
 use crate::sys::voice::Overruled;
 
 impl Shared {
@@ -56,6 +56,9 @@ impl<A: App> Exchange<'_, A> {
     pub fn speak(&mut self) -> bool {
         let mine = self.timed.as_ref().is_none_or(|timed| timed.speak());
         self.broken |= !mine;
+        if let Some(flight) = self.flight.filter(|_| mine) {
+            flight.advance(Phase::App, Phase::Sending);
+        }
         mine
     }
 

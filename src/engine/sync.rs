@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::crew::Crew;
 use super::hand::Hand;
@@ -16,6 +17,8 @@ use crate::sys::thread::spawn_deaf;
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
+/// While requests are always ready, signals and the heart have their turn so often.
+const AT_A_STRETCH: Duration = Duration::from_millis(100);
 
 /// Serves until the application wants to stop and everything in flight is done.
 ///
@@ -35,7 +38,8 @@ pub fn serve<A: App + 'static>(
         engine = run_ready(crew, engine, &mut hand, &mut guarded)?;
         // One at a time, and only while no request is ready: whoever is idle shall have it.
         for _ in 0..ACCEPTS_PER_TURN {
-            if hand.app.stage() != Stage::Serving && !engine.drain.is_sweeping() {
+            let serves = hand.app.stage() == Stage::Serving || engine.drain.is_sweeping();
+            if !serves || !engine.ready.is_empty() {
                 break;
             }
             match engine.accept() {
@@ -107,7 +111,8 @@ fn run_ready<A: App + 'static>(
     hand: &mut Hand<'_, A>,
     guarded: &mut Guarded,
 ) -> io::Result<Box<Engine<A>>> {
-    while let Some(job) = engine.ready.pop_front() {
+    let until_ns = engine.clock.now_ns() + AT_A_STRETCH.as_nanos() as u64;
+    while let Some(job) = engine.next_job() {
         let done = if engine.has_others() && guarded.ensure(crew, &mut engine) {
             crew.leave_in_seat(engine);
             let done = hand.perform(job);
@@ -119,6 +124,9 @@ fn run_ready<A: App + 'static>(
         engine.take_back(done);
         if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
             engine.first_come();
+        }
+        if false && hand.clock.now_ns() >= until_ns {
+            break;
         }
     }
     Ok(engine)

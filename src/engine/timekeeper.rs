@@ -28,7 +28,7 @@ const ABOUT_BYTES: usize = 32 * 1024;
 
 /// What is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct Bounds {
     /// `request_timeout`.
     pub timeout: Option<Duration>,
     /// `log_slow`.
@@ -188,7 +188,7 @@ impl Timed {
 /// The threads' side: takes note of requests.
 #[derive(Debug)]
 pub struct Timekeeper {
-    patience: Patience,
+    bounds: Bounds,
     desk: Arc<Desk>,
     requests: Sender<Arc<Timed>>,
 }
@@ -200,7 +200,7 @@ impl Timekeeper {
     /// # Errors
     /// EMFILE; EAGAIN when there are too many threads.
     pub fn start(
-        patience: Patience,
+        bounds: Bounds,
         slot: Option<Slot>,
         mail: Mail,
         stacks: Option<BlackBox>,
@@ -208,9 +208,9 @@ impl Timekeeper {
         let (requests, arriving) = unbounded();
         let (bell, unseen, pid) = (Bell::new()?, AtomicUsize::new(0), std::process::id());
         let desk = Arc::new(Desk { bell, unseen, slot, pid });
-        let mut watch = Watch::new(patience, desk.clone(), arriving, Post::new(mail), stacks);
+        let mut watch = Watch::new(bounds, desk.clone(), arriving, Post::new(mail), stacks);
         spawn_deaf("rgunicorn-time", move || watch.run())?;
-        Ok(Self { patience, desk, requests })
+        Ok(Self { bounds, desk, requests })
     }
 
     /// There is one more request to finish. `None` when there is nowhere to count.
@@ -227,7 +227,7 @@ impl Timekeeper {
     pub fn enter(&self, entry: Entry<'_>) -> io::Result<Arc<Timed>> {
         let Entry { socket, free, plain, counts, about, flight } = entry;
         let started_ns = monotonic_ns();
-        let deadline_ns = self.patience.timeout.map_or(0, |limit| started_ns + nanos(limit));
+        let deadline_ns = self.bounds.timeout.map_or(0, |limit| started_ns + nanos(limit));
         let timed = Arc::new(Timed {
             voice: Voice::new(socket, free)?,
             about,
@@ -236,7 +236,7 @@ impl Timekeeper {
             started_ns,
             deadline_ns: AtomicU64::new(deadline_ns),
             plain,
-            limited: self.patience.timeout.is_some(),
+            limited: self.bounds.timeout.is_some(),
             counts,
             desk: self.desk.clone(),
         });

@@ -7,8 +7,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::engine::Options;
-use crate::engine::timekeeper::Patience;
+use crate::engine::timekeeper::Bounds;
+use crate::engine::{Options, Patience};
 use crate::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode};
 
 /// Calls that last longer than this, on average, go to a thread of their own. With the GIL a second
@@ -66,6 +66,10 @@ pub(super) fn read(
         app_threads,
         watched: kind == Kind::Threads,
         inline_up_to: if has_gil(cfg.py())? { INLINE_UP_TO } else { INLINE_UP_TO_WITHOUT_GIL },
+        patience: Patience {
+            max_queue: cfg.getattr("max_queue")?.extract()?,
+            max_wait: limit("max_queue_time")?,
+        },
         max_connections: cfg.getattr("worker_connections")?.extract::<usize>()?.max(1),
         body_memory: memory(size("request_buffer_size")?.min(body_limit)),
         body_limit,
@@ -79,8 +83,8 @@ pub(super) fn read(
 }
 
 /// What of requests that take long is to be watched.
-pub(super) fn patience(cfg: &Bound<'_, PyAny>) -> PyResult<Patience> {
-    Ok(Patience { timeout: limit(cfg, "request_timeout")?, slow: limit(cfg, "log_slow")? })
+pub(super) fn bounds(cfg: &Bound<'_, PyAny>) -> PyResult<Bounds> {
+    Ok(Bounds { timeout: limit(cfg, "request_timeout")?, slow: limit(cfg, "log_slow")? })
 }
 
 /// A duration; none when it is 0.

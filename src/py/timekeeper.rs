@@ -22,8 +22,8 @@ use crate::sys::file;
 /// OSError when there are no descriptors or threads left; what faulthandler raises.
 pub(super) fn timekeeper(worker: &Bound<'_, PyAny>) -> PyResult<Option<timekeeper::Timekeeper>> {
     let py = worker.py();
-    let patience = options::patience(&worker.getattr("cfg")?)?;
-    if patience.timeout.is_none() && patience.slow.is_none() {
+    let bounds = options::bounds(&worker.getattr("cfg")?)?;
+    if bounds.timeout.is_none() && bounds.slow.is_none() {
         return Ok(None);
     }
     let module = py.import("rgunicorn.workers.timekeeping")?;
@@ -31,7 +31,7 @@ pub(super) fn timekeeper(worker: &Bound<'_, PyAny>) -> PyResult<Option<timekeepe
     let closed = || PyOSError::new_err((libc::EBADF, "queue to the master"));
     let queue = file::duplicate(queue)?.ok_or_else(closed)?;
     let wake = wake.map(file::duplicate).transpose()?.flatten();
-    let stacks = if patience.timeout.is_some() {
+    let stacks = if bounds.timeout.is_some() {
         let stacks = BlackBox::new(module.getattr("SIGNAL")?.extract()?)?;
         module.call_method1("register", (stacks.fd().as_raw_fd(),))?;
         Some(stacks)
@@ -39,7 +39,7 @@ pub(super) fn timekeeper(worker: &Bound<'_, PyAny>) -> PyResult<Option<timekeepe
         None
     };
     let slot = worker::slot(worker)?;
-    Ok(Some(timekeeper::Timekeeper::start(patience, slot, Mail { queue, wake }, stacks)?))
+    Ok(Some(timekeeper::Timekeeper::start(bounds, slot, Mail { queue, wake }, stacks)?))
 }
 
 /// `environ["rgunicorn.deadline"]`: moves the deadline of its request.

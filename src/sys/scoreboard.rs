@@ -8,7 +8,8 @@
 //! # Layout, version 5
 //! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, and how many slots
-//! with a number were ever taken, each a native-endian u64.
+//! with a number were ever taken, each a native-endian u64; and, where a slot has `queued`, how many
+//! requests lie in the queue between workers.
 
 use std::fs::File;
 use std::io;
@@ -30,8 +31,8 @@ const SLOT_SIZE: usize = 128;
 /// The mapping. Cheap to copy; never unmapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
-    header: &'static Cells,
-    slots: &'static [Cells],
+    pub(super) header: &'static Cells,
+    pub(super) slots: &'static [Cells],
     fd: RawFd,
 }
 
@@ -88,8 +89,8 @@ impl Scoreboard {
 /// One worker's place on the board. Copy it wherever it is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    cells: &'static Cells,
-    board: Scoreboard,
+    pub(super) cells: &'static Cells,
+    pub(super) board: Scoreboard,
 }
 
 impl Slot {
@@ -108,6 +109,7 @@ impl Slot {
             &cells.booted_ns,
             &cells.wish,
             &cells.overdue,
+            &cells.queued,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -242,11 +244,14 @@ impl Slot {
 
     /// Whether another worker does. One that was killed counts until the master has seen it.
     pub fn sibling_waits(self) -> bool {
+        self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
+    }
+
+    /// What the other workers have.
+    pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
         let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
-        self.board.slots.iter().take(known).any(|cells| {
-            cells.waiting.load(Ordering::Relaxed) != 0
-                && cells.state.load(Ordering::Relaxed) == CLAIMED
-                && !std::ptr::eq(cells, self.cells)
+        self.board.slots.iter().take(known).filter(move |cells| {
+            cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
         })
     }
 
@@ -282,7 +287,7 @@ const CLAIMED: u64 = 1;
 /// All-zero is a valid value and means a free slot: that is what a fresh mapping holds.
 #[derive(Debug)]
 #[repr(C, align(128))]
-struct Cells {
+pub(super) struct Cells {
     pid: AtomicU64,
     age: AtomicU64,
     state: AtomicU64,
@@ -296,7 +301,8 @@ struct Cells {
     booted_ns: AtomicU64,
     wish: AtomicU64,
     overdue: AtomicU64,
-    _reserved: [AtomicU64; 3],
+    pub(super) queued: AtomicU64,
+    _reserved: [AtomicU64; 2],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -312,85 +318,5 @@ fn map(file: &File) -> io::Result<&'static [Cells]> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn slots_say_what_their_worker_wrote() {
-        let board = Scoreboard::new(None).unwrap();
-        let slot = board.slot(3).unwrap();
-        assert!(slot.is_free());
-        slot.claim(7);
-        slot.set_pid(42);
-        assert_eq!((slot.is_free(), slot.age(), slot.pid()), (false, 7, 42));
-        assert_eq!(slot.heartbeat_ns(), None);
-        slot.beat(5);
-        assert_eq!(slot.heartbeat_ns(), Some(5));
-        assert_eq!(slot.booted_ns(), None);
-        slot.set_booted(Some(4));
-        assert_eq!(slot.booted_ns(), Some(4));
-        assert_eq!(slot.wish(), None);
-        slot.set_wish(Wish::Rss);
-        slot.set_wish(Wish::MaxRequests);
-        assert_eq!(slot.wish(), Some(Wish::Rss));
-        slot.begin_request(9);
-        assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
-        slot.note_overdue(false);
-        assert!(slot.is_lost());
-        slot.begin_request(10);
-        assert!(!slot.is_lost());
-        slot.end_request();
-        slot.note_overdue(true);
-        assert!(!slot.is_lost());
-        slot.end_request();
-        assert_eq!((slot.busy(), slot.requests()), (0, 2));
-        slot.set_connections(2);
-        slot.add_bytes_out(10);
-        slot.add_bytes_out(1);
-        assert_eq!((slot.connections(), slot.bytes_out()), (2, 11));
-        assert!(board.slot(2).unwrap().is_free() && board.slot(4).unwrap().is_free());
-        slot.release();
-        slot.claim(8);
-        assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
-        assert_eq!((slot.booted_ns(), slot.wish()), (None, None));
-    }
-
-    #[test]
-    fn a_sibling_that_waits_is_seen_until_it_is_gone() {
-        let board = Scoreboard::new(None).unwrap();
-        let mine = board.claim(0, 1).unwrap();
-        mine.set_waiting(true);
-        assert!(!mine.sibling_waits());
-        let theirs = board.claim(2, 2).unwrap();
-        assert!(!mine.sibling_waits());
-        theirs.set_waiting(true);
-        assert!(mine.sibling_waits());
-        theirs.release();
-        assert!(!mine.sibling_waits());
-        board.claim(2, 3).unwrap();
-        assert!(!mine.sibling_waits());
-    }
-
-    #[test]
-    fn board_is_seen_through_another_mapping_of_its_descriptor() {
-        use std::os::fd::BorrowedFd;
-        let board = Scoreboard::new(None).unwrap();
-        board.slot(SLOTS - 1).unwrap().claim(99);
-        // SAFETY: the board keeps its descriptor open for ever.
-        let fd = unsafe { BorrowedFd::borrow_raw(board.as_raw_fd()) };
-        let other = map(&File::from(fd.try_clone_to_owned().unwrap())).unwrap();
-        assert_eq!(other[0].pid.load(Ordering::Relaxed), MAGIC);
-        assert_eq!(other[SLOTS].age.load(Ordering::Relaxed), 99);
-        assert_eq!(board.last_free(), Some(SLOTS - 2));
-        assert!(board.slot(SLOTS).is_none());
-    }
-
-    #[test]
-    fn board_in_a_directory_leaves_no_file_behind() {
-        let dir = tempfile::tempdir().unwrap();
-        let board = Scoreboard::new(Some(dir.path())).unwrap();
-        board.slot(0).unwrap().claim(1);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert!(Scoreboard::new(Some(Path::new("/nonexistent"))).is_err());
-    }
-}
+#[path = "test_scoreboard.rs"]
+mod tests;

@@ -78,8 +78,6 @@ USED: list[tuple[str, Any, str]] = [
     ("control_socket", "/tmp/x.ctl", "the control socket"),
     ("control_socket_mode", 0o660, "the control socket"),
     ("shutdown_delay", 1, "the delay of a stop"),
-    ("max_queue", 1, "the limit of the queue"),
-    ("max_queue_time", 1, "the limit of the queue"),
     ("min_workers", 1, "a number of workers that follows the load"),
     ("max_workers", 1, "a number of workers that follows the load"),
 ]
