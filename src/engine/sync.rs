@@ -125,7 +125,7 @@ fn run_ready<A: App + 'static>(
         if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
             engine.first_come();
         }
-        if false && hand.clock.now_ns() >= until_ns {
+        if hand.clock.now_ns() >= until_ns {
             break;
         }
     }
