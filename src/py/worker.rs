@@ -12,6 +12,7 @@ use super::keyring::Keyring;
 use super::options::{self, Kind};
 use super::scoreboard::Slot;
 use super::state::State;
+use super::timekeeper;
 use crate::engine::{self, Engine, Hand, Sources, sync, watch};
 use crate::sys::file;
 use crate::sys::handoff::Handoff;
@@ -98,6 +99,7 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
         signals: wake_fd(worker)?,
         tls: Keyring::of(&cfg, &state)?,
         flights: flights::of(worker)?,
+        timekeeper: timekeeper::timekeeper(worker)?,
     };
     let (engine, crew) = Engine::new(options, sources, slot(worker)?)?;
     Ok((engine, crew, state))
@@ -152,7 +154,7 @@ fn wake_fd(worker: &Bound<'_, PyAny>) -> PyResult<Option<OwnedFd>> {
 
 /// The worker's place on the scoreboard; a `worker.tmp` of somebody else's making has no slot, and is left to
 /// whoever made it.
-fn slot(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
+pub(super) fn slot(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
     let tmp = worker.getattr("tmp")?;
     let Some(slot) = tmp.getattr_opt("slot")? else { return Ok(None) };
     Ok(slot.cast::<Slot>().ok().map(|slot| slot.get().handle()))

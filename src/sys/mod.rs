@@ -3,6 +3,7 @@
 #[cfg(feature = "count-allocations")]
 pub mod alloc;
 pub mod bell;
+pub mod blackbox;
 pub mod children;
 pub mod clock;
 pub mod file;
@@ -19,5 +20,6 @@ pub mod socket;
 pub mod spool;
 pub mod thread;
 pub mod ticket;
+pub mod voice;
 pub mod wish;
 pub mod work;

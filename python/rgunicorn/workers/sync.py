@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rgunicorn.config import Config
+    from rgunicorn.glogging import Logger
 
 
 class StopWaiting(Exception):
@@ -41,12 +42,24 @@ class SyncWorker(NativeWorker):
     def capacity(cls, cfg: Config) -> int:
         return 1
 
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Warns about a `request_timeout` that never comes to pass."""
+        if 0 < cfg.timeout <= cfg.request_timeout:
+            log.warning(
+                "request_timeout = %s has no effect: timeout = %s ends the sync worker first. "
+                "Set timeout to more than that.",
+                cfg.request_timeout,
+                cfg.timeout,
+            )
+
     def run(self) -> None:
         """Serves until the worker is told to stop."""
         self.refuse_async_app()
         if not self.is_python_needed():
             _core.serve_sync(self)
             return
+        self.timekeeper = _core.Timekeeper.of(self)
         # Often enough to see soon that the master is gone; 0 is no limit for the master.
         timeout = min(self.timeout or 0.5, 1.0)
         for listener in self.sockets:
