@@ -14,6 +14,7 @@ pub mod memory;
 pub mod poller;
 pub mod scoreboard;
 pub mod signals;
+pub mod slate;
 pub mod socket;
 pub mod spool;
 pub mod thread;

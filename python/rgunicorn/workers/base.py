@@ -128,16 +128,17 @@ class Worker:
         return False
 
     @classmethod
-    def tells_load(cls) -> bool:
-        """Whether the master can see how busy it is."""
-        return False
+    def capacity(cls, cfg: Config) -> int:
+        """How many requests it runs at a time; 0 when it does not tell the master how busy it is,
+        for `min_workers` and `max_workers`."""
+        return 0
 
     @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences with what to do
         instead."""
         texts = []
-        if cfg.max_workers and not cls.tells_load():
+        if cfg.max_workers and not cls.capacity(cfg):
             texts.append(
                 f"max_workers = {cfg.max_workers} can not be used with {cls.__name__}, which does "
                 "not tell how busy it is: set workers, or use worker_class 'sync' or 'gthread'."
@@ -155,6 +156,11 @@ class Worker:
     def flight_room(cls, cfg: Config) -> int:
         """How many requests such a worker can run at once: all of them shall be noted."""
         return max(cfg.threads, cfg.worker_connections)
+
+    @classmethod
+    def slates(cls, cfg: Config) -> int:
+        """How many threads of such a worker hold access lines back until they have time."""
+        return 0
 
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""

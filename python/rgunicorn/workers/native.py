@@ -37,11 +37,12 @@ class NativeWorker(base.Worker):
         return max(1, cfg.threads)
 
     @classmethod
-    def speaks_uwsgi(cls) -> bool:
-        return True
+    def slates(cls, cfg: Config) -> int:
+        # The application's threads, and gthread's main thread.
+        return cls.flight_room(cfg) + 1
 
     @classmethod
-    def tells_load(cls) -> bool:
+    def speaks_uwsgi(cls) -> bool:
         return True
 
     def at_work(self, handle: Any, *args: Any) -> Any:

@@ -15,6 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from rgunicorn.config import Config
+
 
 class StopWaiting(Exception):
     """Ends the wait for the next connection."""
@@ -34,6 +36,10 @@ class SyncWorker(NativeWorker):
         "run_for_one",
         "wait",
     )
+
+    @classmethod
+    def capacity(cls, cfg: Config) -> int:
+        return 1
 
     def run(self) -> None:
         """Serves until the worker is told to stop."""
