@@ -191,6 +191,7 @@ class Arbiter(Supervisor):
                 self._handle_signals(self.wait_for_signals(timeout=1.0))
                 self.murder_workers()
                 self.manage_workers()
+                self._departure.look()
         except BaseException as exc:
             # A worker came out of `spawn_worker`: the rest is the master's business.
             if os.getpid() != self.pid:
@@ -213,8 +214,9 @@ class Arbiter(Supervisor):
         self.reload()
 
     def handle_term(self) -> None:
-        """SIGTERM: graceful stop."""
-        raise StopIteration
+        """SIGTERM: graceful stop, after `shutdown_delay`."""
+        if not self._departure.begins(self):
+            raise StopIteration
 
     def handle_int(self) -> None:
         """SIGINT: quick stop."""
@@ -296,6 +298,7 @@ class Arbiter(Supervisor):
         Args:
             graceful: let them finish their requests, for up to `graceful_timeout` seconds.
         """
+        self._departure.stop(self, graceful)
         self._unit.leaving(self.log, self.reexec_pid)
         sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
         self.LISTENERS, self._superseded = [], []
@@ -332,6 +335,8 @@ class Arbiter(Supervisor):
             return
         say = self.log.debug if sig == signal.SIGCHLD else self.log.info
         say("Handling signal: %s", name)
+        if self._departure.drops(self, sig):
+            return
         handler()
 
     def _end(self, exc: BaseException) -> None:

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import sock, systemd, util
+from rgunicorn import departure, sock, systemd, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -56,6 +56,7 @@ class Supervisor:
         self.worker_age = 0
         self.reexec_pid = 0
         self._unit = systemd.Unit()
+        self._departure = departure.Departure()
         self._fleet = Fleet()
         self._last_worker_count: int | None = None
         self._stats: dict[str, Any] = {
@@ -78,7 +79,7 @@ class Supervisor:
             The signal numbers in the order they came; empty when the time is over.
         """
         deadline = self._fleet.sleep(time.monotonic_ns())
-        timeout = min(timeout, deadline, self._unit.live(self.log))
+        timeout = min(timeout, deadline, self._unit.live(self.log), self._departure.left)
         return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
 
     def manage_workers(self) -> None:
@@ -189,10 +190,17 @@ class Supervisor:
         self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
         while not self._fleet.is_settled(time.monotonic_ns()):
             for sig in self.wait_for_signals():
-                if graceful and sig in (signal.SIGINT, signal.SIGQUIT):
+                if sig not in (signal.SIGINT, signal.SIGQUIT):
+                    continue
+                if graceful:
                     graceful = False
                     self.log.info("Quick shutdown requested")
-                    self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
+                    self._departure.quicken()
+                elif self._departure.is_insisting():
+                    self.log.info("Shutdown requested again: not waiting for requests")
+                else:
+                    continue
+                self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
             try:
                 self.reap_workers()
             except Exception:

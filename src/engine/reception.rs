@@ -110,6 +110,9 @@ impl<A: App> Engine<A> {
             self.close_doors();
             return Visit::NotNow;
         }
+        if self.drain.is_sweeping() && self.reception.pending.is_empty() {
+            self.reception.pending = self.reception.doors().collect();
+        }
         while let Some(door) = self.reception.pending.pop_front() {
             // Last in line again: no door starves another.
             self.reception.pending.push_back(door);
@@ -191,6 +194,10 @@ impl<A: App> Engine<A> {
     pub(super) fn close_listeners(&mut self) {
         self.close_doors();
         self.reception.listeners.clear();
+    }
+
+    pub(super) fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.reception.listeners.iter()
     }
 
     fn may_admit(&self) -> bool {

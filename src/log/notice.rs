@@ -80,6 +80,11 @@ pub enum Notice {
     },
     /// This worker has served `max_requests`.
     MaxRequests,
+    /// The time for a graceful stop is nearly over, and requests had not begun: 503.
+    TurnedAway {
+        /// How many.
+        count: u64,
+    },
     /// More was to be said in this loop turn than the queue takes.
     Suppressed {
         /// How many notices were left out.
@@ -102,6 +107,7 @@ impl Notice {
             | Self::ShortResponse { .. }
             | Self::BodyOnNoBodyResponse { .. }
             | Self::NoMemory { .. }
+            | Self::TurnedAway { .. }
             | Self::Suppressed { .. } => Level::Warning,
             Self::SocketError { .. }
             | Self::AcceptFailed { .. }
@@ -166,6 +172,11 @@ impl fmt::Display for Notice {
                  status={status}); dropping per RFC 9110."
             ),
             Self::MaxRequests => f.write_str("Autorestarting worker after current request."),
+            Self::TurnedAway { count } => write!(
+                f,
+                "graceful_timeout is nearly over: requests that had not begun were answered with \
+                 503 ({count})"
+            ),
             Self::Suppressed { count } => write!(f, "{count} more messages left out"),
         }
     }

@@ -29,8 +29,44 @@ pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<
     let (engine, crew, state) = build(worker, Kind::Sync)?;
     let crew = Arc::new(crew);
     let mut app = PyApp::new(py, &state)?;
+    worker.setattr("attendant", Attendant { crew: crew.clone() })?;
     py.detach(|| sync::serve(&crew, engine, &mut app))?;
     app.parting.take().map_or(Ok(()), Err)
+}
+
+/// The sync worker's loop as its signal handlers know it.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct Attendant {
+    crew: Arc<engine::Crew<PyApp>>,
+}
+
+#[pymethods]
+impl Attendant {
+    /// Sees to those who wait while the application runs on. OSError when there can be no thread
+    /// for that.
+    fn attend(&self) -> PyResult<()> {
+        Ok(self.crew.attend()?)
+    }
+
+    /// Whether the application is in a call.
+    #[getter]
+    fn calling(&self) -> bool {
+        self.crew.is_calling()
+    }
+}
+
+/// From here on nobody new can come to the listening socket `fd`, in any process. Returns the seconds
+/// within which somebody who had begun to come may still arrive.
+///
+/// # Errors
+/// OSError: the kernel can't, or `fd` is no socket of the kind.
+#[pyfunction]
+pub(super) fn bar(fd: i32, is_unix: bool) -> PyResult<f64> {
+    let own = file::duplicate(fd)?
+        .ok_or_else(|| pyo3::exceptions::PyOSError::new_err((libc::EBADF, "listener")))?;
+    let listener = Listener::from_owned(own, is_unix)?;
+    listener.bar()?;
+    Ok(listener.handshake().as_secs_f64())
 }
 
 /// The threads of one gthread worker.

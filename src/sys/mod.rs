@@ -5,6 +5,7 @@ pub mod alloc;
 pub mod bell;
 pub mod children;
 pub mod clock;
+pub mod course;
 pub mod file;
 pub mod handoff;
 pub mod listener;

@@ -7,8 +7,9 @@
 //!
 //! # Layout, version 4
 //! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
-//! header: magic, version, slot size, number of slots, and how many slots
-//! with a number were ever taken, each a native-endian u64.
+//! header: magic, version, slot size, number of slots, how many slots with a number were ever taken,
+//! what the server is about to do ([`Course`]), and when the limit of its stop is over (CLOCK_MONOTONIC
+//! in nanoseconds), each a native-endian u64.
 
 use std::fs::File;
 use std::io;
@@ -19,6 +20,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+
+use super::course::Course;
 
 /// How many workers the board has room for.
 pub const SLOTS: usize = 4096;
@@ -79,6 +82,13 @@ impl Scoreboard {
         (0..SLOTS).rev().find(|index| self.slot(*index).is_some_and(|slot| slot.is_free()))
     }
 
+    /// Tells all workers what the server is about to do; master only. `until_ns`: when the limit of
+    /// a stop is over, CLOCK_MONOTONIC; 0 while there is none.
+    pub fn set_course(&self, course: Course, until_ns: u64) {
+        self.header.request_started_ns.store(until_ns, Ordering::Relaxed);
+        self.header.busy.store(course as u64, Ordering::Release);
+    }
+
     /// The descriptor behind the mapping; open as long as the process.
     pub fn as_raw_fd(&self) -> RawFd {
         self.fd
@@ -107,6 +117,7 @@ impl Slot {
             &cells.waiting,
             &cells.booted_ns,
             &cells.wish,
+            &cells.heirless,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
@@ -154,6 +165,35 @@ impl Slot {
     /// Why the worker asks to be replaced, `None` when it does not.
     pub fn wish(self) -> Option<Wish> {
         Wish::ALL.into_iter().find(|wish| *wish as u64 == self.cells.wish.load(Ordering::Relaxed))
+    }
+
+    /// What the server is about to do.
+    #[inline]
+    pub fn course(self) -> Course {
+        Course::of(self.board.header.busy.load(Ordering::Acquire))
+    }
+
+    /// Whether a stop has begun or is coming: no response promises another request.
+    #[inline]
+    pub fn server_parts(self) -> bool {
+        self.board.header.busy.load(Ordering::Relaxed) != 0
+    }
+
+    /// When the limit of the server's stop is over, CLOCK_MONOTONIC.
+    pub fn stops_until_ns(self) -> Option<u64> {
+        let until_ns = self.board.header.request_started_ns.load(Ordering::Relaxed);
+        Some(until_ns).filter(|until_ns| *until_ns != 0)
+    }
+
+    /// The worker has listeners that no worker after it will have; said by the master before it
+    /// tells it to leave.
+    pub fn set_heirless(self) {
+        self.cells.heirless.store(1, Ordering::Relaxed);
+    }
+
+    /// Whether somebody may wait at its doors whom nobody else will let in.
+    pub fn is_heirless(self) -> bool {
+        self.cells.heirless.load(Ordering::Relaxed) != 0
     }
 
     /// The process that has the slot, 0 before the fork.
@@ -283,7 +323,8 @@ struct Cells {
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
-    _reserved: [AtomicU64; 4],
+    heirless: AtomicU64,
+    _reserved: [AtomicU64; 3],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -349,6 +390,20 @@ mod tests {
         assert!(!mine.sibling_waits());
         board.claim(2, 3).unwrap();
         assert!(!mine.sibling_waits());
+    }
+
+    #[test]
+    fn all_slots_know_the_course_of_the_server() {
+        let board = Scoreboard::new(None).unwrap();
+        let (one, other) = (board.claim(0, 1).unwrap(), board.claim(1, 2).unwrap());
+        assert_eq!((one.course(), one.stops_until_ns()), (Course::Serving, None));
+        assert!(!one.server_parts());
+        board.set_course(Course::Parting, 0);
+        assert!(one.server_parts() && other.server_parts());
+        board.set_course(Course::Closing, 77);
+        assert_eq!((other.course(), other.stops_until_ns()), (Course::Closing, Some(77)));
+        other.set_heirless();
+        assert!(other.is_heirless() && !one.is_heirless());
     }
 
     #[test]

@@ -73,7 +73,6 @@ USED: list[tuple[str, Any, str]] = [
     ("control_socket", "/tmp/x.ctl", "the control socket"),
     ("control_socket_mode", 0o660, "the control socket"),
     ("touch_reload", ["/"], "the watch of touch_reload"),
-    ("shutdown_delay", 1, "the delay of a stop"),
     ("request_timeout", 1, "deadlines of requests"),
     ("log_slow", 1, "deadlines of requests"),
     ("max_rss", 1, "the recycling of workers"),
