@@ -7,6 +7,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 PORT ?= 8000
 ARGS ?=
+# Processes of pytest-xdist for the whole suite, which mostly waits; each file stays in one process.
+JOBS ?= 3
 # Interpreters without and with the GIL; built from Debian's source when not given.
 FREETHREADED ?=
 GIL ?=
@@ -73,7 +75,7 @@ test-rust: $(VENV)/.tests check-libpython
 
 test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
-	  $(VENV)/bin/python -m pytest $(ARGS)
+	  $(VENV)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --dist loadfile)
 
 # By hand, not in CI: docs/design/free-threading.md.
 test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.installed

@@ -50,6 +50,11 @@ def configured(**values: Any) -> Config:
     return cfg
 
 
+def readable(value: Any) -> str:
+    """The id of a parameter: the same in every process."""
+    return getattr(value, "__name__", None) or str(value)
+
+
 def hook1(server: Any) -> None: ...
 def hook2(server: Any, worker: Any) -> None: ...
 
@@ -93,7 +98,7 @@ SWITCHES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "value", "feature"), USED, ids=lambda value: str(value))
+@pytest.mark.parametrize(("name", "value", "feature"), USED, ids=readable)
 def test_what_is_not_built_is_refused(name: str, value: Any, feature: str) -> None:
     cfg = configured(**SWITCHES.get(feature, {}) | {name: value})
     with pytest.raises(ConfigError) as caught:
@@ -204,7 +209,7 @@ def test_what_is_built_is_let_through(values: dict[str, Any]) -> None:
         for name, value, _ in USED
         if name == known.name
     ],
-    ids=str,
+    ids=readable,
 )
 def test_what_only_tunes_an_unused_feature_is_let_through(name: str, value: Any) -> None:
     refuse_unbuilt(configured(**{name: value}))

@@ -81,15 +81,25 @@ def thirdparty(server: str) -> Command | None:
 
 
 def free_port() -> int:
-    """A port nobody listens on, below the range the kernel takes for outgoing connections."""
+    """A port nobody listens on, below the range the kernel takes for outgoing connections.
+
+    Each of pytest-xdist's processes has a range of its own: between this look and the server's
+    bind nobody else takes the port.
+    """
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % PROCESSES
+    width = 12000 // PROCESSES
     for _ in range(200):
-        port = random.randrange(20000, 32000)
+        port = 20000 + number * width + random.randrange(width)
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
     raise RuntimeError("no free port between 20000 and 32000")
+
+
+PROCESSES = 8
+"""How many processes of pytest-xdist have ports of their own."""
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
