@@ -136,14 +136,6 @@ class Attendant:
             OSError: there can be no thread for that.
         """
 
-def bar(fd: int, is_unix: bool) -> float:
-    """From here on nobody new can come to the listening socket `fd`, in any process; who has begun to
-    come still arrives, within the seconds that are returned.
-
-    Raises:
-        OSError: the kernel can not do that.
-    """
-
 class Crew:
     """The threads of one gthread worker, and the event loop that they take turns at."""
 

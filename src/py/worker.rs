@@ -55,20 +55,6 @@ impl Attendant {
     }
 }
 
-/// From here on nobody new can come to the listening socket `fd`, in any process. Returns the seconds
-/// within which somebody who had begun to come may still arrive.
-///
-/// # Errors
-/// OSError: the kernel can't, or `fd` is no socket of the kind.
-#[pyfunction]
-pub(super) fn bar(fd: i32, is_unix: bool) -> PyResult<f64> {
-    let own = file::duplicate(fd)?
-        .ok_or_else(|| pyo3::exceptions::PyOSError::new_err((libc::EBADF, "listener")))?;
-    let listener = Listener::from_owned(own, is_unix)?;
-    listener.bar()?;
-    Ok(listener.handshake().as_secs_f64())
-}
-
 /// The threads of one gthread worker.
 #[pyclass(frozen, module = "rgunicorn._core")]
 pub(crate) struct Crew {

@@ -14,6 +14,7 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
+from rgunicorn.workers import parting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def run_request(
         resp, environ = wsgi.create(req, sock, addr, server, worker.cfg)
         environ["wsgi.multithread"] = multithread
         count(worker)
-        if not (keepalive and worker.alive):
+        if not (keepalive and parting.promises(worker)):
             resp.force_close()
         try:
             respiter = worker.wsgi(environ, resp.start_response)

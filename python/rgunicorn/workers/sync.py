@@ -90,6 +90,9 @@ class SyncWorker(NativeWorker):
             self.run_for_multiple(timeout)
         else:
             self.run_for_one(timeout)
+        from rgunicorn.workers import parting
+
+        parting.sweep(self, self._accept, time.monotonic() + self.cfg.graceful_timeout)
 
     # What follows is the loop for subclasses that override a part of it.
 
