@@ -93,7 +93,8 @@ impl Server {
         let thread = thread::spawn(move || {
             let listener = Listener::from_owned(OwnedFd::from(listener), false).unwrap();
             let listeners = vec![(listener, b"here".to_vec())];
-            let sources = Sources { listeners, handoff: None, signals: None, tls: None };
+            let sources =
+                Sources { listeners, handoff: None, signals: None, tls: None, flights: None };
             let (engine, crew) = Engine::new(options, sources, None).unwrap();
             sync::serve(&Arc::new(crew), engine, &mut app).unwrap();
         });

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 Action = (
     tuple[Literal["spawn"]]
@@ -10,18 +10,23 @@ Action = (
     | tuple[Literal["code"], int, int]
     | tuple[Literal["signal"], int, int]
     | tuple[Literal["timeout"], int]
+    | tuple[Literal["hang"], int]
     | tuple[Literal["unknown"], int]
     | tuple[Literal["child_exit"], int]
     | tuple[Literal["retry"], int, float]
+    | tuple[Literal["retry_fork"], float]
+    | tuple[Literal["back_off"], int, float]
     | tuple[Literal["reloaded"]]
-    | tuple[Literal["reload_failed"], int | None]
+    | tuple[Literal["reload_failed"], int | None, int]
     | tuple[Literal["halt"], str, int]
 )
 """What the fleet wants done: fork a worker; send signal [2] to [1]; log that [1] exited with code
-[2], that signal [2] killed it, that its heartbeat stopped, that it was none of ours; run
-`child_exit` for it; log that [1] failed to boot and that the next try is in [2] seconds; close what
-only the old generation needed; bring the old configuration back because [1] ended before it was
-ready, or because the new workers took too long; end the server for reason [1] with status [2]."""
+[2], that signal [2] killed it, that its heartbeat stopped, that it does not finish booting, that it
+was none of ours; run `child_exit` for it; log that [1] failed to boot and that the next try is in
+[2] seconds, that a successor could not be forked, that workers like [1] die soon; close what only
+the old generation needed; bring the old configuration back because [1] ended before it was ready,
+or because the new workers took too long, [2] of which serve until they are replaced; end the server
+for reason [1] with status [2]."""
 
 class Inbox:
     def __new__(cls) -> Inbox: ...
@@ -32,7 +37,7 @@ class Inbox:
 
 class Fleet:
     def __new__(cls) -> Fleet: ...
-    def set_limits(self, timeout: float, graceful_timeout: float) -> None: ...
+    def set_limits(self, timeout: float, graceful_timeout: float, boot: float) -> None: ...
     def set_target(self, target: int) -> None: ...
     def next_child(self) -> tuple[int, int]: ...
     def on_spawned(self, pid: int, age: int, slot: int, now_ns: int) -> None: ...
@@ -40,14 +45,17 @@ class Fleet:
         self, pid: int, code: int | None, signal: int | None, now_ns: int
     ) -> list[Action]: ...
     def on_vanished(self, pid: int, now_ns: int) -> list[Action]: ...
-    def on_signs(self, signs: list[tuple[int, int | None, int | None]], now_ns: int) -> None: ...
-    def on_reload(self, gated: bool, now_ns: int) -> list[Action]: ...
+    def on_signs(
+        self, signs: list[tuple[int, int | None, int | None, bool | None]], now_ns: int
+    ) -> None: ...
+    def on_reload(self, strategy: str, now_ns: int) -> list[Action]: ...
     def on_spawn_failed(self, now_ns: int) -> list[Action]: ...
     def balance(self, now_ns: int) -> list[Action]: ...
     def on_tick(self, now_ns: int, beats: list[tuple[int, int]]) -> list[Action]: ...
     def on_stop(self, graceful: bool, now_ns: int) -> list[Action]: ...
     def is_settled(self, now_ns: int) -> bool: ...
     def sleep(self, now_ns: int) -> float: ...
+    def ready(self) -> int: ...
     def serving(self) -> int: ...
 
 class Scoreboard:
@@ -57,6 +65,48 @@ class Scoreboard:
         """Tells all workers what the server is about to do: `serving`, `parting`, `leaving`,
         `closing` or `quitting`. `until_ns`: when the limit of a stop is over."""
     def fileno(self) -> int: ...
+
+class Sighting(TypedDict):
+    """A request as shared memory shows it. What is bytes came from a client, or is garbage."""
+
+    phase: Literal["waiting", "app", "sending", "answered"]
+    method: bytes
+    path: bytes
+    path_cut: bool
+    request_id: bytes
+    peer: bytes
+    version: tuple[int, int]
+    started_ns: int
+    deadline_ns: int
+    thread: int
+    tid: int
+    logged: bool
+    client_gone: bool
+    overdue: bool
+
+class Flights:
+    stack_signal: int
+    def __new__(cls, room: int) -> Flights: ...
+    def begin(
+        self,
+        method: str,
+        path: str,
+        version: tuple[int, int],
+        peer: str = "",
+        request_id: str = "",
+    ) -> Flight | None: ...
+    def running(self) -> list[Sighting]: ...
+    def secede(self) -> None: ...
+    @property
+    def room(self) -> int: ...
+    @property
+    def overflow(self) -> int: ...
+
+class Flight:
+    def sending(self) -> bool: ...
+    def logged(self) -> None: ...
+    def client_gone(self) -> None: ...
+    def end(self) -> None: ...
 
 class Slot:
     pid: int
@@ -106,6 +156,7 @@ class TLSSession:
     def goodbye(self) -> bytes:
         """TLS's goodbye, if it is in a state for one."""
 
+def notepad() -> int: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
 def refusal(name: str, text: str) -> tuple[int, str, str] | None:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
 from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 def _load_setproctitle() -> Callable[[str], None] | None:
@@ -74,6 +79,25 @@ def daemonize(enable_stdio_inheritance: bool = False) -> None:
             os.dup2(null, fd)
     if null > 2:
         os.close(null)
+
+
+def obey_term() -> None:
+    """As pid 1 of a container, which has no default handlers: TERM ends this process.
+
+    For the time until the master has its own. Without it a stop of the container while the
+    application is preloaded would be ignored, and end in SIGKILL.
+    """
+    if os.getpid() != 1 or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        return
+
+    def end(sig: int, frame: FrameType | None) -> None:
+        if os.getpid() == 1:
+            os._exit(128 + sig)
+        # Somebody's child, which has inherited this.
+        signal.signal(sig, signal.SIG_DFL)
+        os.kill(os.getpid(), sig)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def get_username(uid: int) -> str:

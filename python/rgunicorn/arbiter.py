@@ -10,10 +10,19 @@ import os
 import signal
 import sys
 import time
-import traceback
 
 import rgunicorn
-from rgunicorn import __version__, handover, reload, sock, util
+from rgunicorn import (
+    __version__,
+    _process,
+    handover,
+    preload,
+    reload,
+    sock,
+    touch,
+    upgrade,
+    util,
+)
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
@@ -51,11 +60,16 @@ class Arbiter(Supervisor):
 
     def __init__(self, app: BaseApplication) -> None:
         super().__init__()
+        _process.obey_term()
         os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
         self._num_workers: int | None = None
         self.log: Logger | None = None
-        # The configuration to go back to while a reload is on its way.
+        # The configuration to go back to while a reload is on its way, and whether another one
+        # follows it.
         self._pending: reload.Pending | None = None
+        self._again = False
+        self._touch = touch.Touch()
+        self._preload = preload.Preload()
         self.pidfile: Pidfile | None = None
         self.systemd = False
         # The master that executed us, while it lives.
@@ -66,8 +80,11 @@ class Arbiter(Supervisor):
         self.dirty_arbiter = None
         self.dirty_pidfile = None
 
+        self._upgrade.connect()
         self.setup(app)
-        self.START_CTX = handover.start_context()
+        # Its default was taken before any change of directory.
+        start = app.cfg.settings["chdir"].default
+        self.START_CTX = handover.start_context(start)
 
     @property
     def num_workers(self) -> int:
@@ -92,14 +109,15 @@ class Arbiter(Supervisor):
         handoff.prepare()
         self.app = app
         self.cfg = app.cfg
-        self._setup_log()
+        reload.set_up_log(self)
         if "GUNICORN_PID" in os.environ:
             self.log.reopen_files()
 
         self.worker_class = self.cfg.worker_class
         self.address = address
         self.timeout = self.cfg.timeout
-        self._fleet.set_limits(self.timeout, self.cfg.graceful_timeout)
+        boot_timeout = max(self.timeout, self.BOOT_TIMEOUT) if self.timeout else 0
+        self._fleet.set_limits(self.timeout, self.cfg.graceful_timeout, boot_timeout)
         self.num_workers = self.cfg.workers
         self.proc_name = self.cfg.proc_name + (".2" if self.master_pid else "")
         self.log.debug(
@@ -107,6 +125,7 @@ class Arbiter(Supervisor):
             "\n".join(f"  {name}: {setting.value}" for name, setting in self.cfg.settings.items()),
         )
         os.environ.update(env)
+        self._touch.learn(self.cfg, self.log)
         if self.cfg.preload_app:
             self.app.wsgi()
 
@@ -185,12 +204,15 @@ class Arbiter(Supervisor):
         self.start()
         util._setproctitle(f"master [{self.proc_name}]")
         try:
+            self._preload.prepare(self)
             self.manage_workers()
             while True:
                 self.maybe_promote_master()
-                self._handle_signals(self.wait_for_signals(timeout=1.0))
+                self._handle_signals(self.wait_for_signals(timeout=self._upgrade.pace))
                 self.murder_workers()
                 self.manage_workers()
+                self._upgrade.look(self)
+                reload.look(self)
                 self._departure.look()
         except BaseException as exc:
             # A worker came out of `spawn_worker`: the rest is the master's business.
@@ -211,12 +233,15 @@ class Arbiter(Supervisor):
     def handle_hup(self) -> None:
         """SIGHUP: reload."""
         self.log.info("Hang up: %s", self.master_name)
+        # The way back of an upgrade.
+        self._upgrade.forget(signal.SIGWINCH)
         self.reload()
 
     def handle_term(self) -> None:
-        """SIGTERM: graceful stop, after `shutdown_delay`."""
-        if not self._departure.begins(self):
-            raise StopIteration
+        """SIGTERM: graceful stop, when a successor (USR2) is ready, or after `shutdown_delay`."""
+        if self._upgrade.keeps(self, signal.SIGTERM) or self._departure.begins(self):
+            return
+        raise StopIteration
 
     def handle_int(self) -> None:
         """SIGINT: quick stop."""
@@ -253,6 +278,8 @@ class Arbiter(Supervisor):
         if not self.cfg.daemon:
             self.log.debug("SIGWINCH ignored. Not daemonized")
             return
+        if self._upgrade.keeps(self, signal.SIGWINCH):
+            return
         self.log.info("graceful stop of workers")
         self.num_workers = 0
         self.manage_workers()
@@ -261,15 +288,7 @@ class Arbiter(Supervisor):
         """Takes the place of the master that executed us, once it is gone."""
         if self.master_pid in (0, os.getppid()):
             return
-        self.log.info("Master has been promoted.")
-        predecessor, self.master_pid = self.master_pid, 0
-        self.master_name = "Master"
-        self.proc_name = self.cfg.proc_name
-        os.environ.pop("GUNICORN_PID", None)
-        if self.pidfile is not None:
-            self.pidfile.take_over(self.cfg.pidfile, predecessor)
-        util._setproctitle(f"master [{self.proc_name}]")
-        self._unit.promoted(self.log)
+        handover.promote(self)
 
     def reexec(self) -> None:
         """Starts the original command again, with our listeners; both masters serve then."""
@@ -284,12 +303,16 @@ class Arbiter(Supervisor):
         """Loads the configuration again and replaces all workers, once the new ones are ready.
 
         A configuration that can not be loaded or bound, or workers that can not boot, are
-        reported, and the old configuration stays in force with its workers.
+        reported, and the old configuration stays in force with its workers. While a reload is
+        under way, another one is only noted.
         """
+        if reload.follows(self):
+            return
         self._stats["reloads"] += 1
         if reload.begin(self):
-            gated = self.cfg.reload_strategy == "ready"
-            self._perform(self._fleet.on_reload(gated, time.monotonic_ns()))
+            self._preload.prepare(self)
+            strategy = self.cfg.reload_strategy
+            self._perform(self._fleet.on_reload(strategy, time.monotonic_ns()))
             self.manage_workers()
 
     def stop(self, graceful: bool = True) -> None:
@@ -298,6 +321,7 @@ class Arbiter(Supervisor):
         Args:
             graceful: let them finish their requests, for up to `graceful_timeout` seconds.
         """
+        self._upgrade.stop()
         self._departure.stop(self, graceful)
         self._unit.leaving(self.log, self.reexec_pid)
         sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
@@ -316,9 +340,14 @@ class Arbiter(Supervisor):
         sys.exit(exit_status)
 
     def _handle_signals(self, signals: list[int]) -> None:
+        signals = upgrade.in_order(signals)
         try:
             while signals:
-                self._handle_signal(signals.pop(0))
+                sig = signals.pop(0)
+                if sig == signal.SIGHUP and sig in signals[:1]:
+                    self.log.info("Hang up, and another one behind it: one reload for both")
+                    continue
+                self._handle_signal(sig)
         finally:
             # Those behind a TERM: a stop wants to know of an INT.
             for sig in signals:
@@ -352,22 +381,6 @@ class Arbiter(Supervisor):
             self.stop(False)
             self._unlink_pidfile()
             sys.exit(-1)
-
-    def _setup_log(self) -> None:
-        if self.log is None:
-            self.log = self.cfg.logger_class(self.cfg)
-            return
-        try:
-            self.log.setup(self.cfg)
-        except Exception:
-            # The logger has gone back to what it had.
-            print(
-                "\nError: reloading the logger configuration failed, keeping the previous one",
-                file=sys.stderr,
-            )
-            traceback.print_exc()
-            sys.stderr.flush()
-            self.log.error("reloading the logger configuration failed, keeping the previous one")
 
     def _on_reloaded(self) -> None:
         reload.commit(self)

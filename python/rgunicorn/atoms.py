@@ -81,7 +81,7 @@ def atoms_of(
         "D": micros,
         "M": micros // 1000,
         "L": f"{seconds}.{fraction:06}",
-        "p": f"<{os.getpid()}>",
+        "p": f"<{getattr(req, 'worker_pid', None) or os.getpid()}>",
         **{f"{{{name.lower()}}}i": value for name, value in fields},
         **{f"{{{name.lower()}}}o": value for name, value in _pairs(resp.headers)},
         **{f"{{{name.lower()}}}e": value for name, value in environ.items()},

@@ -16,6 +16,7 @@ from rgunicorn.workers import workertmp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rgunicorn.arbiter import Arbiter
+    from rgunicorn.supervisor import Supervisor
 
 # Nothing but the end comes after a TERM.
 _DROPPED = (signal.SIGHUP, signal.SIGUSR2, signal.SIGWINCH)
@@ -69,22 +70,31 @@ class Departure:
 
     def stop(self, server: Arbiter, graceful: bool) -> None:
         """The stop begins: tells the workers, before their signal, how."""
+        self._stops_at = math.inf
         if self._quick_since != math.inf:
             return
         if not graceful:
-            self.quicken()
+            self._quicken()
             return
         until = time.monotonic_ns() + int(server.cfg.graceful_timeout * 1e9)
         workertmp.announce("closing" if _listens_alone(server) else "leaving", until)
 
-    def quicken(self) -> None:
-        """The stop becomes, or is from the beginning, a quick one."""
+    def quickens(self, server: Supervisor, sig: int) -> bool:
+        """A signal during the stop: whether it is to be quicker than it is."""
+        if sig not in (signal.SIGINT, signal.SIGQUIT):
+            return False
+        if self._quick_since == math.inf:
+            server.log.info("Quick shutdown requested")
+            self._quicken()
+            return True
+        if time.monotonic() - self._quick_since <= _SAME:
+            return False
+        server.log.info("Shutdown requested again: not waiting for requests")
+        return True
+
+    def _quicken(self) -> None:
         self._quick_since = time.monotonic()
         workertmp.announce("quitting")
-
-    def is_insisting(self) -> bool:
-        """INT or QUIT during a stop: whether it comes after another one."""
-        return time.monotonic() - self._quick_since > _SAME
 
 
 def _listens_alone(server: Arbiter) -> bool:

@@ -3,7 +3,7 @@
 The parent stays as it is; the child executes the original command in the original environment and
 directory. `GUNICORN_PID` tells it whose successor it is, `GUNICORN_FD` which descriptors are its
 listeners; systemd's `LISTEN_FDS` protocol is spoken on when it was spoken to us, so that the
-successor knows that systemd owns the sockets.
+successor knows that systemd owns the sockets. What the two say to each other is in `upgrade.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rgunicorn import sock, systemd, util
+from rgunicorn import sock, systemd, upgrade, util
 from rgunicorn._core import fork
 
 TYPE_CHECKING = False
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from rgunicorn.sock import BaseSocket
 
 
-def start_context() -> dict[Any, Any]:
+def start_context(cwd: str | None = None) -> dict[Any, Any]:
     """The command that started this process.
+
+    Args:
+        cwd: the directory it was started in, where relative words of the command count from; None:
+            the present one.
 
     Returns:
         `args`, the command line; `cwd`, the directory; `0`, the program to execute.
@@ -36,14 +40,33 @@ def start_context() -> dict[Any, Any]:
         # would put the package's directory first on sys.path.
         module = spec.parent if spec.name.endswith(".__main__") else spec.name
         command = ["-m", module, *sys.argv[1:]]
-    return {"args": [sys.executable, *command], "cwd": util.getcwd(), 0: sys.executable}
+    return {"args": [sys.executable, *command], "cwd": cwd or util.getcwd(), 0: sys.executable}
 
 
 def reexec(server: Arbiter) -> None:
     """Forks and, in the child, executes the original command; the parent returns at once."""
     master_pid = os.getpid()
-    server.reexec_pid = fork(server.SIG_QUEUE)
-    if server.reexec_pid:
+    try:
+        reader, writer = upgrade.make_line()
+    except OSError as exc:
+        server.log.error("USR2: a new master can not be started: %s", exc)
+        return
+    if master_pid == 1:
+        server.log.warning(
+            "USR2 as pid 1: when this master ends, the kernel ends the new one with it, and the "
+            "container. HUP loads new code without that"
+        )
+    try:
+        pid = fork(server.SIG_QUEUE)
+    except OSError as exc:
+        os.close(reader)
+        os.close(writer)
+        server.log.error("USR2: a new master can not be started: %s", exc)
+        return
+    if pid:
+        os.close(writer)
+        server.reexec_pid = pid
+        server._upgrade.begin(pid, reader)
         return
     # Not a word of this child may reach the main loop above: it would stop its siblings.
     try:
@@ -51,10 +74,27 @@ def reexec(server: Arbiter) -> None:
             listener.close()
         server.cfg.pre_exec(server)
         os.chdir(server.START_CTX["cwd"])
-        os.execvpe(server.START_CTX[0], server.START_CTX["args"], _environment(server, master_pid))
+        environ = _environment(server, master_pid)
+        environ[upgrade.VARIABLE] = str(writer)
+        os.set_inheritable(writer, True)
+        os.execvpe(server.START_CTX[0], server.START_CTX["args"], environ)
     except BaseException:
         server.log.exception("Exception while executing a new master")
         os._exit(1)
+
+
+def promote(server: Arbiter) -> None:
+    """The master that executed us is gone: its place, its name and its pidfile are ours."""
+    server.log.info("Master has been promoted.")
+    server._upgrade.disconnect()
+    predecessor, server.master_pid = server.master_pid, 0
+    server.master_name = "Master"
+    server.proc_name = server.cfg.proc_name
+    os.environ.pop("GUNICORN_PID", None)
+    if server.pidfile is not None:
+        server.pidfile.take_over(server.cfg.pidfile, predecessor)
+    util._setproctitle(f"master [{server.proc_name}]")
+    server._unit.promoted(server.log)
 
 
 def open_listeners(server: Arbiter) -> list[BaseSocket]:

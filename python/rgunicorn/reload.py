@@ -8,6 +8,9 @@ one can come back: what only the old workers need stays open, and the pidfile st
 from __future__ import annotations
 
 import os
+import sys
+import time
+import traceback
 
 from rgunicorn import sock, util
 from rgunicorn.errors import ConfigError
@@ -22,6 +25,9 @@ if TYPE_CHECKING:
 
 
 _FAILED = "Reload failed, the old configuration stays in force"
+
+# Seconds after which a reload whose workers hang in their import gives way to the next.
+_PATIENCE = 60.0
 
 
 class Pending:
@@ -41,6 +47,29 @@ class Pending:
         self.cwd = util.getcwd()
         # The number of workers that the new configuration asks for.
         self.asked = 0
+        self._patience = _PATIENCE
+        self.begin(server)
+
+    def begin(self, server: Arbiter) -> None:
+        """New workers are to be forked: from now on it is seen whether they get anywhere."""
+        self._age = server.worker_age
+        self._since = time.monotonic()
+
+    def supersede(self) -> None:
+        """The new workers are given up for newer ones, which have twice the time: or a storm of
+        reloads would never let any worker boot that takes longer."""
+        self._patience *= 2
+
+    def is_stuck(self, server: Arbiter) -> bool:
+        """Whether none of the new workers has shown any sign of life for long."""
+        if time.monotonic() - self._since < self._patience:
+            return False
+        slots = (
+            getattr(worker.tmp, "slot", None)
+            for worker in server.WORKERS.values()
+            if worker.age > self._age
+        )
+        return not any(slot and (slot.booted_ns or slot.heartbeat_ns) for slot in slots)
 
     def bring_back(self, server: Arbiter) -> None:
         """Puts everything back in force, and closes what was opened since."""
@@ -63,6 +92,35 @@ class Pending:
             server.num_workers = workers
 
 
+def follows(server: Arbiter) -> bool:
+    """Whether a reload has to wait for the one under way; any number of them become one.
+
+    It does not wait for one whose workers hang: the code may have been mended since.
+    """
+    if server._pending is None:
+        return False
+    if server._pending.is_stuck(server):
+        server.log.warning("The reload under way gets nowhere: another one takes its place")
+        server._pending.supersede()
+        return False
+    if not server._again:
+        server._again = True
+        server.log.info("A reload is under way; another one follows it, for all that ask for one")
+    return True
+
+
+def look(server: Arbiter) -> None:
+    """One turn of the main loop: reloads when one is due."""
+    path = server._touch.look(server.cfg, server.log)
+    if path is not None:
+        server.log.info("Reload: %s has changed (touch_reload)", path)
+    elif server._again and server._pending is None:
+        server.log.info("Reload: it was asked for during the last one")
+    else:
+        return
+    server.reload()
+
+
 def begin(server: Arbiter) -> bool:
     """Loads the configuration again and opens the listeners it asks for.
 
@@ -71,7 +129,10 @@ def begin(server: Arbiter) -> bool:
         is as it was, and the error log says so. Gunicorn's master ends instead, and leaves its
         workers behind.
     """
+    server._again = False
     server._unit.reloading(server.log)
+    # A change of these files that this reload sees needs no other.
+    server._touch.note(server.cfg, server.log)
     before = Pending(server)
     _withdraw(server.cfg)
     try:
@@ -94,7 +155,10 @@ def begin(server: Arbiter) -> bool:
             server._unit.ready(server.log, _FAILED)
         return False
     # A reload during a reload: the old workers still have the configuration before both.
-    server._pending = server._pending or before
+    if server._pending is None:
+        server._pending = before
+    else:
+        server._pending.begin(server)
     server._pending.asked = server.num_workers
     util._setproctitle(f"master [{server.proc_name}]")
     return True
@@ -123,6 +187,22 @@ def roll_back(server: Arbiter, why: str) -> None:
         _rewrite_pidfile(server)
     server.log.error("%s and the old workers serve on: %s", _FAILED, why)
     server._unit.ready(server.log, _FAILED)
+
+
+def set_up_log(server: Arbiter) -> None:
+    """Makes the logger, or has the one there is follow the new configuration."""
+    if server.log is None:
+        server.log = server.cfg.logger_class(server.cfg)
+        return
+    try:
+        server.log.setup(server.cfg)
+    except Exception:
+        # The logger has gone back to what it had.
+        failed = "reloading the logger configuration failed, keeping the previous one"
+        print(f"\nError: {failed}", file=sys.stderr)
+        traceback.print_exc()
+        sys.stderr.flush()
+        server.log.error(failed)
 
 
 def _rewrite_pidfile(server: Arbiter) -> None:

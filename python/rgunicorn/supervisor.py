@@ -6,15 +6,19 @@ have Gunicorn's names, and each is called through `self`, so subclasses can chan
 
 from __future__ import annotations
 
+import math
 import os
+import random
 import signal
 import sys
 import time
 import traceback
 
-from rgunicorn import departure, sock, systemd, util
+from rgunicorn import departure, forensics, sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
+from rgunicorn.oom import OomCounter
+from rgunicorn.workers.blackbox import BlackBox
 from rgunicorn.workers.workertmp import WorkerTmp
 
 TYPE_CHECKING = False
@@ -34,6 +38,13 @@ class Supervisor:
     # Exit codes with which a worker says that replacing it is of no use.
     WORKER_BOOT_ERROR = 3
     APP_LOAD_ERROR = 4
+
+    # Seconds that a worker may take to load the application when `timeout` is shorter; Gunicorn
+    # gives it any time. With `timeout` 0 there is no limit.
+    BOOT_TIMEOUT: float = 600.0
+
+    # Wishes of workers (`Slot.wish`) that do not wait for a successor.
+    URGENT_WISHES = frozenset({"max_rss_hard", "request_timeout"})
 
     WORKERS: ClassVar[dict[int, Worker]] = {}
 
@@ -57,7 +68,9 @@ class Supervisor:
         self.reexec_pid = 0
         self._unit = systemd.Unit()
         self._departure = departure.Departure()
+        self._upgrade = upgrade.Upgrade()
         self._fleet = Fleet()
+        self._oom = OomCounter()
         self._last_worker_count: int | None = None
         self._stats: dict[str, Any] = {
             "start_time": None,
@@ -127,12 +140,20 @@ class Supervisor:
             self.log,
         )
         worker.slot = slot
+        try:
+            worker.blackbox = BlackBox(worker.flight_room(self.cfg))
+        except OSError as exc:
+            self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
 
         pid = fork(self.SIG_QUEUE, self._reopen_on_usr1)
         if not pid:
             self._live(worker)
         worker.pid = pid
+        worker._forked = time.monotonic()
+        if self.cfg.max_worker_lifetime:
+            jitter = random.uniform(0, self.cfg.max_worker_lifetime_jitter)
+            worker._grows_old = worker._forked + self.cfg.max_worker_lifetime + jitter
         self.WORKERS[pid] = worker
         self._fleet.on_spawned(pid, self.worker_age, slot, time.monotonic_ns())
         self._stats["workers_spawned"] += 1
@@ -152,6 +173,7 @@ class Supervisor:
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
+                self._bury(worker, None, None)
                 self.cfg.worker_exit(self, worker)
             self._perform(actions)
             return
@@ -180,27 +202,20 @@ class Supervisor:
             pid, code, sig = ended
             if pid == self.reexec_pid:
                 self.reexec_pid = 0
+                self._upgrade.on_ended(self, code, sig)
                 continue
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
+                self._bury(worker, code, sig)
             self._perform(self._fleet.on_exited(pid, code, sig, time.monotonic_ns()), worker)
 
     def _stop_workers(self, graceful: bool) -> None:
         self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
         while not self._fleet.is_settled(time.monotonic_ns()):
             for sig in self.wait_for_signals():
-                if sig not in (signal.SIGINT, signal.SIGQUIT):
-                    continue
-                if graceful:
-                    graceful = False
-                    self.log.info("Quick shutdown requested")
-                    self._departure.quicken()
-                elif self._departure.is_insisting():
-                    self.log.info("Shutdown requested again: not waiting for requests")
-                else:
-                    continue
-                self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
+                if self._departure.quickens(self, sig):
+                    self._perform(self._fleet.on_stop(False, time.monotonic_ns()))
             try:
                 self.reap_workers()
             except Exception:
@@ -208,21 +223,39 @@ class Supervisor:
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
 
+    def _forensics(self, worker: Worker, why: str) -> None:
+        """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
+        for half a second at most."""
+        forensics.examine(self.log, worker, why)
+
+    def _bury(self, worker: Worker, code: int | None, sig: int | None) -> None:
+        """Writes down what a worker leaves behind that has ended."""
+        if sig == signal.SIGKILL and not worker.killed:
+            worker.oom_kills = self._oom.take()
+        forensics.bury(self.log, worker, code, sig)
+
     def _perform(self, actions: list[Action], ended: Worker | None = None) -> None:
+        doomed = forensics.doomed(actions, self.WORKERS)
+        forensics.ask(doomed)
         for action in actions:
             match action:
                 case ("spawn",):
                     if not self._spawn():
                         return
                 case ("kill", pid, sig):
+                    if sig == signal.SIGKILL and pid in self.WORKERS:
+                        self._before_kill(self.WORKERS[pid])
                     self.kill_worker(pid, sig)
                 case ("code", pid, code):
                     self.log.error("Worker (pid:%s) exited with code %s.", pid, code)
                 case ("signal", pid, sig):
-                    self._report_signal(pid, sig)
+                    self._report_signal(pid, sig, ended)
                 case ("timeout", pid):
                     self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
                     self.WORKERS[pid].aborted = True
+                    self._forensics(self.WORKERS[pid], f"no heartbeat for {self.timeout} s")
+                case ("hang", pid):
+                    self._report_hang(pid)
                 case ("unknown", pid):
                     self.log.debug("Reaped unknown child process (pid:%s)", pid)
                 case ("child_exit", _):
@@ -234,19 +267,32 @@ class Supervisor:
                         pid,
                         pause,
                     )
+                case ("retry_fork", pause):
+                    self.log.error(
+                        "The worker that was to be replaced serves on; next try in %.0f s", pause
+                    )
+                case ("back_off", pid, pause):
+                    self.log.error(
+                        "Workers die soon after boot, the last one was (pid:%s): next in %.1f s",
+                        pid,
+                        pause,
+                    )
                 case ("reloaded",):
                     self._on_reloaded()
-                case ("reload_failed", pid):
-                    self._on_reload_failed(
+                case ("reload_failed", pid, stay):
+                    why = (
                         "the new workers took too long to boot"
                         if pid is None
                         else f"worker (pid:{pid}) failed to boot"
                     )
+                    if stay:
+                        why += f"; {stay} that are new already serve until old ones are back"
+                    self._on_reload_failed(why)
                 case ("halt", reason, status):
                     raise HaltServer(reason, status)
 
     def _spawn(self) -> bool:
-        """Forks one worker. False: it could not be done, and the reload is given up for it."""
+        """Forks one worker. False: it could not be done, and who is replaced has to wait."""
         try:
             self.spawn_worker()
             return True
@@ -261,11 +307,24 @@ class Supervisor:
 
     def _note_signs(self) -> None:
         """Tells the fleet what the workers say of themselves."""
+        now = time.monotonic()
         signs = []
         for pid, worker in self.WORKERS.items():
             slot = getattr(worker.tmp, "slot", None)
-            if slot is not None:
-                signs.append((pid, slot.booted_ns, slot.heartbeat_ns))
+            if slot is None:
+                continue
+            if slot.wish is None and now >= getattr(worker, "_grows_old", math.inf):
+                slot.wish = "max_worker_lifetime"
+                self.log.info(
+                    "Worker (pid:%s) is %.0f s old, above max_worker_lifetime = %s: it leaves when "
+                    "its successor is ready",
+                    pid,
+                    now - worker._forked,
+                    worker.cfg.max_worker_lifetime,
+                )
+            wish = slot.wish
+            at_once = None if wish is None else wish in self.URGENT_WISHES
+            signs.append((pid, slot.booted_ns, slot.heartbeat_ns, at_once))
         self._fleet.on_signs(signs, time.monotonic_ns())
 
     def _on_reloaded(self) -> None:
@@ -274,17 +333,42 @@ class Supervisor:
     def _on_reload_failed(self, why: str) -> None:
         """The old generation stays; `why` is for the log."""
 
-    def _report_signal(self, pid: int, sig: int) -> None:
-        try:
-            name = signal.Signals(sig).name
-        except ValueError:
-            name = f"signal {sig}"
+    def _report_hang(self, pid: int) -> None:
+        worker = self.WORKERS[pid]
+        worker.aborted = True
+        self.log.critical(
+            "WORKER BOOT TIMEOUT (pid:%s): the application is not loaded after %.0f s",
+            pid,
+            time.monotonic() - worker._forked,
+        )
+        self._forensics(worker, "it has not finished booting")
+
+    def _before_kill(self, worker: Worker) -> None:
+        worker.killed = True
+        if not worker.aborted or forensics.has_news(worker):
+            self._forensics(worker, "it did not leave in time, and is killed")
+
+    def _report_signal(self, pid: int, sig: int, ended: Worker | None = None) -> None:
+        name = forensics.signal_name(sig)
         if sig == signal.SIGKILL:
-            self.log.error("Worker (pid:%s) was sent %s! Perhaps out of memory?", pid, name)
+            self.log.error("Worker (pid:%s) was sent %s! %s", pid, name, self._who_killed(ended))
         elif sig == signal.SIGTERM:
             self.log.info("Worker (pid:%s) was sent %s!", pid, name)
         else:
             self.log.warning("Worker (pid:%s) was sent %s!", pid, name)
+
+    def _who_killed(self, ended: Worker | None) -> str:
+        """What to say of SIGKILL. Gunicorn always asks the question; monitors look for it."""
+        question = "Perhaps out of memory?"
+        if ended is None:
+            return question
+        if ended.killed:
+            return f"{question} (No: it had not left in time.)"
+        if ended.oom_kills is None:
+            return question
+        if not ended.oom_kills:
+            return f"{question} (No: the {self._oom.scope} has counted no OOM kill.)"
+        return f"{question} (Yes: of the {self._oom.scope}, {self._oom.name} {ended.oom_kills}.)"
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the
@@ -296,8 +380,11 @@ class Supervisor:
         worker.pid = os.getpid()
         for sibling in self.WORKERS.values():
             sibling.tmp.close()
+            if sibling.blackbox is not None:
+                sibling.blackbox.close()
         for listener in self._superseded:
             listener.close()
+        self._upgrade.in_worker()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid

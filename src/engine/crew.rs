@@ -15,6 +15,7 @@ use super::pace::Lap;
 use super::reactor::{Engine, Job};
 use super::{App, Conn, Options, Verdict};
 use crate::sys::bell::Bell;
+use crate::sys::flights::Flights;
 use crate::sys::scoreboard::Slot;
 
 type Channel<T> = (Sender<T>, Receiver<T>);
@@ -26,6 +27,8 @@ pub struct Shared {
     pub options: Options,
     /// The worker's place on the scoreboard.
     pub(super) slot: Option<Slot>,
+    /// The requests that run, as others see them.
+    pub(super) flights: Option<Arc<Flights>>,
     /// Whether the application's own thread beats the heart: a call that lasts too long must be
     /// seen.
     beats: bool,
@@ -129,11 +132,13 @@ impl<A: App> Crew<A> {
     pub(super) fn new(
         options: Options,
         slot: Option<Slot>,
+        flights: Option<Arc<Flights>>,
     ) -> io::Result<(Self, Receiver<Done<A>>)> {
         let shared = Shared {
             beats: !options.watched,
             options,
             slot,
+            flights,
             closing: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
             bell: Bell::new()?,

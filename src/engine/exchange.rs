@@ -14,6 +14,7 @@ use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
 };
 use crate::sys::clock::{Clock, monotonic_ns};
+use crate::sys::flights::{self, Flight, Mark};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket;
 use crate::sys::spool::Spool;
@@ -63,6 +64,8 @@ pub struct Exchange<'e, A: App> {
     clock: &'e mut Clock,
     stopwatch: &'e mut Stopwatch,
     conn: &'e mut Conn<A>,
+    /// The request as others see it.
+    flight: Option<Flight<'e>>,
     encoder: Encoder,
     broken: bool,
     last: bool,
@@ -79,6 +82,7 @@ impl<'e, A: App> Exchange<'e, A> {
         clock: &'e mut Clock,
         stopwatch: &'e mut Stopwatch,
         conn: &'e mut Conn<A>,
+        flight: Option<Flight<'e>>,
     ) -> Self {
         let encoder = Encoder::default();
         Self {
@@ -86,6 +90,7 @@ impl<'e, A: App> Exchange<'e, A> {
             clock,
             stopwatch,
             conn,
+            flight,
             encoder,
             broken: false,
             last: false,
@@ -99,6 +104,14 @@ impl<'e, A: App> Exchange<'e, A> {
     pub fn begin(&mut self) {
         self.clock.tick();
         self.stopwatch.start(self.clock);
+        if let Some(flight) = self.flight {
+            flight.advance(flights::Phase::Waiting, flights::Phase::App);
+        }
+    }
+
+    /// The request as others see it: what the master can tell of it if the worker dies.
+    pub fn flight(&self) -> Option<Flight<'e>> {
+        self.flight
     }
 
     /// The connection, with the request's head.
@@ -199,12 +212,20 @@ impl<'e, A: App> Exchange<'e, A> {
             is_head: self.conn.head.is_head,
             keep_alive: keep_alive && self.may_keep_alive(),
         };
+        self.claim_answer();
         // The application may have taken its time.
         self.clock.tick();
         let out = self.conn.outbox.tail();
         let options = &self.shared.options;
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
+    }
+
+    /// From here on nobody else may answer the request.
+    fn claim_answer(&self) {
+        if let Some(flight) = self.flight {
+            flight.advance(flights::Phase::App, flights::Phase::Sending);
+        }
     }
 
     /// Sends an interim `103 Early Hints` (RFC 8297), unless the response has begun or the
@@ -326,7 +347,12 @@ impl<'e, A: App> Exchange<'e, A> {
 
     fn send(&mut self) -> Result<u64, Gone> {
         let sent = self.conn.send();
-        self.broken |= sent.is_err();
+        if sent.is_err() {
+            self.broken = true;
+            if let Some(flight) = self.flight {
+                flight.mark(Mark::ClientGone);
+            }
+        }
         sent.map_err(Gone::Broken)
     }
 
@@ -339,6 +365,7 @@ impl<'e, A: App> Exchange<'e, A> {
 
     /// Puts the page for `refusal` in the outbox.
     pub fn refuse(&mut self, refusal: &Refusal) {
+        self.claim_answer();
         let out = self.conn.outbox.tail();
         error_page(refusal.status(), refusal.reason(), &refusal.message(), out);
         // Nothing that came with it is a request.
@@ -350,6 +377,7 @@ impl<'e, A: App> Exchange<'e, A> {
         if self.encoder.head_sent() {
             return Verdict::Drop;
         }
+        self.claim_answer();
         error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
         self.conn.phase = Phase::Busy;
         Verdict::Close

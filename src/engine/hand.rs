@@ -7,8 +7,11 @@ use super::exchange::Exchange;
 use super::pace::Stopwatch;
 use super::reactor::{Engine, Job, Work};
 use super::reception::Visit;
-use super::{App, Stage, Verdict};
+use super::{App, Conn, Stage, Verdict};
 use crate::sys::clock::Clock;
+use crate::sys::flights::{Flight, Peer, Ticket};
+use crate::sys::listener::PeerAddr;
+use crate::sys::thread;
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
@@ -19,13 +22,18 @@ pub struct Hand<'a, A: App> {
     pub(super) app: &'a mut A,
     clock: Clock,
     stopwatch: Stopwatch,
+    /// The calling thread, as others know it.
+    thread: (u64, u32),
+    /// Its place among the flights, most likely.
+    place: usize,
 }
 
 impl<'a, A: App> Hand<'a, A> {
     /// A hand of `crew`, to be used by the calling thread.
     pub fn new(crew: &'a Crew<A>, app: &'a mut A) -> Self {
         let stopwatch = Stopwatch::new(crew.shared.options.app_threads > 1);
-        Self { crew, app, clock: Clock::new(), stopwatch }
+        let (clock, thread) = (Clock::new(), thread::identity());
+        Self { crew, app, clock, stopwatch, thread, place: 0 }
     }
 
     /// Works for a crew that somebody else watches, until it leaves (gthread).
@@ -98,7 +106,12 @@ impl<'a, A: App> Hand<'a, A> {
         let Job { mut conn, work, .. } = job;
         self.clock.tick();
         let shared = &self.crew.shared;
-        let mut exchange = Exchange::new(shared, &mut self.clock, &mut self.stopwatch, &mut conn);
+        let flight = match &work {
+            Work::Request => self.depart(&conn),
+            Work::Refusal(_) => None,
+        };
+        let (clock, stopwatch) = (&mut self.clock, &mut self.stopwatch);
+        let mut exchange = Exchange::new(shared, clock, stopwatch, &mut conn, flight);
         let mut verdict = match work {
             Work::Request => self.app.call(&mut exchange),
             Work::Refusal(refusal) => {
@@ -111,9 +124,34 @@ impl<'a, A: App> Hand<'a, A> {
         if verdict != Verdict::Drop && exchange.flush().is_err() {
             verdict = Verdict::Drop;
         }
+        if let Some(flight) = flight {
+            flight.end();
+        }
         self.clock.tick();
         let lap = self.stopwatch.stop(&self.clock);
         Done { conn, verdict, lap }
+    }
+
+    /// Notes the request of `conn`, for whoever will have to tell of it.
+    fn depart(&mut self, conn: &Conn<A>) -> Option<Flight<'a>> {
+        let flights = self.crew.shared.flights.as_ref()?;
+        let (head, bytes) = (&conn.head, conn.head_bytes());
+        let proxied = conn.proxy.as_ref().and_then(|info| info.source);
+        let peer = match (head.param(bytes, b"REMOTE_ADDR"), proxied, conn.addr) {
+            (Some(name), ..) => Peer::Named(name),
+            (None, Some(addr), _) | (None, None, PeerAddr::Ip(addr)) => Peer::Ip(addr.ip()),
+            (None, None, PeerAddr::Unix) => Peer::Nobody,
+        };
+        let ticket = Ticket {
+            method: head.method.of(bytes),
+            path: head.path.of(bytes),
+            id: head.field(bytes, "x-request-id").unwrap_or_default(),
+            peer,
+            version: head.version,
+            started_ns: self.clock.now_ns(),
+            thread: self.thread,
+        };
+        flights.begin(&mut self.place, &ticket)
     }
 
     pub(super) fn say_notices(&mut self, engine: &mut Engine<A>) {

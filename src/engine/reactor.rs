@@ -24,6 +24,7 @@ use super::{App, Options};
 use crate::http::LONGEST_PREAMBLE;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
+use crate::sys::flights::Flights;
 use crate::sys::handoff::Handoff;
 use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
@@ -71,6 +72,8 @@ pub struct Sources {
     pub signals: Option<OwnedFd>,
     /// What encrypts the connections of the listeners, if anything does.
     pub tls: Option<Arc<dyn Opener>>,
+    /// Where the requests that run are noted, for the case that the worker dies.
+    pub flights: Option<Arc<Flights>>,
 }
 
 /// The I/O side of one worker.
@@ -113,7 +116,7 @@ impl<A: App> Engine<A> {
         sources: Sources,
         slot: Option<Slot>,
     ) -> io::Result<(Box<Self>, Crew<A>)> {
-        let (crew, returned) = Crew::new(options, slot)?;
+        let (crew, returned) = Crew::new(options, slot, sources.flights)?;
         let poller = Poller::new()?;
         if let Some(fd) = &sources.signals {
             poller.watch(fd.as_fd(), SIGNALS)?;

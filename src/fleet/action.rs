@@ -44,6 +44,11 @@ pub enum Action {
         /// Who is stuck.
         pid: i32,
     },
+    /// Log that the worker takes too long to be ready, and where it hangs; the signal follows.
+    ReportHang {
+        /// Who hangs.
+        pid: i32,
+    },
     /// A process ended that the fleet never forked (orphans come to PID 1).
     Unknown {
         /// Who ended.
@@ -61,12 +66,26 @@ pub enum Action {
         /// Until the next try.
         pause_ns: u64,
     },
+    /// Log that a successor could not be forked; another try follows.
+    RetryFork {
+        /// Until the next try.
+        pause_ns: u64,
+    },
+    /// Log that workers die soon after they were forked, and that the next fork waits.
+    BackOff {
+        /// Who ended.
+        pid: i32,
+        /// Until the next fork.
+        pause_ns: u64,
+    },
     /// The reload is done: what only the old generation needed can go.
     Reloaded,
     /// The reload is given up: bring the old configuration back, and say so.
     ReloadFailed {
         /// The new worker that ended before it was ready; `None` when they took too long.
         pid: Option<i32>,
+        /// How many new workers serve already, until ones with the old configuration are ready.
+        stay: usize,
     },
     /// End the master.
     Halt {

@@ -1,6 +1,7 @@
 //! One worker process as the fleet remembers it: its name, its duty, what it has been told.
 
 use super::action::{Action, Sig};
+use super::{Limits, TICK_NS};
 
 /// A worker that has booted but does not beat its heart is believed to serve after this.
 const SILENT_NS: u64 = 300_000_000_000;
@@ -15,10 +16,18 @@ pub(super) struct Child {
     pub(super) spawned_ns: u64,
     /// The `timeout` it was forked with: it beats its heart accordingly.
     pub(super) timeout_ns: u64,
+    /// How long it may take to be ready; 0 for any time.
+    pub(super) boot_ns: u64,
+    /// It took longer than that.
+    pub(super) hung: bool,
     /// It was seen to serve.
     pub(super) ready: bool,
     /// When it was first seen to beat its heart.
     first_beat_ns: Option<u64>,
+    /// When it was first seen to have booted, or to beat its heart.
+    pub(super) shown_ns: Option<u64>,
+    /// What it asks for.
+    pub(super) wish: Option<Wish>,
     /// When it gets SIGKILL if it still lives; set with [`Duty::Retiring`], only ever moved
     /// forward in urgency.
     pub(super) deadline_ns: Option<u64>,
@@ -35,15 +44,19 @@ pub(super) struct Child {
 }
 
 impl Child {
-    pub(super) fn new(pid: i32, id: Identity, timeout_ns: u64, now_ns: u64) -> Self {
+    pub(super) fn new(pid: i32, id: Identity, limits: &Limits, now_ns: u64) -> Self {
         Self {
             pid,
             id,
             duty: Duty::Serving,
             spawned_ns: now_ns,
-            timeout_ns,
+            timeout_ns: limits.timeout_ns,
+            boot_ns: limits.boot_ns,
+            hung: false,
             ready: false,
             first_beat_ns: None,
+            shown_ns: None,
+            wish: None,
             deadline_ns: None,
             aborted_ns: None,
             stuck: false,
@@ -61,6 +74,10 @@ impl Child {
     /// while.
     pub(super) fn note(&mut self, signs: Signs, now_ns: u64) -> bool {
         self.stuck &= signs.beat_ns <= self.aborted_ns;
+        self.wish = self.wish.max(signs.wish);
+        if signs.booted_ns.or(signs.beat_ns).is_some() {
+            self.shown_ns.get_or_insert(now_ns);
+        }
         if self.ready {
             return false;
         }
@@ -79,6 +96,31 @@ impl Child {
     /// It is ready and has not been told to leave, in whatever words.
     pub(super) fn serves(&self) -> bool {
         self.ready && !self.stuck && self.killed_ns.is_none() && self.duty != Duty::Retiring
+    }
+
+    /// It has not shown yet that its code boots, and there is a limit for that.
+    pub(super) fn is_booting(&self) -> bool {
+        self.shown_ns.is_none() && self.boot_ns > 0 && self.duty != Duty::Retiring
+    }
+
+    /// It has taken too long to boot. It has a tick to say where it hangs.
+    pub(super) fn end_hang(&mut self, now_ns: u64, actions: &mut Vec<Action>) {
+        self.hung = true;
+        match self.aborted_ns {
+            None => {
+                self.aborted_ns = Some(now_ns);
+                self.stuck = true;
+                actions.push(Action::ReportHang { pid: self.pid });
+                self.tell(Sig::Abrt, actions);
+            }
+            Some(aborted_ns) if now_ns.saturating_sub(aborted_ns) < TICK_NS => {}
+            Some(_) => self.kill(now_ns, actions),
+        }
+    }
+
+    /// Its end is our doing.
+    pub(super) fn was_ended(&self) -> bool {
+        self.termed || self.quit || self.aborted_ns.is_some() || self.killed_ns.is_some()
     }
 
     pub(super) fn retire(&mut self, deadline_ns: u64) {
@@ -110,6 +152,17 @@ pub struct Signs {
     pub booted_ns: Option<u64>,
     /// Its last heartbeat; `None` before the first.
     pub beat_ns: Option<u64>,
+    /// That it wants to be replaced. It is not taken back.
+    pub wish: Option<Wish>,
+}
+
+/// How a worker wants to be replaced, the more urgent the greater.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Wish {
+    /// It serves until its successor is ready.
+    Successor,
+    /// It leaves now, and a successor is forked now.
+    Departure,
 }
 
 /// What a child is called.

@@ -3,23 +3,27 @@
 //! [`Fleet`] knows which workers exist, what each one is for and what it has already been told.
 //! It never forks, kills, reads a clock or writes a log line: the caller reports what happened
 //! (`on_*`) and performs the [`Action`]s it gets back, in order. Times are nanoseconds of one
-//! monotonic clock. What depends on time is in `lapse.rs`.
+//! monotonic clock.
 //!
 //! A worker is counted against the target only while it is [`Duty::Serving`]. One that was told
 //! to leave keeps its slot until the kernel has reported its end, so no worker is ever forgotten,
 //! and is killed at its deadline, so none stays for ever. How one generation follows another is
-//! in `reload.rs`.
+//! in `reload.rs`, how one worker follows another in `relief.rs`.
 
 mod action;
 mod child;
+mod ends;
 mod lapse;
+mod pacing;
+mod relief;
 mod reload;
 
 pub use action::{Action, Sig};
 use child::Child;
-pub use child::{Duty, Identity, Signs};
+pub use child::{Duty, Identity, Signs, Wish};
 pub use lapse::TICK_NS;
-use lapse::{Clock, Pacing, Verdict};
+use lapse::{Clock, Verdict};
+use pacing::Pacing;
 use reload::Reload;
 pub use reload::Strategy;
 
@@ -47,6 +51,8 @@ pub struct Fleet {
     pacing: Pacing,
     /// Set while two generations live side by side.
     reload: Option<Reload>,
+    /// Who is being replaced, until it is gone.
+    leaver: Option<i32>,
     /// How many workers were ever ready.
     ready_ever: usize,
     /// That were once as many as asked for: the server has booted.
@@ -65,6 +71,7 @@ impl Fleet {
             clock: Clock::default(),
             pacing: Pacing::default(),
             reload: None,
+            leaver: None,
             ready_ever: 0,
             established: false,
         }
@@ -97,7 +104,7 @@ impl Fleet {
     pub fn on_spawned(&mut self, pid: i32, id: Identity, now_ns: u64) {
         self.last_age = self.last_age.max(id.age);
         self.clock.start(now_ns);
-        self.children.push(Child::new(pid, id, self.limits.timeout_ns, now_ns));
+        self.children.push(Child::new(pid, id, &self.limits, now_ns));
     }
 
     /// What the workers say of themselves.
@@ -106,11 +113,13 @@ impl Fleet {
             let Some((_, signs)) = signs.iter().find(|(pid, _)| *pid == child.pid) else {
                 continue;
             };
-            if !child.note(*signs, now_ns) {
+            let is_news = child.note(*signs, now_ns);
+            self.pacing.on_sign_of_life(child, now_ns);
+            if !is_news {
                 continue;
             }
             self.ready_ever = self.ready_ever.saturating_add(1);
-            self.pacing.on_ready();
+            self.pacing.on_ready(child);
             if let (Duty::Serving, Some(reload)) = (child.duty, &mut self.reload) {
                 reload.on_ready(now_ns);
             }
@@ -118,96 +127,40 @@ impl Fleet {
         self.established |= self.ready_ever >= self.target.max(1);
     }
 
-    /// The kernel reported the end of `pid`. The caller has reported its last signs before.
-    pub fn on_exited(&mut self, pid: i32, exit: Exit, now_ns: u64) -> Vec<Action> {
-        let Some(child) = self.remove(pid) else {
-            return vec![Action::Unknown { pid }];
-        };
-        let mut actions = match exit {
-            Exit::Code(0) => Vec::new(),
-            Exit::Code(code) => vec![Action::ReportCode { pid, code }],
-            Exit::Signal(signal) => vec![Action::ReportSignal { pid, signal }],
-        };
-        let failure = match exit {
-            Exit::Code(code @ WORKER_BOOT_ERROR) => Some((code, "Worker failed to boot.")),
-            Exit::Code(code @ APP_LOAD_ERROR) => Some((code, "App failed to load.")),
-            _ => None,
-        };
-        if self.phase != Phase::Running {
-            // Gunicorn raises a second HaltServer out of its own shutdown when several workers
-            // fail at once, and so loses exit status and shutdown lines: one halt is enough.
-            if failure.is_none() {
-                actions.push(Action::ChildExit { pid });
-            }
-            return actions;
-        }
-        // Nobody waits for one that is to leave, or whose successors are on their way.
-        if child.duty == Duty::Serving {
-            if self.is_gated() && (failure.is_some() || !child.ready) {
-                self.pacing.on_boot_failure(now_ns);
-                self.give_up(Some(pid), now_ns, &mut actions);
-            } else if let Some((code, reason)) = failure {
-                if !self.established || !self.is_anybody_ready() {
-                    self.phase = Phase::Halting;
-                    actions.push(Action::Halt { reason, code });
-                    return actions;
-                }
-                let pause_ns = self.pacing.on_boot_failure(now_ns);
-                actions.push(Action::RetryBoot { pid, pause_ns });
-            } else {
-                self.pacing.on_death(now_ns.saturating_sub(child.spawned_ns), now_ns);
-            }
-        }
-        actions.push(Action::ChildExit { pid });
-        actions
-    }
-
-    /// `pid` does not exist any more although no exit was reported (somebody else waited for it).
-    pub fn on_vanished(&mut self, pid: i32, now_ns: u64) -> Vec<Action> {
-        let mut actions = Vec::new();
-        let candidate = self.remove(pid).is_some_and(|it| it.duty == Duty::Serving && !it.ready);
-        if candidate && self.is_gated() && self.phase == Phase::Running {
-            self.give_up(Some(pid), now_ns, &mut actions);
-        }
-        actions
-    }
-
     /// Brings the number of serving workers to the target: forks what is missing, and retires
-    /// the oldest of what is too many. The old generation of a reload is retired as soon as the
-    /// new one is complete.
+    /// the oldest of what is too many. Who wants to be replaced is, see `relief.rs`. The old
+    /// generation of a reload is retired as soon as the new one is complete.
     pub fn balance(&mut self, now_ns: u64) -> Vec<Action> {
         if self.phase != Phase::Running {
             return Vec::new();
         }
-        let serving = self.count(Duty::Serving);
-        let missing = self.missing(serving);
         let mut actions = Vec::new();
-        if self.pacing.allows(self.is_anybody_ready(), now_ns) {
-            actions.resize_with(missing, || Action::Spawn);
+        self.let_go(now_ns, &mut actions);
+        self.relieve(now_ns, &mut actions);
+        self.choose_leaver();
+        let missing = self.missing();
+        let allowed = self.pacing.allows(self.is_anybody_ready(), now_ns);
+        if allowed {
+            actions.extend((0..missing).map(|_| Action::Spawn));
         }
-        let mut excess = serving.saturating_sub(self.target);
         let complete = match &self.reload {
             None => false,
-            Some(reload) if reload.is_gated() => excess == 0 && self.ready() >= self.target,
-            Some(_) => actions.len() == missing,
+            Some(reload) if reload.strategy == Strategy::Forked => allowed || missing == 0,
+            Some(_) => {
+                let outgoing = self.is_rolling() && self.count(Duty::Outgoing) > 0;
+                !outgoing && self.on_duty() <= self.target && self.ready() >= self.target
+            }
         };
         if complete {
             self.reload = None;
             actions.push(Action::Reloaded);
-        }
-        let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
-        for child in &mut self.children {
-            let leaves = match child.duty {
-                Duty::Outgoing => complete,
-                Duty::Serving => excess > 0,
-                Duty::Retiring => false,
-            };
-            if leaves {
-                excess -= usize::from(child.duty == Duty::Serving);
+            let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
+            for child in self.children.iter_mut().filter(|it| it.duty == Duty::Outgoing) {
                 child.retire(deadline_ns);
                 child.tell(Sig::Term, &mut actions);
             }
         }
+        self.retire_excess(now_ns, &mut actions);
         actions
     }
 
@@ -217,14 +170,22 @@ impl Fleet {
     pub fn on_tick(&mut self, now_ns: u64, beats: &[(i32, u64)]) -> Vec<Action> {
         self.clock.on_tick(now_ns, self.limits.timeout_ns);
         let mut actions = Vec::new();
-        if self.phase == Phase::Running
-            && self.reload.as_ref().is_some_and(|it| it.is_overdue(now_ns))
-        {
+        if self.phase == Phase::Running && self.is_overdue(now_ns) {
+            let new = self.children.iter_mut().filter(|it| it.duty == Duty::Serving);
+            for child in new.filter(|it| it.is_booting()) {
+                child.end_hang(now_ns, &mut actions);
+            }
             self.give_up(None, now_ns, &mut actions);
         }
         for child in &mut self.children {
             if child.deadline_ns.is_some_and(|deadline_ns| deadline_ns <= now_ns) {
                 child.kill(now_ns, &mut actions);
+                continue;
+            }
+            if child.is_booting() && self.phase == Phase::Running {
+                if self.clock.since_ns(child.spawned_ns, now_ns) >= child.boot_ns {
+                    child.end_hang(now_ns, &mut actions);
+                }
                 continue;
             }
             if self.phase != Phase::Running || child.timeout_ns == 0 {
@@ -265,6 +226,7 @@ impl Fleet {
             Stop::Quick => Sig::Quit,
         };
         self.reload = None;
+        self.leaver = None;
         let mut actions = Vec::new();
         for child in &mut self.children {
             child.retire(now_ns.saturating_add(limit_ns));
@@ -288,7 +250,7 @@ impl Fleet {
         deadlines
             .filter_map(|child| child.deadline_ns)
             .chain(self.pacing.held_until_ns(self.is_anybody_ready(), now_ns))
-            .chain(self.is_gated().then(|| now_ns.saturating_add(reload::POLL_NS)))
+            .chain(self.is_watching().then(|| now_ns.saturating_add(reload::POLL_NS)))
             .map(|due_ns| due_ns.saturating_sub(now_ns))
             .fold(TICK_NS, u64::min)
     }
@@ -307,7 +269,8 @@ impl Fleet {
         self.children.iter().any(Child::serves)
     }
 
-    fn ready(&self) -> usize {
+    /// How many of those that count towards the target are ready.
+    pub fn ready(&self) -> usize {
         self.children.iter().filter(|it| it.duty == Duty::Serving && it.serves()).count()
     }
 
@@ -330,6 +293,9 @@ pub struct Limits {
     pub timeout_ns: u64,
     /// `graceful_timeout`: how long a worker that was told to leave may take.
     pub graceful_ns: u64,
+    /// How long a worker may take to be ready; 0 for any time. Whoever beats its heart is judged by
+    /// that.
+    pub boot_ns: u64,
 }
 
 /// How a child ended.
@@ -363,3 +329,9 @@ mod tests;
 
 #[cfg(test)]
 mod test_reload;
+
+#[cfg(test)]
+mod test_relief;
+
+#[cfg(test)]
+mod test_pacing;

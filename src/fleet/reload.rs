@@ -3,9 +3,13 @@
 //! First one worker of the new generation is forked: code that does not boot costs one process and
 //! one traceback. When it is ready the rest follows; when all are ready the old generation is told
 //! to leave. If one dies before that, the new generation leaves and the old one stays.
+//!
+//! A rolling reload replaces one worker at a time instead, as `relief.rs` does it. Given up half-way
+//! it goes back the same way: the new workers serve until there are old ones in their place.
 
 use super::action::{Action, Sig};
-use super::{Duty, Fleet, Phase};
+use super::child::Child;
+use super::{Duty, Fleet, Wish};
 
 /// How long a generation may take to become ready, and its first worker before it. A worker that
 /// hangs in its imports would keep the reload pending for ever.
@@ -21,6 +25,8 @@ pub enum Strategy {
     Ready,
     /// When the new one is forked, as Gunicorn does.
     Forked,
+    /// One worker after the other, each when its successor is ready.
+    Rolling,
 }
 
 /// A reload that is neither done nor given up.
@@ -40,9 +46,9 @@ impl Reload {
         Self { strategy, old, proven: false, since_ns: now_ns }
     }
 
-    /// The old generation serves until the new one is ready.
+    /// Old workers serve until new ones are ready.
     pub(super) fn is_gated(&self) -> bool {
-        self.strategy == Strategy::Ready
+        self.strategy != Strategy::Forked
     }
 
     /// A worker of the new generation is ready.
@@ -63,9 +69,10 @@ impl Reload {
         target.min(self.old.saturating_sub(left).max(1))
     }
 
-    /// It has taken too long.
-    pub(super) fn is_overdue(&self, now_ns: u64) -> bool {
-        self.is_gated() && now_ns.saturating_sub(self.since_ns) >= PATIENCE_NS
+    /// It has taken too long. A rolling one has its time for each worker: see `is_overdue` of
+    /// the fleet.
+    fn is_overdue(&self, now_ns: u64) -> bool {
+        self.strategy == Strategy::Ready && now_ns.saturating_sub(self.since_ns) >= PATIENCE_NS
     }
 }
 
@@ -75,57 +82,73 @@ impl Fleet {
     /// to be replaced. The next [`Fleet::balance`] begins with the new generation.
     ///
     /// The new generation of a reload that is still pending is told to leave: the latest
-    /// configuration counts, and the old generation is still the one that serves.
+    /// configuration counts, and the old generation is still the one that serves. Of a rolling
+    /// reload those stay that serve already in the place of others.
     pub fn on_reload(&mut self, strategy: Strategy, now_ns: u64) -> Vec<Action> {
         let mut actions = Vec::new();
-        let superseded = self.is_gated();
+        let (superseded, rolling) = (self.is_gated(), self.is_rolling());
         let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
         for child in self.children.iter_mut().filter(|child| child.duty == Duty::Serving) {
-            if superseded {
+            if superseded && !(rolling && child.ready) {
                 child.retire(deadline_ns);
                 child.tell(Sig::Term, &mut actions);
             } else {
                 child.duty = Duty::Outgoing;
             }
         }
-        let pending = self.reload.take().filter(|_| superseded);
+        let pending = self.reload.take().filter(|_| superseded && !rolling);
         let old = pending.map_or_else(|| self.count(Duty::Outgoing), |pending| pending.old);
         self.reload = Some(Reload::new(strategy, old, now_ns));
+        self.forget_leaver();
         self.pacing.reset();
         actions
     }
 
-    /// No worker could be forked. With an answer the reload is given up; without one there is
-    /// nothing that policy can do about it.
-    pub fn on_spawn_failed(&mut self, now_ns: u64) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if self.is_gated() && self.phase == Phase::Running {
-            self.give_up(None, now_ns, &mut actions);
-        }
-        actions
-    }
-
     /// How many workers [`Fleet::balance`] may fork.
-    pub(super) fn missing(&self, serving: usize) -> usize {
+    pub(super) fn missing(&self) -> usize {
+        let serving = self.on_duty();
+        let target = self.target + self.awaited();
         let Some(reload) = &self.reload else {
-            return self.target.saturating_sub(serving);
+            return target.saturating_sub(serving);
         };
-        let wanted = reload.wanted(self.target, self.count(Duty::Outgoing));
+        let wanted = match reload.strategy {
+            Strategy::Ready => reload.wanted(self.target, self.count(Duty::Outgoing)),
+            Strategy::Forked | Strategy::Rolling => target,
+        };
         // Those of an earlier reload that still import have a place until they are gone:
         // reloads in a row do not pile up processes.
         let leaving = self.children.iter().filter(|it| it.duty == Duty::Retiring && !it.ready);
         let leaving = if reload.is_gated() { leaving.count() } else { 0 };
-        wanted.saturating_sub(serving).min(self.target.saturating_sub(serving + leaving))
+        wanted.saturating_sub(serving).min(target.saturating_sub(serving + leaving))
     }
 
-    /// The new generation leaves, the old one stays.
+    /// Whether a pending reload has taken too long.
+    pub(super) fn is_overdue(&self, now_ns: u64) -> bool {
+        let hangs = |it: &Child| {
+            it.duty == Duty::Serving
+                && !it.ready
+                && now_ns.saturating_sub(it.spawned_ns) >= PATIENCE_NS
+        };
+        self.reload.as_ref().is_some_and(|it| it.is_overdue(now_ns))
+            || self.is_rolling() && self.children.iter().any(hangs)
+    }
+
+    /// The new generation leaves, the old one stays. What of it serves already in the place of
+    /// others serves until these are back.
     pub(super) fn give_up(&mut self, pid: Option<i32>, now_ns: u64, actions: &mut Vec<Action>) {
+        let rolling = self.is_rolling();
+        let stays = |it: &Child| rolling && it.duty == Duty::Serving && it.ready;
+        let stay = self.children.iter().filter(|it| stays(it)).count();
         self.reload = None;
-        actions.push(Action::ReloadFailed { pid });
+        self.forget_leaver();
+        actions.push(Action::ReloadFailed { pid, stay });
         let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
         for child in &mut self.children {
             match child.duty {
                 Duty::Outgoing => child.duty = Duty::Serving,
+                Duty::Serving if stays(child) => {
+                    child.wish = child.wish.max(Some(Wish::Successor));
+                }
                 Duty::Serving => {
                     child.retire(deadline_ns);
                     child.tell(Sig::Term, actions);
@@ -137,5 +160,16 @@ impl Fleet {
 
     pub(super) fn is_gated(&self) -> bool {
         self.reload.as_ref().is_some_and(Reload::is_gated)
+    }
+
+    /// New workers are about to be ready.
+    pub(super) fn is_watching(&self) -> bool {
+        self.is_gated() && !self.is_rolling() || self.expects_somebody()
+    }
+
+    /// Who is to be replaced is chosen anew, unless it is on its way out.
+    fn forget_leaver(&mut self) {
+        let leaver = self.children.iter().find(|it| Some(it.pid) == self.leaver);
+        self.leaver = leaver.filter(|it| it.duty == Duty::Retiring).map(|it| it.pid);
     }
 }

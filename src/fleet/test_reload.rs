@@ -3,12 +3,12 @@
 use super::tests::{S, fleet_of, fork_all, kill};
 use super::*;
 
-fn booted(at_ns: u64) -> Signs {
-    Signs { booted_ns: Some(at_ns), beat_ns: Some(at_ns) }
+pub(super) fn booted(at_ns: u64) -> Signs {
+    Signs { booted_ns: Some(at_ns), beat_ns: Some(at_ns), wish: None }
 }
 
 /// These workers are ready.
-fn ready(fleet: &mut Fleet, pids: std::ops::Range<i32>, now_ns: u64) {
+pub(super) fn ready(fleet: &mut Fleet, pids: std::ops::Range<i32>, now_ns: u64) {
     let signs: Vec<_> = pids.map(|pid| (pid, booted(now_ns))).collect();
     fleet.on_signs(&signs, now_ns);
 }
@@ -49,7 +49,7 @@ fn one_that_ends_before_it_is_ready_ends_the_reload() {
         fork_all(&mut fleet, 1, 201, 3 * S);
         let actions = fleet.on_exited(201, exit, 4 * S);
         let end = [
-            Action::ReloadFailed { pid: Some(201) },
+            Action::ReloadFailed { pid: Some(201), stay: 0 },
             kill(200, Sig::Term),
             Action::ChildExit { pid: 201 },
         ];
@@ -75,7 +75,7 @@ fn one_that_asks_for_a_halt_ends_the_reload_even_when_it_was_ready() {
     let mut fleet = reloading(2);
     ready(&mut fleet, 200..201, 3 * S);
     let actions = fleet.on_exited(200, Exit::Code(3), 4 * S);
-    assert!(actions.contains(&Action::ReloadFailed { pid: Some(200) }), "{actions:?}");
+    assert!(actions.contains(&Action::ReloadFailed { pid: Some(200), stay: 0 }), "{actions:?}");
 }
 
 #[test]
@@ -120,32 +120,35 @@ fn patience_has_an_end() {
     let mut fleet = reloading(2);
     assert_eq!(fleet.on_tick(601 * S, &[]), vec![]);
     let actions = fleet.on_tick(602 * S, &[]);
-    assert_eq!(actions, vec![Action::ReloadFailed { pid: None }, kill(200, Sig::Term)]);
+    assert_eq!(actions, vec![Action::ReloadFailed { pid: None, stay: 0 }, kill(200, Sig::Term)]);
 }
 
 #[test]
 fn a_fork_that_fails_ends_a_reload_and_nothing_else() {
     assert_eq!(fleet_of(1, 0).on_spawn_failed(S), vec![]);
     let mut fleet = reloading(1);
-    assert_eq!(fleet.on_spawn_failed(3 * S)[0], Action::ReloadFailed { pid: None });
+    assert_eq!(fleet.on_spawn_failed(3 * S)[0], Action::ReloadFailed { pid: None, stay: 0 });
 }
 
 #[test]
 fn a_new_one_that_somebody_else_waited_for_ends_the_reload() {
     let mut fleet = reloading(1);
     assert_eq!(fleet.on_vanished(100, 3 * S), vec![]);
-    assert_eq!(fleet.on_vanished(200, 3 * S), vec![Action::ReloadFailed { pid: Some(200) }]);
+    assert_eq!(
+        fleet.on_vanished(200, 3 * S),
+        vec![Action::ReloadFailed { pid: Some(200), stay: 0 }]
+    );
 }
 
 #[test]
-fn ready_is_who_beats_after_it_has_booted() {
+pub(super) fn ready_is_who_beats_after_it_has_booted() {
     let is_ready = |signs: Signs, now_ns: u64| {
         let mut fleet = reloading(1);
         fleet.on_signs(&[(200, signs)], 2 * S);
         fleet.on_signs(&[(200, signs)], now_ns);
         fleet.balance(now_ns).contains(&Action::Reloaded)
     };
-    let at = |booted, beat| Signs { booted_ns: booted, beat_ns: beat };
+    let at = |booted, beat| Signs { booted_ns: booted, beat_ns: beat, wish: None };
     assert!(!is_ready(at(None, None), 500 * S));
     assert!(is_ready(at(Some(3 * S), Some(3 * S)), 3 * S));
     assert!(!is_ready(at(Some(3 * S), Some(2 * S)), 3 * S), "it beat while it was booting");
@@ -158,7 +161,7 @@ fn ready_is_who_beats_after_it_has_booted() {
 #[test]
 fn old_ones_keep_their_own_timeout() {
     let mut fleet = fleet_of(1, 0);
-    fleet.set_limits(Limits { timeout_ns: S, graceful_ns: S });
+    fleet.set_limits(Limits { timeout_ns: S, graceful_ns: S, boot_ns: 0 });
     for second in 1..=30 {
         assert_eq!(fleet.on_tick(second * S, &[(100, 0)]), vec![], "{second}");
     }

@@ -1,7 +1,7 @@
 use super::*;
 
 pub(super) const S: u64 = 1_000_000_000;
-const LIMITS: Limits = Limits { timeout_ns: 30 * S, graceful_ns: 10 * S };
+const LIMITS: Limits = Limits { timeout_ns: 30 * S, graceful_ns: 10 * S, boot_ns: 0 };
 
 /// A fleet of `n` serving workers with pids 100, 101 …, all forked at `now_ns`.
 pub(super) fn fleet_of(n: usize, now_ns: u64) -> Fleet {

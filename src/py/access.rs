@@ -14,6 +14,7 @@ use super::start_response::Announced;
 use crate::engine::{Conn, Exchange};
 use crate::http::{Head, ResponseFields, unquote};
 use crate::log::{Fields, Format, Record};
+use crate::sys::flights::Mark;
 use crate::sys::listener::PeerAddr;
 
 /// Lines are written at the latest when so many bytes are waiting.
@@ -144,6 +145,14 @@ impl Access {
         Ok(true)
     }
 
+    /// The line of this request is made: if the worker dies from here on, nobody makes another.
+    /// One that still waits to be written would be lost with us.
+    fn settle(&self, exchange: &Exchange<'_, PyApp>) {
+        if let Some(flight) = exchange.flight().filter(|_| self.lines.is_empty()) {
+            flight.mark(Mark::Logged);
+        }
+    }
+
     fn render(
         &mut self,
         conn: &Conn<PyApp>,
@@ -228,9 +237,11 @@ impl PyApp {
                 fields: AnswerFields(Some(&announced.fields)),
             };
             self.access.render(conn, script_name, clock.log_time(), answer, duration_ns);
+            self.access.settle(exchange);
             return;
         }
         let said = views.log_access(py, self, exchange, announced, duration_ns);
+        self.access.settle(exchange);
         if let Err(error) = said {
             self.report(py, error, "Error handling request", &[]);
         }
@@ -259,6 +270,7 @@ impl PyApp {
                 }
             }
         }
+        self.access.settle(exchange);
     }
 }
 

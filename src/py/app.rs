@@ -93,6 +93,7 @@ impl App for PyApp {
             self.state.refresh(py);
             self.state.look_again();
             self.state.say_rest(py);
+            self.state.look_at_memory(py);
             match self.stage() {
                 Stage::Stopping | Stage::Alone => Wake::Drain,
                 Stage::Serving | Stage::Enough => Wake::Serve,

@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -101,11 +102,13 @@ impl Fleet {
         Self { fleet: fleet::Fleet::new() }
     }
 
-    /// `timeout` and `graceful_timeout` in seconds; `timeout` 0 is off.
-    fn set_limits(&mut self, timeout: f64, graceful_timeout: f64) {
+    /// `timeout`, `graceful_timeout` and how long a worker may take to boot, in seconds; 0 is no
+    /// limit, but for `graceful_timeout`.
+    fn set_limits(&mut self, timeout: f64, graceful_timeout: f64, boot: f64) {
         self.fleet.set_limits(fleet::Limits {
             timeout_ns: nanoseconds(timeout),
             graceful_ns: nanoseconds(graceful_timeout),
+            boot_ns: nanoseconds(boot),
         });
     }
 
@@ -149,23 +152,32 @@ impl Fleet {
         tuples(py, self.fleet.on_vanished(pid, now_ns))
     }
 
-    /// `signs`: of each worker its pid, when it had booted, and its last heartbeat.
-    fn on_signs(&mut self, signs: Vec<(i32, Option<u64>, Option<u64>)>, now_ns: u64) {
+    /// `signs`: of each worker its pid, when it had booted, its last heartbeat, and how it wants to
+    /// be replaced: `None` not, `False` when its successor is ready, `True` at once.
+    fn on_signs(&mut self, signs: Vec<Told>, now_ns: u64) {
+        let wish = |at_once| if at_once { fleet::Wish::Departure } else { fleet::Wish::Successor };
         let signs: Vec<_> = signs
             .into_iter()
-            .map(|(pid, booted_ns, beat_ns)| (pid, fleet::Signs { booted_ns, beat_ns }))
+            .map(|(pid, booted_ns, beat_ns, at_once)| {
+                (pid, fleet::Signs { booted_ns, beat_ns, wish: at_once.map(wish) })
+            })
             .collect();
         self.fleet.on_signs(&signs, now_ns);
     }
 
-    /// `gated`: the old workers leave when the new ones are ready, not when they are forked.
+    /// `strategy`: a value of the setting `reload_strategy`. ValueError for another word.
     fn on_reload<'py>(
         &mut self,
         py: Python<'py>,
-        gated: bool,
+        strategy: &str,
         now_ns: u64,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        let strategy = if gated { fleet::Strategy::Ready } else { fleet::Strategy::Forked };
+        let strategy = match strategy {
+            "ready" => fleet::Strategy::Ready,
+            "rolling" => fleet::Strategy::Rolling,
+            "gunicorn" => fleet::Strategy::Forked,
+            other => return Err(PyValueError::new_err(format!("no strategy: {other}"))),
+        };
         tuples(py, self.fleet.on_reload(strategy, now_ns))
     }
 
@@ -210,11 +222,19 @@ impl Fleet {
         Duration::from_nanos(self.fleet.sleep_ns(now_ns)).as_secs_f64()
     }
 
+    /// How many of those that count towards the target are ready.
+    fn ready(&self) -> usize {
+        self.fleet.ready()
+    }
+
     /// How many workers count towards the target.
     fn serving(&self) -> usize {
         self.fleet.count(fleet::Duty::Serving)
     }
 }
+
+/// What a worker says of itself.
+type Told = (i32, Option<u64>, Option<u64>, Option<bool>);
 
 fn nanoseconds(seconds: f64) -> u64 {
     Duration::try_from_secs_f64(seconds)
@@ -227,19 +247,21 @@ fn tuples(py: Python<'_>, actions: Vec<fleet::Action>) -> PyResult<Vec<Bound<'_,
 
 fn tuple(py: Python<'_>, action: fleet::Action) -> PyResult<Bound<'_, PyTuple>> {
     use fleet::Action;
+    let seconds = |ns| Duration::from_nanos(ns).as_secs_f64();
     match action {
         Action::Spawn => ("spawn",).into_pyobject(py),
         Action::Kill { pid, sig } => ("kill", pid, number(sig)).into_pyobject(py),
         Action::ReportCode { pid, code } => ("code", pid, code).into_pyobject(py),
         Action::ReportSignal { pid, signal } => ("signal", pid, signal).into_pyobject(py),
         Action::ReportTimeout { pid } => ("timeout", pid).into_pyobject(py),
+        Action::ReportHang { pid } => ("hang", pid).into_pyobject(py),
         Action::Unknown { pid } => ("unknown", pid).into_pyobject(py),
         Action::ChildExit { pid } => ("child_exit", pid).into_pyobject(py),
-        Action::RetryBoot { pid, pause_ns } => {
-            ("retry", pid, Duration::from_nanos(pause_ns).as_secs_f64()).into_pyobject(py)
-        }
+        Action::RetryBoot { pid, pause_ns } => ("retry", pid, seconds(pause_ns)).into_pyobject(py),
+        Action::RetryFork { pause_ns } => ("retry_fork", seconds(pause_ns)).into_pyobject(py),
+        Action::BackOff { pid, pause_ns } => ("back_off", pid, seconds(pause_ns)).into_pyobject(py),
         Action::Reloaded => ("reloaded",).into_pyobject(py),
-        Action::ReloadFailed { pid } => ("reload_failed", pid).into_pyobject(py),
+        Action::ReloadFailed { pid, stay } => ("reload_failed", pid, stay).into_pyobject(py),
         Action::Halt { reason, code } => ("halt", reason, code).into_pyobject(py),
     }
 }

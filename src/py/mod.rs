@@ -9,6 +9,7 @@ mod ending;
 mod environ;
 mod errors;
 mod ffi;
+mod flights;
 mod fork;
 mod hooks;
 mod input;
@@ -38,6 +39,8 @@ mod _core {
     use super::encoder::{ResponseEncoder, early_hints};
     #[pymodule_export]
     use super::errors::refusal;
+    #[pymodule_export]
+    use super::flights::{Flight, Flights, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]

@@ -2,7 +2,7 @@
 //! requests there were, and whether there shall be more.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -31,6 +31,10 @@ pub(super) struct State {
     parent: i32,
     requests: AtomicU64,
     max_requests: u64,
+    /// The worker has said that it has served `max_requests`.
+    had_enough: AtomicBool,
+    /// There is a limit for its memory.
+    has_memory_limit: bool,
     stage: AtomicU8,
     epoch: AtomicU64,
     /// What a signal handler raised (SystemExit) where nobody could pass it on.
@@ -72,6 +76,8 @@ impl State {
             requests: AtomicU64::new(worker.getattr("nr")?.extract()?),
             // `sys.maxsize` stands for no limit in Gunicorn.
             max_requests: worker.getattr("max_requests")?.extract()?,
+            had_enough: AtomicBool::new(false),
+            has_memory_limit: worker.getattr("_recycling")?.is_truthy()?,
             stage: AtomicU8::new(Stage::Serving as u8),
             epoch: AtomicU64::new(0),
             interrupted: OnceLock::new(),
@@ -127,11 +133,31 @@ impl State {
         let requests = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         let worker = self.worker.bind(py);
         worker.setattr(pyo3::intern!(py, "nr"), requests)?;
-        if requests >= self.max_requests && self.leave_serving(Stage::Enough) {
+        if requests >= self.max_requests
+            && self.stage() == Stage::Serving
+            && !self.had_enough.swap(true, Ordering::SeqCst)
+        {
             super::notices::say(py, self.log.bind(py), &Notice::MaxRequests);
+            let ask = pyo3::intern!(py, "_ask_for_successor");
+            if worker.call_method1(ask, ("max_requests",))?.is_truthy()? {
+                // Until its successor is ready and the master sends TERM.
+                return Ok(());
+            }
+            self.leave_serving(Stage::Enough);
             worker.setattr("alive", false)?;
         }
         Ok(())
+    }
+
+    /// Looks at the worker's memory when it has a limit. Called at each tick.
+    pub(super) fn look_at_memory(&self, py: Python<'_>) {
+        if !self.has_memory_limit || self.stage() != Stage::Serving {
+            return;
+        }
+        let worker = self.worker.bind(py);
+        if let Err(error) = worker.call_method0(pyo3::intern!(py, "_look_at_memory")) {
+            error.write_unraisable(py, Some(worker));
+        }
     }
 
     /// Whether there shall be more requests, as Python's signal handlers have left it.

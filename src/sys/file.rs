@@ -8,6 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::{SFlag, fstat};
 use nix::unistd::{Whence, lseek};
@@ -49,6 +50,16 @@ pub fn unlinked(dir: Option<&Path>) -> io::Result<File> {
         Some(dir) => tempfile::tempfile_in(dir),
         None => tempfile::tempfile(),
     }
+}
+
+/// An empty file in memory to whose end everybody writes, whoever else has cut it short meanwhile.
+///
+/// # Errors
+/// EMFILE, ENOMEM.
+pub fn notepad() -> io::Result<OwnedFd> {
+    let fd = memfd_create("rgunicorn-stacks", MFdFlags::MFD_CLOEXEC)?;
+    fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
+    Ok(fd)
 }
 
 /// A file in memory that holds `bytes`.

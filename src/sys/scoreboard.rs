@@ -8,7 +8,7 @@
 //! # Layout, version 4
 //! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, how many slots with a number were ever taken,
-//! what the server is about to do ([`Course`]), and when the limit of its stop is over (CLOCK_MONOTONIC
+//! what the server is about to do (`course.rs`), and when the limit of its stop is over (CLOCK_MONOTONIC
 //! in nanoseconds), each a native-endian u64.
 
 use std::fs::File;
@@ -21,8 +21,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
-use super::course::Course;
-
 /// How many workers the board has room for.
 pub const SLOTS: usize = 4096;
 
@@ -33,7 +31,7 @@ const SLOT_SIZE: usize = 128;
 /// The mapping. Cheap to copy; never unmapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
-    header: &'static Cells,
+    pub(super) header: &'static Cells,
     slots: &'static [Cells],
     fd: RawFd,
 }
@@ -82,13 +80,6 @@ impl Scoreboard {
         (0..SLOTS).rev().find(|index| self.slot(*index).is_some_and(|slot| slot.is_free()))
     }
 
-    /// Tells all workers what the server is about to do; master only. `until_ns`: when the limit of
-    /// a stop is over, CLOCK_MONOTONIC; 0 while there is none.
-    pub fn set_course(&self, course: Course, until_ns: u64) {
-        self.header.request_started_ns.store(until_ns, Ordering::Relaxed);
-        self.header.busy.store(course as u64, Ordering::Release);
-    }
-
     /// The descriptor behind the mapping; open as long as the process.
     pub fn as_raw_fd(&self) -> RawFd {
         self.fd
@@ -98,8 +89,8 @@ impl Scoreboard {
 /// One worker's place on the board. Copy it wherever it is needed.
 #[derive(Clone, Copy, Debug)]
 pub struct Slot {
-    cells: &'static Cells,
-    board: Scoreboard,
+    pub(super) cells: &'static Cells,
+    pub(super) board: Scoreboard,
 }
 
 impl Slot {
@@ -165,35 +156,6 @@ impl Slot {
     /// Why the worker asks to be replaced, `None` when it does not.
     pub fn wish(self) -> Option<Wish> {
         Wish::ALL.into_iter().find(|wish| *wish as u64 == self.cells.wish.load(Ordering::Relaxed))
-    }
-
-    /// What the server is about to do.
-    #[inline]
-    pub fn course(self) -> Course {
-        Course::of(self.board.header.busy.load(Ordering::Acquire))
-    }
-
-    /// Whether a stop has begun or is coming: no response promises another request.
-    #[inline]
-    pub fn server_parts(self) -> bool {
-        self.board.header.busy.load(Ordering::Relaxed) != 0
-    }
-
-    /// When the limit of the server's stop is over, CLOCK_MONOTONIC.
-    pub fn stops_until_ns(self) -> Option<u64> {
-        let until_ns = self.board.header.request_started_ns.load(Ordering::Relaxed);
-        Some(until_ns).filter(|until_ns| *until_ns != 0)
-    }
-
-    /// The worker has listeners that no worker after it will have; said by the master before it
-    /// tells it to leave.
-    pub fn set_heirless(self) {
-        self.cells.heirless.store(1, Ordering::Relaxed);
-    }
-
-    /// Whether somebody may wait at its doors whom nobody else will let in.
-    pub fn is_heirless(self) -> bool {
-        self.cells.heirless.load(Ordering::Relaxed) != 0
     }
 
     /// The process that has the slot, 0 before the fork.
@@ -310,20 +272,20 @@ const CLAIMED: u64 = 1;
 /// All-zero is a valid value and means a free slot: that is what a fresh mapping holds.
 #[derive(Debug)]
 #[repr(C, align(128))]
-struct Cells {
+pub(super) struct Cells {
     pid: AtomicU64,
     age: AtomicU64,
     state: AtomicU64,
     heartbeat_ns: AtomicU64,
     requests: AtomicU64,
-    busy: AtomicU64,
-    request_started_ns: AtomicU64,
+    pub(super) busy: AtomicU64,
+    pub(super) request_started_ns: AtomicU64,
     connections: AtomicU64,
     bytes_out: AtomicU64,
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
-    heirless: AtomicU64,
+    pub(super) heirless: AtomicU64,
     _reserved: [AtomicU64; 3],
 }
 
@@ -390,20 +352,6 @@ mod tests {
         assert!(!mine.sibling_waits());
         board.claim(2, 3).unwrap();
         assert!(!mine.sibling_waits());
-    }
-
-    #[test]
-    fn all_slots_know_the_course_of_the_server() {
-        let board = Scoreboard::new(None).unwrap();
-        let (one, other) = (board.claim(0, 1).unwrap(), board.claim(1, 2).unwrap());
-        assert_eq!((one.course(), one.stops_until_ns()), (Course::Serving, None));
-        assert!(!one.server_parts());
-        board.set_course(Course::Parting, 0);
-        assert!(one.server_parts() && other.server_parts());
-        board.set_course(Course::Closing, 77);
-        assert_eq!((other.course(), other.stops_until_ns()), (Course::Closing, Some(77)));
-        other.set_heirless();
-        assert!(other.is_heirless() && !one.is_heirless());
     }
 
     #[test]

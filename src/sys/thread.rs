@@ -22,6 +22,13 @@ pub fn spawn_deaf(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result
     started.map(drop)
 }
 
+/// The calling thread: pthread_self(3), which is what Python calls its `ident`, and gettid(2).
+pub fn identity() -> (u64, u32) {
+    // SAFETY: it takes nothing and always succeeds.
+    let handle = unsafe { libc::pthread_self() };
+    (handle as u64, nix::unistd::gettid().as_raw().unsigned_abs())
+}
+
 /// CPU time of the calling thread, nanoseconds. A system call, unlike the other clocks.
 pub fn cpu_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
@@ -48,6 +55,13 @@ mod tests {
         let there = receive.recv_timeout(Duration::from_secs(10)).unwrap();
         assert!(there.contains(Signal::SIGTERM) && there.contains(Signal::SIGALRM));
         assert_eq!(SigSet::thread_get_mask().unwrap(), before);
+    }
+
+    #[test]
+    fn each_thread_is_somebody_else() {
+        let here = identity();
+        assert_eq!(here, identity());
+        assert_ne!(here.1, thread::spawn(identity).join().unwrap().1);
     }
 
     #[test]

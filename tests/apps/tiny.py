@@ -102,6 +102,24 @@ def fork_a_child(argument):
     return "still running"
 
 
+def make_orphan(argument):
+    """A grandchild that waits for the file `/argument` and ends with 3; its pid."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        grandchild = os.fork()
+        if not grandchild:
+            # The client's connection among them.
+            os.closerange(3, 256)
+            while not os.path.exists(f"/{argument}"):
+                time.sleep(0.02)
+            os._exit(3)
+        os.write(writer, str(grandchild).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    return os.read(reader, 20).decode()
+
+
 def hang(argument):
     """Does not run signal handlers of Python either: they wait for this call to end."""
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGABRT})
@@ -126,4 +144,5 @@ ORDERS = {
     "suicide": lambda argument: os.kill(os.getpid(), int(argument)) or time.sleep(5),
     "fork": fork_a_child,
     "hang": hang,
+    "orphan": make_orphan,
 }

@@ -10,9 +10,11 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from arbiter.live import Live
 from harness.mode import Mode
 from harness.server import Server, Spawn, children
 from harness.wait import until
@@ -35,6 +37,23 @@ def serve(spawn: Spawn) -> Serve:
         mode = Mode(transport=options.pop("transport", "tcp"))
         settings = {"worker_class": WORKER_CLASS, "workers": 2, **options}
         return spawn(app, mode, settings=settings, **fields)
+
+    return start
+
+
+@pytest.fixture
+def live(serve: Serve, tmp_path: Path) -> Callable[..., Live]:
+    """`live(**options of serve)`: a server of two workers whose application says "first"."""
+
+    def start(**options: object) -> Live:
+        it = Live(tmp_path)
+        it.write("first", "print('loaded', flush=True)")
+        it.server = serve(**{"app": "live:application", "chdir": str(tmp_path), **options})
+        # None of them shall load what the test writes next.
+        it.server.wait_log("loaded\n", int(str(it.server.settings["workers"])))
+        # All of them have booted: a failure before that ends the server, as on Gunicorn.
+        until(lambda: it.answer()[0] == "first", "an answer", show=it.server.log)
+        return it
 
     return start
 

@@ -145,14 +145,26 @@ def test_address_in_use_with_reuse_port(serve):
     assert "Booting worker" not in server.log()
 
 
+BACK_OFF = "[ERROR] Workers die soon after boot, the last one was (pid:"
+
+
 @pytest.mark.gunicorn_bug("respawns as fast as it can fork")
-def test_worker_that_dies_at_birth_does_not_eat_the_cpu(serve):
-    config = "def post_worker_init(worker):\n    import os\n    os._exit(9)\n"
-    server = serve(config=config, workers=1, ready=False)
-    server.wait_log("Booting worker", 10)
-    with open(f"/proc/{server.pid}/stat") as stat:
-        ticks = sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
-    assert ticks < 100, f"{ticks} ticks of CPU for ten forks"
+@pytest.mark.parametrize("seconds", [0, 0.3], ids=["never ready", "soon after"])
+def test_workers_that_die_soon_are_forked_less_and_less(serve, order, seconds):
+    """M10; the sibling has no part in it."""
+    config = (
+        "def post_worker_init(worker):\n"
+        "    import os, threading\n"
+        f"    if worker.age == 1: return\n"
+        f"    threading.Timer({seconds}, os._exit, (9,)).start() if {seconds} else os._exit(9)\n"
+    )
+    server = serve(config=config, workers=2, ready=False)
+    log = server.wait_log(BACK_OFF, 3)
+    pauses = [line.rpartition(" in ")[2] for line in log.splitlines() if BACK_OFF in line]
+    assert pauses[:3] == ["0.5 s", "1.0 s", "2.0 s"]
+    pid = order(server, "/pid")
+    assert f"Worker (pid:{pid}) exited" not in log
+    assert order(server, "/pid") == pid
     server.assert_clean_exit()
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from pathlib import Path
 
 import pytest
 
-from arbiter.live import FAILED, STAYED, Live
+from arbiter.live import FAILED, STAYED
 from harness import kinds
 from harness.load import load
 from harness.server import free_port
@@ -16,22 +17,6 @@ from harness.wait import until
 from harness.wire import ask, get
 
 pytestmark = pytest.mark.ours("Gunicorn's old workers leave when the new ones are forked")
-
-
-@pytest.fixture
-def live(serve, tmp_path):
-    """`live(**options of serve)`: a server of two workers whose application says "first"."""
-
-    def start(**options: object) -> Live:
-        it = Live(tmp_path)
-        it.write("first")
-        it.server = serve(**{"app": "live:application", "chdir": str(tmp_path), **options})
-        it.server.wait_log("Booting worker", int(str(it.server.settings["workers"])))
-        # All of them have booted: a failure before that ends the server, as on Gunicorn.
-        until(lambda: it.answer()[0] == "first", "an answer", show=it.server.log)
-        return it
-
-    return start
 
 
 KITCHEN = (
@@ -162,7 +147,7 @@ def test_a_configuration_whose_hooks_raise_keeps_the_old_one(live):
 
 
 def test_addresses_go_and_come_back(live, tmp_path):
-    it = live(workers=1)
+    it = live(workers=1, config=IMPATIENT)
     server, port = it.server, free_port()
     old, new, path = server.address, ("127.0.0.1", port), tmp_path / "new.sock"
     config = (server.directory / "gunicorn.conf.py").read_text()
@@ -216,8 +201,80 @@ def test_the_pidfile_moves_when_the_reload_is_done(live, tmp_path):
     until(lambda: new.exists() and not old.exists(), "the pidfile to move", show=it.server.log)
 
 
-def test_the_latest_of_many_counts(live):
+def test_many_become_one(live):
     it = live()
+    it.write_gated("second")
+    for number in range(8):
+        it.configure(f"raw_env = ['TEXT={number}']")
+        it.hup()
+        # Old ones, and the first of the new ones.
+        assert len(it.server.workers()) <= 3
+        assert it.answer()[0] == "first"
+    it.gate.touch()
+    until(lambda: it.answer()[::2] == ["second", "7"], "the latest", show=it.server.log)
+    until(lambda: len(it.server.workers()) == 2, "the old ones to leave", show=it.server.log)
+    log = it.server.assert_clean_exit()
+    assert log.count("another one follows it") == 1
+    assert log.count("Reload: it was asked for during the last one") == 1
+    assert log.count("Booting worker") == 6, "the first workers, and two reloads"
+    assert FAILED not in log
+    assert "Traceback" not in log
+
+
+def test_many_at_once_are_one(live, tmp_path):
+    hold = tmp_path / "go"
+    it = live(
+        config="import os, time\n"
+        "def on_reload(server):\n"
+        "    print('in the hook', flush=True)\n"
+        f"    while not os.path.exists({str(hold)!r}): time.sleep(0.02)\n"
+    )
+    it.hup()
+    it.server.wait_log("in the hook")
+    for _ in range(4):
+        it.server.send_signal(signal.SIGHUP)
+        until(lambda: not pending(it.server.pid), "the signal to be delivered")
+    hold.touch()
+    until(lambda: it.server.log().count("Booting worker") == 6, "two reloads")
+    until(lambda: len(it.server.workers()) == 2, "the old ones to leave", show=it.server.log)
+    log = it.server.assert_clean_exit()
+    assert log.count("Hang up, and another one behind it: one reload for both") == 3
+    assert log.count("Hang up: Master") == 2
+    assert log.count("Booting worker") == 6
+
+
+def pending(pid: int) -> bool:
+    """Whether the kernel has a signal for the process that it has not delivered yet."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    masks = [line.split()[1] for line in status.splitlines() if "Pnd:" in line]
+    return any(int(mask, 16) for mask in masks)
+
+
+@pytest.mark.parametrize("how", ["while it imports", "while it fails"])
+def test_the_next_one_comes_after_a_failure_too(live, how):
+    it = live()
+    it.write_gated("second", "raise ValueError('broken')")
+    it.hup()
+    it.importing()
+    if how == "while it imports":
+        it.write("third")
+    it.hup()
+    it.gate.touch()
+    it.failed()
+    if how == "while it fails":
+        it.failed()
+        assert it.answer()[0] == "first"
+    else:
+        until(lambda: it.answer()[0] == "third", "the mended code", show=it.server.log)
+    assert it.server.log().count("Reload: it was asked for during the last one") == 1
+
+
+# Of reloads that get nowhere, the next one takes the place; here from the first moment on.
+IMPATIENT = "import rgunicorn.reload\nrgunicorn.reload._PATIENCE = 0\n"
+
+
+def test_one_that_hangs_gives_way(live):
+    it = live(config=IMPATIENT)
     workers = it.server.workers()
     it.write_gated("second")
     for number in range(8):
@@ -230,12 +287,13 @@ def test_the_latest_of_many_counts(live):
     it.replaced(workers, 2)
     assert it.answer()[::2] == ["second", "7"]
     log = it.server.assert_clean_exit()
+    assert log.count("gets nowhere: another one takes its place") == 7
     assert FAILED not in log
     assert "Traceback" not in log
 
 
 def test_a_reload_during_a_reload_that_fails_goes_back_to_the_beginning(live):
-    it = live(raw_env=["TEXT=zero"])
+    it = live(raw_env=["TEXT=zero"], config=IMPATIENT)
     workers = it.server.workers()
     it.write_gated("second")
     it.configure("raw_env = ['TEXT=one']\nworkers = 3")

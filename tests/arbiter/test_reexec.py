@@ -98,6 +98,14 @@ def test_pre_exec_and_environment(serve, upgrade):
     assert f"seen ['{server.pid}', None]" in log.partition("about to execute")[2]
 
 
+@pytest.mark.gunicorn_bug("starts in `chdir`, and finds no configuration there")
+def test_the_configuration_is_found_again_in_spite_of_chdir(serve, upgrade, tmp_path):
+    config = "def on_starting(server): server.log.info('found %s', server.cfg.raw_env)\n"
+    server = serve(workers=1, chdir=str(tmp_path), config=config, raw_env=["A=one"])
+    upgrade(server)
+    assert server.log().count("found ['A=one']") == 2
+
+
 @pytest.mark.gunicorn_bug("the forked child stops its siblings")
 def test_pre_exec_that_raises_harms_nobody(serve, order):
     config = "def pre_exec(server):\n    raise KeyError('no')\n"

@@ -60,9 +60,10 @@ KINDS = {
         (
             "reload_strategy",
             "never",
-            "Invalid reload_strategy: 'never'; allowed are ready and gunicorn",
+            "Invalid reload_strategy: 'never'; allowed are ready, rolling and gunicorn",
         ),
-        ("reload_strategy", "rolling", "reload_strategy 'rolling' is not built yet: use 'ready'"),
+        ("max_rss", "1.5G", f"Invalid size: '1.5G'; {SIZES}"),
+        ("max_worker_lifetime", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(

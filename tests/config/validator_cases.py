@@ -283,9 +283,13 @@ OWN_CASES: list[tuple[str, Any, Any]] = [
     # validate_reload_strategy
     ("reload_strategy", "ready", "ready"),
     ("reload_strategy", " Gunicorn ", "gunicorn"),
-    ("reload_strategy", "never", Raises("ValueError", "allowed are ready and gunicorn")),
-    ("reload_strategy", "rolling", Raises("ValueError", "is not built yet: use 'ready'")),
-    ("reload_strategy", None, Raises("TypeError", "must be a string: ready or gunicorn")),
+    ("reload_strategy", "Rolling", "rolling"),
+    ("reload_strategy", "never", Raises("ValueError", "allowed are ready, rolling and gunicorn")),
+    ("reload_strategy", None, Raises("TypeError", "a string: ready, rolling or gunicorn")),
+    ("max_rss", "512M", 512 << 20),
+    ("max_rss_hard", "1G", 1 << 30),
+    ("max_worker_lifetime", "1d", 86400),
+    ("max_worker_lifetime_jitter", "90m", 5400),
 ]
 
 

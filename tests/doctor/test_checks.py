@@ -147,6 +147,14 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
         "preload_app = True",
         {},
     ),
+    (
+        WARNING,
+        "touch-preload",
+        "touch_reload",
+        "touch_reload = ['/f']\npreload_app = True",
+        "touch_reload = ['/f']",
+        {},
+    ),
     (WARNING, "debug-log", "loglevel", "loglevel = 'debug'", "loglevel = 'info'", {}),
     (
         ERROR,

@@ -275,54 +275,59 @@ def test_asked_again_nobody_is_waited_for(spawn: Spawn, first: signal.Signals) -
         assert server.wait_exit() == 0
 
 
-class TestShutdownDelay:
-    pytestmark = pytest.mark.ours("Gunicorn has no such setting")
+delay = pytest.mark.ours("Gunicorn has no shutdown_delay")
 
-    @each_kind
-    def test_everything_is_served_until_the_second_term(self, spawn: Spawn, kind: Kind) -> None:
-        server = serve(spawn, kind, shutdown_delay=NEVER, keepalive=NEVER)
-        with Wire(server.address) as kept:
-            kept.send(get("/hello")).response()
-            term(server)
-            server.wait_log("Stopping in 300 s")
-            if kind.keeps_alive:
-                response = kept.send(get("/hello")).response()
-                assert (response.body, response.header("Connection")) == (HELLO, "close")
-        for _ in range(5):
-            response = ask(server.address, get("/hello"))
-            assert (response.body, response.header("Connection")) == (HELLO, "close")
-        # Whoever dies meanwhile is replaced.
-        victim = server.workers()[0]
-        os.kill(victim, signal.SIGKILL)
-        until(
-            lambda: len(now := server.workers()) == 2 and victim not in now,
-            "another worker",
-            show=server.log,
-        )
-        # And nothing new begins.
-        before = server.workers()
-        server.send_signal(signal.SIGHUP)
-        server.wait_log("Signal ignored: the server is stopping")
-        assert server.workers() == before
-        with enter(server), enter(server), waiting(server.address, 5, get("/hello")) as queue:
-            server.send_signal(signal.SIGTERM)
-            server.wait_log("Handling signal: term", 2)
-            gate(server).touch()
-            assert [wire.response().body for wire in queue] == [HELLO] * 5
-        assert server.wait_exit() == 0
 
-    def test_it_ends_by_itself(self, spawn: Spawn) -> None:
-        server = serve(spawn, kinds.GTHREAD, shutdown_delay="0.5s")
-        with load(server.address, again=False) as clients:
-            clients.wait_answers(20)
-            server.send_signal(signal.SIGTERM)
-            clients.join()
-        clients.assert_nothing_lost()
-        assert server.wait_exit() == 0
-
-    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
-    def test_a_quick_stop_does_not_wait_for_it(self, spawn: Spawn, number: signal.Signals) -> None:
-        server = serve(spawn, kinds.SYNC, shutdown_delay=NEVER)
+@delay
+@each_kind
+def test_delay_everything_is_served_until_the_second_term(spawn: Spawn, kind: Kind) -> None:
+    server = serve(spawn, kind, shutdown_delay=NEVER, keepalive=NEVER)
+    with Wire(server.address) as kept:
+        kept.send(get("/hello")).response()
         term(server)
-        server.send_signal(number)
-        assert server.wait_exit() == 0
+        server.wait_log("Stopping in 300 s")
+        if kind.keeps_alive:
+            response = kept.send(get("/hello")).response()
+            assert (response.body, response.header("Connection")) == (HELLO, "close")
+    for _ in range(5):
+        response = ask(server.address, get("/hello"))
+        assert (response.body, response.header("Connection")) == (HELLO, "close")
+    # Whoever dies meanwhile is replaced.
+    victim = server.workers()[0]
+    os.kill(victim, signal.SIGKILL)
+    until(
+        lambda: len(now := server.workers()) == 2 and victim not in now,
+        "another worker",
+        show=server.log,
+    )
+    # And nothing new begins.
+    before = server.workers()
+    server.send_signal(signal.SIGHUP)
+    server.wait_log("Signal ignored: the server is stopping")
+    assert server.workers() == before
+    with enter(server), enter(server), waiting(server.address, 5, get("/hello")) as queue:
+        server.send_signal(signal.SIGTERM)
+        server.wait_log("Handling signal: term", 2)
+        gate(server).touch()
+        assert [wire.response().body for wire in queue] == [HELLO] * 5
+    assert server.wait_exit() == 0
+
+
+@delay
+def test_delay_ends_by_itself(spawn: Spawn) -> None:
+    server = serve(spawn, kinds.GTHREAD, shutdown_delay="0.5s")
+    with load(server.address, again=False) as clients:
+        clients.wait_answers(20)
+        server.send_signal(signal.SIGTERM)
+        clients.join()
+    clients.assert_nothing_lost()
+    assert server.wait_exit() == 0
+
+
+@delay
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_delay_ends_with_a_quick_stop(spawn: Spawn, number: signal.Signals) -> None:
+    server = serve(spawn, kinds.SYNC, shutdown_delay=NEVER)
+    term(server)
+    server.send_signal(number)
+    assert server.wait_exit() == 0

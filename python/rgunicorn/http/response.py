@@ -50,6 +50,8 @@ class Response:
         self.must_close = False
         # The client can't be reached any more: what was raised was not the application's.
         self.broken = False
+        # The request as the master sees it.
+        self.flight: _core.Flight | None = None
         self._encoder: _core.ResponseEncoder | None = None
 
     @classmethod
@@ -249,6 +251,8 @@ class Response:
             head = "".join(lines).encode("latin-1")
         self.chunked = encoder.chunked
         self.headers_sent = True
+        if self.flight is not None:
+            self.flight.sending()
         return head
 
     def _body_may_be_skipped(self) -> bool:

@@ -17,6 +17,8 @@ TLS = ("certfile", "keyfile")
 #: Settings that only tune what another one turns on; they need one of those.
 NEEDS: dict[str, tuple[str, ...]] = {
     "max_requests_jitter": ("max_requests",),
+    "max_worker_lifetime_jitter": ("max_worker_lifetime",),
+    "preload_freeze": ("preload_app",),
     "reload_engine": ("reload",),
     "reload_extra_files": ("reload",),
     "enable_stdio_inheritance": ("daemon",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import (
     validate_bool,
     validate_duration,
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 
 def validate_reload_strategy(val: Any) -> str:
-    """ready or gunicorn.
+    """ready, rolling or gunicorn.
 
     Raises:
         TypeError: it is no text.
         ValueError: it is another word.
     """
     if not isinstance(val, str):
-        raise TypeError("reload_strategy must be a string: ready or gunicorn")
+        raise TypeError("reload_strategy must be a string: ready, rolling or gunicorn")
     word = val.lower().strip()
-    if word == "rolling":
-        raise ValueError("reload_strategy 'rolling' is not built yet: use 'ready'")
-    if word not in ("ready", "gunicorn"):
-        raise ValueError(f"Invalid reload_strategy: {val!r}; allowed are ready and gunicorn")
+    if word not in ("ready", "rolling", "gunicorn"):
+        raise ValueError(
+            f"Invalid reload_strategy: {val!r}; allowed are ready, rolling and gunicorn"
+        )
     return word
 
 
@@ -47,6 +47,12 @@ class ReloadStrategy(Setting):
         the reload is given up: the old workers stay, with the old configuration, and the error log
         says why. For a moment there are twice as many workers.
 
+        `rolling`: one worker at a time: a new one is forked, when it is ready an old one is told to
+        leave, and when that is gone the next one's turn comes. There is never more than one process
+        too many, and two versions of the application serve meanwhile. If a new worker ends before
+        it is ready or within its first seconds, the reload is given up: old workers that have left
+        already are forked again, with the old configuration, one at a time.
+
         `gunicorn`: the old workers are told to leave as soon as the new ones are forked. Requests
         wait while the new ones load the application, and one that does not load ends the server.
         """
@@ -60,12 +66,15 @@ class TouchReload(Setting):
     meta = "FILES"
     validator = validate_list_string
     default = []
-    unbuilt = Unbuilt("the watch of touch_reload", "send HUP to the master")
     desc = """\
         Files whose change reloads the server, as HUP does; give the flag again for more.
 
-        For deployments that can touch a file but not send a signal. A file that is not there yet
-        may come later.
+        For deployments that can touch a file but not send a signal. The master looks once a second:
+        a file has changed that was touched, written, replaced, or is there again. One that is not
+        there yet may come later; one that goes reloads nothing. Relative paths start from `chdir`.
+        A link counts as what it points to. After a reload the new list counts.
+
+        With `preload_app` a reload does not import the application again.
         """
 
 
@@ -106,5 +115,6 @@ class PreloadFreeze(Setting):
         With `preload_app`: let the garbage collector forget what exists before the first fork.
 
         The master collects garbage once, then calls `gc.freeze()`: the collections of the workers
-        do not write to what they share with the master, so it stays shared. `False` turns it off.
+        do not write to what they share with the master, so it stays shared. A reload that loads
+        the application again does it again. `False` turns it off.
         """

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_duration, validate_size
-
-_UNBUILT = Unbuilt("the recycling of workers", "use max_requests, with max_requests_jitter")
 
 
 class MaxRss(Setting):
@@ -15,13 +13,14 @@ class MaxRss(Setting):
     meta = "SIZE"
     validator = validate_size
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
-        A worker whose memory is above this after a request is replaced.
+        A worker whose memory is above this is replaced.
 
-        Resident memory without what it shares with the master. Its successor is forked first; the
-        worker serves until that is ready, then leaves as on TERM. One worker is replaced at a time.
-        0 is off.
+        What counts is resident memory without what it shares with others, such as the application
+        with `preload_app`. Workers look at it about once a second, the sync worker between
+        requests. The successor is forked first; the worker serves until that is ready, then leaves
+        as on TERM. One worker is replaced at a time. The error log says what it had, with RSS and
+        PSS. 0 is off.
 
         Written as `request_buffer_size`.
         """
@@ -34,12 +33,11 @@ class MaxRssHard(Setting):
     meta = "SIZE"
     validator = validate_size
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
-        A worker whose memory is above this after a request leaves at once.
+        A worker whose memory is above this leaves at once.
 
         It finishes what it has begun and takes nothing more, whether its successor is ready or not.
-        0 is off.
+        Measured as for `max_rss`, and the limit when successors can not boot. 0 is off.
 
         Written as `request_buffer_size`.
         """
@@ -52,9 +50,8 @@ class MaxWorkerLifetime(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
-        A worker that is older than this is replaced, as with `max_rss`; 0 is off.
+        A worker that was forked longer ago than this is replaced, as with `max_rss`; 0 is off.
 
         Written as `client_header_timeout`.
         """
@@ -67,7 +64,6 @@ class MaxWorkerLifetimeJitter(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
         A random time up to this is added to `max_worker_lifetime` of each worker.
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
+    from rgunicorn._core import Flight
     from rgunicorn.workers.gasgi import ASGIWorker
 
     Message = dict[str, Any]
@@ -95,8 +96,11 @@ class Front:
         assert task is not None
         self._running[key] = task
         request = None
+        flight = self._depart(scope)
         if self._closes:
             send = _closing(send)
+        if flight is not None:
+            send = _departing(send, flight)
         try:
             if self._logs or self._pre_request or self._post_request:
                 request = request_of(scope)
@@ -112,8 +116,28 @@ class Front:
         finally:
             del self._running[key]
             self._given_up.discard(key)
-            if request is not None:
-                self._conclude(exchange, scope)
+            try:
+                if request is not None:
+                    self._conclude(exchange, scope, flight)
+            finally:
+                if flight is not None:
+                    flight.end()
+
+    def _depart(self, scope: Scope) -> Flight | None:
+        """Notes the request, for whoever tells of it if the worker dies."""
+        box = self._worker.blackbox
+        if box is None or box.flights is None:
+            return None
+        major, _, minor = scope["http_version"].partition(".")
+        client = scope.get("client")
+        request_id = next((v for name, v in scope["headers"] if name == b"x-request-id"), b"")
+        return box.flights.begin(
+            scope["method"],
+            scope["raw_path"].decode("latin-1"),
+            (int(major), int(minor or 0)),
+            str(client[0]) if client else "",
+            _text(request_id),
+        )
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         accepted = False
@@ -134,7 +158,7 @@ class Front:
                     )
             raise
 
-    def _conclude(self, exchange: Exchange, scope: Scope) -> None:
+    def _conclude(self, exchange: Exchange, scope: Scope, flight: Flight | None) -> None:
         response = exchange.response
         if response.status is None:
             # uvicorn answers for the application; Gunicorn logs no bytes either.
@@ -144,6 +168,8 @@ class Front:
         try:
             if self._logs:
                 self._log.access(response, exchange.request, environ, duration)
+                if flight is not None:
+                    flight.logged()
         except Exception:
             self._log.exception("Exception in the access log")
         try:
@@ -289,6 +315,15 @@ def _closing(send: Send) -> Send:
         await send(message)
 
     return closing
+
+
+def _departing(send: Send, flight: Flight) -> Send:
+    async def departing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            flight.sending()
+        await send(message)
+
+    return departing
 
 
 def _used(cfg: Any, name: str) -> Any:

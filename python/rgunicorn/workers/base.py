@@ -7,6 +7,7 @@ subclass this class.
 from __future__ import annotations
 
 import io
+import math
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ import traceback
 from datetime import datetime
 
 from rgunicorn import util
-from rgunicorn.workers import offspring
+from rgunicorn.workers import offspring, recycling
 from rgunicorn.workers.refusal import refusal
 from rgunicorn.workers.workertmp import WorkerTmp
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
     from rgunicorn.reloader import ReloaderBase
+    from rgunicorn.workers.blackbox import BlackBox
 
 
 class Worker:
@@ -60,6 +62,15 @@ class Worker:
     # Number among the living workers, from 0; reused. The arbiter sets it.
     slot: int | None = None
 
+    # In the master: monotonic seconds of the fork, and of the time to be replaced.
+    _forked = 0.0
+    _grows_old = math.inf
+    # What is left of the worker when it has died. The arbiter makes it before the fork.
+    blackbox: BlackBox | None = None
+    # In the master: it has sent SIGKILL; what the kernel's count of OOM kills said afterwards.
+    killed = False
+    oom_kills: int | None = None
+
     def __init__(
         self,
         age: int,
@@ -88,6 +99,8 @@ class Worker:
         self.max_requests = sys.maxsize
         if cfg.max_requests > 0:
             self.max_requests = cfg.max_requests + random.randint(0, cfg.max_requests_jitter)
+        self._had_enough = False
+        self._recycling = recycling.Recycling(cfg)
         self.tmp = WorkerTmp(cfg)
 
     def __str__(self) -> str:
@@ -123,9 +136,24 @@ class Worker:
             "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
         ]
 
+    @classmethod
+    def flight_room(cls, cfg: Config) -> int:
+        """How many requests such a worker can run at once: all of them shall be noted."""
+        return max(cfg.threads, cfg.worker_connections)
+
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""
         self.tmp.notify()
+        if self._recycling:
+            self._look_at_memory()
+
+    def _look_at_memory(self) -> None:
+        """Asks for a successor when `max_rss` or `max_rss_hard` is exceeded."""
+        self._recycling.look(self)
+
+    def _ask_for_successor(self, wish: str) -> bool:
+        """Asks the master for a successor. False: it would not hear; the worker leaves itself."""
+        return recycling.ask(self, wish)
 
     def run(self) -> None:
         """Serves until `alive` is False. Subclasses implement it."""
@@ -150,6 +178,8 @@ class Worker:
         self.log.close_on_exec()
 
         self.init_signals()
+        if self.blackbox is not None:
+            self.blackbox.arm()
         offspring.guard(self)
 
         if self.cfg.reload:

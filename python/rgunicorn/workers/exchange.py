@@ -14,12 +14,14 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
-from rgunicorn.workers import parting
+from rgunicorn.workers import parting, recycling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
+
+    from rgunicorn._core import Flight
 
 # Threads count together.
 _counting = threading.Lock()
@@ -68,9 +70,11 @@ def run_request(
     started = datetime.now()
     environ: dict[str, Any] = {}
     resp: Any = None
+    flight = depart(worker, req, addr)
     try:
         worker.cfg.pre_request(worker, req)
         resp, environ = wsgi.create(req, sock, addr, server, worker.cfg)
+        resp.flight = flight
         environ["wsgi.multithread"] = multithread
         count(worker)
         if not (keepalive and parting.promises(worker)):
@@ -87,7 +91,7 @@ def run_request(
             if not wsgi.ClientSocket.is_taken(environ):
                 _send(resp, respiter, environ)
                 _report(worker, req, resp)
-                worker.log.access(resp, req, environ, datetime.now() - started)
+                _log_access(worker, resp, req, environ, started)
             closed = True
             close(respiter)
         finally:
@@ -107,27 +111,52 @@ def run_request(
             worker.log.exception("Error handling request %s", req.uri)
             raise Taken from None
         if is_departure(exc, req, resp):
+            if flight is not None:
+                flight.client_gone()
             raise Gone from exc
         if resp is None or not resp.headers_sent:
             raise
         # Too late for an error page: the missing end tells the client.
         worker.log.exception("Error handling request")
-        worker.log.access(resp, req, environ, datetime.now() - started)
+        _log_access(worker, resp, req, environ, started)
         return False
     finally:
         try:
             worker.cfg.post_request(worker, req, environ, resp)
         except Exception:
             worker.log.exception("Exception in post_request hook")
+        finally:
+            if flight is not None:
+                flight.end()
+
+
+def depart(worker: Any, req: Any, addr: Any) -> Flight | None:
+    """Notes that `worker` runs `req`, for whoever tells of it if the worker dies. The caller ends
+    what it gets; None when there is nowhere to note it."""
+    box = getattr(worker, "blackbox", None)
+    if box is None or box.flights is None:
+        return None
+    proxied = getattr(req, "proxy_protocol_info", None)
+    peer = proxied["client_addr"] if proxied else addr[0] if isinstance(addr, tuple) else ""
+    request_id = next((value for name, value in req.headers if name == "X-REQUEST-ID"), "")
+    flight: Flight | None = box.flights.begin(
+        req.method, req.path, req.version, str(peer), request_id
+    )
+    return flight
+
+
+def _log_access(worker: Any, resp: Any, req: Any, environ: Any, started: datetime) -> None:
+    worker.log.access(resp, req, environ, datetime.now() - started)
+    if getattr(resp, "flight", None) is not None:
+        resp.flight.logged()
 
 
 def count(worker: Any) -> None:
     """Counts a request that is about to run."""
     with _counting:
         worker.nr += 1
-    if worker.nr >= worker.max_requests and worker.alive:
-        worker.log.info("Autorestarting worker after current request.")
-        worker.alive = False
+        if recycling.count(worker):
+            worker.alive = False
 
 
 def _send(resp: Any, respiter: Any, environ: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from logging import DEBUG, WARNING, getLogger
 from rgunicorn import sock
 from rgunicorn.errors import missing_package
 from rgunicorn.http import banner
-from rgunicorn.workers import base, parting
+from rgunicorn.workers import base, parting, recycling
 from rgunicorn.workers.asgi_front import Front, watched
 from rgunicorn.workers.asgi_rules import Rules
 
@@ -122,10 +122,9 @@ class ASGIWorker(base.Worker):
             sys.exit(self.exit_code)
 
     def count_request(self) -> None:
-        """Counts a request; at `max_requests` the worker stops after those that it has."""
+        """Counts a request; at `max_requests` the worker asks for its successor."""
         self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
-            self.log.info("Autorestarting worker after current request.")
+        if recycling.count(self):
             self._leave()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -7,6 +7,7 @@ to gevent's own server.
 from __future__ import annotations
 
 import functools
+import os
 import re
 import time
 from datetime import datetime
@@ -42,6 +43,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
+
+    from rgunicorn._core import Flight
 
 
 class _Door:
@@ -89,6 +92,14 @@ class GeventWorker(AsyncWorker):
         leaving = getattr(self, "_leaving", None)
         if not value and leaving is not None:
             leaving.set()
+
+    def notify(self) -> None:
+        """Tells the master that this worker lives, or learns that there is no master any more: then
+        it is to leave, as after TERM."""
+        super().notify()
+        if self.alive and self.ppid != os.getppid():
+            self.log.info("Parent changed, shutting down: %s", self)
+            self.alive = False
 
     def patch(self) -> None:
         """Makes the standard library and our listeners gevent's. Overrides call it and go on with
@@ -161,7 +172,7 @@ class GeventWorker(AsyncWorker):
         if self.server_class is not None:
             environ = base_environ(self.cfg)
             environ |= {"wsgi.multithread": True, "SERVER_SOFTWARE": _software()}
-            return self.server_class(
+            server = self.server_class(
                 listener,
                 application=self.wsgi,
                 spawn=pool,
@@ -170,6 +181,8 @@ class GeventWorker(AsyncWorker):
                 environ=environ,
                 **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
             )
+            server.blackbox = self.blackbox
+            return server
         server = StreamServer(
             listener, handle=functools.partial(self._handle, _Door(listener)), spawn=pool
         )
@@ -252,6 +265,33 @@ class GeventResponse:
 class PyWSGIHandler(pywsgi.WSGIHandler):
     """Handles the requests of `PyWSGIServer`."""
 
+    flight: Flight | None = None
+
+    def handle_one_response(self) -> None:
+        """Runs the application."""
+        box = getattr(self.server, "blackbox", None)
+        if box is not None and box.flights is not None:
+            version = (1, 0) if self.request_version == "HTTP/1.0" else (1, 1)
+            peer = self.client_address[0] if isinstance(self.client_address, tuple) else ""
+            self.flight = box.flights.begin(
+                self.command,
+                self.path.partition("?")[0],
+                version,
+                str(peer),
+                self.headers.get("X-Request-ID") or "",
+            )
+        try:
+            super().handle_one_response()
+        finally:
+            if self.flight is not None:
+                self.flight.end()
+                self.flight = None
+
+    def finalize_headers(self) -> None:
+        super().finalize_headers()
+        if self.flight is not None:
+            self.flight.sending()
+
     def log_request(self) -> None:
         """Writes the access line by the worker's logger."""
         started = datetime.fromtimestamp(self.time_start)
@@ -265,6 +305,8 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
         headers = self.headers.items() if getattr(self, "headers", None) else []
         environ = getattr(self, "environ", None) or {}
         self.server.log.access(resp, list(headers), environ, finished - started)
+        if self.flight is not None:
+            self.flight.logged()
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()

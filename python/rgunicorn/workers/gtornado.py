@@ -13,7 +13,7 @@ import time
 
 from rgunicorn import sock
 from rgunicorn.errors import missing_package
-from rgunicorn.workers import base, parting
+from rgunicorn.workers import base, parting, recycling
 
 try:
     from tornado import httputil
@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable
     from typing import Any
+
+    from rgunicorn._core import Flight
 
 # Between two looks at the master, and two heartbeats.
 _LOOK_MS = 1000
@@ -65,8 +67,7 @@ class TornadoWorker(base.Worker):
     def handle_request(self) -> None:
         """Counts a request; called when its head is there."""
         self.nr += 1
-        if self.nr >= self.max_requests and self.alive:
-            self.log.info("Autorestarting worker after current request.")
+        if recycling.count(self):
             self.alive = False
             self._stopping.set()
 
@@ -122,7 +123,7 @@ class Server(HTTPServer):
 
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         super().initialize(*args, **kwargs)
-        self.busy: set[object] = set()
+        self.busy: dict[object, Flight | None] = {}
 
     def promises_nothing(self) -> None:
         """From here on every response says that its connection ends."""
@@ -146,22 +147,38 @@ class Server(HTTPServer):
         self, server_conn: object, request_conn: httputil.HTTPConnection
     ) -> httputil.HTTPMessageDelegate:
         # Tornado asks when it begins to wait for a request, so the one before is answered.
-        self.busy.discard(server_conn)
-        return _Counted(self, server_conn, super().start_request(server_conn, request_conn))
+        self._done(server_conn)
+        delegate = super().start_request(server_conn, request_conn)
+        return _Counted(self, server_conn, request_conn, delegate)
 
     def on_close(self, server_conn: object) -> None:
-        self.busy.discard(server_conn)
+        self._done(server_conn)
         super().on_close(server_conn)
+
+    def begin(self, server_conn: object, flight: Flight | None) -> None:
+        """A connection has a request."""
+        self._done(server_conn)
+        self.busy[server_conn] = flight
+
+    def _done(self, server_conn: object) -> None:
+        flight = self.busy.pop(server_conn, None)
+        if flight is not None:
+            flight.end()
 
 
 class _Counted(httputil.HTTPMessageDelegate):
     """Tells the server that the head of a request has come, and passes everything on."""
 
     def __init__(
-        self, server: Server, connection: object, delegate: httputil.HTTPMessageDelegate
+        self,
+        server: Server,
+        connection: object,
+        request_connection: object,
+        delegate: httputil.HTTPMessageDelegate,
     ) -> None:
         self._server = server
         self._connection = connection
+        self._context = getattr(request_connection, "context", None)
         self._delegate = delegate
 
     def headers_received(
@@ -169,9 +186,19 @@ class _Counted(httputil.HTTPMessageDelegate):
         start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
         headers: httputil.HTTPHeaders,
     ) -> Awaitable[None] | None:
-        self._server.busy.add(self._connection)
+        self._server.begin(self._connection, self._depart(start_line, headers))
         self._server.worker.handle_request()
         return self._delegate.headers_received(start_line, headers)
+
+    def _depart(self, start_line: Any, headers: httputil.HTTPHeaders) -> Flight | None:
+        box = self._server.worker.blackbox
+        if box is None or box.flights is None:
+            return None
+        path = start_line.path.partition("?")[0]
+        version = (1, 0) if start_line.version == "HTTP/1.0" else (1, 1)
+        peer = getattr(self._context, "remote_ip", "") or ""
+        request_id = headers.get("X-Request-ID", "")
+        return box.flights.begin(start_line.method, path, version, peer, request_id)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._delegate.data_received(chunk)

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from rgunicorn.config import Config
+
 # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, which takes long to import.
 _ASYNC = 0x80 | 0x200
 
@@ -27,6 +29,10 @@ class NativeWorker(base.Worker):
 
     #: The functions of those names as our classes have them.
     ORIGINALS: dict[str, Any] = {}
+
+    @classmethod
+    def flight_room(cls, cfg: Config) -> int:
+        return max(1, cfg.threads)
 
     @classmethod
     def speaks_uwsgi(cls) -> bool:

@@ -45,12 +45,16 @@ def _unblock() -> None:
 
 def _forget() -> None:
     global _worker
-    if _worker is None:
+    worker = _worker
+    if worker is None:
         return
-    for sig in _worker.SIGNALS:
-        if getattr(signal.getsignal(sig), "__self__", None) is _worker:
+    blackbox = worker.blackbox
+    for sig in worker.SIGNALS:
+        if getattr(signal.getsignal(sig), "__self__", None) is worker:
             default = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
             signal.signal(sig, default)
     signal.set_wakeup_fd(-1)
     _worker = None
     _unblock()
+    if blackbox is not None:
+        blackbox.secede()

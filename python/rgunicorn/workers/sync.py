@@ -82,8 +82,8 @@ class SyncWorker(NativeWorker):
         if not self.is_python_needed():
             _core.serve_sync(self)
             return
-        # 0 is no limit for the master; we look at it all the same.
-        timeout = self.timeout or 0.5
+        # Often enough to see soon that the master is gone; 0 is no limit for the master.
+        timeout = min(self.timeout or 0.5, 1.0)
         for listener in self.sockets:
             listener.setblocking(False)
         if len(self.sockets) > 1:

@@ -1,0 +1,152 @@
+"""`BlackBox`: what is left of a worker that died.
+
+The master makes one before each fork and reads it after the worker's end: the requests that ran
+(shared memory, `_core.Flights`), and the stacks of its threads (a file in memory, written by
+`faulthandler`, whose C handlers need neither the GIL nor a Python that still works).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import fcntl
+import os
+import resource
+import signal
+
+from rgunicorn._core import Flights, notepad
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rgunicorn._core import Sighting
+
+# Makes a worker write its stacks, and go on. Real-time, because whoever installs a handler for one
+# of the others means it: USR1, USR2, ALRM, PROF, URG (Go), PWR and XCPU (garbage collectors) have
+# users. From the middle of the range, because libraries take theirs from the ends (SIGRTMIN: .NET;
+# SIGRTMAX: Valgrind), and glibc and musl keep the first ones to themselves.
+STACK_SIGNAL = signal.SIGRTMIN + 14
+
+# Of the stacks no more is read than this: CPython writes at most 100 threads of 100 frames.
+_MOST = 1 << 20
+
+# Descriptors are given out from the lowest free one. The file of stacks gets a high one: if the
+# application closes what it does not know, no file of its own is soon found under that number.
+_HIGH_FD = 1024
+
+
+class BlackBox:
+    """The black box of one worker.
+
+    Args:
+        room: how many requests the worker can run at once.
+
+    Raises:
+        OSError: no memory, or no descriptor left.
+    """
+
+    def __init__(self, room: int) -> None:
+        self.flights: Flights | None = Flights(room)
+        self._fd = notepad()
+        # How much of the stacks has been read.
+        self._read = 0
+        # When stacks were last asked for, monotonic seconds.
+        self.asked: float | None = None
+        # Keys of requests that the error log has lines about.
+        self.told: set[object] = set()
+
+    def __del__(self) -> None:
+        # A fork that failed leaves one behind that nobody will ever read.
+        if hasattr(self, "_fd"):
+            self.close()
+
+    def arm(self) -> None:
+        """In the worker, when its signal handlers are installed: from here on stacks are written.
+
+        Whoever has enabled `faulthandler` for himself, or does so later, keeps it: the stacks of
+        a crash go where he wants them.
+        """
+        if self.flights is None:
+            return
+        self._move_up()
+        if not faulthandler.is_enabled():
+            # The handler for SIGABRT that is there now is called afterwards.
+            faulthandler.enable(file=self._fd, all_threads=True)
+        faulthandler.register(STACK_SIGNAL, file=self._fd, all_threads=True, chain=False)
+        self.flights.stack_signal = int(STACK_SIGNAL)
+
+    def secede(self) -> None:
+        """In a child that the application has forked: its crashes and its requests are not the
+        worker's."""
+        if self.flights is None:
+            return
+        self.flights.secede()
+        # faulthandler can not be asked whether it still writes to our file.
+        nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+        os.dup2(nowhere, self._fd, inheritable=False)
+        os.close(nowhere)
+
+    def ask(self, pid: int, now: float) -> bool:
+        """Has the worker write its stacks. False: it is not able to.
+
+        Args:
+            pid: the worker.
+            now: monotonic seconds.
+        """
+        number = self.flights.stack_signal if self.flights is not None else 0
+        # Shared memory is not to be believed: the worker may have written anything there.
+        if number != STACK_SIGNAL:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, STACK_SIGNAL)
+            self.asked = now
+            return True
+        return False
+
+    def unread(self) -> int:
+        """Bytes of stacks that nobody has read."""
+        if self.flights is None:
+            return 0
+        return max(0, os.fstat(self._fd).st_size - self._read)
+
+    def stacks(self) -> str:
+        """What of the stacks has not been read yet; what is not printable is escaped."""
+        if self.flights is None:
+            return ""
+        text = os.pread(self._fd, _MOST, self._read)
+        self._read += len(text)
+        return printable(text.decode("utf-8", "backslashreplace"), keep="\n")
+
+    def running(self) -> list[Sighting]:
+        """The requests that run, or that ran when the worker died."""
+        return self.flights.running() if self.flights is not None else []
+
+    def close(self) -> None:
+        """Gives the memory back, in this process."""
+        if self.flights is not None:
+            self.flights = None
+            os.close(self._fd)
+
+    def _move_up(self) -> None:
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        limit = _HIGH_FD if soft == resource.RLIM_INFINITY else min(soft, _HIGH_FD)
+        try:
+            fd = fcntl.fcntl(self._fd, fcntl.F_DUPFD_CLOEXEC, max(0, limit - 16))
+        except OSError:
+            return  # the top is taken: then it stays where it is
+        os.close(self._fd)
+        self._fd = fd
+
+
+def printable(text: str, keep: str = "") -> str:
+    """`text` with every character escaped that could end a line or steer a terminal.
+
+    Args:
+        text: what somebody else wrote.
+        keep: characters to leave alone.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        it if it.isprintable() or it in keep else it.encode("unicode_escape").decode("ascii")
+        for it in text
+    )

@@ -1,0 +1,248 @@
+//! Shared memory in which a worker notes the requests that it runs, so that somebody can tell of
+//! them when it has died: the master, which made the mapping before the fork.
+//!
+//! One place for each request that can run at once. A place changes hands by its *word*, one
+//! atomic with a serial number above the phase: whoever wants to move a flight on says from which
+//! phase of which flight, so a place that has been given to the next request in the meantime is
+//! left alone. What is noted of a request is written once, before the phase says that it is
+//! there; everything is atomics, as on the scoreboard.
+//!
+//! A reader believes nothing: the process that wrote may have died of writing all over its
+//! memory. Lengths are bounded by the room there is, unknown phases are no flight, and texts are
+//! bytes that the caller has to escape.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+use super::ticket::{CODE, CODE_BITS, FREE, Place};
+pub use super::ticket::{ID_BYTES, METHOD_BYTES, PATH_BYTES, PEER_BYTES, Peer, Sighting, Ticket};
+
+/// Most places of one worker; more are never mapped, whatever the settings say.
+pub const MOST_PLACES: usize = 65_536;
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Phase {
+    /// It is complete and has a thread, which waits for the interpreter.
+    Waiting = 2,
+    /// It is in the application (or a hook), and nothing of a response has been sent.
+    App = 3,
+    /// The head of its response has gone out.
+    Sending = 4,
+    /// Somebody else has answered: it was past its deadline.
+    Answered = 5,
+}
+
+impl Phase {
+    const ALL: [Self; 4] = [Self::Waiting, Self::App, Self::Sending, Self::Answered];
+
+    fn of(word: u64) -> Option<Self> {
+        Self::ALL.into_iter().find(|phase| *phase as u64 == word & CODE)
+    }
+}
+
+/// What else there is to know of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Mark {
+    /// Its access line has been written.
+    Logged = 1,
+    /// Its client has gone.
+    ClientGone = 2,
+    /// It was past its deadline, and somebody has said so.
+    Overdue = 4,
+}
+
+/// The places of one worker. Unmapped when dropped, in each process for itself.
+#[derive(Debug)]
+pub struct Flights {
+    header: &'static Header,
+    places: &'static [Place],
+    length: NonZeroUsize,
+}
+
+impl Flights {
+    /// Maps `room` places (at least one, at most [`MOST_PLACES`]), shared with all processes that
+    /// are forked later. Pages that are never used cost nothing.
+    ///
+    /// # Errors
+    /// What mmap(2) answers.
+    pub fn new(room: usize) -> io::Result<Self> {
+        let room = room.clamp(1, MOST_PLACES);
+        let length = NonZeroUsize::new((room + 1) * size_of::<Place>())
+            .ok_or(io::ErrorKind::InvalidInput)?;
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        // SAFETY: fresh anonymous memory at an address the kernel chooses.
+        let start = unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_SHARED)? };
+        // SAFETY: page-aligned, zeroed, mapped until our drop, which nothing handed out outlives;
+        // every access in every process goes through atomics.
+        let header = unsafe { start.cast::<Header>().as_ref() };
+        // SAFETY: the same; the header is exactly as long as a place.
+        let places =
+            unsafe { std::slice::from_raw_parts(start.cast::<Place>().add(1).as_ptr(), room) };
+        Ok(Self { header, places, length })
+    }
+
+    /// For a child that the application has forked: what it does from here on, nobody else sees.
+    /// It may come back from the application and end requests that are its parent's.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn secede(&self) -> io::Result<()> {
+        let start = NonZeroUsize::new(std::ptr::from_ref(self.header) as usize);
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let own = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
+        // SAFETY: in place of our own mapping, of the same length and with the same access; zeroed
+        // memory is a valid value of everything in it.
+        unsafe { mmap_anonymous(start, self.length, access, own)? };
+        Ok(())
+    }
+
+    /// How many requests there is room for.
+    pub fn room(&self) -> usize {
+        self.places.len()
+    }
+
+    /// Notes a request in [`Phase::Waiting`]. `None` when there is no room; that is counted.
+    /// `hint` is where the search begins: the caller's last place, most likely free again.
+    #[inline]
+    pub fn begin(&self, hint: &mut usize, ticket: &Ticket<'_>) -> Option<Flight<'_>> {
+        let room = self.places.len();
+        for step in 0..room {
+            let index = (*hint + step) % room;
+            if let Some(serial) = self.places[index].board(ticket) {
+                *hint = index;
+                return Some(Flight { place: &self.places[index], index, serial });
+            }
+        }
+        self.header.overflow.fetch_add(1, Ordering::Relaxed);
+        None
+    }
+
+    /// The requests that run now. Each may end at any time.
+    pub fn running(&self) -> impl Iterator<Item = Flight<'_>> {
+        self.places.iter().enumerate().filter_map(|(index, place)| {
+            let word = place.word.load(Ordering::Acquire);
+            Phase::of(word).map(|_| Flight { place, index, serial: word >> CODE_BITS })
+        })
+    }
+
+    /// A flight by the number of its place and its serial number, as [`Flight::name`] tells.
+    pub fn named(&self, (index, serial): (usize, u64)) -> Option<Flight<'_>> {
+        self.places.get(index).map(|place| Flight { place, index, serial })
+    }
+
+    /// Requests that found no room.
+    pub fn overflow(&self) -> u64 {
+        self.header.overflow.load(Ordering::Relaxed)
+    }
+
+    /// The worker writes its stacks when it gets this signal. 0: it does not.
+    pub fn set_stack_signal(&self, number: u64) {
+        self.header.stack_signal.store(number, Ordering::Relaxed);
+    }
+
+    /// The signal that makes the worker write its stacks, 0 for none.
+    pub fn stack_signal(&self) -> u64 {
+        self.header.stack_signal.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Flights {
+    fn drop(&mut self) {
+        let start = NonNull::from(self.header).cast();
+        // SAFETY: our own mapping, with the length it was made with; the references to it are
+        // private, or borrow from us.
+        let unmapped = unsafe { munmap(start, self.length.get()) };
+        debug_assert!(unmapped.is_ok());
+    }
+}
+
+/// One request that runs, or ran. Cheap to copy; all methods may be called from any thread and
+/// do nothing once the request has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Flight<'a> {
+    place: &'a Place,
+    index: usize,
+    serial: u64,
+}
+
+impl Flight<'_> {
+    /// Number of its place, and its serial number there.
+    pub fn name(self) -> (usize, u64) {
+        (self.index, self.serial)
+    }
+
+    /// Where it stands; `None` once it has ended.
+    pub fn phase(self) -> Option<Phase> {
+        let word = self.place.word.load(Ordering::Acquire);
+        Phase::of(word).filter(|_| word >> CODE_BITS == self.serial)
+    }
+
+    /// Moves it on, if it stands in `from`. Exactly one of several who want that succeeds: who
+    /// takes [`Phase::App`] to another phase may answer the client.
+    #[inline]
+    pub fn advance(self, from: Phase, to: Phase) -> bool {
+        let word = &self.place.word;
+        word.compare_exchange(self.word(from), self.word(to), Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// The request has ended. By its owner only. Returns where it stood.
+    #[inline]
+    pub fn end(self) -> Option<Phase> {
+        Phase::of(self.place.word.swap(self.serial << CODE_BITS | FREE, Ordering::AcqRel))
+    }
+
+    /// When it is overdue: CLOCK_MONOTONIC, nanoseconds; 0 for never. By its owner only.
+    pub fn set_deadline_ns(self, deadline_ns: u64) {
+        self.place.deadline_ns.store(deadline_ns, Ordering::Release);
+    }
+
+    /// When it is overdue, 0 for never. Ask [`Flight::phase`] afterwards whether that was still it.
+    pub fn deadline_ns(self) -> u64 {
+        self.place.deadline_ns.load(Ordering::Acquire)
+    }
+
+    /// Marks it. Returns whether it had the mark.
+    pub fn mark(self, mark: Mark) -> bool {
+        let before = self.place.marks.fetch_or(mark as u64, Ordering::AcqRel);
+        before & mark as u64 != 0
+    }
+
+    /// Whether it has the mark.
+    pub fn has(self, mark: Mark) -> bool {
+        self.place.marks.load(Ordering::Acquire) & mark as u64 != 0
+    }
+
+    /// All that is noted; `None` once it has ended.
+    pub fn sight(self) -> Option<Sighting> {
+        let phase = self.phase()?;
+        let sighting = self.place.read(phase);
+        // Only if all of that was of one flight.
+        fence(Ordering::Acquire);
+        let word = self.place.word.load(Ordering::Relaxed);
+        (word >> CODE_BITS == self.serial).then_some(sighting)
+    }
+
+    fn word(self, phase: Phase) -> u64 {
+        self.serial << CODE_BITS | phase as u64
+    }
+}
+
+#[derive(Debug)]
+#[repr(C, align(512))]
+struct Header {
+    overflow: AtomicU64,
+    stack_signal: AtomicU64,
+}
+
+const _: () = assert!(size_of::<Place>() == size_of::<Header>());
+
+#[cfg(test)]
+#[path = "test_flights.rs"]
+mod tests;
