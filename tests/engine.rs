@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rgunicorn::engine::{
-    App, Engine, Exchange, Options, Refusal, Room, Sources, Stage, Verdict, Wake, sync,
+    App, Engine, Exchange, Options, Patience, Refusal, Room, Sources, Stage, Verdict, Wake, sync,
 };
 use rgunicorn::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode, ResponseFields};
 use rgunicorn::log::Notice;
@@ -158,6 +158,7 @@ fn options() -> Options {
         app_threads: 1,
         watched: false,
         inline_up_to: Duration::from_millis(1),
+        patience: Patience::default(),
         max_connections: 1000,
         body_memory: 1000,
         body_limit: 1 << 30,

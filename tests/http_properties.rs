@@ -8,6 +8,7 @@ mod session;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use rgunicorn::http::queue_time::since;
 
 /// Pieces of requests: strung together at random they get far into the parser.
 const REQUEST_PIECES: &[&[u8]] = &[
@@ -21,6 +22,8 @@ const REQUEST_PIECES: &[&[u8]] = &[
     b"Transfer-Encoding: gzip, chunked\r\n",
     b"Connection: close\r\n",
     b"X-P: https\r\n",
+    b"X-Request-Start: t=1799999999.5\r\n",
+    b"X-Request-Start: 1799900000000\r\n",
     b"SCRIPT_NAME: /\r\n",
     b"x_y: z\r\n",
     b"Expect: 100-continue\r\n",
@@ -176,6 +179,24 @@ proptest! {
         checks::proxy(&data);
         checks::uwsgi(&data);
         checks::response(&data);
+    }
+
+    #[test]
+    fn start(
+        ago_us in 0u64..86_000_000_000,
+        unit in 0usize..4,
+        fraction in "[0-9]{0,12}",
+        any in "[t=]{0,3}[0-9]{0,25}[.]?[0-9]{0,25}.?",
+    ) {
+        checks::start(any.as_bytes());
+        let now = std::time::Duration::from_secs(1_800_000_000);
+        let at_us = 1_800_000_000_000_000 - ago_us;
+        let whole = [at_us / 1_000_000, at_us / 1000, at_us, at_us * 1000][unit];
+        let unit_ns = [1_000_000_000, 1_000_000, 1000, 1][unit];
+        let said = if fraction.is_empty() { format!("{whole}") } else { format!("t={whole}.{fraction}") };
+        let waited = since(said.as_bytes(), now).map(|waited| waited.as_nanos() as i128);
+        let error = waited.map(|waited| waited - i128::from(ago_us) * 1000);
+        prop_assert!(error.is_some_and(|error| error.abs() <= unit_ns), "{said}: {waited:?}");
     }
 
     #[test]

@@ -81,6 +81,11 @@ pub struct Conn<A: App> {
     pub(super) weighed: usize,
     /// Requests that were completed on this connection.
     pub served: u64,
+    /// How long the current request had waited, as a proxy says, before its head was read.
+    pub(super) before_ns: u64,
+    /// Since when the current request waits for a thread, monotonic nanoseconds, with the time
+    /// before it came here. What it waited is the time from then to its start.
+    pub waits_since_ns: u64,
     /// What the application keeps with the connection.
     pub session: A::Session,
 }
@@ -111,6 +116,8 @@ impl<A: App> Conn<A> {
             deadline: Deadline::default(),
             weighed: 0,
             served: 0,
+            before_ns: 0,
+            waits_since_ns: 0,
             session: A::Session::default(),
         }
     }
@@ -133,6 +140,7 @@ impl<A: App> Conn<A> {
         self.ended = false;
         self.deadline = Deadline::default();
         self.served = 0;
+        self.before_ns = 0;
         self.session = A::Session::default();
     }
 
@@ -212,6 +220,7 @@ impl<A: App> Conn<A> {
         self.body = None;
         self.spool = Spool::default();
         self.served += 1;
+        self.before_ns = 0;
         self.phase = Phase::Head;
     }
 

@@ -23,9 +23,11 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// In between it is looked for an idle sibling so often.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
-/// First byte of a message: the parcel follows, or lies in a file that goes along.
+/// A message begins with one of these and the time since when the request waits (u64). The parcel
+/// follows, or lies in a file that goes along.
 const INLINE: u8 = 0;
 const IN_FILE: u8 = 1;
+const START_BYTES: usize = 9;
 /// No parcel is longer: what is larger of a body lies in a file already.
 const PARCEL_BYTES: u64 = 1 << 30;
 
@@ -50,7 +52,16 @@ impl<A: App> Engine<A> {
                 staying.push_back(job);
                 continue;
             }
-            match self.send_off(&job) {
+            // Counted before: a sibling may have taken it when the call returns.
+            let slot = self.counting_slot();
+            if let Some(slot) = slot {
+                slot.enter_transit();
+            }
+            let sent = self.send_off(&job);
+            if let (Some(slot), Ok(false) | Err(_)) = (slot, &sent) {
+                slot.leave_transit();
+            }
+            match sent {
                 Ok(true) => self.close(job.conn),
                 Ok(false) => {
                     self.await_room();
@@ -84,8 +95,19 @@ impl<A: App> Engine<A> {
     pub(super) fn collect(&mut self) -> io::Result<bool> {
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
         self.message.resize(MESSAGE_BYTES, 0);
-        let Some((len, fds)) = handoff.receive(&mut self.message)? else { return Ok(false) };
-        let parcel = open(self.message.get(..len).unwrap_or_default(), &fds)?;
+        let slot = self.counting_slot();
+        let Some((len, fds)) = handoff.receive(&mut self.message)? else {
+            if let Some(slot) = slot {
+                slot.clear_transit();
+            }
+            return Ok(false);
+        };
+        if let Some(slot) = slot {
+            slot.leave_transit();
+        }
+        let message = self.message.get(..len).unwrap_or_default();
+        let since_ns = since(message).unwrap_or_default();
+        let parcel = open(message, &fds)?;
         let mut fds = fds.into_iter();
         let (Some(parcel), Some(socket)) = (parcel, fds.next()) else {
             // Nobody but our own siblings writes here.
@@ -106,7 +128,14 @@ impl<A: App> Engine<A> {
             return Ok(true);
         }
         match self.parse_head(&mut conn) {
-            Ok(true) => self.enqueue(conn, Work::Request),
+            Ok(true) => {
+                // It goes on waiting.
+                conn.before_ns = self.clock.now_ns().saturating_sub(since_ns);
+                self.enqueue(conn, Work::Request);
+                if let Some(job) = self.ready.back_mut() {
+                    job.queued = true;
+                }
+            }
             // Settings may have changed between there and here.
             Ok(false) => self.close(conn),
             Err(error) => self.enqueue(conn, Work::Refusal(Refusal::Parse(error))),
@@ -119,15 +148,28 @@ impl<A: App> Engine<A> {
         let name = self.reception.names.get(job.conn.listener).map_or(&[][..], Vec::as_slice);
         let ready = matches!(job.work, Work::Request);
         self.message.clear();
-        self.message.push(INLINE);
+        self.message.extend_from_slice(&start(INLINE, job.conn.waits_since_ns));
         Parcel::of(&job.conn, name, ready).write(&mut self.message);
         let mut fds = Parcel::descriptors(&job.conn);
         if self.message.len() <= MESSAGE_BYTES {
             return handoff.send(&self.message, &fds);
         }
-        let file = file::in_memory(self.message.get(1..).unwrap_or_default())?;
+        let file = file::in_memory(self.message.get(START_BYTES..).unwrap_or_default())?;
         fds.push(file.as_fd());
-        handoff.send(&[IN_FILE], &fds)
+        handoff.send(&start(IN_FILE, job.conn.waits_since_ns), &fds)
+    }
+
+    /// Since when the oldest request in the queue waits, monotonic nanoseconds.
+    pub(super) fn oldest_in_transit(&self) -> Option<u64> {
+        let mut message = [0; START_BYTES];
+        let handoff = self.reception.handoff.as_ref()?;
+        handoff.peek(&mut message).ok().flatten()?;
+        since(&message)
+    }
+
+    /// Where what lies in the queue is counted, if anybody wants to know.
+    fn counting_slot(&self) -> Option<Slot> {
+        self.shared.slot.filter(|_| self.shared.options.patience.is_limited())
     }
 
     fn await_room(&mut self) {
@@ -152,10 +194,20 @@ pub(super) fn may_travel<A: App>(job: &Job<A>) -> bool {
     }
 }
 
+fn start(kind: u8, since_ns: u64) -> [u8; START_BYTES] {
+    let mut start = [kind; START_BYTES];
+    start[1..].copy_from_slice(&since_ns.to_ne_bytes());
+    start
+}
+
+fn since(message: &[u8]) -> Option<u64> {
+    message.get(1..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
+}
+
 fn open(message: &[u8], fds: &[OwnedFd]) -> io::Result<Option<Parcel>> {
-    match message.split_first() {
-        Some((&INLINE, parcel)) => Ok(Parcel::read(parcel)),
-        Some((&IN_FILE, _)) => match fds.last() {
+    match message.split_at_checked(START_BYTES).map(|(start, parcel)| (start[0], parcel)) {
+        Some((INLINE, parcel)) => Ok(Parcel::read(parcel)),
+        Some((IN_FILE, _)) => match fds.last() {
             Some(file) => {
                 let file = std::fs::File::from(file.try_clone()?);
                 Ok(Parcel::read(&file::contents(&file, PARCEL_BYTES)?))

@@ -8,12 +8,10 @@ use super::conn::{Conn, Phase};
 use super::dispatch::may_travel;
 use super::reactor::Work;
 use super::reception::Visit;
-use super::{App, Engine};
-use crate::http::error_page;
+use super::{App, Engine, Refusal};
 use crate::log::notice::Notice;
 use crate::sys::course::Course;
 use crate::sys::listener::Listener;
-use crate::sys::spool::Spool;
 
 /// How long a connection whose last byte was sent may take to say its own.
 pub const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -301,12 +299,12 @@ impl<A: App> Engine<A> {
             // What siblings have put there: they are at the end of their time as well.
             while matches!(self.collect(), Ok(true)) {}
         }
-        self.turn_away();
+        self.dismiss();
     }
 
     /// Answers those that are ready and have not begun. Siblings that stay are given what they can
     /// take.
-    fn turn_away(&mut self) {
+    fn dismiss(&mut self) {
         let siblings = self.drain.course <= Course::Parting;
         if siblings {
             self.hand_over();
@@ -318,14 +316,7 @@ impl<A: App> Engine<A> {
                 continue;
             }
             count += 1;
-            let mut conn = job.conn;
-            let words = "The server is shutting down";
-            error_page(503, "Service Unavailable", words, conn.outbox.tail());
-            conn.spool = Spool::default();
-            // Nothing that came with it is a request.
-            conn.readable = true;
-            conn.phase = Phase::FlushThenClose;
-            self.proceed(conn);
+            self.turn_away(job.conn, Refusal::Stopping);
         }
         if count > 0 {
             self.notices.push(Notice::TurnedAway { count });

@@ -366,8 +366,7 @@ impl<'e, A: App> Exchange<'e, A> {
     /// Puts the page for `refusal` in the outbox.
     pub fn refuse(&mut self, refusal: &Refusal) {
         self.claim_answer();
-        let out = self.conn.outbox.tail();
-        error_page(refusal.status(), refusal.reason(), &refusal.message(), out);
+        refusal.answer(self.conn.outbox.tail());
         // Nothing that came with it is a request.
         self.conn.readable = true;
     }

@@ -20,7 +20,7 @@ const ACCEPTS_PER_TURN: usize = 64;
 pub struct Hand<'a, A: App> {
     pub(super) crew: &'a Crew<A>,
     pub(super) app: &'a mut A,
-    clock: Clock,
+    pub(super) clock: Clock,
     stopwatch: Stopwatch,
     /// The calling thread, as others know it.
     thread: (u64, u32),
@@ -61,12 +61,12 @@ impl<'a, A: App> Hand<'a, A> {
         loop {
             let mut accepts = 0;
             loop {
-                while let Some(job) = engine.ready.pop_front() {
+                while !engine.ready.is_empty() {
                     if engine.pace.is_long(inline_up_to) {
-                        engine.ready.push_front(job);
                         self.crew.offer(engine);
                         return Ok(());
                     }
+                    let Some(job) = engine.next_job() else { break };
                     self.crew.leave_in_seat(engine);
                     let done = self.perform(job);
                     match self.crew.take_seat() {
@@ -117,7 +117,7 @@ impl<'a, A: App> Hand<'a, A> {
             Work::Refusal(refusal) => {
                 self.app.refused(&mut exchange, &refusal);
                 exchange.refuse(&refusal);
-                Verdict::Close
+                if refusal.is_silent() { Verdict::Drop } else { Verdict::Close }
             }
         };
         // Here and now: whoever leads may be busy.
@@ -155,8 +155,6 @@ impl<'a, A: App> Hand<'a, A> {
     }
 
     pub(super) fn say_notices(&mut self, engine: &mut Engine<A>) {
-        for notice in engine.notices.drain() {
-            self.app.notice(&notice);
-        }
+        engine.say_notices(self.app);
     }
 }

@@ -21,6 +21,7 @@ pub mod exchange;
 pub mod hand;
 mod notices;
 pub mod outbox;
+mod overload;
 pub mod pace;
 mod parcel;
 mod progress;
@@ -48,6 +49,7 @@ pub use conn::Conn;
 pub use crew::{Crew, Shared};
 pub use exchange::{Exchange, Gone, Room};
 pub use hand::Hand;
+pub use overload::Patience;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
 pub use transport::Secured;
@@ -142,6 +144,8 @@ pub struct Options {
     pub watched: bool,
     /// Calls that last longer, on average, are not run by the thread that leads the engine.
     pub inline_up_to: Duration,
+    /// How many requests may wait for a thread, and how long.
+    pub patience: Patience,
     /// Most connections held at once.
     pub max_connections: usize,
     /// Bytes of a request body kept in memory.

@@ -8,10 +8,12 @@ use super::reactor::{Engine, INBOX_BYTES, Work};
 use super::refusal::Refusal;
 use super::transport::{self, Fault, Lost};
 use super::{App, Verdict};
+use crate::http::queue_time::waited_before;
 use crate::http::{
     BodyDecoder, BodyEvent, CONTINUE, Framing, ParseError, Preamble, admit, poll_preamble,
 };
 use crate::log::notice::{Notice, Phase as Expected};
+use crate::sys::clock::wall_time;
 use crate::sys::socket::{self, Transfer};
 
 /// A head up to this size always has its buffer.
@@ -138,6 +140,10 @@ impl<A: App> Engine<A> {
     }
 
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {
+        if conn.trusted && self.shared.options.patience.max_wait.is_some() {
+            let waited = waited_before(&conn.head, conn.head_bytes(), wall_time());
+            conn.before_ns = waited.map_or(0, |waited| waited.as_nanos() as u64);
+        }
         if conn.head.expect_continue {
             conn.outbox.tail().extend_from_slice(CONTINUE);
             if conn.send().is_err() {

@@ -15,6 +15,7 @@ use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
 use super::notices::Notices;
+use super::overload::TurnedAway;
 use super::pace::Pace;
 use super::reception::{Door, Reception};
 use super::refusal::Refusal;
@@ -60,6 +61,8 @@ pub(super) struct Job<A: App> {
     pub(super) work: Work,
     /// Since when it is ready, monotonic nanoseconds.
     pub(super) since_ns: u64,
+    /// It has found room in the queue (`max_queue`).
+    pub(super) queued: bool,
 }
 
 /// Where connections come from.
@@ -88,6 +91,7 @@ pub struct Engine<A: App> {
     returned: Receiver<Done<A>>,
     pub(super) pace: Pace,
     pub(super) notices: Notices,
+    pub(super) turned_away: TurnedAway<A>,
     pub(super) scratch: Vec<u8>,
     pub(super) tls: Option<Arc<dyn Opener>>,
     /// Room for ciphertext, shared by all connections; empty without TLS.
@@ -132,6 +136,7 @@ impl<A: App> Engine<A> {
             returned,
             pace: Pace::default(),
             notices: Notices::default(),
+            turned_away: TurnedAway::default(),
             scratch: vec![0; SCRATCH_BYTES],
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
@@ -164,7 +169,8 @@ impl<A: App> Engine<A> {
         events.clear();
         let timeout = self.wait_for(free);
         let timeout = if self.shared.doze() { timeout } else { Duration::ZERO };
-        let slot = self.shared.slot.filter(|_| self.reception.is_open() && !timeout.is_zero());
+        let sleeps = free && self.reception.is_open() && !timeout.is_zero();
+        let slot = self.shared.slot.filter(|_| sleeps);
         if let Some(slot) = slot {
             slot.set_waiting(true);
         }
@@ -210,9 +216,11 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Whether there is anybody but the one connection whose request is about to run.
+    /// Whether somebody may want to be served while a request runs: another connection, or who
+    /// waits at the doors, if that is limited.
     pub(super) fn has_others(&self) -> bool {
-        self.table.len() > 1 || !self.ready.is_empty()
+        let limited = self.shared.options.patience.is_limited();
+        self.table.len() > 1 || !self.ready.is_empty() || limited
     }
 
     /// Queues a request for the application.
@@ -220,7 +228,8 @@ impl<A: App> Engine<A> {
         conn.phase = Phase::Busy;
         conn.deadline.disarm();
         let since_ns = self.clock.now_ns();
-        self.ready.push_back(Job { conn, work, since_ns });
+        conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
+        self.ready.push_back(Job { conn, work, since_ns, queued: false });
     }
 
     /// Puts a connection down until something happens to it.

@@ -15,6 +15,7 @@ use crate::log::notice::Notice;
 use crate::sys::handoff::Handoff;
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::poller::Token;
+use crate::sys::scoreboard::Slot;
 
 /// After accept(2) failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -50,6 +51,8 @@ pub(super) struct Reception {
     pending: VecDeque<Door>,
     /// Whether the poller watches the doors.
     open: bool,
+    /// Whether it watches the listeners only: there is no free thread, but who waits shall be seen.
+    lobby: bool,
     /// Monotonic nanoseconds; 0 when there is no pause.
     paused_until_ns: u64,
     /// Whether the last attempt to accept failed: a long famine is said once.
@@ -67,6 +70,7 @@ impl Reception {
             handoff,
             pending: VecDeque::new(),
             open: false,
+            lobby: false,
             paused_until_ns: 0,
             failing: false,
             awaits_room: false,
@@ -134,6 +138,10 @@ impl<A: App> Engine<A> {
         }
         let younger = std::mem::take(&mut self.ready);
         for door in self.reception.doors() {
+            if self.reception.lobby && door != Door::Handoff {
+                // Who has come since is younger still.
+                continue;
+            }
             if !self.may_admit() {
                 break;
             }
@@ -157,9 +165,8 @@ impl<A: App> Engine<A> {
             self.reception.pending = self.reception.doors().collect();
             return Ok(());
         }
-        for (index, listener) in self.reception.listeners.iter().enumerate() {
-            let token = Token { place: index as u32, generation: SPECIAL };
-            self.poller.listen(listener.as_fd(), token)?;
+        if !std::mem::take(&mut self.reception.lobby) {
+            self.watch_listeners()?;
         }
         if let Some(handoff) = &self.reception.handoff {
             self.poller.listen(handoff.receiving(), MESSAGE)?;
@@ -167,9 +174,50 @@ impl<A: App> Engine<A> {
         Ok(())
     }
 
+    /// There is no free thread. Watches no door, so that a sibling is woken; but where waiting is
+    /// limited and no sibling is free either, the listeners: who waits there can't be counted, nor
+    /// answered. Encrypted connections can't go to a sibling: they wait outside.
+    ///
+    /// # Errors
+    /// epoll_ctl(2)'s.
+    pub(super) fn doors_while_busy(&mut self) -> io::Result<()> {
+        let sees = self.shared.options.patience.is_limited()
+            && self.tls.is_none()
+            && !self.drain.is_on()
+            && self.reception.paused_until_ns == 0
+            && self.may_admit()
+            && !self.shared.slot.is_some_and(Slot::sibling_waits);
+        if !sees {
+            self.close_doors();
+            return Ok(());
+        }
+        if self.reception.lobby {
+            return Ok(());
+        }
+        if self.reception.open {
+            if let Some(handoff) = &self.reception.handoff {
+                self.poller.forget(handoff.receiving());
+            }
+            self.reception.pending.clear();
+            self.reception.open = false;
+            self.reception.lobby = true;
+            return Ok(());
+        }
+        self.reception.lobby = true;
+        self.watch_listeners()
+    }
+
+    fn watch_listeners(&self) -> io::Result<()> {
+        for (index, listener) in self.reception.listeners.iter().enumerate() {
+            let token = Token { place: index as u32, generation: SPECIAL };
+            self.poller.listen(listener.as_fd(), token)?;
+        }
+        Ok(())
+    }
+
     /// Watches no door: a sibling shall be woken instead.
     pub(super) fn close_doors(&mut self) {
-        if !self.reception.open {
+        if !self.reception.open && !self.reception.lobby {
             return;
         }
         for listener in &self.reception.listeners {
@@ -180,6 +228,7 @@ impl<A: App> Engine<A> {
         }
         self.reception.pending.clear();
         self.reception.open = false;
+        self.reception.lobby = false;
     }
 
     /// Ends a pause that is over.

@@ -1,6 +1,6 @@
 //! Why a request is answered by the engine and not by the application.
 
-use crate::http::ParseError;
+use crate::http::{ParseError, error_page, retry_page};
 use crate::log::notice::{Notice, Phase};
 
 /// A request that the application never sees.
@@ -18,6 +18,20 @@ pub enum Refusal {
     NoSpool(String),
     /// Its head needs a large buffer, and too many clients hold theirs already.
     NoMemory,
+    /// More requests wait than may.
+    QueueFull {
+        /// Seconds after which to try again.
+        retry_after_s: u64,
+    },
+    /// It has waited for longer than it may.
+    TooLate {
+        /// Seconds after which to try again.
+        retry_after_s: u64,
+    },
+    /// The server stops, and the time for that is nearly over.
+    Stopping,
+    /// Its client has left while it waited. The status is nginx's, for the log only.
+    ClientLeft,
 }
 
 impl Refusal {
@@ -28,7 +42,8 @@ impl Refusal {
             Self::TimedOut(_) => 408,
             Self::CutShort => 400,
             Self::NoSpool(_) => 500,
-            Self::NoMemory => 503,
+            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } | Self::Stopping => 503,
+            Self::ClientLeft => 499,
         }
     }
 
@@ -39,7 +54,10 @@ impl Refusal {
             Self::TimedOut(_) => "Request Timeout",
             Self::CutShort => "Bad Request",
             Self::NoSpool(_) => "Internal Server Error",
-            Self::NoMemory => "Service Unavailable",
+            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } | Self::Stopping => {
+                "Service Unavailable"
+            }
+            Self::ClientLeft => "Client Closed Request",
         }
     }
 
@@ -51,12 +69,39 @@ impl Refusal {
             Self::CutShort => "The request body ended early".to_owned(),
             Self::NoSpool(_) => String::new(),
             Self::NoMemory => "Too many large requests at once".to_owned(),
+            Self::QueueFull { .. } => "Too many requests are waiting".to_owned(),
+            Self::TooLate { .. } => "The request has waited too long".to_owned(),
+            Self::Stopping => "The server is shutting down".to_owned(),
+            Self::ClientLeft => String::new(),
         }
     }
 
-    /// What the error log says; `ip` is the peer's address, empty for a unix peer.
-    pub fn notice(&self, ip: String) -> Notice {
+    /// Whether nobody is there to be answered.
+    pub fn is_silent(&self) -> bool {
+        matches!(self, Self::ClientLeft)
+    }
+
+    /// Appends the whole answer to `out`.
+    pub fn answer(&self, out: &mut Vec<u8>) {
         match self {
+            Self::ClientLeft => {}
+            Self::QueueFull { retry_after_s } | Self::TooLate { retry_after_s } => {
+                retry_page(*retry_after_s, self.reason(), &self.message(), out);
+            }
+            // Another server, or the next one here.
+            Self::Stopping => retry_page(1, self.reason(), &self.message(), out),
+            _ => error_page(self.status(), self.reason(), &self.message(), out),
+        }
+    }
+
+    /// What the error log says; `ip` is the peer's address, empty for a unix peer. `None`: one line
+    /// tells of many.
+    pub fn notice(&self, ip: String) -> Option<Notice> {
+        Some(match self {
+            Self::QueueFull { .. } | Self::TooLate { .. } | Self::Stopping => return None,
+            Self::ClientLeft => Notice::PrematureDisconnect {
+                error: "Its request was waiting, and is not run.".to_owned(),
+            },
             Self::Parse(error) | Self::BadBody(error) => {
                 Notice::InvalidRequest { ip, error: error.to_string() }
             }
@@ -66,7 +111,7 @@ impl Refusal {
             }
             Self::NoSpool(error) => Notice::SpoolFailed { error: error.clone() },
             Self::NoMemory => Notice::NoMemory { ip },
-        }
+        })
     }
 
     /// Whether the request was understood well enough for an access line, as in Gunicorn: its
@@ -77,6 +122,8 @@ impl Refusal {
             Self::NoMemory => false,
             Self::TimedOut(phase) => *phase == Phase::Body,
             Self::BadBody(_) | Self::CutShort | Self::NoSpool(_) => true,
+            Self::QueueFull { .. } | Self::TooLate { .. } => true,
+            Self::Stopping | Self::ClientLeft => true,
         }
     }
 }

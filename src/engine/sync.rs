@@ -5,6 +5,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::crew::Crew;
 use super::hand::Hand;
@@ -17,6 +18,8 @@ use crate::sys::thread::spawn_deaf;
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
+/// While requests are always ready, signals and the heart have their turn so often.
+const AT_A_STRETCH: Duration = Duration::from_millis(100);
 
 /// Serves until the application wants to stop and everything in flight is done.
 ///
@@ -35,7 +38,8 @@ pub fn serve<A: App + 'static>(
         engine = run_ready(crew, engine, &mut hand)?;
         // One at a time, and only while no request is ready: whoever is idle shall have it.
         for _ in 0..ACCEPTS_PER_TURN {
-            if hand.app.stage() != Stage::Serving && !engine.drain.is_sweeping() {
+            let serves = hand.app.stage() == Stage::Serving || engine.drain.is_sweeping();
+            if !serves || !engine.ready.is_empty() {
                 break;
             }
             match engine.accept() {
@@ -121,10 +125,11 @@ fn run_ready<A: App + 'static>(
     mut engine: Box<Engine<A>>,
     hand: &mut Hand<'_, A>,
 ) -> io::Result<Box<Engine<A>>> {
+    let until_ns = engine.clock.now_ns() + AT_A_STRETCH.as_nanos() as u64;
     loop {
         // The time may be over for those that wait.
         engine.mind_exit(true);
-        let Some(job) = engine.ready.pop_front() else { return Ok(engine) };
+        let Some(job) = engine.next_job() else { return Ok(engine) };
         let watched = engine.has_others()
             && crew.ensure_watcher().unwrap_or_else(|error| {
                 engine.notices.push(Notice::NoWatcher { error: error.to_string() });
@@ -142,6 +147,9 @@ fn run_ready<A: App + 'static>(
         engine.take_back(done);
         if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
             engine.first_come();
+        }
+        if hand.clock.now_ns() >= until_ns {
+            return Ok(engine);
         }
     }
 }

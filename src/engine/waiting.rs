@@ -6,6 +6,7 @@ use super::App;
 use super::conn::{Conn, Phase};
 use super::dispatch::LOOK_AGAIN;
 use super::drain::{LAST_WORDS, PARTING};
+use super::overload;
 use super::reactor::Engine;
 
 impl<A: App> Engine<A> {
@@ -48,7 +49,9 @@ impl<A: App> Engine<A> {
             return LOOK_AGAIN;
         }
         let now_ns = self.clock.now_ns();
-        let mut until_ns = now_ns + self.shared.options.tick.as_nanos() as u64;
+        let tick = self.shared.options.tick;
+        let longest = if !free && self.has_line() { tick.min(overload::LOOK_AGAIN) } else { tick };
+        let mut until_ns = now_ns + longest.as_nanos() as u64;
         if let Some(at_ns) = self.deadlines.earliest_ns() {
             until_ns = until_ns.min(at_ns);
         }

@@ -60,11 +60,11 @@ pub(super) fn guard<A: App>(crew: &Crew<A>) {
     let mut lookout = Lookout::default();
     loop {
         let (Some(mut engine), _) = lookout.look(crew, None) else { continue };
-        // The one slot is taken: whoever knocks now shall be heard by a sibling.
-        engine.close_doors();
         while !crew.is_wanted() {
-            engine.hand_over();
-            if engine.turn(false).is_err() {
+            // The one slot is taken: whoever knocks now shall be heard by a sibling.
+            let doors = engine.doors_while_busy();
+            engine.keep_in_line();
+            if doors.and_then(|()| engine.turn(false)).is_err() {
                 // The leader will meet the same error, and ends with it.
                 break;
             }
@@ -102,9 +102,7 @@ pub fn watch<A: App>(
                     Stage::Alone => engine.begin_drain(true),
                 }
                 if let Some(mut engine) = dispatch(crew, engine)? {
-                    for notice in engine.notices.drain() {
-                        app.notice(&notice);
-                    }
+                    engine.say_notices(app);
                     app.turn_over();
                     if engine.is_drained() {
                         return Ok(());
@@ -149,24 +147,19 @@ fn dispatch<A: App>(
         if !engine.ready.is_empty() && crew.has_idle() {
             engine.first_come();
         }
-        while let Some(job) = engine.ready.pop_front() {
-            if !crew.book() {
-                engine.ready.push_front(job);
-                break;
-            }
+        while !engine.ready.is_empty() && crew.book() {
             if !engine.drain.is_on() && !engine.pace.is_long(inline_up_to) {
-                engine.ready.push_front(job);
                 engine.open_doors()?;
                 crew.assign(Task::Lead(engine));
                 return Ok(None);
             }
-            crew.assign(Task::Run(job));
-        }
-        if !engine.ready.is_empty() {
-            engine.hand_over();
+            if let Some(job) = engine.next_job() {
+                crew.assign(Task::Run(job));
+            }
         }
         if !crew.has_idle() {
-            engine.close_doors();
+            engine.keep_in_line();
+            engine.doors_while_busy()?;
             break;
         }
         engine.open_doors()?;

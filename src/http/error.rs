@@ -241,6 +241,15 @@ impl Answer {
 ///
 /// `mesg` is escaped here. Characters outside latin-1 become `?` (Gunicorn fails on them).
 pub fn error_page(status: u16, reason: &str, mesg: &str, out: &mut Vec<u8>) {
+    page_with("", status, reason, mesg, out);
+}
+
+/// The same for a 503 that passes (RFC 9110 section 10.2.3): when to come back, in seconds.
+pub fn retry_page(retry_after_s: u64, reason: &str, mesg: &str, out: &mut Vec<u8>) {
+    page_with(&format!("Retry-After: {retry_after_s}\r\n"), 503, reason, mesg, out);
+}
+
+fn page_with(fields: &str, status: u16, reason: &str, mesg: &str, out: &mut Vec<u8>) {
     let page = format!(
         "<html>\n  <head>\n    <title>{reason}</title>\n  </head>\n  <body>\n    \
          <h1><p>{reason}</p></h1>\n    {}\n  </body>\n</html>\n",
@@ -248,7 +257,7 @@ pub fn error_page(status: u16, reason: &str, mesg: &str, out: &mut Vec<u8>) {
     );
     let head = format!(
         "HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: text/html\r\n\
-         Content-Length: {}\r\n\r\n",
+         {fields}Content-Length: {}\r\n\r\n",
         page.chars().count()
     );
     out.extend(head.chars().chain(page.chars()).map(|c| u8::try_from(c).unwrap_or(b'?')));

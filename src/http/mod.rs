@@ -24,6 +24,7 @@ mod path;
 mod peer;
 mod policy;
 mod proxy;
+pub mod queue_time;
 mod repr;
 mod request_line;
 mod response;
@@ -35,7 +36,7 @@ mod uwsgi;
 
 pub use body::{BodyDecoder, BodyEvent, Standing};
 pub use encoder::{CONTINUE, Encoder, Facts, Finish, early_hints};
-pub use error::{Answer, BadVersion, ParseError, error_page};
+pub use error::{Answer, BadVersion, ParseError, error_page, retry_page};
 pub use head::{Field, Framing, Head, HeadReader};
 pub use limits::Limits;
 pub use path::{split_script_name, unquote};

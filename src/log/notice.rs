@@ -85,6 +85,16 @@ pub enum Notice {
         /// How many.
         count: u64,
     },
+    /// Requests were answered with 503 because too many waited, or for too long (`max_queue`,
+    /// `max_queue_time`).
+    Overloaded {
+        /// Those that found the queue full.
+        full: u64,
+        /// Those that had waited too long.
+        late: u64,
+        /// Those of both, and of clients that left, that have no access line.
+        unlogged: u64,
+    },
     /// More was to be said in this loop turn than the queue takes.
     Suppressed {
         /// How many notices were left out.
@@ -108,6 +118,7 @@ impl Notice {
             | Self::BodyOnNoBodyResponse { .. }
             | Self::NoMemory { .. }
             | Self::TurnedAway { .. }
+            | Self::Overloaded { .. }
             | Self::Suppressed { .. } => Level::Warning,
             Self::SocketError { .. }
             | Self::AcceptFailed { .. }
@@ -177,6 +188,21 @@ impl fmt::Display for Notice {
                 "graceful_timeout is nearly over: requests that had not begun were answered with \
                  503 ({count})"
             ),
+            Self::Overloaded { full, late, unlogged } => {
+                write!(f, "Overload: {} requests refused with 503", full + late)?;
+                let mut mark = ":";
+                if *full > 0 {
+                    write!(f, "{mark} {full} found the queue full (max_queue)")?;
+                    mark = ",";
+                }
+                if *late > 0 {
+                    write!(f, "{mark} {late} had waited too long (max_queue_time)")?;
+                }
+                if *unlogged > 0 {
+                    write!(f, "; {unlogged} access lines left out")?;
+                }
+                Ok(())
+            }
             Self::Suppressed { count } => write!(f, "{count} more messages left out"),
         }
     }

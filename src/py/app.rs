@@ -67,7 +67,9 @@ impl App for PyApp {
 
     fn refused(&mut self, exchange: &mut Exchange<'_, Self>, refusal: &Refusal) {
         let ip = exchange.conn().addr.ip_text();
-        self.notice(&refusal.notice(ip));
+        if let Some(notice) = refusal.notice(ip) {
+            self.notice(&notice);
+        }
         if refusal.has_request() {
             Python::attach(|py| self.log_error_access(py, exchange, refusal.status()));
         }

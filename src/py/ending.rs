@@ -94,7 +94,9 @@ impl PyApp {
             Failure::Unfit(refusal) => {
                 let status = refusal.status();
                 let ip = exchange.conn().addr.ip_text();
-                self.notice(&refusal.notice(ip));
+                if let Some(notice) = refusal.notice(ip) {
+                    self.notice(&notice);
+                }
                 exchange.refuse(&refusal);
                 self.log_error_access(py, exchange, status);
                 return Verdict::Close;

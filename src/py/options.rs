@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::engine::Options;
+use crate::engine::{Options, Patience};
 use crate::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode};
 
 /// Calls that last longer than this, on average, go to a thread of their own. With the GIL a second
@@ -71,6 +71,10 @@ pub(super) fn read(
         app_threads,
         watched: kind == Kind::Threads,
         inline_up_to: if has_gil(cfg.py())? { INLINE_UP_TO } else { INLINE_UP_TO_WITHOUT_GIL },
+        patience: Patience {
+            max_queue: cfg.getattr("max_queue")?.extract()?,
+            max_wait: limit("max_queue_time")?,
+        },
         max_connections: cfg.getattr("worker_connections")?.extract::<usize>()?.max(1),
         body_memory: memory(size("request_buffer_size")?.min(body_limit)),
         body_limit,

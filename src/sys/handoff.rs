@@ -8,7 +8,7 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
 
 /// Longest message. What is longer goes into a file, whose descriptor goes along.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
@@ -76,6 +76,23 @@ impl Handoff {
         }
     }
 
+    /// The first bytes of the next message, which stays where it is: how many of `into` they are.
+    /// `None`: nothing is there.
+    ///
+    /// # Errors
+    /// recv(2)'s.
+    pub fn peek(&self, into: &mut [u8]) -> io::Result<Option<usize>> {
+        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_PEEK;
+        loop {
+            match recv(self.receiving.as_raw_fd(), into, flags) {
+                Ok(len) => return Ok(Some(len)),
+                Err(Errno::EAGAIN) => return Ok(None),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
     /// The end to watch for room.
     pub fn sending(&self) -> BorrowedFd<'_> {
         self.sending.as_fd()
@@ -108,10 +125,14 @@ mod tests {
         let queue = queue();
         let mut into = [0; MESSAGE_BYTES];
         assert!(queue.receive(&mut into).unwrap().is_none());
+        assert_eq!(queue.peek(&mut into).unwrap(), None);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         assert!(queue.send(b"first", &[ours.as_fd()]).unwrap());
         assert!(queue.send(b"second", &[]).unwrap());
         drop(ours);
+        let mut start = [0; 3];
+        assert_eq!(queue.peek(&mut start).unwrap(), Some(3));
+        assert_eq!(&start, b"fir");
         let (len, fds) = queue.receive(&mut into).unwrap().unwrap();
         assert_eq!((&into[..len], fds.len()), (&b"first"[..], 1));
         let mut passed = UnixStream::from(fds.into_iter().next().unwrap());

@@ -90,6 +90,36 @@ pub fn set_nonblocking(fd: BorrowedFd<'_>, on: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether the peer has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parting {
+    /// Not that we know.
+    None,
+    /// It sends no more (FIN), or has closed a unix socket; over TCP these look the same.
+    Ended,
+    /// It has reset the connection, or the connection has failed.
+    Reset,
+}
+
+/// Asks the kernel whether the peer has gone. Reads nothing.
+pub fn parting(fd: BorrowedFd<'_>) -> Parting {
+    // nix has no name for POLLRDHUP.
+    let mut one = libc::pollfd { fd: fd.as_raw_fd(), events: libc::POLLRDHUP, revents: 0 };
+    // SAFETY: `one` is one pollfd, alive and ours for the whole call, which does not wait.
+    let found = unsafe { libc::poll(&mut one, 1, 0) };
+    if found < 1 {
+        // EINTR or ENOMEM tell nothing of the peer.
+        return Parting::None;
+    }
+    if one.revents & libc::POLLERR != 0 {
+        return Parting::Reset;
+    }
+    if one.revents & (libc::POLLHUP | libc::POLLRDHUP) != 0 {
+        return Parting::Ended;
+    }
+    Parting::None
+}
+
 /// Says that no more bytes will be sent. A peer that is gone already is no news.
 pub fn end_writing(fd: BorrowedFd<'_>) {
     // ENOTCONN is the only failure left, and it means the same.
@@ -129,6 +159,29 @@ mod tests {
         drop(theirs);
         assert_eq!(receive(ours.as_fd(), &mut buf).unwrap(), Transfer::Bytes(0));
         assert_eq!(transmit(ours.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[test]
+    fn a_peer_that_has_gone_is_told_from_one_that_waits() {
+        use std::net::{TcpListener, TcpStream};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let connect = || {
+            let theirs = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            (listener.accept().unwrap().0, theirs)
+        };
+        let settled = |ours: &TcpStream| {
+            // Over loopback a FIN or RST is there when the call that sends it returns.
+            parting(ours.as_fd())
+        };
+        let (ours, mut theirs) = connect();
+        theirs.write_all(b"x").unwrap();
+        assert_eq!(settled(&ours), Parting::None);
+        theirs.shutdown(std::net::Shutdown::Write).unwrap();
+        assert_eq!(settled(&ours), Parting::Ended);
+        let (mut ours, theirs) = connect();
+        ours.write_all(b"never read").unwrap();
+        drop(theirs);
+        assert_eq!(settled(&ours), Parting::Reset);
     }
 
     #[test]

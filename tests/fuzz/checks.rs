@@ -1,5 +1,8 @@
 //! What must hold for any bytes. Each function is the body of a fuzz target and of a property test.
 
+use std::time::Duration;
+
+use rgunicorn::http::queue_time::{since, waited_before};
 use rgunicorn::http::{
     AllowList, BodyDecoder, BodyEvent, Encoder, Facts, Framing, Head, HeadReader, HeaderMap,
     Limits, ParseError, Peer, Policy, Preamble, ProxyMode, ResponseFields, parse_status,
@@ -67,10 +70,24 @@ pub(crate) fn head(data: &[u8]) {
         assert!(policy.permit_obsolete_folding || !value.starts_with(b" "));
         assert!(!value.ends_with(b" ") || policy.permit_obsolete_folding);
     }
+    start(&data[..head.len.min(40)]);
+    if let Some(waited) = waited_before(&head, &buf, NOW) {
+        assert!(waited <= DAY);
+    }
     let mut alone = data[..head.len].to_vec();
     let mut again = Head::default();
     assert_eq!(reader.poll(&mut alone, true, &policy, &mut again), Ok(true));
     assert_eq!(again, head);
+}
+
+const NOW: Duration = Duration::from_secs(1_800_000_000);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// Whatever `X-Request-Start` says: nobody has waited for longer than a day.
+pub(crate) fn start(value: &[u8]) {
+    if let Some(waited) = since(value, NOW) {
+        assert!(waited <= DAY);
+    }
 }
 
 fn assert_refusal(error: &ParseError) {

@@ -59,6 +59,8 @@ FOR_WORKERS: dict[str, tuple[str, ...]] = {
     "request_buffer_limit": ("sync", "gthread"),
     "response_buffer_size": ("sync", "gthread"),
     "response_buffer_limit": ("sync", "gthread"),
+    "max_queue": ("sync", "gthread"),
+    "max_queue_time": ("sync", "gthread"),
     "tmp_upload_dir": ("sync", "gthread"),
     "asgi_loop": ("asgi",),
     "asgi_lifespan": ("asgi",),

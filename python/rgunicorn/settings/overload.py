@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_duration, validate_pos_int
-
-_UNBUILT = Unbuilt("the limit of the queue", "limit the connections in the proxy in front")
 
 
 class MaxQueue(Setting):
@@ -15,11 +13,16 @@ class MaxQueue(Setting):
     meta = "INT"
     validator = validate_pos_int
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
         How many requests may wait for a free thread; past it 503 with `Retry-After`.
 
-        Counted over all workers. 0 is no limit.
+        Counted over all workers; a few more may wait for a moment. Who comes when so many wait
+        already is answered at once, without the application. `Retry-After` is `max_queue_time` in
+        whole seconds, rounded up, and at least 1. 0 is no limit.
+
+        With this or `max_queue_time`, a waiting request is not run if its client has left: the
+        access log has it with status 499. As in most proxies, a client that has ended its side of
+        the connection counts as one that has left.
         """
 
 
@@ -30,12 +33,14 @@ class MaxQueueTime(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
         How long a request may wait for a free thread; past it 503 with `Retry-After`.
 
-        Counted from `X-Request-Start` where a trusted proxy has sent it, else from the arrival of
-        the request. 0 is no limit.
+        Counted from `X-Request-Start` where a peer of `forwarded_allow_ips` has sent it (seconds,
+        milliseconds or microseconds since 1970, with or without `t=`), else from when the request
+        was complete. Time that a client needs to send a body does not count. 0 is no limit.
+
+        `Retry-After`, and what becomes of clients that left: see `max_queue`.
 
         Written as `client_header_timeout`.
         """
