@@ -273,7 +273,8 @@ class Supervisor:
                     )
                 case ("back_off", pid, pause):
                     self.log.error(
-                        "Workers die soon after boot, the last one was (pid:%s): next in %.1f s",
+                        "Workers die soon after boot, the last one was (pid:%s): "
+                        "next in %.1f s at most",
                         pid,
                         pause,
                     )

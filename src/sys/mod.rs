@@ -9,6 +9,7 @@ pub mod course;
 pub mod file;
 pub mod flights;
 pub mod handoff;
+mod line;
 pub mod listener;
 pub mod memory;
 pub mod poller;

@@ -33,7 +33,7 @@ const SLOT_SIZE: usize = 128;
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
     pub(super) header: &'static Cells,
-    slots: &'static [Cells],
+    pub(super) slots: &'static [Cells],
     fd: RawFd,
 }
 
@@ -234,48 +234,15 @@ impl Slot {
 
     /// Whether another worker does. One that was killed counts until the master has seen it.
     pub fn sibling_waits(self) -> bool {
-        let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
-        self.board.slots.iter().take(known).any(|cells| {
-            cells.waiting.load(Ordering::Relaxed) != 0
-                && cells.state.load(Ordering::Relaxed) == CLAIMED
-                && !std::ptr::eq(cells, self.cells)
-        })
+        self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
     }
 
-    /// How many requests wait in this worker for a thread.
-    pub fn set_queued(self, requests: u64) {
-        self.cells.queued.store(requests, Ordering::Relaxed);
-    }
-
-    /// The same of all other workers. One that was killed counts until the master has seen it.
-    pub fn queued_elsewhere(self) -> u64 {
+    /// What the other workers have.
+    pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
         let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
-        let others = self.board.slots.iter().take(known).filter(|cells| {
+        self.board.slots.iter().take(known).filter(move |cells| {
             cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
-        });
-        others.map(|cells| cells.queued.load(Ordering::Relaxed)).sum()
-    }
-
-    /// One more request goes into the queue between workers.
-    pub fn enter_transit(self) {
-        self.add(&self.board.header.queued, 1);
-    }
-
-    /// One has left it.
-    pub fn leave_transit(self) {
-        let cell = &self.board.header.queued;
-        let _empty = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
-    }
-
-    /// The queue was found empty: what a worker that was killed in between has not counted is
-    /// forgotten here.
-    pub fn clear_transit(self) {
-        self.board.header.queued.store(0, Ordering::Relaxed);
-    }
-
-    /// How many requests lie in the queue between workers.
-    pub fn in_transit(self) -> u64 {
-        self.board.header.queued.load(Ordering::Relaxed)
+        })
     }
 
     fn add(self, cell: &AtomicU64, n: u64) {
@@ -324,7 +291,7 @@ pub(super) struct Cells {
     booted_ns: AtomicU64,
     wish: AtomicU64,
     pub(super) heirless: AtomicU64,
-    queued: AtomicU64,
+    pub(super) queued: AtomicU64,
     _reserved: [AtomicU64; 2],
 }
 
@@ -391,27 +358,6 @@ mod tests {
         assert!(!mine.sibling_waits());
         board.claim(2, 3).unwrap();
         assert!(!mine.sibling_waits());
-    }
-
-    #[test]
-    fn those_who_wait_are_counted_until_their_worker_is_gone() {
-        let board = Scoreboard::new(None).unwrap();
-        let mine = board.claim(0, 1).unwrap();
-        let theirs = board.claim(2, 2).unwrap();
-        mine.set_queued(5);
-        theirs.set_queued(3);
-        assert_eq!((mine.queued_elsewhere(), theirs.queued_elsewhere()), (3, 5));
-        theirs.release();
-        assert_eq!(mine.queued_elsewhere(), 0);
-        board.claim(2, 3).unwrap();
-        assert_eq!(mine.queued_elsewhere(), 0);
-        mine.enter_transit();
-        theirs.leave_transit();
-        theirs.leave_transit();
-        assert_eq!(mine.in_transit(), 0);
-        mine.enter_transit();
-        theirs.clear_transit();
-        assert_eq!(mine.in_transit(), 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 
@@ -49,6 +50,36 @@ def test_import_takes_as_long_as_it_takes(serve, order):
     server = serve(workers=1, timeout=1, config=config)
     assert order(server, "/pid")
     assert "WORKER TIMEOUT" not in server.log()
+
+
+HANGS = """
+import os, signal, time
+if not os.path.exists("hung"):
+    open("hung", "w").close()
+    {first}
+    def waits_for_ever():
+        while True:
+            time.sleep(60)
+    waits_for_ever()
+from tiny import application
+"""
+
+
+@pytest.mark.gunicorn_bug("a hung import is never timed out")
+@pytest.mark.parametrize("first", ["pass", "signal.signal(signal.SIGABRT, signal.SIG_IGN)"])
+def test_import_that_hangs(serve, order, tmp_path, first):
+    (tmp_path / "hangs.py").write_text(HANGS.format(first=first))
+    config = "from gunicorn.arbiter import Arbiter\nArbiter.BOOT_TIMEOUT = 2\n"
+    options = {"app": "hangs:application", "chdir": str(tmp_path), "config": config}
+    server = serve(workers=1, timeout=1, **options)
+    assert order(server, "/pid")
+    log = server.log()
+    line = "[CRITICAL] WORKER BOOT TIMEOUT (pid:{}): the application is not loaded after 2 s"
+    pid = log.partition("Booting worker with pid: ")[2].partition("\n")[0]
+    assert log.count(line.format(pid)) == 1
+    assert re.search(r'File ".*hangs.py", line \d+ in waits_for_ever\n', log), "its stack"
+    assert ("was sent SIGKILL!" in log) == (first != "pass")
+    server.assert_clean_exit()
 
 
 def test_timeout_zero_is_off(serve, order):

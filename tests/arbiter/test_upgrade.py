@@ -184,12 +184,14 @@ def test_the_new_master_is_taken_back_while_it_boots(live, upgrading):
     assert "[ERROR]" not in lines(it.server, it.server.pid)
 
 
-def test_patience_has_an_end(live, upgrading):
+def test_patience_has_an_end(live, tidy):
     it = live(workers=1, config="import rgunicorn.upgrade\nrgunicorn.upgrade._PATIENCE = 0.5\n")
     it.write_gated("second")
-    second = upgrading(it)
+    it.server.send_signal(signal.SIGUSR2)
     it.server.send_signal(signal.SIGTERM)
     assert it.server.wait_exit() == 0
+    (second,) = set(re.findall(r"ew master \(pid:(\d+)\)", it.server.log()))
+    tidy(int(second))
     assert f"(pid:{second}) is not ready after 0 s: nobody waits for it" in it.server.log()
     it.gate.touch()
     assert it.answer()[0] == "second"

@@ -57,6 +57,8 @@ KINDS = {
         ("client_header_timeout", "-1", f"Invalid duration: '-1'; {DURATIONS}"),
         ("client_body_timeout", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
         ("client_write_timeout", "", f"Invalid duration: ''; {DURATIONS}"),
+        ("max_queue", "-1", "Value must be positive: -1"),
+        ("max_queue_time", "5 sec", f"Invalid duration: '5 sec'; {DURATIONS}"),
         (
             "reload_strategy",
             "never",
@@ -122,3 +124,9 @@ def test_a_limit_below_the_default_of_its_size_is_fine(ours: CommandLine, args: 
 def test_reload_strategy(ours: CommandLine) -> None:
     assert ours.config("app")["reload_strategy"] == "ready"
     assert ours.config("--reload-strategy=Gunicorn", "app")["reload_strategy"] == "gunicorn"
+
+
+def test_limits_of_waiting(ours: CommandLine) -> None:
+    assert [ours.config("app")[name] for name in ("max_queue", "max_queue_time")] == ["0", "0"]
+    shown = ours.config("--max-queue=50", "--max-queue-time=1500ms", "app")
+    assert [shown[name] for name in ("max_queue", "max_queue_time")] == ["50", "1.5"]

@@ -43,3 +43,13 @@ def test_kind_of_worker(given: dict[str, object], kind: str | None) -> None:
     for name, value in given.items():
         cfg.set(name, value)
     assert effects.kind_of_worker(cfg) == kind
+
+
+@pytest.mark.parametrize("name", ["max_queue", "max_queue_time"])
+def test_where_everything_runs_at_once_nobody_waits(name: str) -> None:
+    for kind in ("sync", "gthread", "gevent", "tornado", "asgi"):
+        cfg = Config(prog="x")
+        cfg.set("worker_class", kind)
+        cfg.set(name, 5)
+        has_none = effects.without_effect(cfg, name)
+        assert (has_none is None) == (kind in ("sync", "gthread")), (kind, has_none)

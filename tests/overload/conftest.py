@@ -30,7 +30,7 @@ def _settings(kind: Kind, settings: dict[str, object]) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def shared(module_spawn: Spawn, transport: str) -> Start:
-    """`shared(kind, **settings)`: shared by all tests of the module that ask for the same server."""
+    """`shared(kind, **settings)`: for all tests of the module that ask for the same server."""
     shifts: dict[str, Shift] = {}
 
     def started(kind: Kind, **settings: object) -> Shift:

@@ -1,4 +1,4 @@
-"""A client that has left while its request waited: the request is not run, the access log has 499."""
+"""A client that has left while its request waited: it is not run, the access log has 499."""
 
 from __future__ import annotations
 

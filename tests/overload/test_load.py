@@ -1,4 +1,4 @@
-"""More load than a server can carry, for as long as it takes: it stays alive and goes on answering."""
+"""More load than a server can carry, for long: it stays alive and goes on answering."""
 
 from __future__ import annotations
 

@@ -108,13 +108,13 @@ def times(subject: Subject, machine: Machine) -> Iterator[Finding]:
             f"the main work",
             subject.write("max_requests", 1000),
         )
-    if cfg.max_requests and cfg.workers > 1 and not cfg.max_requests_jitter:
+    if 0 < cfg.max_rss_hard <= cfg.max_rss:
         yield subject.finding(
-            HINT,
-            "no-jitter",
-            "max_requests",
-            "workers that started together are replaced together",
-            f"max_requests_jitter = {max(1, cfg.max_requests // 10)}",
+            WARNING,
+            "memory-limits",
+            "max_rss_hard",
+            "it is not above max_rss, so that workers leave before their successors are ready",
+            subject.write("max_rss_hard", cfg.max_rss * 3 // 2),
         )
 
 

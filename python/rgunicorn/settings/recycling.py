@@ -17,10 +17,10 @@ class MaxRss(Setting):
         A worker whose memory is above this is replaced.
 
         What counts is resident memory without what it shares with others, such as the application
-        with `preload_app`. Workers look at it about once a second, the sync worker between
-        requests. The successor is forked first; the worker serves until that is ready, then leaves
-        as on TERM. One worker is replaced at a time. The error log says what it had, with RSS and
-        PSS. 0 is off.
+        with `preload_app`. Workers look at it at most once a second, the sync worker between
+        requests, classes of others when they call `notify`. The successor is forked first; the
+        worker serves until that is ready, then leaves as on TERM. One worker is replaced at a time.
+        The error log says what it had, with RSS and PSS. 0 is off.
 
         Written as `request_buffer_size`.
         """
