@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::conn::{Conn, Phase};
 use super::dispatch::may_travel;
 use super::reactor::Work;
-use super::reception::Visit;
+use super::reception::{Door, Visit};
 use super::{App, Engine, Refusal};
 use crate::log::notice::Notice;
 use crate::sys::course::Course;
@@ -257,27 +257,39 @@ impl<A: App> Engine<A> {
     }
 
     /// All threads are busy. A queue that others share waits for whoever is free first, here or
-    /// there; it is only ended when it is empty. One of our own is taken in: siblings can be handed
-    /// what is in it.
+    /// there, and is only ended when it is empty. But once the doors are barred nobody shall wait
+    /// before them for long: who is left comes in, and a sibling can be handed what he wants. So
+    /// with a queue of our own from the beginning. Encrypted connections can't be handed over.
     fn sweep_beside(&mut self) {
-        if self.shared.options.own_queue {
+        let settled_ns = self.drain.settled_ns;
+        let closed = settled_ns != 0 && self.drain.now_ns >= settled_ns && self.tls.is_none();
+        if self.shared.options.own_queue || closed {
             self.let_all_in(BESIDE);
         } else if self.listeners().all(Listener::is_quiet) {
             self.end_sweep();
         }
     }
 
+    /// Takes `most` of those who wait at the listeners, without a look at what siblings hand over.
     fn let_all_in(&mut self, most: usize) {
-        for _ in 0..most {
-            if self.open_doors().is_err() {
-                return;
-            }
-            match self.accept() {
-                Visit::Came => {}
-                Visit::Nobody => return self.end_sweep(),
-                Visit::NotNow => return,
+        if self.reception.pause_end_ns().is_some() {
+            return;
+        }
+        let mut left = most;
+        for index in 0..self.listeners().count() {
+            loop {
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+                match self.admit(Door::Listener(index)) {
+                    Visit::Came => {}
+                    Visit::Nobody => break,
+                    Visit::NotNow => return,
+                }
             }
         }
+        self.end_sweep();
     }
 
     /// The time is nearly over: who has not begun is told so, which is better than a reset. What is

@@ -254,7 +254,7 @@ impl<A: App> Engine<A> {
             || self.table.len() < self.shared.options.max_connections && self.drain.lets_in()
     }
 
-    fn admit(&mut self, door: Door) -> Visit {
+    pub(super) fn admit(&mut self, door: Door) -> Visit {
         let came = match door {
             Door::Handoff => self.collect(),
             Door::Listener(index) => {
