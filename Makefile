@@ -118,6 +118,7 @@ tools:
 	  for tool in nginx curl wrk strace haproxy; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
+	  command -v ip > /dev/null || missing="$$missing iproute2"; \
 	  command -v systemd-socket-activate > /dev/null || missing="$$missing systemd"; \
 	  if [ -n "$$missing" ]; then \
 	    apt-get -qq update; \

@@ -15,6 +15,7 @@ import rgunicorn
 from rgunicorn import (
     __version__,
     _process,
+    autoscale,
     handover,
     preload,
     reload,
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from rgunicorn.glogging import Logger
 
 
-class Arbiter(Supervisor):
+class Arbiter(autoscale.Headcount, Supervisor):
     """Keeps the workers of one application alive and does what signals tell it.
 
     Args:
@@ -62,12 +63,11 @@ class Arbiter(Supervisor):
         super().__init__()
         _process.obey_term()
         os.environ["SERVER_SOFTWARE"] = str(rgunicorn.SERVER_SOFTWARE)
-        self._num_workers: int | None = None
         self.log: Logger | None = None
-        # The configuration to go back to while a reload is on its way, and whether another one
-        # follows it.
+        # The configuration to go back to while a reload is on its way; whether one follows it.
         self._pending: reload.Pending | None = None
         self._again = False
+        self._autoscale = autoscale.Autoscale()
         self._touch = touch.Touch()
         self._preload = preload.Preload()
         self.pidfile: Pidfile | None = None
@@ -83,19 +83,7 @@ class Arbiter(Supervisor):
         self._upgrade.connect()
         self.setup(app)
         # Its default was taken before any change of directory.
-        start = app.cfg.settings["chdir"].default
-        self.START_CTX = handover.start_context(start)
-
-    @property
-    def num_workers(self) -> int:
-        """How many workers are to run; setting it calls the `nworkers_changed` hook."""
-        return self._num_workers or 0
-
-    @num_workers.setter
-    def num_workers(self, value: int) -> None:
-        old, self._num_workers = self._num_workers, value
-        self._fleet.set_target(value)
-        self.cfg.nworkers_changed(self, value, old)
+        self.START_CTX = handover.start_context(app.cfg.settings["chdir"].default)
 
     def setup(self, app: BaseApplication) -> None:
         """Takes over the configuration of `app`.
@@ -118,7 +106,7 @@ class Arbiter(Supervisor):
         self.timeout = self.cfg.timeout
         boot_timeout = max(self.timeout, self.BOOT_TIMEOUT) if self.timeout else 0
         self._fleet.set_limits(self.timeout, self.cfg.graceful_timeout, boot_timeout)
-        self.num_workers = self.cfg.workers
+        self.num_workers = self._autoscale.begin(self, self._num_workers)
         self.proc_name = self.cfg.proc_name + (".2" if self.master_pid else "")
         self.log.debug(
             "Current configuration:\n%s",
@@ -158,6 +146,7 @@ class Arbiter(Supervisor):
             self.log.debug("Arbiter booted")
             self.log.info("Listening at: %s (%s)", self._listeners_text(), self.pid)
             self.log.info("Using worker: %s", self.cfg.worker_class_str)
+            autoscale.describe(self)
             if hasattr(self.worker_class, "check_config"):
                 self.worker_class.check_config(self.cfg, self.log)
             self.cfg.when_ready(self)
@@ -210,6 +199,7 @@ class Arbiter(Supervisor):
                 self.maybe_promote_master()
                 self._handle_signals(self.wait_for_signals(timeout=self._upgrade.pace))
                 self.murder_workers()
+                self._autoscale.look(self)
                 self.manage_workers()
                 self._upgrade.look(self)
                 reload.look(self)
@@ -252,17 +242,6 @@ class Arbiter(Supervisor):
         """SIGQUIT: quick stop."""
         self.stop(False)
         raise StopIteration
-
-    def handle_ttin(self) -> None:
-        """SIGTTIN: one worker more."""
-        self.num_workers += 1
-        self.manage_workers()
-
-    def handle_ttou(self) -> None:
-        """SIGTTOU: one worker fewer, down to one."""
-        if self.num_workers > 1:
-            self.num_workers -= 1
-            self.manage_workers()
 
     def handle_usr1(self) -> None:
         """SIGUSR1: reopen the log files, here and in the workers."""
@@ -310,7 +289,9 @@ class Arbiter(Supervisor):
             return
         self._stats["reloads"] += 1
         if reload.begin(self):
+            autoscale.describe(self)
             self._preload.prepare(self)
+            self._note_signs()
             strategy = self.cfg.reload_strategy
             self._perform(self._fleet.on_reload(strategy, time.monotonic_ns()))
             self.manage_workers()

@@ -140,6 +140,8 @@ class Supervisor:
             self.log,
         )
         worker.slot = slot
+        # A master of one's own that manages workers in its own way does not know of wishes.
+        worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
             worker.blackbox = BlackBox(worker.flight_room(self.cfg))
         except OSError as exc:

@@ -106,6 +106,10 @@ impl<'a, A: App> Hand<'a, A> {
         let Job { mut conn, work, .. } = job;
         self.clock.tick();
         let shared = &self.crew.shared;
+        let begun_ns = self.clock.now_ns();
+        if let Some(slot) = shared.slot {
+            slot.work().begin(begun_ns);
+        }
         let flight = match &work {
             Work::Request => self.depart(&conn),
             Work::Refusal(_) => None,
@@ -128,6 +132,9 @@ impl<'a, A: App> Hand<'a, A> {
             flight.end();
         }
         self.clock.tick();
+        if let Some(slot) = shared.slot {
+            slot.work().end(begun_ns, self.clock.now_ns());
+        }
         let lap = self.stopwatch.stop(&self.clock);
         Done { conn, verdict, lap }
     }

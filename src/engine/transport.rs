@@ -10,10 +10,11 @@ use std::sync::Arc;
 use super::outbox::Outbox;
 use crate::sys::socket::{self, Transfer};
 
-/// Ciphertext that waits for its client at most, before one more piece is encrypted.
-pub(super) const UNSENT_BYTES: usize = 64 * 1024;
 /// Plaintext encrypted at once: four full records (RFC 8446 §5.1).
-pub(super) const PIECE_BYTES: usize = 64 * 1024;
+pub const PIECE_BYTES: usize = 64 * 1024;
+/// Ciphertext that waits for its client at most: a piece, what encryption adds to it, and as much
+/// again of what the protocol says by itself. Who makes it say more does not listen.
+pub const UNSENT_BYTES: usize = 2 * PIECE_BYTES;
 /// Most bytes sent for one connection before the others get their turn.
 const BYTES_PER_FLUSH: u64 = 8 << 20;
 /// A buffer that grew past this is given back once it is empty.
@@ -98,7 +99,7 @@ impl fmt::Debug for dyn Opener {
 
 /// Why nothing was read.
 #[derive(Debug)]
-pub(super) enum Lost {
+pub enum Lost {
     /// The connection's own error.
     Broken,
     /// TLS's.
@@ -145,7 +146,8 @@ pub struct Secured {
 }
 
 impl Secured {
-    pub(super) fn new(opener: Arc<dyn Opener>) -> Self {
+    /// For a connection whose client has said nothing yet.
+    pub fn new(opener: Arc<dyn Opener>) -> Self {
         Self { opener, transport: None, unsent: Vec::new(), sent: 0, more: false, silent: false }
     }
 
@@ -165,11 +167,16 @@ impl Secured {
     }
 
     /// Bytes that wait for the client.
-    pub(super) fn unsent(&self) -> usize {
+    pub fn unsent(&self) -> usize {
         self.unsent.len() - self.sent
     }
 
-    pub(super) fn receive(
+    /// Reads from `fd` without waiting, into `cipher` and decrypted into `into`. Returns what came,
+    /// and whether there may be more. `ended`: the poller saw the peer's end.
+    ///
+    /// # Errors
+    /// The connection's own, or TLS's: nothing is to be read any more.
+    pub fn receive(
         &mut self,
         fd: BorrowedFd<'_>,
         ended: bool,
@@ -221,7 +228,10 @@ impl Secured {
 
     /// Encrypts from `outbox` as much as the socket takes, and little more. Returns how many
     /// bytes went out.
-    pub(super) fn flush<C: AsRef<[u8]>>(
+    ///
+    /// # Errors
+    /// The connection's own, that of a file in the outbox, or TLS takes no more.
+    pub fn flush<C: AsRef<[u8]>>(
         &mut self,
         fd: BorrowedFd<'_>,
         outbox: &mut Outbox<C>,
@@ -269,7 +279,10 @@ impl Secured {
     }
 
     /// Says goodbye (RFC 8446 §6.1), once, as far as the socket takes it.
-    pub(super) fn farewell(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// The connection's own.
+    pub fn farewell(&mut self, fd: BorrowedFd<'_>) -> io::Result<()> {
         if !std::mem::replace(&mut self.silent, true) {
             if let Some(transport) = &mut self.transport {
                 transport.farewell(&mut self.unsent);

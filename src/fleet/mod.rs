@@ -17,6 +17,7 @@ mod lapse;
 mod pacing;
 mod relief;
 mod reload;
+mod scale;
 
 pub use action::{Action, Sig};
 use child::Child;
@@ -26,6 +27,7 @@ use lapse::{Clock, Verdict};
 use pacing::Pacing;
 use reload::Reload;
 pub use reload::Strategy;
+pub use scale::{Change, Gauge, Range, Reason, Scaler};
 
 /// Exit code of a worker that failed before it was ready (Gunicorn's `WORKER_BOOT_ERROR`).
 pub const WORKER_BOOT_ERROR: i32 = 3;
@@ -335,3 +337,6 @@ mod test_relief;
 
 #[cfg(test)]
 mod test_pacing;
+
+#[cfg(test)]
+mod test_scale;

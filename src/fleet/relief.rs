@@ -12,8 +12,8 @@ use super::{Duty, Fleet, Strategy, Wish};
 
 impl Fleet {
     /// Whoever has to leave at once is told so; `balance` forks in its place. If that is everybody,
-    /// again and again, their number has an end: when as many as there should be workers are on their
-    /// way out, the next one is replaced like those that wait for a successor.
+    /// again and again, their number has an end: as many as there should be workers may be on their
+    /// way out.
     pub(super) fn let_go(&mut self, now_ns: u64, actions: &mut Vec<Action>) {
         let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
         let leaves = |it: &Child| it.wish == Some(Wish::Departure);
@@ -26,11 +26,13 @@ impl Fleet {
         }
     }
 
-    /// Chooses who is to be replaced next, when nobody is and nothing is missing.
+    /// Chooses who is to be replaced next, when nobody is, nothing is missing, and nobody is on the
+    /// way out. Those that SIGKILL does not end, as they are stuck in the kernel, hold up nobody.
     pub(super) fn choose_leaver(&mut self) {
-        let alive = |pid| self.children.iter().any(|it| it.pid == pid);
-        self.leaver = self.leaver.filter(|pid| alive(*pid));
-        if self.leaver.is_some() || self.on_duty() != self.target {
+        let alive = self.children.iter().filter(|it| it.killed_ns.is_none());
+        let leaving = alive.clone().any(|it| it.duty == Duty::Retiring);
+        self.leaver = alive.map(|it| it.pid).find(|pid| Some(*pid) == self.leaver);
+        if self.leaver.is_some() || leaving || self.on_duty() != self.target {
             return;
         }
         let rolling = self.is_rolling();

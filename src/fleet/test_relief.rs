@@ -62,7 +62,7 @@ fn whoever_has_to_leave_at_once_does() {
     assert_eq!(fleet.balance(3 * S), vec![kill(200, Sig::Term), Action::Spawn]);
     fork_all(&mut fleet, 1, 202, 3 * S);
     wish(&mut fleet, 202, Wish::Departure, 3 * S);
-    assert_eq!(fleet.balance(3 * S), vec![Action::Spawn], "it waits for a successor, at most");
+    assert_eq!(fleet.balance(3 * S), vec![], "it has to wait");
     fleet.on_exited(100, Exit::Code(0), 4 * S);
     assert_eq!(fleet.balance(4 * S), vec![kill(202, Sig::Term), Action::Spawn]);
 }

@@ -92,7 +92,7 @@ type Ended = (i32, Option<i32>, Option<i32>);
 /// Methods that return a list return what the caller has to do, in order; see `_core.pyi`.
 #[pyclass(module = "rgunicorn._core")]
 pub(crate) struct Fleet {
-    fleet: fleet::Fleet,
+    pub(super) fleet: fleet::Fleet,
 }
 
 #[pymethods]
@@ -213,6 +213,16 @@ impl Fleet {
         tuples(py, self.fleet.on_stop(stop, now_ns))
     }
 
+    /// One worker fewer is to serve, and it is to be `pid`.
+    fn dismiss<'py>(
+        &mut self,
+        py: Python<'py>,
+        pid: i32,
+        now_ns: u64,
+    ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
+        tuples(py, self.fleet.dismiss(pid, now_ns))
+    }
+
     fn is_settled(&self, now_ns: u64) -> bool {
         self.fleet.is_settled(now_ns)
     }
@@ -236,7 +246,7 @@ impl Fleet {
 /// What a worker says of itself.
 type Told = (i32, Option<u64>, Option<u64>, Option<bool>);
 
-fn nanoseconds(seconds: f64) -> u64 {
+pub(super) fn nanoseconds(seconds: f64) -> u64 {
     Duration::try_from_secs_f64(seconds)
         .map_or(0, |duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -18,6 +18,7 @@ mod keys;
 mod notices;
 mod options;
 mod respond;
+mod scale;
 mod scoreboard;
 mod session;
 mod start_response;
@@ -43,6 +44,8 @@ mod _core {
     use super::flights::{Flight, Flights, notepad};
     #[pymodule_export]
     use super::fork::fork;
+    #[pymodule_export]
+    use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]

@@ -138,6 +138,16 @@ impl Slot {
         self.slot.is_heirless()
     }
 
+    /// A thread takes up a request; for workers whose loop is Python.
+    fn begin_work(&self, now_ns: u64) {
+        self.slot.work().begin(now_ns);
+    }
+
+    /// It is done with the one that it took up at `since_ns`.
+    fn end_work(&self, since_ns: u64, now_ns: u64) {
+        self.slot.work().end(since_ns, now_ns);
+    }
+
     /// The process that has the slot, 0 before the fork.
     #[getter]
     fn pid(&self) -> u64 {

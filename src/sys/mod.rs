@@ -19,3 +19,5 @@ pub mod socket;
 pub mod spool;
 pub mod thread;
 pub mod ticket;
+pub mod wish;
+pub mod work;

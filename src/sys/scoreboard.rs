@@ -5,8 +5,8 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 4
-//! Slots of 128 bytes (two cache lines, so that neighbours do not share one); the first is the
+//! # Layout, version 5
+//! Slots of 256 bytes (whole cache lines, so that neighbours do not share one); the first is the
 //! header: magic, version, slot size, number of slots, how many slots with a number were ever taken,
 //! what the server is about to do (`course.rs`), and when the limit of its stop is over (CLOCK_MONOTONIC
 //! in nanoseconds), each a native-endian u64; and, where a slot has `queued`, how many requests lie in
@@ -22,12 +22,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap};
 
+pub use super::wish::Wish;
+use super::work::WorkCells;
+
 /// How many workers the board has room for.
 pub const SLOTS: usize = 4096;
 
 const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-const VERSION: u64 = 4;
-const SLOT_SIZE: usize = 128;
+const VERSION: u64 = 5;
+const SLOT_SIZE: usize = 256;
 
 /// The mapping. Cheap to copy; never unmapped.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +117,7 @@ impl Slot {
         ] {
             cell.store(0, Ordering::Relaxed);
         }
+        cells.work.clear();
         cells.age.store(age, Ordering::Relaxed);
         cells.state.store(CLAIMED, Ordering::Relaxed);
     }
@@ -204,6 +208,11 @@ impl Slot {
         self.cells.request_started_ns.load(Ordering::Relaxed)
     }
 
+    /// How busy the worker's threads are.
+    pub fn work(self) -> &'static WorkCells {
+        &self.cells.work
+    }
+
     /// Open connections.
     #[inline]
     pub fn set_connections(self, connections: u64) {
@@ -250,27 +259,6 @@ impl Slot {
     }
 }
 
-/// Why a worker asks to be replaced, the more urgent the greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u64)]
-pub enum Wish {
-    /// It has served `max_requests`.
-    MaxRequests = 1,
-    /// It is older than `max_worker_lifetime`.
-    Lifetime = 2,
-    /// It uses more memory than `max_rss`.
-    Rss = 3,
-    /// It uses more memory than `max_rss_hard`, and takes no more requests.
-    RssHard = 4,
-    /// A request is past its `request_timeout`: a thread is lost.
-    Deadline = 5,
-}
-
-impl Wish {
-    const ALL: [Self; 5] =
-        [Self::MaxRequests, Self::Lifetime, Self::Rss, Self::RssHard, Self::Deadline];
-}
-
 const FREE: u64 = 0;
 const CLAIMED: u64 = 1;
 
@@ -292,7 +280,8 @@ pub(super) struct Cells {
     wish: AtomicU64,
     pub(super) heirless: AtomicU64,
     pub(super) queued: AtomicU64,
-    _reserved: [AtomicU64; 2],
+    work: WorkCells,
+    _reserved: [AtomicU64; 16],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
@@ -310,6 +299,7 @@ fn map(file: &File) -> io::Result<&'static [Cells]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::work::Work;
 
     #[test]
     fn slots_say_what_their_worker_wrote() {
@@ -333,6 +323,7 @@ mod tests {
         assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
         slot.end_request();
         assert_eq!((slot.busy(), slot.requests()), (0, 1));
+        slot.work().begin(0);
         slot.set_connections(2);
         slot.add_bytes_out(10);
         slot.add_bytes_out(1);
@@ -342,6 +333,7 @@ mod tests {
         slot.claim(8);
         assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
         assert_eq!((slot.booted_ns(), slot.wish()), (None, None));
+        assert_eq!(slot.work().read(9), Work::default());
     }
 
     #[test]

@@ -23,7 +23,8 @@ def die_bus():
 
 
 def die_fpe():
-    os.kill(os.getpid(), signal.SIGFPE)
+    # To this thread: one for the whole process may go to another, and we would go on.
+    signal.raise_signal(signal.SIGFPE)
 
 
 def die_abort():

@@ -201,8 +201,9 @@ def test_the_pidfile_moves_when_the_reload_is_done(live, tmp_path):
     until(lambda: new.exists() and not old.exists(), "the pidfile to move", show=it.server.log)
 
 
-def test_many_become_one(live):
-    it = live()
+@pytest.mark.parametrize("strategy", ["ready", "rolling"])
+def test_many_become_one(live, strategy):
+    it = live(reload_strategy=strategy)
     it.write_gated("second")
     for number in range(8):
         it.configure(f"raw_env = ['TEXT={number}']")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
 from config.command_line import CommandLine
@@ -58,7 +60,7 @@ KINDS = {
         ("client_body_timeout", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
         ("client_write_timeout", "", f"Invalid duration: ''; {DURATIONS}"),
         ("max_queue", "-1", "Value must be positive: -1"),
-        ("max_queue_time", "5 sec", f"Invalid duration: '5 sec'; {DURATIONS}"),
+        ("max_queue_time", "soon", f"Invalid duration: 'soon'; {DURATIONS}"),
         (
             "reload_strategy",
             "never",
@@ -78,7 +80,7 @@ def test_a_wrong_value_is_named_with_what_is_allowed(
         "--check-config",
         *([flag] if source == "flag" else []),
         "app",
-        **({"GUNICORN_CMD_ARGS": flag} if source == "environment" else {}),
+        **({"GUNICORN_CMD_ARGS": shlex.quote(flag)} if source == "environment" else {}),
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"Invalid value for {name}: {value}\n\n\nError: {error}\n"

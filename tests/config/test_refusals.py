@@ -79,8 +79,6 @@ USED: list[tuple[str, Any, str]] = [
     ("control_socket_mode", 0o660, "the control socket"),
     ("request_timeout", 1, "deadlines of requests"),
     ("log_slow", 1, "deadlines of requests"),
-    ("min_workers", 1, "a number of workers that follows the load"),
-    ("max_workers", 1, "a number of workers that follows the load"),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -34,5 +35,15 @@ GTHREAD = Kind("gthread", {"worker_class": "gthread", "keepalive": KEEPALIVE}, T
 ALL = (SYNC, SYNC_KEPT, GTHREAD)
 KEPT = (SYNC_KEPT, GTHREAD)
 
-# For tests that hold for Gunicorn's gthread as well.
+# For tests that hold for Gunicorn as well.
 KEPT_AND_GUNICORN = (pytest.param(SYNC_KEPT, marks=pytest.mark.ours("sync_keepalive")), GTHREAD)
+ALL_AND_GUNICORN = (SYNC, *KEPT_AND_GUNICORN)
+
+# What has storms to weather; `RGUNICORN_MODES=gevent` as in mode.py.
+_OTHERS = [
+    Kind(worker, {"worker_class": worker, "keepalive": KEEPALIVE}, True)
+    for worker in os.environ.get("RGUNICORN_MODES", "sync gthread").split()
+    if worker not in ("sync", "gthread")
+]
+STORMY = tuple(_OTHERS) or (SYNC, GTHREAD)
+STORMY_AND_KEPT = tuple(_OTHERS) or ALL_AND_GUNICORN

@@ -19,6 +19,27 @@ def descriptors(pid: int) -> list[str]:
     return sorted(found)
 
 
+def clients_of(pid: int, port: int) -> set[int]:
+    """The clients' ports of the TCP connections to `port` that the process has open."""
+    inodes = {what[8:-1] for what in descriptors(pid) if what.startswith("socket:[")}
+    found = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        local, remote, state, *others = line.split()[1:]
+        # 0A is a listener.
+        if int(local.split(":")[1], 16) == port and state != "0A" and others[5] in inodes:
+            found.add(int(remote.split(":")[1], 16))
+    return found
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether SIGSTOP has reached all threads of the process; True also when it is gone."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
+                return False
+    return True
+
+
 def proportional_set_size(pid: int) -> int:
     """Bytes of memory of the process; a page that n processes share counts as one n-th."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()

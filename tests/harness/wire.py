@@ -159,10 +159,14 @@ class Wire:
 
     def read_until(self, mark: bytes) -> bytes:
         """Bytes up to and with `mark`."""
+        return self._taken(len(self.peek_until(mark)))
+
+    def peek_until(self, mark: bytes) -> bytes:
+        """The same, to be read again."""
         while mark not in self._buffer:
             if not self._receive():
                 raise Closed(bytes(self._buffer))
-        return self._taken(self._buffer.index(mark) + len(mark))
+        return bytes(self._buffer[: self._buffer.index(mark) + len(mark)])
 
     def _exactly(self, count: int) -> bytes:
         while len(self._buffer) < count:

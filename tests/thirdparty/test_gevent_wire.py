@@ -15,6 +15,7 @@ HTTP = ("app_errors", "bodies", "early_hints", "environ", "proxy", "response", "
 SUITES = {
     "wire": [f"wire/test_{name}.py" for name in HTTP],
     "tls": ["tls/test_clients.py::test_who_is_refused", "tls/test_clients.py::test_with_one"],
+    "storms": ["storms/test_operations.py"],
     "uwsgi": ["uwsgi/test_packets.py", "uwsgi/test_nginx.py", "uwsgi/test_tls.py"],
 }
 
@@ -28,6 +29,7 @@ def test_a_suite(suite: str) -> None:
     env = os.environ | {
         "RGUNICORN_MODES": "gevent",
         "RGUNICORN_UNDER_TEST": " ".join(command.argv),
+        "RGUNICORN_STORM_SHARE": "0.2",
     }
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-k", "not gevent-tcp", *suites],

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
+from rgunicorn import cpus
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,16 +28,7 @@ class Machine:
     @cached_property
     def cpus(self) -> float:
         """CPUs that this process may use: by affinity, and by the container's quota."""
-        count: float = len(os.sched_getaffinity(0))
-        quota = _words(f"{CGROUP}/cpu.max")
-        if not quota:
-            quota = [
-                *_words(f"{CGROUP}/cpu/cpu.cfs_quota_us"),
-                *_words(f"{CGROUP}/cpu/cpu.cfs_period_us"),
-            ]
-        if len(quota) == 2 and quota[0].isdigit() and quota[1].isdigit() and int(quota[1]):
-            count = min(count, int(quota[0]) / int(quota[1]))
-        return count
+        return cpus.find().usable
 
     @cached_property
     def memory(self) -> int | None:

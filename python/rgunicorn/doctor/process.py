@@ -50,32 +50,34 @@ def numbers(subject: Subject, machine: Machine) -> Iterator[Finding]:
     cfg = subject.cfg
     kind = kind_of_worker(cfg)
     threads = cfg.threads if kind in ("sync", "gthread") else 1
-    if cfg.workers > WORKERS_PER_CPU * machine.cpus:
+    name = "max_workers" if cfg.max_workers else "workers"
+    most = getattr(cfg, name)
+    if most > WORKERS_PER_CPU * machine.cpus:
         yield subject.finding(
             WARNING,
             "many-workers",
-            "workers",
-            f"{cfg.workers} processes share {machine.cpus:g} CPUs",
-            subject.write("workers", int(2 * machine.cpus) + 1),
+            name,
+            f"{most} processes share {machine.cpus:g} CPUs",
+            subject.write(name, int(2 * machine.cpus) + 1),
         )
-    elif threads > 1 and cfg.workers * threads > CALLS_PER_CPU * machine.cpus:
+    elif threads > 1 and most * threads > CALLS_PER_CPU * machine.cpus:
         yield subject.finding(
             HINT,
             "many-threads",
             "threads",
-            f"{cfg.workers} workers with {threads} threads run {cfg.workers * threads} requests at "
+            f"{most} workers with {threads} threads run {most * threads} requests at "
             f"once, on {machine.cpus:g} CPUs",
-            subject.write("threads", max(2, int(CALLS_PER_CPU * machine.cpus / cfg.workers))),
+            subject.write("threads", max(2, int(CALLS_PER_CPU * machine.cpus / most))),
         )
     memory = machine.memory
-    if memory is not None and cfg.workers > 1 and cfg.workers * WORKER_BYTES > memory:
+    if memory is not None and most > 1 and most * WORKER_BYTES > memory:
         yield subject.finding(
             WARNING,
             "memory",
-            "workers",
-            f"{cfg.workers} interpreters need {cfg.workers * WORKER_BYTES >> 20} MiB at least, and "
+            name,
+            f"{most} interpreters need {most * WORKER_BYTES >> 20} MiB at least, and "
             f"there are {memory >> 20} MiB",
-            subject.write("workers", max(1, memory // (2 * WORKER_BYTES))),
+            subject.write(name, max(1, memory // (2 * WORKER_BYTES))),
         )
 
 

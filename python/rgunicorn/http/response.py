@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 STEP = 1 << 20
 # What is read of a body that the application has left unread before the connection is given up.
 DRAIN = 64 * 1024
+# nginx's status, for the log only: the client had left before its request was run.
+CLIENT_LEFT = 499
 
 
 class Response:
@@ -67,7 +69,9 @@ class Response:
         from http import HTTPStatus
 
         response = cls(req)
-        response.status = f"{status_code} {HTTPStatus(status_code).phrase}"
+        left = status_code == CLIENT_LEFT
+        reason = "Client Closed Request" if left else HTTPStatus(status_code).phrase
+        response.status = f"{status_code} {reason}"
         response.status_code = status_code
         response.must_close = True
         return response

@@ -43,7 +43,7 @@ def base_environ(cfg: Any) -> dict[str, Any]:
         "wsgi.errors": WSGIErrorsWrapper(cfg),
         "wsgi.version": (1, 0),
         "wsgi.multithread": False,
-        "wsgi.multiprocess": cfg.workers > 1,
+        "wsgi.multiprocess": max(cfg.workers, cfg.max_workers) > 1,
         "wsgi.run_once": False,
         "wsgi.file_wrapper": FileWrapper,
         "wsgi.input_terminated": True,

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 import os
 
+from rgunicorn.cpus import Auto
 from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_class, validate_pos_int
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: The word for "as many as there are CPUs".
+AUTO = "auto"
 
 
 def _web_concurrency() -> int | str:
@@ -17,12 +25,24 @@ def _web_concurrency() -> int | str:
         return raw
 
 
+def _is_auto(text: str) -> bool:
+    return text.strip().lower() == AUTO
+
+
+def _number_flag(_: object, text: str) -> int | str:
+    return text if _is_auto(text) else int(text)
+
+
+# argparse says "invalid int value".
+_number_flag.__name__ = "int"
+
+
 class Workers(Setting):
     name = "workers"
     section = "Worker Processes"
     cli = ["-w", "--workers"]
     meta = "INT"
-    type = int
+    type = _number_flag
     validator = validate_pos_int
     default = _web_concurrency()
     default_doc = "`WEB_CONCURRENCY` if it is in the environment, else `1`"
@@ -36,8 +56,22 @@ class Workers(Setting):
         two to four times as many, or threads, and measure. Memory grows with every worker;
         `preload_app` shares part of it.
 
-        TTIN and TTOU signals change the number while the server runs, until the next HUP.
+        `auto` is one for each CPU that this process may use: the CPUs it may run on, or fewer if
+        the quota of its control group, or of one above it, grants less time than that; a part of
+        a CPU counts as one. It is counted at the start and at each HUP, and logged.
+
+        TTIN and TTOU signals change the number while the server runs, until the next HUP. With
+        `min_workers` and `max_workers` it follows the load, and this is where it begins.
         """
+
+    def set(self, val: Any) -> None:
+        """As any number, or the word `auto`: counted now, so at each load anew."""
+        if isinstance(val, str) and _is_auto(val):
+            self.value = Auto.count()
+        elif isinstance(val, Auto):
+            self.value = val
+        else:
+            super().set(val)
 
 
 class WorkerClass(Setting):

@@ -62,6 +62,9 @@ class Worker:
     # Number among the living workers, from 0; reused. The arbiter sets it.
     slot: int | None = None
 
+    # Whether the master replaces workers that ask for it.
+    _is_heard = False
+
     # In the master: monotonic seconds of the fork, and of the time to be replaced.
     _forked = 0.0
     _grows_old = math.inf
@@ -125,15 +128,27 @@ class Worker:
         return False
 
     @classmethod
+    def tells_load(cls) -> bool:
+        """Whether the master can see how busy it is."""
+        return False
+
+    @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences with what to do
         instead."""
+        texts = []
+        if cfg.max_workers and not cls.tells_load():
+            texts.append(
+                f"max_workers = {cfg.max_workers} can not be used with {cls.__name__}, which does "
+                "not tell how busy it is: set workers, or use worker_class 'sync' or 'gthread'."
+            )
         # Every word but this one means HTTP to Gunicorn.
         if cfg.protocol != "uwsgi" or cls.speaks_uwsgi():
-            return []
+            return texts
         return [
+            *texts,
             f"protocol = 'uwsgi' can not be used with {cls.__name__}, whose server speaks HTTP "
-            "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
+            "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'.",
         ]
 
     @classmethod

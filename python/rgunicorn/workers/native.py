@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 # Loaded with this module, in the master: what every worker needs is shared memory then.
 import rgunicorn.http.banner  # noqa: F401
 from rgunicorn.errors import AppImportError
@@ -37,6 +39,20 @@ class NativeWorker(base.Worker):
     @classmethod
     def speaks_uwsgi(cls) -> bool:
         return True
+
+    @classmethod
+    def tells_load(cls) -> bool:
+        return True
+
+    def at_work(self, handle: Any, *args: Any) -> Any:
+        """Calls `handle` as a piece of this worker's work, which `min_workers` and `max_workers`
+        go by. The native loops count by themselves."""
+        slot, since = self.tmp.slot, time.monotonic_ns()
+        slot.begin_work(since)
+        try:
+            return handle(*args)
+        finally:
+            slot.end_work(since, time.monotonic_ns())
 
     def own_methods(self) -> list[str]:
         """Names of the methods in `PER_REQUEST` that a subclass has overridden, or somebody

@@ -40,14 +40,14 @@ def ask(worker: Any, wish: str) -> bool:
         wish: the setting for whose sake; see `_core.Slot.wish`.
 
     Returns:
-        False when there is nobody who would hear: no master of ours has forked this process. And
-        for `max_requests = 1`: that one wants a process for each request, and nothing of one
+        False when there is nobody who would hear: no master of ours has forked this process, or one
+        that manages workers in its own way. And for `max_requests = 1`: that one wants a process for each request, and nothing of one
         request to meet another.
     """
     if wish == "max_requests" and worker.max_requests <= 1:
         return False
     slot = getattr(worker.tmp, "slot", None)
-    if worker.slot is None or slot is None or slot.pid != os.getpid():
+    if not worker._is_heard or slot is None or slot.pid != os.getpid():
         return False
     slot.wish = wish
     return True

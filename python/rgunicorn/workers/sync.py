@@ -162,7 +162,7 @@ class SyncWorker(NativeWorker):
         client, addr = listener.accept()
         client.setblocking(True)
         util.close_on_exec(client.fileno())
-        self.handle(listener, client, addr)
+        self.at_work(self.handle, listener, client, addr)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serves one connection: one request.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor, Future
     from typing import Any
 
-    from rgunicorn.workers.base import Worker as _Base
+    from rgunicorn.workers.native import NativeWorker as _Base
 else:
     _Base = object
 
@@ -180,7 +180,7 @@ class PythonThreads(_Base):
 
     def enqueue_req(self, conn: Any) -> None:
         """Gives a connection to the pool."""
-        future = self.tpool.submit(self.handle, conn)
+        future = self.tpool.submit(self.at_work, self.handle, conn)
         future.add_done_callback(functools.partial(self._done, conn))
 
     def _done(self, conn: Any, future: Future[Any]) -> None:

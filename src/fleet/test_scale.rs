@@ -1,0 +1,351 @@
+//! The number of workers under load, in a simulation: how much is wanted at each moment is given,
+//! workers take their time to boot, what does not fit waits.
+
+use proptest::prelude::*;
+
+use super::scale::{Change, Gauge, Range, Scaler};
+use super::{Action, Fleet, Limits, Sig, Signs};
+
+const SECOND_NS: u64 = 1_000_000_000;
+const RANGE: Range =
+    Range { min: 2, max: 16, threads: 4, interval_ns: SECOND_NS, calm_ns: 30 * SECOND_NS };
+
+struct Worker {
+    age: u64,
+    booted_s: u64,
+    busy_ns: u64,
+    /// It is at a request that never ends.
+    endless: bool,
+}
+
+/// A server, one second after the other.
+struct Site {
+    range: Range,
+    scaler: Scaler,
+    workers: Vec<Worker>,
+    target: usize,
+    now_s: u64,
+    next_age: u64,
+    boot_s: u64,
+    /// Whether the listeners tell how many wait.
+    tells: bool,
+    /// Connections that wait, now; and the longest time for which somebody did.
+    waiting: u64,
+    short_s: u64,
+    longest_s: u64,
+    ups: usize,
+    downs: usize,
+}
+
+impl Site {
+    fn new(range: Range, boot_s: u64, tells: bool) -> Self {
+        let mut site = Self {
+            range,
+            scaler: Scaler::new(range),
+            workers: Vec::new(),
+            target: range.min,
+            now_s: 1000,
+            next_age: 1,
+            boot_s,
+            tells,
+            waiting: 0,
+            short_s: 0,
+            longest_s: 0,
+            ups: 0,
+            downs: 0,
+        };
+        site.spawn();
+        site.now_s += boot_s;
+        site
+    }
+
+    fn spawn(&mut self) {
+        while self.workers.len() < self.target {
+            let (age, booted_s) = (self.next_age, self.now_s + self.boot_s);
+            self.workers.push(Worker { age, booted_s, busy_ns: 0, endless: false });
+            self.next_age += 1;
+        }
+    }
+
+    /// One second with so many threads' worth of requests.
+    fn second(&mut self, wanted: f64) -> Option<Change> {
+        self.now_s += 1;
+        let threads = self.range.threads as f64;
+        let ready = self.workers.iter().filter(|it| it.booted_s < self.now_s).count();
+        let room = ready as f64 * threads;
+        let part = (wanted.min(room) / room.max(1.0)).min(1.0);
+        for worker in self.workers.iter_mut().filter(|it| it.booted_s < self.now_s) {
+            worker.busy_ns += (part * threads * SECOND_NS as f64) as u64;
+        }
+        self.waiting = (wanted - room).max(0.0).ceil() as u64;
+        self.short_s = if self.waiting > 0 { self.short_s + 1 } else { 0 };
+        self.longest_s = self.longest_s.max(self.short_s);
+        let gauges: Vec<_> = self.workers.iter().map(|it| gauge(it, self.now_s)).collect();
+        let told = if self.tells { self.waiting } else { 0 };
+        let now_ns = self.now_s * SECOND_NS;
+        let change = self.scaler.observe(now_ns, self.target, &gauges, told);
+        if let Some(change) = change {
+            assert!((self.range.min..=self.range.max).contains(&change.target), "{change:?}");
+            assert_ne!(change.target, self.target);
+            if change.target > self.target {
+                assert!(change.target <= self.target * 2 && change.dismiss.is_none());
+                self.ups += 1;
+            } else {
+                assert_eq!(change.target, self.target - 1);
+                let leaver = change.dismiss.unwrap();
+                let gone = self.workers.iter().position(|it| it.age as i32 == leaver).unwrap();
+                assert!(!self.workers[gone].endless, "cut off in its request");
+                self.workers.remove(gone);
+                self.downs += 1;
+            }
+            self.target = change.target;
+            self.spawn();
+        }
+        change
+    }
+
+    fn run(&mut self, seconds: u64, wanted: impl Fn(u64) -> f64) {
+        for second in 0..seconds {
+            self.second(wanted(second));
+        }
+    }
+}
+
+fn gauge(worker: &Worker, now_s: u64) -> Gauge {
+    Gauge {
+        pid: worker.age as i32,
+        age: worker.age,
+        ready: worker.booted_s < now_s,
+        running: u64::from(worker.endless),
+        running_ns: if worker.endless { 100 * SECOND_NS } else { 0 },
+        busy_ns: worker.busy_ns,
+    }
+}
+
+#[test]
+fn a_steady_load_finds_its_number_and_stays_there() {
+    let mut site = Site::new(RANGE, 3, true);
+    site.run(600, |_| 20.0);
+    // 20 threads are 60 % of 33.
+    assert!((7..=9).contains(&site.target), "{}", site.target);
+    assert!(site.ups <= 3 && site.downs == 0, "{} {}", site.ups, site.downs);
+    assert_eq!(site.waiting, 0);
+    let (ups, downs) = (site.ups, site.downs);
+    site.run(3600, |second| 20.0 + (second % 3) as f64 - 1.0);
+    assert_eq!((site.ups, site.downs), (ups, downs));
+}
+
+#[test]
+fn people_who_wait_are_answered_within_seconds() {
+    for tells in [true, false] {
+        let mut site = Site::new(RANGE, 2, tells);
+        site.run(300, |_| 1.0);
+        assert_eq!(site.target, RANGE.min);
+        site.run(60, |_| 50.0);
+        assert_eq!(site.waiting, 0);
+        // Three steps from 2 to 16, each with its boot; unseen waiting takes a window more.
+        assert!(site.longest_s <= if tells { 13 } else { 22 }, "{tells} {}", site.longest_s);
+    }
+}
+
+#[test]
+fn a_crowd_beyond_all_measure_stays_within_the_range() {
+    let mut site = Site::new(RANGE, 2, true);
+    site.run(300, |_| 100_000.0);
+    assert_eq!(site.target, RANGE.max);
+    assert_eq!(site.ups, 3);
+}
+
+#[test]
+fn a_night_brings_it_down_one_by_one() {
+    let mut site = Site::new(RANGE, 2, true);
+    site.run(120, |_| 50.0);
+    assert_eq!(site.target, RANGE.max);
+    let before = site.target;
+    site.run(25, |_| 0.5);
+    assert_eq!(site.target, before);
+    site.run(60 * 60, |_| 0.5);
+    assert_eq!((site.target, site.downs), (RANGE.min, RANGE.max - RANGE.min));
+    // And it stays down.
+    let ups = site.ups;
+    site.run(8 * 3600, |second| if second % 60 == 0 { 2.0 } else { 0.1 });
+    assert_eq!((site.target, site.ups), (RANGE.min, ups));
+}
+
+#[test]
+fn bursts_keep_what_they_need() {
+    let mut site = Site::new(RANGE, 2, true);
+    // Three seconds of each twenty.
+    let wanted = |second: u64| if second % 20 < 3 { 30.0 } else { 1.0 };
+    site.run(400, wanted);
+    let (ups, downs) = (site.ups, site.downs);
+    site.run(4000, wanted);
+    assert_eq!((site.ups, site.downs), (ups, downs));
+}
+
+#[test]
+fn a_sawtooth_tires_it() {
+    let mut site = Site::new(RANGE, 2, true);
+    // Two minutes up, two minutes down.
+    let wanted = |second: u64| if second % 240 < 120 { 30.0 } else { 1.0 };
+    site.run(3600, wanted);
+    let early = site.ups + site.downs;
+    site.run(3600, wanted);
+    let late = site.ups + site.downs - early;
+    assert!(late <= 2, "{early} changes in the first hour, {late} in the second");
+}
+
+#[test]
+fn a_load_around_one_worker_does_not_flap_at_the_minimum() {
+    let range = Range { min: 1, max: 4, threads: 1, ..RANGE };
+    let mut site = Site::new(range, 2, true);
+    let wanted = |second: u64| if second % 90 < 10 { 0.9 } else { 0.2 };
+    site.run(2 * 3600, wanted);
+    let before = site.ups + site.downs;
+    site.run(2 * 3600, wanted);
+    let changes = site.ups + site.downs - before;
+    assert!(changes <= 2, "{changes}");
+}
+
+#[test]
+fn workers_that_boot_for_long_are_waited_for() {
+    let mut site = Site::new(RANGE, 60, true);
+    site.run(59, |_| 9.0);
+    assert_eq!((site.ups, site.target), (1, 4));
+    site.run(300, |_| 9.0);
+    assert_eq!(site.ups, 1);
+}
+
+#[test]
+fn successors_do_not_count_backwards() {
+    let mut site = Site::new(RANGE, 0, true);
+    for _ in 0..300 {
+        site.second(4.8);
+        // The oldest is replaced: its successor begins at 0.
+        site.workers.remove(0);
+        site.spawn();
+    }
+    assert_eq!((site.ups, site.downs), (0, 0));
+}
+
+#[test]
+fn a_worker_in_a_long_request_stays() {
+    let mut site = Site::new(RANGE, 0, true);
+    site.run(120, |_| 20.0);
+    let many = site.target;
+    site.workers[0].endless = true;
+    site.workers[2].endless = true;
+    site.run(3600, |_| 0.0);
+    assert_eq!(site.target, RANGE.min);
+    assert!(site.workers.iter().all(|it| it.endless), "the wrong ones left of {many}");
+    // When all are in one, none leaves.
+    let mut site = Site::new(RANGE, 0, true);
+    site.run(120, |_| 20.0);
+    let many = site.target;
+    site.workers.iter_mut().for_each(|it| it.endless = true);
+    site.run(3600, |_| 0.0);
+    assert_eq!(site.target, many);
+}
+
+#[test]
+fn a_number_set_by_hand_is_where_it_goes_on_from() {
+    let mut site = Site::new(RANGE, 0, true);
+    site.run(60, |_| 1.0);
+    site.target = 5;
+    site.spawn();
+    site.run(29, |_| 1.0);
+    assert_eq!(site.target, 5);
+    site.run(10, |_| 1.0);
+    assert_eq!(site.target, 4);
+}
+
+#[test]
+fn a_machine_that_slept_proves_nothing() {
+    let mut site = Site::new(RANGE, 0, true);
+    site.run(120, |_| 20.0);
+    let many = site.target;
+    site.now_s += 8 * 3600;
+    site.run(29, |_| 0.0);
+    assert_eq!(site.target, many);
+}
+
+#[test]
+fn reasons_are_the_end_of_a_log_line() {
+    let mut site = Site::new(RANGE, 0, true);
+    let said: Vec<_> = (0..200)
+        .filter_map(|second| site.second(if second < 20 { 12.0 } else { 1.0 }))
+        .map(|change| format!("{} {}", change.target, change.reason))
+        .collect();
+    assert_eq!(
+        said,
+        [
+            "4 8.0 of 8 threads busy, 4 connections waiting",
+            "3 at most 4.7 of 16 threads busy for 30 s",
+            "2 at most 1.0 of 12 threads busy for 30 s",
+        ]
+    );
+}
+
+#[test]
+fn without_a_word_of_waiting_the_reason_is_shorter() {
+    let mut site = Site::new(RANGE, 0, false);
+    let change = (0..9).find_map(|_| site.second(12.0)).unwrap();
+    assert_eq!(change.reason.to_string(), "8.0 of 8 threads busy");
+}
+
+fn pattern() -> impl Strategy<Value = Vec<(u64, f64)>> {
+    proptest::collection::vec((1..200_u64, 0.0..100.0_f64), 1..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..Default::default() })]
+
+    /// The range is kept (`Site::second` checks each step), what is asked for is given in the end,
+    /// and in the end nothing moves.
+    #[test]
+    fn whatever_comes(
+        pattern in pattern(),
+        (boot_s, tells, threads) in (0..20_u64, any::<bool>(), 1..9_usize),
+        (min, more) in (1..5_usize, 0..12_usize),
+        last in 0.0..40.0_f64,
+    ) {
+        let calm_ns = 5 * SECOND_NS;
+        let range = Range { min, max: min + more, threads, calm_ns, ..RANGE };
+        let mut site = Site::new(range, boot_s, tells);
+        for (seconds, wanted) in pattern {
+            site.run(seconds, |_| wanted);
+        }
+        site.run(2400, |_| last);
+        let (ups, downs) = (site.ups, site.downs);
+        site.run(600, |_| last);
+        prop_assert_eq!((ups, downs), (site.ups, site.downs));
+        let room = (site.target * threads) as f64;
+        prop_assert!(last <= 0.76 * room || site.target == range.max, "{} of {}", last, room);
+        prop_assert!(
+            site.target == range.min || last > 0.49 * (room - threads as f64),
+            "{last} of {room}"
+        );
+    }
+}
+
+#[test]
+fn who_is_dismissed_leaves_and_has_no_successor() {
+    let mut fleet = Fleet::new();
+    fleet.set_limits(Limits { graceful_ns: 30 * SECOND_NS, ..Limits::default() });
+    fleet.set_target(3);
+    let mut now_ns = SECOND_NS;
+    for pid in 1..=3 {
+        let id = fleet.next_child();
+        fleet.on_spawned(pid, id, now_ns);
+    }
+    let booted = Signs { booted_ns: Some(now_ns), beat_ns: Some(now_ns), wish: None };
+    fleet.on_signs(&[(1, booted), (2, booted)], now_ns);
+    assert_eq!(fleet.roster().collect::<Vec<_>>(), [(1, 1, true), (2, 2, true), (3, 3, false)]);
+    fleet.set_target(2);
+    assert_eq!(fleet.dismiss(2, now_ns), [Action::Kill { pid: 2, sig: Sig::Term }]);
+    assert_eq!(fleet.dismiss(2, now_ns), []);
+    assert_eq!(fleet.dismiss(99, now_ns), []);
+    now_ns += SECOND_NS;
+    assert_eq!(fleet.balance(now_ns), []);
+    assert_eq!(fleet.roster().count(), 2);
+}
