@@ -160,6 +160,7 @@ fn options() -> Options {
         body_timeout: Some(Duration::from_secs(60)),
         write_timeout: Some(Duration::from_secs(60)),
         graceful_timeout: Duration::from_secs(60),
+        own_queue: false,
         app_threads: 1,
         watched: false,
         inline_up_to: Duration::from_millis(1),

@@ -72,6 +72,9 @@ class Scaler:
 class Scoreboard:
     def __new__(cls, directory: str | PathLike[str] | None = None) -> Scoreboard: ...
     def claim(self, index: int | None = None, age: int = 0) -> Slot: ...
+    def set_course(self, name: str, until_ns: int = 0) -> None:
+        """Tells all workers what the server is about to do: `serving`, `parting`, `leaving`,
+        `closing` or `quitting`. `until_ns`: when the limit of a stop is over."""
     def fileno(self) -> int: ...
 
 class Sighting(TypedDict):
@@ -136,6 +139,14 @@ class Slot:
     def busy(self) -> int: ...
     @property
     def is_lost(self) -> bool: ...
+    @property
+    def course(self) -> str:
+        """What the server is about to do, as `Scoreboard.set_course` was told."""
+    @property
+    def heirless(self) -> bool:
+        """Whether the worker has listeners that no worker after it will have."""
+    def set_heirless(self) -> None:
+        """Says so; the master, before it tells the worker to leave."""
     def beat(self, now_ns: int) -> None: ...
     def release(self) -> None: ...
     def begin_work(self, now_ns: int) -> None: ...
@@ -206,6 +217,20 @@ def serve_sync(worker: Any) -> None:
         OSError: there are no descriptors left for the event queue.
         BaseException: whatever a signal handler raises outside of requests.
     """
+
+class Attendant:
+    """The loop of `serve_sync` as signal handlers know it: `worker.attendant`."""
+
+    @property
+    def calling(self) -> bool:
+        """Whether the application is in a call."""
+
+    def attend(self) -> None:
+        """Sees to those who wait while the application runs on.
+
+        Raises:
+            OSError: there can be no thread for that.
+        """
 
 class Crew:
     """The threads of one gthread worker, and the event loop that they take turns at."""

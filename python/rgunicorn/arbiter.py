@@ -205,6 +205,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
                 self.manage_workers()
                 self._upgrade.look(self)
                 reload.look(self)
+                self._departure.look()
         except BaseException as exc:
             # A worker came out of `spawn_worker`: the rest is the master's business.
             if os.getpid() != self.pid:
@@ -229,8 +230,8 @@ class Arbiter(autoscale.Headcount, Supervisor):
         self.reload()
 
     def handle_term(self) -> None:
-        """SIGTERM: graceful stop, when a successor (USR2) is ready."""
-        if self._upgrade.keeps(self, signal.SIGTERM):
+        """SIGTERM: graceful stop, when a successor (USR2) is ready, or after `shutdown_delay`."""
+        if self._upgrade.keeps(self, signal.SIGTERM) or self._departure.begins(self):
             return
         raise StopIteration
 
@@ -304,6 +305,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
             graceful: let them finish their requests, for up to `graceful_timeout` seconds.
         """
         self._upgrade.stop()
+        self._departure.stop(self, graceful)
         self._unit.leaving(self.log, self.reexec_pid)
         sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
         self.LISTENERS, self._superseded = [], []
@@ -345,6 +347,8 @@ class Arbiter(autoscale.Headcount, Supervisor):
             return
         say = self.log.debug if sig == signal.SIGCHLD else self.log.info
         say("Handling signal: %s", name)
+        if self._departure.drops(self, sig):
+            return
         handler()
 
     def _end(self, exc: BaseException) -> None:

@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import forensics, overdue, reports, sock, systemd, upgrade, util
+from rgunicorn import departure, forensics, overdue, reports, sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.oom import OomCounter
@@ -67,6 +67,7 @@ class Supervisor:
         self.worker_age = 0
         self.reexec_pid = 0
         self._unit = systemd.Unit()
+        self._departure = departure.Departure()
         self._upgrade = upgrade.Upgrade()
         self._fleet = Fleet()
         self._oom = OomCounter()
@@ -91,7 +92,7 @@ class Supervisor:
             The signal numbers in the order they came; empty when the time is over.
         """
         deadline = self._fleet.sleep(time.monotonic_ns())
-        timeout = min(timeout, deadline, self._unit.live(self.log))
+        timeout = min(timeout, deadline, self._unit.live(self.log), self._departure.left)
         signals = self.SIG_QUEUE.wait(timeout)
         overdue.look(self)
         return [sig for sig in signals if sig != self.WAKEUP_REQUEST]
@@ -222,10 +223,8 @@ class Supervisor:
         self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
         while not self._fleet.is_settled(time.monotonic_ns()):
             for sig in self.wait_for_signals():
-                if graceful and sig in (signal.SIGINT, signal.SIGQUIT):
-                    graceful = False
-                    self.log.info("Quick shutdown requested")
-                    self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
+                if self._departure.quickens(self, sig):
+                    self._perform(self._fleet.on_stop(False, time.monotonic_ns()))
             try:
                 self.reap_workers()
             except Exception:

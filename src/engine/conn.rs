@@ -29,6 +29,9 @@ pub enum Phase {
     /// We have said our last byte and wait for the peer's, so that the kernel does not reset
     /// the connection over bytes we never read (RFC 9112 §9.6).
     Linger,
+    /// It was idle, and we have said our end. A request that is on its way already will find an end
+    /// without an answer, which clients repeat, and no reset.
+    Parted,
 }
 
 /// What the poller watches a connection for.

@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -54,6 +54,11 @@ impl Shared {
         if self.dozing.swap(false, Ordering::SeqCst) {
             self.bell.ring();
         }
+    }
+
+    /// Whether the worker is on its way out, or the server will be soon.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed) || self.slot.is_some_and(Slot::server_parts)
     }
 
     /// The leader goes to sleep. False: there are news, it must not.
@@ -112,6 +117,10 @@ pub struct Crew<A: App> {
     /// The engine in the seat is meant for the watcher, now.
     offered: AtomicBool,
     leaving: AtomicBool,
+    /// The one thread of sync runs the application.
+    pub(super) calling: AtomicBool,
+    /// Whether there is a watcher (sync).
+    pub(super) guarded: AtomicU8,
     /// The watcher sleeps until it is told that there is a call to watch.
     asleep: AtomicBool,
     /// Wakes the watcher.
@@ -152,6 +161,8 @@ impl<A: App> Crew<A> {
             wanted: AtomicBool::new(false),
             offered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            calling: AtomicBool::new(false),
+            guarded: AtomicU8::new(0),
             asleep: AtomicBool::new(true),
             watcher: Bell::new()?,
         };
@@ -166,6 +177,12 @@ impl<A: App> Crew<A> {
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.watcher.ring();
         }
+    }
+
+    /// The same, when nobody needs to be told: there is nobody but the client of this call. Should
+    /// it last, a watcher that looks for another reason finds the engine there.
+    pub(super) fn leave_quietly(&self, engine: Box<Engine<A>>) {
+        let _always = self.seat.0.try_send(engine);
     }
 
     /// Takes the engine out of the seat, if it is there.

@@ -196,7 +196,7 @@ impl<'e, A: App> Exchange<'e, A> {
     pub fn may_keep_alive(&self) -> bool {
         self.conn.head.keep_alive
             && self.shared.options.keep_alive
-            && !self.shared.closing.load(Ordering::Relaxed)
+            && !self.shared.is_closing()
             && !self.shared.crowded.load(Ordering::Relaxed)
             && self.conn.body.as_ref().is_none_or(BodyDecoder::is_done)
             && self.body_over.as_ref().is_none_or(|over| over.load(Ordering::Relaxed))

@@ -91,7 +91,7 @@ impl<'a, A: App> Hand<'a, A> {
             if self.crew.is_leaving() {
                 return Ok(());
             }
-            if self.app.stage() != Stage::Serving {
+            if self.app.stage() != Stage::Serving || engine.drain.is_on() {
                 // The way out is the watcher's business.
                 self.crew.offer(engine);
                 return Ok(());

@@ -255,7 +255,7 @@ impl<A: App> Engine<A> {
     }
 
     /// Answers a request and ends its connection, without the application.
-    fn turn_away(&mut self, mut conn: Box<Conn<A>>, refusal: Refusal) {
+    pub(super) fn turn_away(&mut self, mut conn: Box<Conn<A>>, refusal: Refusal) {
         self.turned_away.count(&refusal);
         self.put_on_account(&mut conn, refusal.clone());
         if refusal.is_silent() {

@@ -183,6 +183,7 @@ impl<A: App> Engine<A> {
         }
         self.shared.rise();
         self.clock.tick();
+        self.look_at_course();
         for event in &events {
             self.on_event(event);
         }
@@ -193,6 +194,7 @@ impl<A: App> Engine<A> {
         }
         self.expire();
         self.end_pause();
+        self.mind_exit(free);
         self.note_crowd();
         Ok(())
     }
@@ -238,7 +240,9 @@ impl<A: App> Engine<A> {
     pub(super) fn park(&mut self, mut conn: Box<Conn<A>>) {
         let room = self.table.catch_up(&mut conn);
         let news = match conn.phase {
-            Phase::Head | Phase::Body | Phase::Linger => conn.readable || room && conn.owes(),
+            Phase::Head | Phase::Body | Phase::Linger | Phase::Parted => {
+                conn.readable || room && conn.owes()
+            }
             Phase::FlushThenKeep | Phase::FlushThenClose => room,
             Phase::Busy => false,
         };

@@ -97,7 +97,10 @@ impl App for PyApp {
             self.state.look_again();
             self.state.say_rest(py);
             self.state.look_at_memory(py);
-            if self.stage() == Stage::Stopping { Wake::Drain } else { Wake::Serve }
+            match self.stage() {
+                Stage::Stopping | Stage::Alone => Wake::Drain,
+                Stage::Serving | Stage::Enough => Wake::Serve,
+            }
         })
     }
 

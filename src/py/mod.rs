@@ -54,7 +54,7 @@ mod _core {
     #[pymodule_export]
     use super::tls::TlsSession;
     #[pymodule_export]
-    use super::worker::{Crew, serve_sync};
+    use super::worker::{Attendant, Crew, serve_sync};
 
     /// Allocations by Rust code so far; only in builds made to count them.
     #[cfg(feature = "count-allocations")]

@@ -63,6 +63,7 @@ pub(super) fn read(
         body_timeout: limit("client_body_timeout")?,
         write_timeout: limit("client_write_timeout")?,
         graceful_timeout: seconds("graceful_timeout")?,
+        own_queue: cfg.getattr("reuse_port")?.is_truthy()?,
         app_threads,
         watched: kind == Kind::Threads,
         inline_up_to: if has_gil(cfg.py())? { INLINE_UP_TO } else { INLINE_UP_TO_WITHOUT_GIL },

@@ -31,8 +31,30 @@ pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<
     let (engine, crew, state) = build(worker, Kind::Sync)?;
     let crew = Arc::new(crew);
     let mut app = PyApp::new(py, &state)?;
+    worker.setattr("attendant", Attendant { crew: crew.clone() })?;
     py.detach(|| sync::serve(&crew, engine, &mut app))?;
     app.parting.take().map_or(Ok(()), Err)
+}
+
+/// The sync worker's loop as its signal handlers know it.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct Attendant {
+    crew: Arc<engine::Crew<PyApp>>,
+}
+
+#[pymethods]
+impl Attendant {
+    /// Sees to those who wait while the application runs on. OSError when there can be no thread
+    /// for that.
+    fn attend(&self) -> PyResult<()> {
+        Ok(self.crew.attend()?)
+    }
+
+    /// Whether the application is in a call.
+    #[getter]
+    fn calling(&self) -> bool {
+        self.crew.is_calling()
+    }
 }
 
 /// The threads of one gthread worker.

@@ -6,6 +6,7 @@ pub mod bell;
 pub mod blackbox;
 pub mod children;
 pub mod clock;
+pub mod course;
 pub mod file;
 pub mod flights;
 pub mod handoff;

@@ -7,9 +7,10 @@
 //!
 //! # Layout, version 5
 //! Slots of 256 bytes (whole cache lines, so that neighbours do not share one); the first is the
-//! header: magic, version, slot size, number of slots, and how many slots
-//! with a number were ever taken, each a native-endian u64; and, where a slot has `queued`, how many
-//! requests lie in the queue between workers.
+//! header: magic, version, slot size, number of slots, how many slots with a number were ever taken,
+//! what the server is about to do (`course.rs`), and when the limit of its stop is over (CLOCK_MONOTONIC
+//! in nanoseconds), each a native-endian u64; and, where a slot has `queued`, how many requests lie in
+//! the queue between workers.
 
 use std::fs::File;
 use std::io;
@@ -112,6 +113,7 @@ impl Slot {
             &cells.booted_ns,
             &cells.wish,
             &cells.overdue,
+            &cells.heirless,
             &cells.queued,
         ] {
             cell.store(0, Ordering::Relaxed);
@@ -281,17 +283,18 @@ pub(super) struct Cells {
     state: AtomicU64,
     heartbeat_ns: AtomicU64,
     requests: AtomicU64,
-    busy: AtomicU64,
-    request_started_ns: AtomicU64,
+    pub(super) busy: AtomicU64,
+    pub(super) request_started_ns: AtomicU64,
     connections: AtomicU64,
     bytes_out: AtomicU64,
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
     overdue: AtomicU64,
+    pub(super) heirless: AtomicU64,
     pub(super) queued: AtomicU64,
     work: WorkCells,
-    _reserved: [AtomicU64; 16],
+    _reserved: [AtomicU64; 15],
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);

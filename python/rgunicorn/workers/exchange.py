@@ -15,7 +15,7 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
-from rgunicorn.workers import recycling, timekeeping
+from rgunicorn.workers import parting, recycling, timekeeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def run_request(
         if timed is not None:
             timekeeping.tell(timed, resp, environ)
         count(worker)
-        if not (keepalive and worker.alive):
+        if not (keepalive and parting.promises(worker)):
             resp.force_close()
         try:
             respiter = worker.wsgi(environ, resp.start_response)

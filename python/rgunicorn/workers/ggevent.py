@@ -19,6 +19,7 @@ from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
 from rgunicorn.workers import exchange
 from rgunicorn.workers.base_async import AsyncWorker
+from rgunicorn.workers.parting import PARTING, has_heirs
 
 _NEEDED = (24, 10, 1)
 
@@ -45,9 +46,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rgunicorn._core import Flight
-
-# Seconds that a client which was promised another request has for it when the worker leaves.
-PARTING = 2.0
 
 
 class _Door:
@@ -139,22 +137,42 @@ class GeventWorker(AsyncWorker):
             self._leaving.wait(1.0)
 
         for server in servers:
-            server.close()
+            server.stop_accepting()
         now = time.monotonic()
         deadline, parting = now + self.cfg.graceful_timeout, now + min(PARTING, self.cfg.keepalive)
-        while any(len(server.pool) for server in servers):
+        # Who waits at these has nobody else.
+        waiting = [] if has_heirs(self) else servers
+        while True:
             self.notify()
+            waiting = [server for server in waiting if self._let_in(server)]
+            for server in servers:
+                if server not in waiting and not server.closed:
+                    server.close()
             now = time.monotonic()
+            if not waiting and not any(len(server.pool) for server in servers):
+                break
             if now >= deadline:
                 self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
                 break
             if now >= parting:
                 gevent.killall(list(self._idle), block=False)
             moment = min(1.0, deadline - now, parting - now if now < parting else 1.0)
+            for server in waiting:
+                server.pool.wait_available(timeout=moment)
             for server in servers:
-                server.pool.join(timeout=moment)
+                if not waiting:
+                    server.pool.join(timeout=moment)
         for server in servers:
             server.stop(timeout=1)
+
+    def _let_in(self, server: Any) -> bool:
+        """On the way out: takes who waits, as far as there is room; whether others may wait."""
+        while not server.full():
+            came = server.do_read()
+            if came is None:
+                return False
+            server.do_handle(*came)
+        return True
 
     def _server(self, listener: Any) -> Any:
         listener.setblocking(True)

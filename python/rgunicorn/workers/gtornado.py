@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from rgunicorn import _core, sock
 from rgunicorn.errors import missing_package
-from rgunicorn.workers import base, recycling, timekeeping
+from rgunicorn.workers import base, parting, recycling, timekeeping
 
 try:
     from tornado import httputil
@@ -94,9 +94,17 @@ class TornadoWorker(base.Worker):
         if not self.alive:
             self._stopping.set()
         await self._stopping.wait()
+        self.server.promises_nothing()
+        now = time.monotonic()
+        end = now + self.cfg.graceful_timeout
+        # Those that have no request now: until they may be closed.
+        idle_end = min(end, now + min(parting.PARTING, self.cfg.keepalive or parting.PARTING))
+        parting.sweep(self, self.server.let_in, end)
         self.server.stop()
-        end = time.monotonic() + self.cfg.graceful_timeout
-        while self.server.busy and time.monotonic() < end:
+        while (now := time.monotonic()) < end:
+            if not (self.server.busy or self.server.has_connections() and now < idle_end):
+                break
+            self.notify()
             await asyncio.sleep(_DRAIN_SECONDS)
         await self.server.close_all_connections()
 
@@ -108,6 +116,8 @@ class TornadoWorker(base.Worker):
     def _look(self) -> None:
         self.notify()
         self.server.end_overdue()
+        if parting.course(self) != "serving":
+            self.server.promises_nothing()
         if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
             self.alive = False
@@ -136,6 +146,24 @@ class Server(HTTPServer):
         self.busy: dict[object, Flight | None] = {}
         # Requests that somebody looks at, with Tornado's part of their connection.
         self._timed: dict[object, tuple[_core.Timed, Any]] = {}
+
+    def promises_nothing(self) -> None:
+        """From here on every response says that its connection ends."""
+        self.conn_params.no_keep_alive = True
+
+    def let_in(self, listener: Any) -> bool:
+        """Takes one connection; whether there was one."""
+        try:
+            client, addr = listener.accept()
+        except (BlockingIOError, ConnectionAbortedError):
+            return False
+        client.setblocking(False)
+        self._handle_connection(client, addr)
+        return True
+
+    def has_connections(self) -> bool:
+        """Whether there is anybody, busy or not."""
+        return bool(self._connections)
 
     def start_request(
         self, server_conn: object, request_conn: httputil.HTTPConnection
