@@ -33,6 +33,7 @@ class Inbox:
     def install(self) -> None: ...
     def put(self, number: int) -> None: ...
     def put_nowait(self, number: int) -> None: ...
+    def door(self) -> int | None: ...
     def wait(self, timeout: float) -> list[int]: ...
 
 class Fleet:
@@ -71,6 +72,9 @@ class Scaler:
 class Scoreboard:
     def __new__(cls, directory: str | PathLike[str] | None = None) -> Scoreboard: ...
     def claim(self, index: int | None = None, age: int = 0) -> Slot: ...
+    def set_course(self, name: str, until_ns: int = 0) -> None:
+        """Tells all workers what the server is about to do: `serving`, `parting`, `leaving`,
+        `closing` or `quitting`. `until_ns`: when the limit of a stop is over."""
     def fileno(self) -> int: ...
 
 class Sighting(TypedDict):
@@ -133,10 +137,49 @@ class Slot:
     def requests(self) -> int: ...
     @property
     def busy(self) -> int: ...
+    @property
+    def is_lost(self) -> bool: ...
+    @property
+    def course(self) -> str:
+        """What the server is about to do, as `Scoreboard.set_course` was told."""
+    @property
+    def heirless(self) -> bool:
+        """Whether the worker has listeners that no worker after it will have."""
+    def set_heirless(self) -> None:
+        """Says so; the master, before it tells the worker to leave."""
     def beat(self, now_ns: int) -> None: ...
     def release(self) -> None: ...
     def begin_work(self, now_ns: int) -> None: ...
     def end_work(self, since_ns: int, now_ns: int) -> None: ...
+
+class Timekeeper:
+    """Looks at how long the requests of a worker take."""
+
+    @staticmethod
+    def of(worker: Any) -> Timekeeper | None: ...
+    def enter(self, fd: int, plain: bool, fields: list[str], flight: Flight | None = None) -> Timed:
+        """A request enters the application. `fields`: method, target, PATH_INFO, query, version,
+        address, then name and value of each header field. Raises OSError."""
+
+class Timed:
+    """A request that somebody looks at."""
+
+    @property
+    def is_over(self) -> bool: ...
+    @property
+    def is_overruled(self) -> bool: ...
+    @property
+    def deadline(self) -> Deadline | None: ...
+    def speak(self) -> bool: ...
+    def claim_line(self) -> bool: ...
+    def end(self) -> bool: ...
+
+class Deadline:
+    """`environ["rgunicorn.deadline"]`."""
+
+    def __call__(self, seconds: float) -> bool:
+        """Puts the deadline `seconds` from now; 0 is none. False: the client has been answered.
+        Raises ValueError for a negative number."""
 
 class TLSSession:
     """TLS of one connection, between two memory buffers; made by the core only."""
@@ -174,6 +217,20 @@ def serve_sync(worker: Any) -> None:
         OSError: there are no descriptors left for the event queue.
         BaseException: whatever a signal handler raises outside of requests.
     """
+
+class Attendant:
+    """The loop of `serve_sync` as signal handlers know it: `worker.attendant`."""
+
+    @property
+    def calling(self) -> bool:
+        """Whether the application is in a call."""
+
+    def attend(self) -> None:
+        """Sees to those who wait while the application runs on.
+
+        Raises:
+            OSError: there can be no thread for that.
+        """
 
 class Crew:
     """The threads of one gthread worker, and the event loop that they take turns at."""

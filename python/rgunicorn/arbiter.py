@@ -27,7 +27,7 @@ from rgunicorn import (
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
-from rgunicorn.workers import handoff, workertmp
+from rgunicorn.workers import handoff, timekeeping, workertmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class Arbiter(autoscale.Headcount, Supervisor):
         env, address = app.cfg.env, app.cfg.address
         workertmp.prepare(app.cfg)
         handoff.prepare()
+        if timekeeping.is_on(app.cfg):
+            timekeeping.prepare(self.SIG_QUEUE)
         self.app = app
         self.cfg = app.cfg
         reload.set_up_log(self)
@@ -203,6 +205,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
                 self.manage_workers()
                 self._upgrade.look(self)
                 reload.look(self)
+                self._departure.look()
         except BaseException as exc:
             # A worker came out of `spawn_worker`: the rest is the master's business.
             if os.getpid() != self.pid:
@@ -227,8 +230,8 @@ class Arbiter(autoscale.Headcount, Supervisor):
         self.reload()
 
     def handle_term(self) -> None:
-        """SIGTERM: graceful stop, when a successor (USR2) is ready."""
-        if self._upgrade.keeps(self, signal.SIGTERM):
+        """SIGTERM: graceful stop, when a successor (USR2) is ready, or after `shutdown_delay`."""
+        if self._upgrade.keeps(self, signal.SIGTERM) or self._departure.begins(self):
             return
         raise StopIteration
 
@@ -302,6 +305,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
             graceful: let them finish their requests, for up to `graceful_timeout` seconds.
         """
         self._upgrade.stop()
+        self._departure.stop(self, graceful)
         self._unit.leaving(self.log, self.reexec_pid)
         sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
         self.LISTENERS, self._superseded = [], []
@@ -343,6 +347,8 @@ class Arbiter(autoscale.Headcount, Supervisor):
             return
         say = self.log.debug if sig == signal.SIGCHLD else self.log.info
         say("Handling signal: %s", name)
+        if self._departure.drops(self, sig):
+            return
         handler()
 
     def _end(self, exc: BaseException) -> None:

@@ -166,6 +166,11 @@ def begin(server: Arbiter) -> bool:
 
 def commit(server: Arbiter) -> None:
     """The new workers serve: closes what only the old ones needed, moves the pidfile."""
+    for worker in server.WORKERS.values():
+        slot = getattr(worker.tmp, "slot", None)
+        if slot is not None and not set(server._superseded).isdisjoint(worker.sockets):
+            # Who waits there has nobody else.
+            slot.set_heirless()
     sock.close_sockets(server._superseded, server._owns_listeners())
     server._superseded = []
     server._pending = None

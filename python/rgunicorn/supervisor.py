@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import forensics, reports, sock, systemd, upgrade, util
+from rgunicorn import departure, forensics, overdue, reports, sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.oom import OomCounter
@@ -67,6 +67,7 @@ class Supervisor:
         self.worker_age = 0
         self.reexec_pid = 0
         self._unit = systemd.Unit()
+        self._departure = departure.Departure()
         self._upgrade = upgrade.Upgrade()
         self._fleet = Fleet()
         self._oom = OomCounter()
@@ -91,8 +92,10 @@ class Supervisor:
             The signal numbers in the order they came; empty when the time is over.
         """
         deadline = self._fleet.sleep(time.monotonic_ns())
-        timeout = min(timeout, deadline, self._unit.live(self.log))
-        return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
+        timeout = min(timeout, deadline, self._unit.live(self.log), self._departure.left)
+        signals = self.SIG_QUEUE.wait(timeout)
+        overdue.look(self)
+        return [sig for sig in signals if sig != self.WAKEUP_REQUEST]
 
     def manage_workers(self) -> None:
         """Forks missing workers and tells superfluous ones to leave."""
@@ -178,6 +181,8 @@ class Supervisor:
                 self.cfg.worker_exit(self, worker)
             self._perform(actions)
             return
+        if sig in (signal.SIGTERM, signal.SIGQUIT) and pid in self.WORKERS:
+            self.WORKERS[pid].dismissed = True
         if sig in (signal.SIGTERM, signal.SIGKILL):
             self._stats["workers_killed"] += 1
 
@@ -209,22 +214,25 @@ class Supervisor:
             if worker is not None:
                 worker.tmp.close()
                 self._bury(worker, code, sig)
+            if worker is not None and worker.lost and sig == signal.SIGKILL:
+                # That was us, and has been said.
+                code, sig = 0, None
             self._perform(self._fleet.on_exited(pid, code, sig, time.monotonic_ns()), worker)
 
     def _stop_workers(self, graceful: bool) -> None:
         self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
         while not self._fleet.is_settled(time.monotonic_ns()):
             for sig in self.wait_for_signals():
-                if graceful and sig in (signal.SIGINT, signal.SIGQUIT):
-                    graceful = False
-                    self.log.info("Quick shutdown requested")
-                    self._perform(self._fleet.on_stop(graceful, time.monotonic_ns()))
+                if self._departure.quickens(self, sig):
+                    self._perform(self._fleet.on_stop(False, time.monotonic_ns()))
             try:
                 self.reap_workers()
             except Exception:
                 # A hook that raises must not keep the other workers from being stopped.
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
+        # What the last ones have said.
+        overdue.say_all(self.log)
 
     def _forensics(self, worker: Worker, why: str) -> None:
         """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,

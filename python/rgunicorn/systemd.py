@@ -98,10 +98,12 @@ class Unit:
         usec = time.monotonic_ns() // 1000
         self._tell(logger, "RELOADING=1", f"MONOTONIC_USEC={usec}", "STATUS=Reloading")
 
-    def leaving(self, logger: Logger | logging.Logger, successor: int) -> None:
+    def leaving(self, logger: Logger | logging.Logger, successor: int, takes: float = 0) -> None:
         """This process is going to end; said once.
 
         Args:
+            takes: seconds that it may need for that, when it needs more than others do: the service
+                manager waits so long, also past the unit's TimeoutStopSec=.
             successor: the process that goes on with the service, 0 for none. It is named only now:
                 until now it could have been taken back.
         """
@@ -111,7 +113,9 @@ class Unit:
         if successor:
             self._tell(logger, f"MAINPID={successor}")
         else:
-            self._tell(logger, "STOPPING=1", "STATUS=Shutting down")
+            # A little more: the limit is ours to keep.
+            more = [f"EXTEND_TIMEOUT_USEC={int((takes + 5) * 1e6)}"] if takes else []
+            self._tell(logger, "STOPPING=1", "STATUS=Shutting down", *more)
 
     def promoted(self, logger: Logger | logging.Logger) -> None:
         """Our predecessor is gone: this is the main process."""

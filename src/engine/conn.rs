@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::App;
 use super::deadlines::Deadline;
 use super::outbox::Outbox;
+use super::timekeeper::Claim;
 use super::transport::Secured;
 use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
 use crate::sys::listener::PeerAddr;
@@ -28,6 +29,9 @@ pub enum Phase {
     /// We have said our last byte and wait for the peer's, so that the kernel does not reset
     /// the connection over bytes we never read (RFC 9112 §9.6).
     Linger,
+    /// It was idle, and we have said our end. A request that is on its way already will find an end
+    /// without an answer, which clients repeat, and no reset.
+    Parted,
 }
 
 /// What the poller watches a connection for.
@@ -74,6 +78,8 @@ pub struct Conn<A: App> {
     /// The poller saw the peer's end: read on until it is found.
     pub(super) ended: bool,
     pub(super) deadline: Deadline,
+    /// Held from the end of a request's head until its response is out, if anybody counts.
+    pub(super) claim: Option<Claim>,
     /// What it was counted with when it was put down.
     pub(super) weighed: usize,
     /// Requests that were completed on this connection.
@@ -111,6 +117,7 @@ impl<A: App> Conn<A> {
             readable: true,
             ended: false,
             deadline: Deadline::default(),
+            claim: None,
             weighed: 0,
             served: 0,
             before_ns: 0,
@@ -136,6 +143,7 @@ impl<A: App> Conn<A> {
         self.readable = true;
         self.ended = false;
         self.deadline = Deadline::default();
+        self.claim = None;
         self.served = 0;
         self.before_ns = 0;
         self.session = A::Session::default();
@@ -217,6 +225,7 @@ impl<A: App> Conn<A> {
         self.body = None;
         self.spool = Spool::default();
         self.served += 1;
+        self.claim = None;
         self.before_ns = 0;
         self.phase = Phase::Head;
     }

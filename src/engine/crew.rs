@@ -7,12 +7,13 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::pace::Lap;
 use super::reactor::{Engine, Job};
+use super::timekeeper::Timekeeper;
 use super::{App, Conn, Options, Verdict};
 use crate::sys::bell::Bell;
 use crate::sys::flights::Flights;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub(super) closing: AtomicBool,
     /// There is hardly room for new connections: none is kept for another request.
     pub(super) crowded: AtomicBool,
+    /// Who looks at how long requests take, if anybody does.
+    pub(super) timekeeper: Option<Timekeeper>,
     /// Wakes whoever leads.
     pub(super) bell: Bell,
     /// There is something for the leader to look at.
@@ -51,6 +54,11 @@ impl Shared {
         if self.dozing.swap(false, Ordering::SeqCst) {
             self.bell.ring();
         }
+    }
+
+    /// Whether the worker is on its way out, or the server will be soon.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed) || self.slot.is_some_and(Slot::server_parts)
     }
 
     /// The leader goes to sleep. False: there are news, it must not.
@@ -109,6 +117,10 @@ pub struct Crew<A: App> {
     /// The engine in the seat is meant for the watcher, now.
     offered: AtomicBool,
     leaving: AtomicBool,
+    /// The one thread of sync runs the application.
+    pub(super) calling: AtomicBool,
+    /// Whether there is a watcher (sync).
+    pub(super) guarded: AtomicU8,
     /// The watcher sleeps until it is told that there is a call to watch.
     asleep: AtomicBool,
     /// Wakes the watcher.
@@ -123,6 +135,7 @@ impl<A: App> Crew<A> {
     pub(super) fn new(
         options: Options,
         slot: Option<Slot>,
+        timekeeper: Option<Timekeeper>,
         flights: Option<Arc<Flights>>,
     ) -> io::Result<(Self, Receiver<Done<A>>)> {
         let shared = Shared {
@@ -132,6 +145,7 @@ impl<A: App> Crew<A> {
             flights,
             closing: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
+            timekeeper,
             bell: Bell::new()?,
             news: AtomicBool::new(false),
             dozing: AtomicBool::new(false),
@@ -147,6 +161,8 @@ impl<A: App> Crew<A> {
             wanted: AtomicBool::new(false),
             offered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            calling: AtomicBool::new(false),
+            guarded: AtomicU8::new(0),
             asleep: AtomicBool::new(true),
             watcher: Bell::new()?,
         };
@@ -161,6 +177,12 @@ impl<A: App> Crew<A> {
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.watcher.ring();
         }
+    }
+
+    /// The same, when nobody needs to be told: there is nobody but the client of this call. Should
+    /// it last, a watcher that looks for another reason finds the engine there.
+    pub(super) fn leave_quietly(&self, engine: Box<Engine<A>>) {
+        let _always = self.seat.0.try_send(engine);
     }
 
     /// Takes the engine out of the seat, if it is there.

@@ -184,7 +184,7 @@ impl<A: App> Engine<A> {
 /// Whether a sibling can do the same with it. Refusals for other reasons than the bytes
 /// themselves stay; they are rare, and hold nobody. So do encrypted connections: OpenSSL's state
 /// can't be put into a message.
-fn may_travel<A: App>(job: &Job<A>) -> bool {
+pub(super) fn may_travel<A: App>(job: &Job<A>) -> bool {
     if job.conn.tls.is_some() {
         return false;
     }

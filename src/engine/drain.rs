@@ -1,26 +1,69 @@
-//! The way out: no new connections, requests in flight to their end, and a limit on all of it.
+//! The way out: who waits at the doors, requests in flight to their end, and a limit on all of it.
+//! Why it is as it is: docs/design/drain.md.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::conn::{Conn, Phase};
-use super::{App, Engine};
+use super::dispatch::may_travel;
+use super::reactor::Work;
+use super::reception::{Door, Visit};
+use super::{App, Engine, Refusal};
+use crate::log::notice::Notice;
+use crate::sys::course::Course;
+use crate::sys::listener::Listener;
 
-/// How long a connection whose last byte was sent may take to say its own, and how long one that
-/// has not begun a request may still do so while the worker stops.
+/// How long a connection whose last byte was sent may take to say its own.
 pub const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long one that has not begun a request may still do so while the worker stops.
+const LAST_CHANCE: Duration = Duration::from_millis(1500);
+/// How long one that has been idle is listened to after our end of it.
+pub(super) const PARTING: Duration = Duration::from_millis(500);
+/// How long newcomers are let in while others wait already. Longer, and a server with more to do
+/// than it can would not stop before its limit.
+const ADMISSION: Duration = Duration::from_secs(1);
+/// How long requests that are running have in a quick stop.
+const QUICK: Duration = Duration::from_secs(1);
+/// Before the limit is reached those who wait are told so; at most, and as a part of all the time.
+const LAST_CALL: Duration = Duration::from_secs(1);
+const LAST_CALL_PART: u64 = 4;
+/// Connections let in at once while all threads are busy: one of them may come free.
+const BESIDE: usize = 64;
+/// Between two looks for somebody whose handshake has begun.
+const GLANCE_NS: u64 = 5_000_000;
+
+/// What becomes of those who wait at the doors of a worker that leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Queue {
+    /// Siblings let them in; or nobody shall.
+    #[default]
+    Left,
+    /// They are let in until nobody waits; what comes later is somebody else's, or nobody's.
+    Swept,
+    /// The same, and then nobody can come any more: the sockets are nobody else's.
+    Ended,
+}
 
 /// Whether, and until when, the worker is on its way out.
 #[derive(Debug, Default)]
 pub struct Drain {
     /// Monotonic nanoseconds; 0 while serving normally.
     until_ns: u64,
+    /// From here on who waits is told that the time is over.
+    last_call_ns: u64,
     /// Cached for `patience`.
     now_ns: u64,
-    /// Still accepting those who had connected when the stop began.
+    /// Where the server stood when that was last looked at.
+    course: Course,
+    queue: Queue,
+    /// Still accepting.
     sweeping: bool,
     /// That has been done.
     swept: bool,
+    /// From here on nobody new can come, if not before.
+    bar_ns: u64,
+    /// Since the doors are barred: until here who has begun to come may arrive. 0 before.
+    settled_ns: u64,
 }
 
 impl Drain {
@@ -44,35 +87,117 @@ impl Drain {
         if !self.is_on() {
             return normal;
         }
-        let longest = if conn.phase == Phase::Head && conn.filled == 0 {
-            LAST_WORDS
-        } else {
-            Duration::from_nanos(self.until_ns.saturating_sub(self.now_ns))
+        let longest = match conn.phase {
+            Phase::Head if conn.filled == 0 && self.course == Course::Quitting => Duration::ZERO,
+            Phase::Head if conn.filled == 0 => LAST_CHANCE,
+            _ => Duration::from_nanos(self.until_ns.saturating_sub(self.now_ns)),
         };
         Some(normal.map_or(longest, |normal| normal.min(longest)))
+    }
+
+    /// When there is something to do again, whatever happens; on the way out only.
+    pub(super) fn next_ns(&self, now_ns: u64) -> Option<u64> {
+        if !self.is_on() {
+            return None;
+        }
+        let sweeping = self.sweeping && self.queue == Queue::Ended;
+        let look_ns = match self.settled_ns {
+            0 => self.bar_ns,
+            settled_ns => settled_ns.min(now_ns + GLANCE_NS),
+        };
+        let last_ns = if now_ns < self.last_call_ns { self.last_call_ns } else { self.until_ns };
+        Some(if sweeping { look_ns.min(last_ns) } else { last_ns })
+    }
+
+    /// Whether nobody was found a moment ago and somebody may still come.
+    pub(super) fn rests(&self) -> bool {
+        self.settled_ns > self.now_ns
     }
 }
 
 impl<A: App> Engine<A> {
-    /// Starts to stop: every connection gets its last deadline. With `sweep`, those who have
-    /// connected already are let in until nobody waits: the master has closed its listeners, and
-    /// whoever is left in the queue when the last worker closes its own is reset. Without, the
-    /// queue is left to the siblings; a sweep may still follow.
-    pub fn begin_drain(&mut self, sweep: bool) {
-        let sweep = sweep && !self.drain.sweeping && !self.drain.swept;
+    /// Starts to stop: every connection gets its last deadline. `alone`: the master is gone. Who
+    /// waits at the doors is left to the siblings, if there are any; otherwise they are let in
+    /// until nobody waits. Called again, it looks again whether there are.
+    pub fn begin_drain(&mut self, alone: bool) {
+        let queue = self.queue_now(alone);
+        let sweep = queue > Queue::Left && !self.drain.sweeping && !self.drain.swept;
         if sweep || !self.drain.is_on() {
             self.close_doors();
         }
         self.drain.sweeping |= sweep;
+        self.drain.queue = self.drain.queue.max(queue);
         if self.drain.is_on() {
             return;
         }
         self.shared.closing.store(true, Ordering::Relaxed);
         self.clock.tick();
         let now_ns = self.clock.now_ns();
-        let grace_ns = self.shared.options.graceful_timeout.as_nanos() as u64;
-        self.drain.until_ns = (now_ns + grace_ns).max(1);
+        self.drain.bar_ns = now_ns + ADMISSION.as_nanos() as u64;
+        self.limit(now_ns);
+        self.hurry();
+    }
+
+    /// Looks at where the server stands: a stop is known here before its signal, and also while
+    /// the application keeps the thread that signals interrupt.
+    pub(super) fn look_at_course(&mut self) {
+        let Some(slot) = self.shared.slot else { return };
+        let course = slot.course();
+        if course == self.drain.course {
+            return;
+        }
+        self.drain.course = course;
+        match course {
+            Course::Serving | Course::Parting => {}
+            Course::Leaving | Course::Closing => self.begin_drain(false),
+            Course::Quitting if self.drain.is_on() => {
+                self.limit(self.clock.now_ns());
+                self.hurry();
+            }
+            // By its signal, which the application hears of.
+            Course::Quitting => {}
+        }
+    }
+
+    /// Where the server stands decides about those at the doors.
+    fn queue_now(&self, alone: bool) -> Queue {
+        let own = self.shared.options.own_queue;
+        let Some(slot) = self.shared.slot else { return Queue::Swept };
+        match slot.course() {
+            Course::Quitting => Queue::Left,
+            Course::Closing => Queue::Ended,
+            // Nobody else has its sockets (`reuse_port`).
+            _ if own => Queue::Ended,
+            Course::Leaving => Queue::Swept,
+            _ if alone || slot.is_heirless() => Queue::Swept,
+            _ => Queue::Left,
+        }
+    }
+
+    /// Sets the limits that count from now on.
+    fn limit(&mut self, now_ns: u64) {
+        let options = &self.shared.options;
+        let own_ns = match self.drain.course {
+            Course::Quitting => QUICK.min(options.graceful_timeout / 2),
+            _ => options.graceful_timeout,
+        };
+        let mut until_ns = now_ns + own_ns.as_nanos() as u64;
+        // Then the master kills.
+        if let Some(at_ns) = self.shared.slot.and_then(|slot| slot.stops_until_ns()) {
+            until_ns = until_ns.min(at_ns);
+        }
+        if self.drain.is_on() {
+            until_ns = until_ns.min(self.drain.until_ns);
+        }
+        let left_ns = until_ns.saturating_sub(now_ns);
+        let before_ns = (left_ns / LAST_CALL_PART).min(LAST_CALL.as_nanos() as u64);
+        self.drain.until_ns = until_ns.max(1);
+        self.drain.last_call_ns = until_ns - before_ns;
         self.drain.now_ns = now_ns;
+    }
+
+    /// Gives every connection the deadline that counts now.
+    fn hurry(&mut self) {
         for token in self.table.home() {
             if let Some(conn) = self.table.take(token) {
                 self.park(conn);
@@ -80,12 +205,133 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Nobody waits any more, if that was being looked at.
+    /// Nobody waits, if that was being looked at: now, or for good.
     pub(super) fn end_sweep(&mut self) {
+        if !self.drain.sweeping {
+            return;
+        }
+        if self.drain.queue == Queue::Ended {
+            if self.drain.settled_ns == 0 {
+                // One more look is due, also when nobody can be on the way.
+                return self.bar_doors();
+            }
+            if self.clock.now_ns() < self.drain.settled_ns {
+                return self.close_doors();
+            }
+            self.listeners().for_each(Listener::shut);
+        }
+        self.drain.sweeping = false;
+        self.drain.swept = true;
+        self.close_listeners();
+    }
+
+    /// From here on nobody can begin to come.
+    fn bar_doors(&mut self) {
+        let barred = self.listeners().filter(|it| it.bar().is_ok());
+        let settles = barred.map(Listener::handshake).max().unwrap_or_default();
+        self.drain.settled_ns = self.clock.now_ns() + settles.as_nanos() as u64;
+        self.close_doors();
+    }
+
+    /// What the way out needs and no application thread is needed for. Called before each wait.
+    /// `free`: there is such a thread, and it lets people in itself.
+    pub(super) fn mind_exit(&mut self, free: bool) {
+        if !self.drain.is_on() {
+            return;
+        }
+        // The application may have taken its time.
+        self.clock.tick();
+        let now_ns = self.clock.now_ns();
+        self.drain.now_ns = now_ns;
+        if self.drain.sweeping && self.drain.queue == Queue::Ended {
+            if self.drain.settled_ns == 0 && now_ns >= self.drain.bar_ns {
+                self.bar_doors();
+            }
+            if !free {
+                self.sweep_beside();
+            }
+        }
+        if now_ns >= self.drain.last_call_ns {
+            self.call_last();
+        }
+    }
+
+    /// All threads are busy. A queue that others share waits for whoever is free first, here or
+    /// there, and is only ended when it is empty. But once the doors are barred nobody shall wait
+    /// before them for long: who is left comes in, and a sibling can be handed what he wants. So
+    /// with a queue of our own from the beginning. Encrypted connections can't be handed over.
+    fn sweep_beside(&mut self) {
+        let settled_ns = self.drain.settled_ns;
+        let closed = settled_ns != 0 && self.drain.now_ns >= settled_ns && self.tls.is_none();
+        if self.shared.options.own_queue || closed {
+            self.let_all_in(BESIDE);
+        } else if self.listeners().all(Listener::is_quiet) {
+            self.end_sweep();
+        }
+    }
+
+    /// Takes `most` of those who wait at the listeners, without a look at what siblings hand over.
+    fn let_all_in(&mut self, most: usize) {
+        if self.reception.pause_end_ns().is_some() {
+            return;
+        }
+        let mut left = most;
+        for index in 0..self.listeners().count() {
+            loop {
+                if left == 0 {
+                    return;
+                }
+                left -= 1;
+                match self.admit(Door::Listener(index)) {
+                    Visit::Came => {}
+                    Visit::Nobody => break,
+                    Visit::NotNow => return,
+                }
+            }
+        }
+        self.end_sweep();
+    }
+
+    /// The time is nearly over: who has not begun is told so, which is better than a reset. What is
+    /// running may end.
+    fn call_last(&mut self) {
         if self.drain.sweeping {
-            self.drain.sweeping = false;
-            self.drain.swept = true;
-            self.close_listeners();
+            if self.drain.queue == Queue::Ended {
+                self.bar_doors();
+                self.drain.settled_ns = self.clock.now_ns();
+                self.let_all_in(usize::MAX);
+            }
+            if self.drain.sweeping && self.reception.pause_end_ns().is_none() {
+                // Others let them in.
+                self.drain.queue = Queue::Swept;
+                self.end_sweep();
+            }
+        }
+        if self.drain.course > Course::Parting {
+            // What siblings have put there: they are at the end of their time as well.
+            while matches!(self.collect(), Ok(true)) {}
+        }
+        self.dismiss();
+    }
+
+    /// Answers those that are ready and have not begun. Siblings that stay are given what they can
+    /// take.
+    fn dismiss(&mut self) {
+        let siblings = self.drain.course <= Course::Parting;
+        if siblings {
+            self.hand_over();
+        }
+        let mut count = 0;
+        for job in std::mem::take(&mut self.ready) {
+            if siblings && may_travel(&job) || !matches!(job.work, Work::Request) {
+                self.ready.push_back(job);
+                continue;
+            }
+            count += 1;
+            self.turn_away(job.conn, Refusal::Stopping);
+        }
+        if count > 0 {
+            self.notices.push(Notice::TurnedAway { count });
         }
     }
 

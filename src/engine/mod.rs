@@ -19,6 +19,8 @@ mod dispatch;
 pub mod drain;
 pub mod exchange;
 pub mod hand;
+mod lateness;
+mod limited;
 mod notices;
 pub mod outbox;
 mod overload;
@@ -35,6 +37,7 @@ mod takeout;
 mod test_outbox;
 #[cfg(test)]
 mod test_transport;
+pub mod timekeeper;
 pub mod transport;
 mod waiting;
 pub mod watch;
@@ -87,6 +90,8 @@ pub enum Stage {
     Enough,
     /// It was told to stop.
     Stopping,
+    /// Its master is gone: it stops, and nobody may be there for those who come.
+    Alone,
 }
 
 /// The application side of the engine.
@@ -134,6 +139,8 @@ pub struct Options {
     pub write_timeout: Option<Duration>,
     /// How long requests in flight may take once the worker is told to stop.
     pub graceful_timeout: Duration,
+    /// The listeners are this worker's alone (`reuse_port`).
+    pub own_queue: bool,
     /// Threads that run the application.
     pub app_threads: usize,
     /// Whether the main thread only watches; it beats the heart then.

@@ -43,7 +43,8 @@ impl<A: App> Engine<A> {
     /// Takes a connection as far as it gets without waiting, and puts it where it belongs then.
     pub(super) fn proceed(&mut self, mut conn: Box<Conn<A>>) {
         // A handshake's answer; a response is sent in its own phase.
-        let reading = matches!(conn.phase, Phase::Head | Phase::Body | Phase::Linger);
+        let reading =
+            matches!(conn.phase, Phase::Head | Phase::Body | Phase::Linger | Phase::Parted);
         if reading && conn.owes() && conn.send().is_err() {
             return self.close(conn);
         }
@@ -52,18 +53,27 @@ impl<A: App> Engine<A> {
                 Phase::Head => self.read_head(&mut conn),
                 Phase::Body => self.read_body(&mut conn),
                 Phase::FlushThenKeep | Phase::FlushThenClose => self.flush(&mut conn),
-                Phase::Linger => self.linger(&mut conn),
+                Phase::Linger | Phase::Parted => self.linger(&mut conn),
                 Phase::Busy => Step::Ready,
             };
-            match step {
-                Step::Again => {}
-                Step::Park => return self.park(conn),
-                Step::Ready => return self.enqueue(conn, Work::Request),
-                Step::Refuse(refusal) => return self.enqueue(conn, Work::Refusal(refusal)),
-                Step::Finish => return self.finish(conn),
-                Step::Close => return self.close(conn),
+            match self.settle(conn, step) {
+                Some(going_on) => conn = going_on,
+                None => return,
             }
         }
+    }
+
+    /// Puts a connection where it belongs after `step`, unless it goes on.
+    fn settle(&mut self, conn: Box<Conn<A>>, step: Step) -> Option<Box<Conn<A>>> {
+        match step {
+            Step::Again => return Some(conn),
+            Step::Park => self.park(conn),
+            Step::Ready => self.enqueue(conn, Work::Request),
+            Step::Refuse(refusal) => self.enqueue(conn, Work::Refusal(refusal)),
+            Step::Finish => self.finish(conn),
+            Step::Close => self.close(conn),
+        }
+        None
     }
 
     /// Takes a connection back from the application.
@@ -145,6 +155,7 @@ impl<A: App> Engine<A> {
         }
         conn.body = Some(BodyDecoder::new(conn.head.framing, &self.shared.options.policy));
         conn.phase = Phase::Body;
+        self.shared.claim(conn);
         Step::Again
     }
 
@@ -281,26 +292,45 @@ impl<A: App> Engine<A> {
     }
 
     /// A connection made no progress for as long as its phase allows.
-    pub(super) fn time_out(&mut self, mut conn: Box<Conn<A>>) {
+    pub(super) fn time_out(&mut self, conn: Box<Conn<A>>) {
         match conn.phase {
             Phase::Head if conn.filled == 0 => {
                 if conn.tls.as_ref().is_some_and(|tls| tls.is_greeting()) {
                     let ip = conn.addr.ip_text();
                     self.notices.push(Notice::ClientTimeout { ip, phase: Expected::Handshake });
                 }
-                conn.farewell();
-                self.close(conn);
+                self.part(conn);
             }
             Phase::Head | Phase::Body => {
                 let phase = if conn.phase == Phase::Head { Expected::Head } else { Expected::Body };
                 self.enqueue(conn, Work::Refusal(Refusal::TimedOut(phase)));
             }
-            Phase::Linger | Phase::Busy => self.close(conn),
+            Phase::Linger | Phase::Parted | Phase::Busy => self.close(conn),
             Phase::FlushThenKeep | Phase::FlushThenClose => {
                 let ip = conn.addr.ip_text();
                 self.notices.push(Notice::ClientTimeout { ip, phase: Expected::Response });
                 self.close(conn);
             }
         }
+    }
+    /// Ends an idle connection. A request that has just come is served; one that crosses our end
+    /// must not be answered by a reset, so it is listened for a moment longer.
+    fn part(&mut self, mut conn: Box<Conn<A>>) {
+        conn.readable = true;
+        match self.read_head(&mut conn) {
+            Step::Park if conn.filled == 0 => {}
+            step => {
+                if let Some(conn) = self.settle(conn, step) {
+                    self.proceed(conn);
+                }
+                return;
+            }
+        }
+        conn.farewell();
+        if let Some(fd) = conn.socket() {
+            socket::end_writing(fd);
+        }
+        conn.phase = Phase::Parted;
+        self.park(conn);
     }
 }

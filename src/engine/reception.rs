@@ -114,6 +114,9 @@ impl<A: App> Engine<A> {
             self.close_doors();
             return Visit::NotNow;
         }
+        if self.drain.is_sweeping() && self.reception.pending.is_empty() {
+            self.reception.pending = self.reception.doors().collect();
+        }
         while let Some(door) = self.reception.pending.pop_front() {
             // Last in line again: no door starves another.
             self.reception.pending.push_back(door);
@@ -242,12 +245,16 @@ impl<A: App> Engine<A> {
         self.reception.listeners.clear();
     }
 
+    pub(super) fn listeners(&self) -> impl Iterator<Item = &Listener> {
+        self.reception.listeners.iter()
+    }
+
     fn may_admit(&self) -> bool {
         self.drain.is_sweeping()
             || self.table.len() < self.shared.options.max_connections && self.drain.lets_in()
     }
 
-    fn admit(&mut self, door: Door) -> Visit {
+    pub(super) fn admit(&mut self, door: Door) -> Visit {
         let came = match door {
             Door::Handoff => self.collect(),
             Door::Listener(index) => {

@@ -28,6 +28,8 @@ pub enum Refusal {
         /// Seconds after which to try again.
         retry_after_s: u64,
     },
+    /// The server stops, and the time for that is nearly over.
+    Stopping,
     /// Its client has left while it waited. The status is nginx's, for the log only.
     ClientLeft,
 }
@@ -40,7 +42,7 @@ impl Refusal {
             Self::TimedOut(_) => 408,
             Self::CutShort => 400,
             Self::NoSpool(_) => 500,
-            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } => 503,
+            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } | Self::Stopping => 503,
             Self::ClientLeft => 499,
         }
     }
@@ -52,7 +54,9 @@ impl Refusal {
             Self::TimedOut(_) => "Request Timeout",
             Self::CutShort => "Bad Request",
             Self::NoSpool(_) => "Internal Server Error",
-            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } => "Service Unavailable",
+            Self::NoMemory | Self::QueueFull { .. } | Self::TooLate { .. } | Self::Stopping => {
+                "Service Unavailable"
+            }
             Self::ClientLeft => "Client Closed Request",
         }
     }
@@ -67,6 +71,7 @@ impl Refusal {
             Self::NoMemory => "Too many large requests at once".to_owned(),
             Self::QueueFull { .. } => "Too many requests are waiting".to_owned(),
             Self::TooLate { .. } => "The request has waited too long".to_owned(),
+            Self::Stopping => "The server is shutting down".to_owned(),
             Self::ClientLeft => String::new(),
         }
     }
@@ -83,6 +88,8 @@ impl Refusal {
             Self::QueueFull { retry_after_s } | Self::TooLate { retry_after_s } => {
                 retry_page(*retry_after_s, self.reason(), &self.message(), out);
             }
+            // Another server, or the next one here.
+            Self::Stopping => retry_page(1, self.reason(), &self.message(), out),
             _ => error_page(self.status(), self.reason(), &self.message(), out),
         }
     }
@@ -91,7 +98,7 @@ impl Refusal {
     /// tells of many.
     pub fn notice(&self, ip: String) -> Option<Notice> {
         Some(match self {
-            Self::QueueFull { .. } | Self::TooLate { .. } => return None,
+            Self::QueueFull { .. } | Self::TooLate { .. } | Self::Stopping => return None,
             Self::ClientLeft => Notice::PrematureDisconnect {
                 error: "Its request was waiting, and is not run.".to_owned(),
             },
@@ -115,7 +122,8 @@ impl Refusal {
             Self::NoMemory => false,
             Self::TimedOut(phase) => *phase == Phase::Body,
             Self::BadBody(_) | Self::CutShort | Self::NoSpool(_) => true,
-            Self::QueueFull { .. } | Self::TooLate { .. } | Self::ClientLeft => true,
+            Self::QueueFull { .. } | Self::TooLate { .. } => true,
+            Self::Stopping | Self::ClientLeft => true,
         }
     }
 }

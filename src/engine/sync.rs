@@ -4,6 +4,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::crew::Crew;
@@ -30,12 +31,11 @@ pub fn serve<A: App + 'static>(
     app: &mut A,
 ) -> io::Result<()> {
     let mut hand = Hand::new(crew, app);
-    let mut guarded = Guarded::NotYet;
     let mut next_tick_ns = 0;
     // Before the first request, which may be the one that hangs.
     crew.shared.beat(engine.clock.now_ns());
     loop {
-        engine = run_ready(crew, engine, &mut hand, &mut guarded)?;
+        engine = run_ready(crew, engine, &mut hand)?;
         // One at a time, and only while no request is ready: whoever is idle shall have it.
         for _ in 0..ACCEPTS_PER_TURN {
             let serves = hand.app.stage() == Stage::Serving || engine.drain.is_sweeping();
@@ -50,14 +50,14 @@ pub fn serve<A: App + 'static>(
                 }
                 Visit::NotNow => break,
             }
-            engine = run_ready(crew, engine, &mut hand, &mut guarded)?;
+            engine = run_ready(crew, engine, &mut hand)?;
         }
         hand.say_notices(&mut engine);
         hand.app.turn_over();
         match hand.app.stage() {
             Stage::Serving => {}
-            Stage::Enough => engine.begin_drain(false),
-            Stage::Stopping => engine.begin_drain(true),
+            Stage::Enough | Stage::Stopping => engine.begin_drain(false),
+            Stage::Alone => engine.begin_drain(true),
         }
         if engine.is_drained() {
             return Ok(());
@@ -71,10 +71,8 @@ pub fn serve<A: App + 'static>(
             let tick_ns = crew.shared.options.tick.as_nanos() as u64;
             next_tick_ns = engine.clock.now_ns() + tick_ns;
             match hand.app.woken() {
-                // Told something on the way out after `max_requests`: perhaps that all shall stop.
-                Wake::Serve if signalled && engine.drain.is_on() => engine.begin_drain(true),
-                Wake::Serve => {}
-                Wake::Drain => engine.begin_drain(true),
+                // The stage says how.
+                Wake::Serve | Wake::Drain => {}
                 Wake::Leave => return Ok(()),
             }
         }
@@ -82,26 +80,43 @@ pub fn serve<A: App + 'static>(
 }
 
 /// Whether there is a watcher.
-enum Guarded {
-    NotYet,
-    Yes,
-    /// It could not be started; that was said once.
-    Never,
-}
+const NOT_YET: u8 = 0;
+const YES: u8 = 1;
+/// It could not be started; that was said once.
+const NEVER: u8 = 2;
 
-impl Guarded {
-    fn ensure<A: App + 'static>(&mut self, crew: &Arc<Crew<A>>, engine: &mut Engine<A>) -> bool {
-        if matches!(self, Self::NotYet) {
-            let theirs = crew.clone();
-            *self = match spawn_deaf("rgunicorn-watch", move || guard(&theirs)) {
-                Ok(()) => Self::Yes,
-                Err(error) => {
-                    engine.notices.push(Notice::NoWatcher { error: error.to_string() });
-                    Self::Never
-                }
-            };
+impl<A: App + 'static> Crew<A> {
+    /// Starts the watcher of a sync worker, if there is none yet. False: there can be none.
+    ///
+    /// # Errors
+    /// EAGAIN, once: there are too many threads.
+    fn ensure_watcher(self: &Arc<Self>) -> io::Result<bool> {
+        let mine = self.guarded.compare_exchange(NOT_YET, YES, Ordering::SeqCst, Ordering::SeqCst);
+        if let Err(there) = mine {
+            return Ok(there == YES);
         }
-        matches!(self, Self::Yes)
+        let theirs = self.clone();
+        spawn_deaf("rgunicorn-watch", move || guard(&theirs)).inspect_err(|_| {
+            self.guarded.store(NEVER, Ordering::SeqCst);
+        })?;
+        Ok(true)
+    }
+
+    /// The server stops while the application runs: somebody has to see to those who wait. For
+    /// signal handlers, from the application's own thread.
+    ///
+    /// # Errors
+    /// EAGAIN: there are too many threads.
+    pub fn attend(self: &Arc<Self>) -> io::Result<()> {
+        if self.ensure_watcher()? {
+            self.watcher.ring();
+        }
+        Ok(())
+    }
+
+    /// Whether the application is in a call.
+    pub fn is_calling(&self) -> bool {
+        self.calling.load(Ordering::Relaxed)
     }
 }
 
@@ -109,25 +124,32 @@ fn run_ready<A: App + 'static>(
     crew: &Arc<Crew<A>>,
     mut engine: Box<Engine<A>>,
     hand: &mut Hand<'_, A>,
-    guarded: &mut Guarded,
 ) -> io::Result<Box<Engine<A>>> {
     let until_ns = engine.clock.now_ns() + AT_A_STRETCH.as_nanos() as u64;
-    while let Some(job) = engine.next_job() {
-        let done = if engine.has_others() && guarded.ensure(crew, &mut engine) {
+    loop {
+        // The time may be over for those that wait.
+        engine.mind_exit(true);
+        let Some(job) = engine.next_job() else { return Ok(engine) };
+        let watched = engine.has_others()
+            && crew.ensure_watcher().unwrap_or_else(|error| {
+                engine.notices.push(Notice::NoWatcher { error: error.to_string() });
+                false
+            });
+        if watched {
             crew.leave_in_seat(engine);
-            let done = hand.perform(job);
-            engine = crew.reclaim()?;
-            done
         } else {
-            hand.perform(job)
-        };
+            crew.leave_quietly(engine);
+        }
+        crew.calling.store(true, Ordering::Relaxed);
+        let done = hand.perform(job);
+        crew.calling.store(false, Ordering::Relaxed);
+        engine = crew.reclaim()?;
         engine.take_back(done);
         if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
             engine.first_come();
         }
         if hand.clock.now_ns() >= until_ns {
-            break;
+            return Ok(engine);
         }
     }
-    Ok(engine)
 }

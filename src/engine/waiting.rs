@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::App;
 use super::conn::{Conn, Phase};
 use super::dispatch::LOOK_AGAIN;
-use super::drain::LAST_WORDS;
+use super::drain::{LAST_WORDS, PARTING};
 use super::overload;
 use super::reactor::Engine;
 
@@ -33,14 +33,16 @@ impl<A: App> Engine<A> {
             Phase::Body => options.body_timeout,
             Phase::Busy | Phase::FlushThenKeep | Phase::FlushThenClose => options.write_timeout,
             Phase::Linger => Some(LAST_WORDS),
+            Phase::Parted => Some(PARTING),
         };
         self.drain.patience(normal, conn)
     }
 
     /// How long the loop may sleep. `free`: a request that is ready could be run now.
     pub(super) fn wait_for(&self, free: bool) -> Duration {
-        let sweeping = self.drain.is_sweeping() && self.reception.is_open();
-        if free && !self.ready.is_empty() || sweeping || self.signalled {
+        let sweeping = self.drain.is_sweeping() && self.reception.is_open() && !self.drain.rests();
+        let work = !self.ready.is_empty() || self.signalled;
+        if free && work || sweeping {
             return Duration::ZERO;
         }
         if self.hesitates && !free && !self.ready.is_empty() {
@@ -53,7 +55,8 @@ impl<A: App> Engine<A> {
         if let Some(at_ns) = self.deadlines.earliest_ns() {
             until_ns = until_ns.min(at_ns);
         }
-        if let Some(at_ns) = self.reception.pause_end_ns() {
+        let others = [self.reception.pause_end_ns(), self.drain.next_ns(now_ns)];
+        for at_ns in others.into_iter().flatten() {
             until_ns = until_ns.min(at_ns);
         }
         // epoll counts milliseconds and rounds down: one more, or the last one is spun away.

@@ -98,8 +98,8 @@ pub fn watch<A: App>(
             Some(mut engine) => {
                 match app.stage() {
                     Stage::Serving => {}
-                    Stage::Enough => engine.begin_drain(false),
-                    Stage::Stopping => engine.begin_drain(true),
+                    Stage::Enough | Stage::Stopping => engine.begin_drain(false),
+                    Stage::Alone => engine.begin_drain(true),
                 }
                 if let Some(mut engine) = dispatch(crew, engine)? {
                     engine.say_notices(app);
@@ -128,13 +128,9 @@ pub fn watch<A: App>(
             Wake::Leave => return Ok(()),
             Wake::Serve | Wake::Drain => {}
         }
-        match &mut mine {
-            // Told something on the way out after `max_requests`: perhaps that all shall stop.
-            Some(engine) if signalled && engine.drain.is_on() => engine.begin_drain(true),
-            Some(_) => {}
+        if mine.is_none() && app.stage() != Stage::Serving {
             // Whoever leads gives the engine up then.
-            None if app.stage() != Stage::Serving => crew.shared.wake(),
-            None => {}
+            crew.shared.wake();
         }
     }
     Ok(())

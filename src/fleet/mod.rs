@@ -213,11 +213,12 @@ impl Fleet {
     /// The master is to end: nothing is spawned from here on, everyone is told to leave and
     /// has the graceful limit to do so.
     ///
-    /// [`Stop::Quick`] during a graceful stop shortens that to two seconds; anything else during
-    /// a stop changes nothing.
+    /// [`Stop::Quick`] during a graceful stop shortens that to two seconds, during a quick one to
+    /// nothing; anything else during a stop changes nothing.
     pub fn on_stop(&mut self, stop: Stop, now_ns: u64) -> Vec<Action> {
         let limit_ns = match (self.phase, stop) {
             (Phase::Stopping(Stop::Graceful), Stop::Quick) => QUICK_STOP_NS,
+            (Phase::Stopping(Stop::Quick), Stop::Quick) => 0,
             (Phase::Stopping(_), _) => return Vec::new(),
             _ => self.limits.graceful_ns,
         };

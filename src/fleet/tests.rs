@@ -211,11 +211,20 @@ fn graceful_stop_turns_quick_on_demand() {
     assert_eq!(fleet.on_stop(Stop::Graceful, 0), vec![kill(100, Sig::Term), kill(101, Sig::Term)]);
     assert_eq!(fleet.on_stop(Stop::Graceful, S), vec![]);
     assert_eq!(fleet.on_stop(Stop::Quick, S), vec![kill(100, Sig::Quit), kill(101, Sig::Quit)]);
-    assert_eq!(fleet.on_stop(Stop::Quick, S), vec![]);
+    assert_eq!(fleet.on_stop(Stop::Graceful, S), vec![]);
     assert_eq!(fleet.on_tick(3 * S - 1, &[]), vec![]);
     assert_eq!(fleet.on_tick(3 * S, &[]), vec![kill(100, Sig::Kill), kill(101, Sig::Kill)]);
     assert!(!fleet.is_settled(4 * S), "the kernel has not reported them yet");
     assert!(fleet.is_settled(5 * S), "nor will it: stuck in the kernel");
+}
+
+#[test]
+fn a_quick_stop_asked_for_again_waits_for_nobody() {
+    let mut fleet = fleet_of(1, 0);
+    assert_eq!(fleet.on_stop(Stop::Quick, 0), vec![kill(100, Sig::Quit)]);
+    assert_eq!(fleet.on_tick(S, &[]), vec![]);
+    assert_eq!(fleet.on_stop(Stop::Quick, S), vec![]);
+    assert_eq!(fleet.on_tick(S, &[]), vec![kill(100, Sig::Kill)]);
 }
 
 #[test]

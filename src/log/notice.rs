@@ -80,6 +80,11 @@ pub enum Notice {
     },
     /// This worker has served `max_requests`.
     MaxRequests,
+    /// The time for a graceful stop is nearly over, and requests had not begun: 503.
+    TurnedAway {
+        /// How many.
+        count: u64,
+    },
     /// Requests were answered with 503 because too many waited, or for too long (`max_queue`,
     /// `max_queue_time`).
     Overloaded {
@@ -112,6 +117,7 @@ impl Notice {
             | Self::ShortResponse { .. }
             | Self::BodyOnNoBodyResponse { .. }
             | Self::NoMemory { .. }
+            | Self::TurnedAway { .. }
             | Self::Overloaded { .. }
             | Self::Suppressed { .. } => Level::Warning,
             Self::SocketError { .. }
@@ -177,6 +183,11 @@ impl fmt::Display for Notice {
                  status={status}); dropping per RFC 9110."
             ),
             Self::MaxRequests => f.write_str("Autorestarting worker after current request."),
+            Self::TurnedAway { count } => write!(
+                f,
+                "graceful_timeout is nearly over: requests that had not begun were answered with \
+                 503 ({count})"
+            ),
             Self::Overloaded { full, late, unlogged } => {
                 write!(f, "Overload: {} requests refused with 503", full + late)?;
                 let mut mark = ":";

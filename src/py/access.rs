@@ -237,7 +237,7 @@ impl PyApp {
         started_ns: u64,
     ) {
         self.look_at_log(py);
-        if matches!(self.access.road, Road::Off) {
+        if !exchange.claim_line() || matches!(self.access.road, Road::Off) {
             return;
         }
         exchange.clock().tick();
@@ -274,6 +274,9 @@ impl PyApp {
         status: u16,
     ) {
         self.look_at_log(py);
+        if !exchange.claim_line() {
+            return;
+        }
         match self.access.road {
             Road::Off => {}
             Road::Native(_) => {

@@ -15,6 +15,7 @@ use super::respond::{self, Outcome};
 use super::session::{Handle, Session};
 use super::start_response::{Announced, StartResponse};
 use super::state::State;
+use super::timekeeper::Deadline;
 use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
 
@@ -96,7 +97,10 @@ impl App for PyApp {
             self.state.look_again();
             self.state.say_rest(py);
             self.state.look_at_memory(py);
-            if self.stage() == Stage::Stopping { Wake::Drain } else { Wake::Serve }
+            match self.stage() {
+                Stage::Stopping | Stage::Alone => Wake::Drain,
+                Stage::Serving | Stage::Enough => Wake::Serve,
+            }
         })
     }
 
@@ -178,6 +182,11 @@ impl PyApp {
         };
         if let Err(error) = self.access.observe(py, &environ) {
             return Err((error.into(), Some(announced)));
+        }
+        if let Some(timed) = exchange.timed().filter(|timed| timed.is_limited()) {
+            if let Err(error) = Deadline::announce(py, timed, &environ) {
+                return Err((error.into(), Some(announced)));
+            }
         }
         views.environ = Some(environ.clone());
         if let Err(error) = self.state.count(py) {
@@ -293,7 +302,8 @@ pub(super) fn deliver(
     now: bool,
 ) -> Result<(), Failure> {
     if !exchange.encoder().head_sent() {
-        exchange.start(&announced.status, &announced.fields, announced.may_keep_alive(py));
+        let keep_alive = announced.may_keep_alive(py);
+        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
     }
     exchange.push(PyBackedBytes::from(data));
     if now {

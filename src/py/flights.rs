@@ -141,6 +141,11 @@ impl Flight {
 }
 
 impl Flight {
+    /// Where it is noted, and its name there.
+    pub(crate) fn noted(&self) -> (Arc<flights::Flights>, (usize, u64)) {
+        (self.flights.clone(), self.name)
+    }
+
     fn mark(&self, mark: Mark) {
         if let Some(flight) = self.flights.named(self.name) {
             if flight.phase().is_some() {

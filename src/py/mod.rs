@@ -23,6 +23,7 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod timekeeper;
 mod tls;
 mod worker;
 
@@ -49,9 +50,11 @@ mod _core {
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
+    use super::timekeeper::{Deadline, Timed, Timekeeper};
+    #[pymodule_export]
     use super::tls::TlsSession;
     #[pymodule_export]
-    use super::worker::{Crew, serve_sync};
+    use super::worker::{Attendant, Crew, serve_sync};
 
     /// Allocations by Rust code so far; only in builds made to count them.
     #[cfg(feature = "count-allocations")]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
+use crate::sys::course::Course;
 use crate::sys::scoreboard::{self, Wish};
 
 /// Wishes by the settings they come from.
@@ -46,6 +47,16 @@ impl Scoreboard {
         claimed.ok_or_else(|| {
             PyRuntimeError::new_err(format!("no room for more than {} workers", scoreboard::SLOTS))
         })
+    }
+
+    /// Tells all workers what the server is about to do: `serving`, `parting`, `leaving`, `closing` or
+    /// `quitting`. `until_ns`: when the limit of a stop is over. ValueError for another word.
+    #[pyo3(signature = (name, until_ns=0))]
+    fn set_course(&self, name: &str, until_ns: u64) -> PyResult<()> {
+        let course = Course::named(name);
+        let course = course.ok_or_else(|| PyValueError::new_err(format!("no course: {name}")))?;
+        self.board.set_course(course, until_ns);
+        Ok(())
     }
 
     /// The descriptor behind the memory; open as long as the process.
@@ -109,6 +120,24 @@ impl Slot {
         Ok(())
     }
 
+    /// What the server is about to do, as `Scoreboard.set_course` was told.
+    #[getter]
+    fn course(&self) -> &'static str {
+        self.slot.course().name()
+    }
+
+    /// The worker has listeners that no worker after it will have. The master says so before it tells
+    /// it to leave.
+    fn set_heirless(&self) {
+        self.slot.set_heirless();
+    }
+
+    /// Whether that was said.
+    #[getter]
+    fn heirless(&self) -> bool {
+        self.slot.is_heirless()
+    }
+
     /// A thread takes up a request; for workers whose loop is Python.
     fn begin_work(&self, now_ns: u64) {
         self.slot.work().begin(now_ns);
@@ -117,6 +146,12 @@ impl Slot {
     /// It is done with the one that it took up at `since_ns`.
     fn end_work(&self, since_ns: u64, now_ns: u64) {
         self.slot.work().end(since_ns, now_ns);
+    }
+
+    /// Whether all requests in the app, one at least, are past their deadline.
+    #[getter]
+    fn is_lost(&self) -> bool {
+        self.slot.is_lost()
     }
 
     /// The process that has the slot, 0 before the fork.

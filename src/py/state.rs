@@ -106,6 +106,7 @@ impl State {
         match self.stage.load(Ordering::SeqCst) {
             stage if stage == Stage::Serving as u8 => Stage::Serving,
             stage if stage == Stage::Enough as u8 => Stage::Enough,
+            stage if stage == Stage::Alone as u8 => Stage::Alone,
             _ => Stage::Stopping,
         }
     }
@@ -190,7 +191,7 @@ impl State {
             self.leave_serving(Stage::Stopping);
         }
         let orphaned = nix::unistd::getppid().as_raw() != self.parent;
-        if orphaned && self.leave_serving(Stage::Stopping) {
+        if orphaned && self.leave_serving(Stage::Alone) {
             let said = self
                 .log
                 .bind(py)

@@ -12,6 +12,7 @@ use super::keyring::Keyring;
 use super::options::{self, Kind};
 use super::scoreboard::Slot;
 use super::state::State;
+use super::timekeeper;
 use crate::engine::{self, Engine, Hand, Sources, sync, watch};
 use crate::sys::file;
 use crate::sys::handoff::Handoff;
@@ -30,8 +31,30 @@ pub(super) fn serve_sync(py: Python<'_>, worker: &Bound<'_, PyAny>) -> PyResult<
     let (engine, crew, state) = build(worker, Kind::Sync)?;
     let crew = Arc::new(crew);
     let mut app = PyApp::new(py, &state)?;
+    worker.setattr("attendant", Attendant { crew: crew.clone() })?;
     py.detach(|| sync::serve(&crew, engine, &mut app))?;
     app.parting.take().map_or(Ok(()), Err)
+}
+
+/// The sync worker's loop as its signal handlers know it.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct Attendant {
+    crew: Arc<engine::Crew<PyApp>>,
+}
+
+#[pymethods]
+impl Attendant {
+    /// Sees to those who wait while the application runs on. OSError when there can be no thread
+    /// for that.
+    fn attend(&self) -> PyResult<()> {
+        Ok(self.crew.attend()?)
+    }
+
+    /// Whether the application is in a call.
+    #[getter]
+    fn calling(&self) -> bool {
+        self.crew.is_calling()
+    }
 }
 
 /// The threads of one gthread worker.
@@ -98,6 +121,7 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
         signals: wake_fd(worker)?,
         tls: Keyring::of(&cfg, &state)?,
         flights: flights::of(worker)?,
+        timekeeper: timekeeper::timekeeper(worker)?,
     };
     let (engine, crew) = Engine::new(options, sources, slot(worker)?)?;
     Ok((engine, crew, state))
@@ -152,7 +176,7 @@ fn wake_fd(worker: &Bound<'_, PyAny>) -> PyResult<Option<OwnedFd>> {
 
 /// The worker's place on the scoreboard; a `worker.tmp` of somebody else's making has no slot, and is left to
 /// whoever made it.
-fn slot(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
+pub(super) fn slot(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
     let tmp = worker.getattr("tmp")?;
     let Some(slot) = tmp.getattr_opt("slot")? else { return Ok(None) };
     Ok(slot.cast::<Slot>().ok().map(|slot| slot.get().handle()))

@@ -1,9 +1,22 @@
-//! A listening socket as a worker sees it.
+//! A listening socket as a worker sees it: how one comes in, and how it is closed without losing
+//! anybody.
+//!
+//! close(2) resets who waits in the queue, and who is in the middle of the handshake. So the door is
+//! [barred](Listener::bar) first: nobody else can begin to come. Those who had begun arrive and are
+//! accepted, and when nobody is left it is [shut](Listener::shut), for every process that has it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{Shutdown, shutdown};
+
+/// How long a handshake that has begun may take to reach the queue, over a network. It has to be
+/// longer than the way to a balancer and back.
+const HANDSHAKE: Duration = Duration::from_millis(100);
 
 /// Who connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,10 +74,77 @@ impl Listener {
             Ok(pair) => Ok(Some(pair)),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted => Ok(None),
+                // A sibling has shut it.
+                io::ErrorKind::InvalidInput => Ok(None),
                 _ => Err(error),
             },
         }
     }
+
+    /// From here on nobody new can come: the kernel drops SYNs, a unix socket refuses. Who has begun
+    /// to come still arrives. In force for every process that has the socket; twice is once.
+    ///
+    /// A client whose SYN was dropped sends it again after a second, and is refused then.
+    ///
+    /// # Errors
+    /// ENOPROTOOPT, ENOMEM: the kernel can't; the door can be shut all the same.
+    pub fn bar(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(listener) => drop_syns(listener.as_fd()),
+            Self::Unix(listener) => {
+                shutdown(listener.as_raw_fd(), Shutdown::Read).map_err(Into::into)
+            }
+        }
+    }
+
+    /// How long after [`Listener::bar`] somebody may still arrive. On this machine itself a
+    /// handshake takes no time.
+    pub fn handshake(&self) -> Duration {
+        let addr = match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(_) => return Duration::ZERO,
+        };
+        if addr.is_some_and(|addr| addr.ip().to_canonical().is_loopback()) {
+            return Duration::ZERO;
+        }
+        HANDSHAKE
+    }
+
+    /// Whether nobody waits, without letting anybody in.
+    pub fn is_quiet(&self) -> bool {
+        let mut fds = [PollFd::new(self.as_fd(), PollFlags::POLLIN)];
+        // Interrupted: somebody may be there.
+        matches!(poll(&mut fds, PollTimeout::ZERO), Ok(0))
+    }
+
+    /// Ends it, for every process that has it: whoever comes now is refused.
+    pub fn shut(&self) {
+        // A sibling may have done it already (ENOTCONN).
+        let _ = shutdown(self.as_fd().as_raw_fd(), Shutdown::Read);
+    }
+}
+
+/// A filter on the socket (socket(7), SO_ATTACH_FILTER) that lets every packet pass but the first
+/// of a new connection.
+fn drop_syns(fd: BorrowedFd<'_>) -> io::Result<()> {
+    const FLAGS: u32 = 13;
+    const SYN: u32 = 0x02;
+    const ACK: u32 = 0x10;
+    let step = |code, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut steps = [
+        step(libc::BPF_LD | libc::BPF_B | libc::BPF_ABS, 0, 0, FLAGS),
+        step(libc::BPF_ALU | libc::BPF_AND | libc::BPF_K, 0, 0, SYN | ACK),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, SYN),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, 0),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, u32::MAX),
+    ];
+    let program = libc::sock_fprog { len: steps.len() as u16, filter: steps.as_mut_ptr() };
+    let (level, name) = (libc::SOL_SOCKET, libc::SO_ATTACH_FILTER);
+    let size = size_of::<libc::sock_fprog>() as libc::socklen_t;
+    // SAFETY: the kernel copies `program` and the `len` steps it points to before it returns.
+    let result =
+        unsafe { libc::setsockopt(fd.as_raw_fd(), level, name, (&raw const program).cast(), size) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 impl AsFd for Listener {
@@ -73,5 +153,61 @@ impl AsFd for Listener {
             Self::Tcp(listener) => listener.as_fd(),
             Self::Unix(listener) => listener.as_fd(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    fn read_one(listener: &Listener) -> Vec<u8> {
+        let (socket, _) = listener.accept().unwrap().unwrap();
+        let mut bytes = [0; 5];
+        TcpStream::from(socket).read_exact(&mut bytes).unwrap();
+        bytes.to_vec()
+    }
+
+    #[test]
+    fn who_came_before_the_bar_is_let_in_and_nobody_after() {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = tcp.local_addr().unwrap();
+        let ours = Listener::from_owned(tcp.into(), false).unwrap();
+        assert_eq!(ours.handshake(), Duration::ZERO);
+        assert!(ours.is_quiet());
+        let mut client = TcpStream::connect(addr).unwrap();
+        client.write_all(b"first").unwrap();
+        assert!(!ours.is_quiet());
+        ours.bar().unwrap();
+        ours.bar().unwrap();
+        TcpStream::connect_timeout(&addr, Duration::from_millis(50)).unwrap_err();
+        assert_eq!(read_one(&ours), b"first");
+        assert!(ours.accept().unwrap().is_none());
+        // Established connections don't feel it.
+        client.write_all(b"again").unwrap();
+        ours.shut();
+        ours.shut();
+        let refused = TcpStream::connect(addr).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert!(ours.accept().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_unix_socket_refuses_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s");
+        let ours = Listener::from_owned(UnixListener::bind(&path).unwrap().into(), true).unwrap();
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.write_all(b"first").unwrap();
+        ours.bar().unwrap();
+        ours.bar().unwrap();
+        let refused = UnixStream::connect(&path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(read_one(&ours), b"first");
+        assert!(ours.accept().unwrap().is_none());
+        ours.shut();
     }
 }

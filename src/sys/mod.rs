@@ -3,8 +3,10 @@
 #[cfg(feature = "count-allocations")]
 pub mod alloc;
 pub mod bell;
+pub mod blackbox;
 pub mod children;
 pub mod clock;
+pub mod course;
 pub mod file;
 pub mod flights;
 pub mod handoff;
@@ -19,5 +21,6 @@ pub mod socket;
 pub mod spool;
 pub mod thread;
 pub mod ticket;
+pub mod voice;
 pub mod wish;
 pub mod work;

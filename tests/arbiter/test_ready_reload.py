@@ -29,8 +29,9 @@ KITCHEN = (
 
 
 @pytest.mark.parametrize("kind", kinds.ALL, ids=str)
-def test_nobody_waits_for_the_import(serve, tmp_path, kind):
-    """M5: under load, on kept-alive and on closing connections."""
+def test_m5_nobody_waits_for_the_import(serve, tmp_path, kind):
+    """Under load, on kept-alive and on closing connections: an import that takes as long as it
+    likes, then code that does not boot."""
     (tmp_path / "busy.py").write_text("from kitchen import app as application\n")
     settings = {"threads": 4, "workers": 2, **kind.settings}
     server = serve(app="busy:application", chdir=str(tmp_path), **settings)
@@ -51,6 +52,12 @@ def test_nobody_waits_for_the_import(serve, tmp_path, kind):
             show=server.log,
         )
         clients.wait_answers(100)
+        (tmp_path / "busy.py").write_text("raise ValueError('broken')\n")
+        serving = server.workers()
+        server.send_signal(signal.SIGHUP)
+        server.wait_log(STAYED)
+        clients.wait_answers(100)
+        until(lambda: server.workers() == serving, "the workers from before")
     clients.assert_nothing_lost()
     server.assert_clean_exit()
 

@@ -105,6 +105,20 @@ def test_a_quick_stop_is_announced_once(serve, manager, number):
     assert [message.lines for message in manager.rest()] == [BOOTED, STOPPING]
 
 
+@pytest.mark.ours("shutdown_delay")
+def test_a_delay_is_announced(serve, manager):
+    """At its beginning, with the time that the whole stop may take; then not again."""
+    environ = {"NOTIFY_SOCKET": manager.address}
+    server = serve(workers=1, shutdown_delay=300, graceful_timeout=20, env=environ)
+    assert manager.next().lines == BOOTED
+    server.wait_log("Booting worker")
+    server.send_signal(signal.SIGTERM)
+    assert manager.next().lines == [*STOPPING, "EXTEND_TIMEOUT_USEC=325000000"]
+    assert ask(server.address, get("/pid")).status == 200
+    server.assert_clean_exit()
+    assert manager.rest() == []
+
+
 @pytest.fixture
 def watched(command, tmp_path):
     """The command, started as systemd does it for a unit with WatchdogSec=."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import (
     validate_bool,
     validate_duration,
@@ -85,12 +85,20 @@ class ShutdownDelay(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = Unbuilt("the delay of a stop", "let whoever sends TERM wait before it does")
     desc = """\
-        How long the listeners stay open after TERM.
+        How long the server goes on serving after TERM.
 
-        The server answers as before meanwhile, with `Connection: close`, so that a load balancer
-        can take it out first. Then the stop begins, with `graceful_timeout` for itself.
+        Everything is answered as before meanwhile, new connections too, but every response says
+        `Connection: close`, so that a load balancer can take the server out while it still works.
+        Then the stop begins, with `graceful_timeout` for itself. A second TERM ends the delay; INT
+        and QUIT stop quickly, as ever. HUP, USR2 and WINCH mean nothing any more.
+
+        As long as the balancer needs to notice: its health check's interval, times the number of
+        failures it wants to see. In Kubernetes it takes the place of a `preStop` hook that sleeps;
+        `terminationGracePeriodSeconds` has to be longer than this and `graceful_timeout` together.
+
+        Without effect on the old master of an upgrade (USR2): the new one listens on the same
+        sockets.
 
         Written as `client_header_timeout`.
         """

@@ -6,6 +6,7 @@ and does what Gunicorn's settings say about requests.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -14,7 +15,7 @@ from logging import DEBUG, WARNING, getLogger
 from rgunicorn import sock
 from rgunicorn.errors import missing_package
 from rgunicorn.http import banner
-from rgunicorn.workers import base, recycling
+from rgunicorn.workers import base, parting, recycling
 from rgunicorn.workers.asgi_front import Front, watched
 from rgunicorn.workers.asgi_rules import Rules
 
@@ -25,6 +26,7 @@ except ImportError as exc:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from types import FrameType
 
     from rgunicorn.config import Config
@@ -36,6 +38,9 @@ _BOOT_ERROR = 3
 # The part of `graceful_timeout` for requests; the rest is for the application's lifespan. The
 # master kills when all of it is over.
 _FOR_REQUESTS = 0.9
+
+# And, before these, the part for connections that have not begun one.
+_FOR_NEXT = 0.05
 
 _PARSER = "uvicorn's parser has no such choice"
 _ENGINE = "it belongs to rgunicorn's own engine"
@@ -192,6 +197,8 @@ class ASGIWorker(base.Worker):
             for listener in self.sockets:
                 self.log.info("ASGI server listening on %s", listener)
         self.notify()
+        if parting.course(self) != "serving" and self.server is not None:
+            self.server.promise_nothing()
         if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
             self.alive = False
@@ -223,3 +230,31 @@ class Server(uvicorn.Server):
             self._worker.handle_quit(sig, frame)
         else:
             self._worker.handle_exit(sig, frame)
+
+    def promise_nothing(self) -> None:
+        """From here on every response says that its connection ends."""
+        close = (b"connection", b"close")
+        if close not in self.config.encoded_headers:
+            self.config.encoded_headers.append(close)
+            self.server_state.default_headers = [*self.server_state.default_headers, close]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes in who waits at the listeners, and lets those that have just come say what they
+        want: uvicorn would close them."""
+        self.promise_nothing()
+        if not self.force_exit:
+            if not parting.has_heirs(self._worker):
+                # The loop accepts all that wait as soon as it looks.
+                for _ in range(3):
+                    await asyncio.sleep(0.01)
+            for server in self.servers:
+                server.close()
+            patience = min(parting.PARTING, self._worker.cfg.graceful_timeout * _FOR_NEXT)
+            end = asyncio.get_running_loop().time() + patience
+            while self._has_idle() and asyncio.get_running_loop().time() < end:
+                await asyncio.sleep(0.02)
+        await super().shutdown(sockets)
+
+    def _has_idle(self) -> bool:
+        cycles = [getattr(it, "cycle", self) for it in self.server_state.connections]
+        return any(it is None or getattr(it, "response_complete", False) for it in cycles)

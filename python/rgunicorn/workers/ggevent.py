@@ -10,14 +10,16 @@ import functools
 import os
 import re
 import time
+import traceback
 from datetime import datetime
 
-from rgunicorn import sock, tls
+from rgunicorn import _core, sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
 from rgunicorn.workers import exchange
 from rgunicorn.workers.base_async import AsyncWorker
+from rgunicorn.workers.parting import PARTING, has_heirs
 
 _NEEDED = (24, 10, 1)
 
@@ -44,9 +46,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rgunicorn._core import Flight
-
-# Seconds that a client which was promised another request has for it when the worker leaves.
-PARTING = 2.0
 
 
 class _Door:
@@ -102,6 +101,12 @@ class GeventWorker(AsyncWorker):
         if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
             self.alive = False
+        if self.timekeeper is not None:
+            self.timekeeper.end_overdue(self.log)
+
+    @classmethod
+    def times_requests(cls) -> bool:
+        return cls.server_class is None
 
     def patch(self) -> None:
         """Makes the standard library and our listeners gevent's. Overrides call it and go on with
@@ -123,6 +128,7 @@ class GeventWorker(AsyncWorker):
         """Serves until the worker is told to stop, then until its requests are done, for
         `graceful_timeout` seconds at most."""
         assert self._leaving is not None, "init_process comes first"
+        self.timekeeper = Greenlets.of(self)
         servers = [self._server(listener) for listener in self.sockets]
         for server in servers:
             server.start()
@@ -131,22 +137,42 @@ class GeventWorker(AsyncWorker):
             self._leaving.wait(1.0)
 
         for server in servers:
-            server.close()
+            server.stop_accepting()
         now = time.monotonic()
         deadline, parting = now + self.cfg.graceful_timeout, now + min(PARTING, self.cfg.keepalive)
-        while any(len(server.pool) for server in servers):
+        # Who waits at these has nobody else.
+        waiting = [] if has_heirs(self) else servers
+        while True:
             self.notify()
+            waiting = [server for server in waiting if self._let_in(server)]
+            for server in servers:
+                if server not in waiting and not server.closed:
+                    server.close()
             now = time.monotonic()
+            if not waiting and not any(len(server.pool) for server in servers):
+                break
             if now >= deadline:
                 self.log.warning("Worker graceful timeout (pid:%s)", self.pid)
                 break
             if now >= parting:
                 gevent.killall(list(self._idle), block=False)
             moment = min(1.0, deadline - now, parting - now if now < parting else 1.0)
+            for server in waiting:
+                server.pool.wait_available(timeout=moment)
             for server in servers:
-                server.pool.join(timeout=moment)
+                if not waiting:
+                    server.pool.join(timeout=moment)
         for server in servers:
             server.stop(timeout=1)
+
+    def _let_in(self, server: Any) -> bool:
+        """On the way out: takes who waits, as far as there is room; whether others may wait."""
+        while not server.full():
+            came = server.do_read()
+            if came is None:
+                return False
+            server.do_handle(*came)
+        return True
 
     def _server(self, listener: Any) -> Any:
         listener.setblocking(True)
@@ -223,6 +249,44 @@ class GeventWorker(AsyncWorker):
 
     def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         gevent.spawn(super().handle_usr1, sig, frame)
+
+
+class Greenlets:
+    """Remembers which greenlet runs which request, and ends those whose client has been told that
+    it took too long: the core's thread can't, for a greenlet that waits is on no thread.
+
+    Args:
+        keeper: the core's part.
+    """
+
+    def __init__(self, keeper: _core.Timekeeper) -> None:
+        self._keeper = keeper
+        self._running: dict[Any, tuple[_core.Timed, str]] = {}
+
+    @classmethod
+    def of(cls, worker: Any) -> Greenlets | None:
+        """For `worker`; None when nobody is to look."""
+        keeper = _core.Timekeeper.of(worker)
+        return None if keeper is None else cls(keeper)
+
+    def enter(
+        self, fd: int, plain: bool, fields: list[str], flight: _core.Flight | None
+    ) -> _core.Timed:
+        """A request enters the application, in the calling greenlet; as `Timekeeper.enter`."""
+        timed = self._keeper.enter(fd, plain, fields, flight)
+        self._running[gevent.getcurrent()] = timed, f"{fields[0]} {fields[2]!a}"
+        return timed
+
+    def end_overdue(self, log: Any) -> None:
+        """Ends greenlets that are overdue, and shows where they waited."""
+        for greenlet, (timed, what) in list(self._running.items()):
+            if timed.is_over or greenlet.dead:
+                del self._running[greenlet]
+            elif timed.is_overruled:
+                del self._running[greenlet]
+                stack = "".join(traceback.format_stack(greenlet.gr_frame))
+                log.error("Ending the greenlet of %s, past request_timeout:\n%s", what, stack)
+                greenlet.kill(block=False)
 
 
 def _software() -> str:

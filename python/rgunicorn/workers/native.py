@@ -55,6 +55,10 @@ class NativeWorker(base.Worker):
         finally:
             slot.end_work(since, time.monotonic_ns())
 
+    @classmethod
+    def times_requests(cls) -> bool:
+        return True
+
     def own_methods(self) -> list[str]:
         """Names of the methods in `PER_REQUEST` that a subclass has overridden, or somebody
         replaced."""

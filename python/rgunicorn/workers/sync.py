@@ -6,16 +6,26 @@ ever sees complete requests.
 
 from __future__ import annotations
 
+import _thread
 import os
+import signal
+import sys
+import time
 
 from rgunicorn import _core, util
 from rgunicorn.workers.native import NativeWorker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any
 
     from rgunicorn.config import Config
+    from rgunicorn.glogging import Logger
+
+
+# Seconds that a running request has for its end after QUIT or INT.
+_QUICK = 1.0
 
 
 class StopWaiting(Exception):
@@ -37,9 +47,53 @@ class SyncWorker(NativeWorker):
         "wait",
     )
 
+    #: The native loop, as signal handlers need it.
+    attendant: _core.Attendant | None = None
+
+    # QUIT has come, and since then the running request's time has passed.
+    _quits = False
+    _time_is_up = False
+
     @classmethod
     def capacity(cls, cfg: Config) -> int:
         return 1
+
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Warns about a `request_timeout` that never comes to pass."""
+        if 0 < cfg.timeout <= cfg.request_timeout:
+            log.warning(
+                "request_timeout = %s has no effect: timeout = %s ends the sync worker first. "
+                "Set timeout to more than that.",
+                cfg.request_timeout,
+                cfg.timeout,
+            )
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGTERM: leave after the requests that have come."""
+        super().handle_exit(sig, frame)
+        if self.attendant is not None:
+            # The application may go on for long: others must not wait for it alone.
+            self.attendant.attend()
+
+    def handle_quit(self, sig: int, frame: FrameType | None) -> None:
+        """SIGQUIT, SIGINT: leave now, but let a request that runs end if it does so soon."""
+        if self._quits:
+            if self._time_is_up or self.attendant is None or not self.attendant.calling:
+                sys.exit(0)
+            return
+        if self.attendant is None or not self.attendant.calling:
+            super().handle_quit(sig, frame)
+        self._quits = True
+        self.alive = False
+        self.cfg.worker_int(self)
+        # Not by `threading`: we may be inside of it, with its lock.
+        _thread.start_new_thread(self._insist, ())
+
+    def _insist(self) -> None:
+        time.sleep(min(_QUICK, self.cfg.graceful_timeout / 2))
+        self._time_is_up = True
+        os.kill(os.getpid(), signal.SIGQUIT)
 
     def run(self) -> None:
         """Serves until the worker is told to stop."""
@@ -47,6 +101,7 @@ class SyncWorker(NativeWorker):
         if not self.is_python_needed():
             _core.serve_sync(self)
             return
+        self.timekeeper = _core.Timekeeper.of(self)
         # Often enough to see soon that the master is gone; 0 is no limit for the master.
         timeout = min(self.timeout or 0.5, 1.0)
         for listener in self.sockets:
@@ -55,6 +110,9 @@ class SyncWorker(NativeWorker):
             self.run_for_multiple(timeout)
         else:
             self.run_for_one(timeout)
+        from rgunicorn.workers import parting
+
+        parting.sweep(self, self._accept, time.monotonic() + self.cfg.graceful_timeout)
 
     # What follows is the loop for subclasses that override a part of it.
 

@@ -12,7 +12,8 @@ import os
 import time
 from collections import deque
 
-from rgunicorn import util
+from rgunicorn import _core, util
+from rgunicorn.workers.parting import PARTING, has_heirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ else:
 
 # Seconds between two looks at the time.
 TICK = 1.0
-
-# Seconds that a client which was promised another request has for it when the worker leaves.
-PARTING = 2.0
 
 
 class PythonThreads(_Base):
@@ -51,6 +49,7 @@ class PythonThreads(_Base):
         `graceful_timeout` seconds at most."""
         import selectors
 
+        self.timekeeper = _core.Timekeeper.of(self)
         self.nr_conns = 0
         self.keepalived_conns = deque()
         self.pending_conns = deque()
@@ -71,19 +70,30 @@ class PythonThreads(_Base):
 
     def _leave(self) -> None:
         self.set_accept_enabled(False)
-        for listener in self.sockets:
-            listener.close()
         start = time.monotonic()
-        while self.nr_conns and time.monotonic() - start < self.cfg.graceful_timeout:
+        waiting = [] if has_heirs(self) else list(self.sockets)
+        while (self.nr_conns or waiting) and time.monotonic() - start < self.cfg.graceful_timeout:
             self.notify()
+            waiting = [listener for listener in waiting if self._let_in(listener)]
             self.wait_for_and_dispatch_events(0.1)
             if time.monotonic() - start >= min(PARTING, self.cfg.keepalive):
                 for conn in [*self.keepalived_conns, *self.pending_conns]:
                     self._forget(conn)
                     self._close(conn)
+        for listener in self.sockets:
+            listener.close()
         # The process waits for its threads, and the master for the process.
         self.tpool.shutdown(wait=False)
         self.poller.close()
+
+    def _let_in(self, listener: Any) -> bool:
+        """On the way out: takes who waits, as far as there is room; whether others may wait."""
+        while self.nr_conns < self.worker_connections:
+            try:
+                self.accept(listener)
+            except (BlockingIOError, ConnectionAbortedError):
+                return False
+        return True
 
     def get_thread_pool(self) -> Executor:
         """The executor that runs `handle`. Called once, when the worker starts to serve."""

@@ -84,6 +84,17 @@ def prepare(cfg: Config) -> None:
     _board(cfg.worker_tmp_dir)
 
 
+def announce(course: str, until_ns: int = 0) -> None:
+    """Tells all workers what the server is about to do; master only.
+
+    Args:
+        course: see `Scoreboard.set_course`.
+        until_ns: when the limit of a stop is over, monotonic nanoseconds; 0 while there is none.
+    """
+    for board in _boards.values():
+        board.set_course(course, until_ns)
+
+
 def _board(directory: str | None) -> Scoreboard:
     if directory not in _boards:
         if directory and not os.path.isdir(directory):
