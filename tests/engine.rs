@@ -41,7 +41,7 @@ impl App for Fake {
             return exchange.fail();
         }
         if path == b"/big" {
-            exchange.start(b"200 OK", &fields, true);
+            exchange.start(b"200 OK", &fields, true).unwrap();
             for _ in 0..64 {
                 exchange.push(vec![b'x'; 1 << 20]);
                 loop {
@@ -54,7 +54,7 @@ impl App for Fake {
             }
         } else {
             fields.push(b"Content-Length", content.len().to_string().as_bytes()).unwrap();
-            exchange.start(b"200 OK", &fields, true);
+            exchange.start(b"200 OK", &fields, true).unwrap();
             exchange.push(content);
         }
         if exchange.end().keep_alive { Verdict::Keep } else { Verdict::Close }
@@ -93,8 +93,14 @@ impl Server {
         let thread = thread::spawn(move || {
             let listener = Listener::from_owned(OwnedFd::from(listener), false).unwrap();
             let listeners = vec![(listener, b"here".to_vec())];
-            let sources =
-                Sources { listeners, handoff: None, signals: None, tls: None, flights: None };
+            let sources = Sources {
+                listeners,
+                handoff: None,
+                signals: None,
+                tls: None,
+                timekeeper: None,
+                flights: None,
+            };
             let (engine, crew) = Engine::new(options, sources, None).unwrap();
             sync::serve(&Arc::new(crew), engine, &mut app).unwrap();
         });

@@ -27,7 +27,7 @@ from rgunicorn import (
 from rgunicorn.errors import HaltServer
 from rgunicorn.pidfile import Pidfile
 from rgunicorn.supervisor import Supervisor
-from rgunicorn.workers import handoff, workertmp
+from rgunicorn.workers import handoff, timekeeping, workertmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -95,6 +95,8 @@ class Arbiter(autoscale.Headcount, Supervisor):
         env, address = app.cfg.env, app.cfg.address
         workertmp.prepare(app.cfg)
         handoff.prepare()
+        if timekeeping.is_on(app.cfg):
+            timekeeping.prepare(self.SIG_QUEUE)
         self.app = app
         self.cfg = app.cfg
         reload.set_up_log(self)

@@ -41,10 +41,10 @@ class Autoscale:
                 it stays, as far as the new limits allow.
         """
         cfg = server.cfg
-        shape = (cfg.min_workers, cfg.max_workers, cfg.threads) if cfg.max_workers else None
-        if shape is None:
+        if not cfg.max_workers:
             self._scaler = self._shape = None
             return cfg.workers
+        shape = (cfg.min_workers, cfg.max_workers, server.worker_class.capacity(cfg))
         followed = self._shape is not None
         if shape != self._shape:
             self._scaler, self._shape = Scaler(*shape, self.INTERVAL, self.CALM), shape
@@ -80,7 +80,7 @@ class Autoscale:
             for pid, worker in server.WORKERS.items()
             if hasattr(worker.tmp, "slot")
         ]
-        # Unix sockets do not tell (-1), nor do listeners of the workers' own.
+        # Unix sockets do not tell (-1), nor do listeners that the workers have opened.
         waiting = sum(max(0, listener.get_backlog()) for listener in server.LISTENERS)
         change = scaler.observe(server._fleet, old, slots, waiting, now)
         if change is None:

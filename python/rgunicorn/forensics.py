@@ -7,6 +7,7 @@ as any other does; its `resp` and `req` are made up here.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import time
@@ -14,6 +15,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
+from rgunicorn.reports import signal_name
 from rgunicorn.workers.blackbox import printable
 
 TYPE_CHECKING = False
@@ -109,6 +111,7 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
         return
     try:
         running = box.running()
+        _write_lines(log, worker)
         _tell_requests(log, worker, running, "Lost request", _how_it_ended(worker, code, sig))
         for sighting in running:
             if not sighting["logged"]:
@@ -216,6 +219,25 @@ def _state(pid: Any) -> str:
     return words.get(state, "it did not answer in time")
 
 
+def _write_lines(log: Any, worker: Worker) -> None:
+    """Writes the access lines of requests that a worker had answered; it writes several at once."""
+    assert worker.blackbox is not None
+    lines, damaged = worker.blackbox.unwritten()
+    if not lines and not damaged:
+        return
+    # Where the worker would have written them, unless the logger has been changed since.
+    fd = log.native_access_fd() if hasattr(log, "native_access_fd") else None
+    if fd is None:
+        damaged, lines = damaged + len(lines), []
+    elif (flush := log.native_access_flush()) is not None:
+        flush()
+    octets = "".join(f"{line}\n" for line in lines).encode()
+    while fd is not None and octets:
+        octets = octets[os.write(fd, octets) :]
+    if damaged:
+        log.error("Worker (pid:%s) took %s access lines with it", worker.pid, damaged)
+
+
 def _log_access(log: Any, worker: Worker, sighting: Sighting) -> None:
     status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
     if worker.aborted or sighting["phase"] == "answered":
@@ -302,11 +324,3 @@ def _path(sighting: Sighting) -> str:
 def _text(octets: bytes) -> str:
     """As WSGI has it; whatever a client has sent, or a crashed process has written, in one line."""
     return printable(octets.decode("latin-1"))
-
-
-def signal_name(sig: int) -> str:
-    """`SIGKILL` for 9."""
-    try:
-        return signal.Signals(sig).name
-    except ValueError:
-        return f"signal {sig}"

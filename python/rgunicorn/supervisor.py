@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import departure, forensics, sock, systemd, upgrade, util
+from rgunicorn import departure, forensics, overdue, reports, sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.oom import OomCounter
@@ -93,7 +93,9 @@ class Supervisor:
         """
         deadline = self._fleet.sleep(time.monotonic_ns())
         timeout = min(timeout, deadline, self._unit.live(self.log), self._departure.left)
-        return [sig for sig in self.SIG_QUEUE.wait(timeout) if sig != self.WAKEUP_REQUEST]
+        signals = self.SIG_QUEUE.wait(timeout)
+        overdue.look(self)
+        return [sig for sig in signals if sig != self.WAKEUP_REQUEST]
 
     def manage_workers(self) -> None:
         """Forks missing workers and tells superfluous ones to leave."""
@@ -143,7 +145,7 @@ class Supervisor:
         # A master of one's own that manages workers in its own way does not know of wishes.
         worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
-            worker.blackbox = BlackBox(worker.flight_room(self.cfg))
+            worker.blackbox = BlackBox(worker.flight_room(self.cfg), worker.slates(self.cfg))
         except OSError as exc:
             self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
@@ -179,6 +181,8 @@ class Supervisor:
                 self.cfg.worker_exit(self, worker)
             self._perform(actions)
             return
+        if sig in (signal.SIGTERM, signal.SIGQUIT) and pid in self.WORKERS:
+            self.WORKERS[pid].dismissed = True
         if sig in (signal.SIGTERM, signal.SIGKILL):
             self._stats["workers_killed"] += 1
 
@@ -210,6 +214,9 @@ class Supervisor:
             if worker is not None:
                 worker.tmp.close()
                 self._bury(worker, code, sig)
+            if worker is not None and worker.lost and sig == signal.SIGKILL:
+                # That was us, and has been said.
+                code, sig = 0, None
             self._perform(self._fleet.on_exited(pid, code, sig, time.monotonic_ns()), worker)
 
     def _stop_workers(self, graceful: bool) -> None:
@@ -224,6 +231,8 @@ class Supervisor:
                 # A hook that raises must not keep the other workers from being stopped.
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
+        # What the last ones have said.
+        overdue.say_all(self.log)
 
     def _forensics(self, worker: Worker, why: str) -> None:
         """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
@@ -248,38 +257,14 @@ class Supervisor:
                     if sig == signal.SIGKILL and pid in self.WORKERS:
                         self._before_kill(self.WORKERS[pid])
                     self.kill_worker(pid, sig)
-                case ("code", pid, code):
-                    self.log.error("Worker (pid:%s) exited with code %s.", pid, code)
-                case ("signal", pid, sig):
-                    self._report_signal(pid, sig, ended)
                 case ("timeout", pid):
                     self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
                     self.WORKERS[pid].aborted = True
                     self._forensics(self.WORKERS[pid], f"no heartbeat for {self.timeout} s")
                 case ("hang", pid):
                     self._report_hang(pid)
-                case ("unknown", pid):
-                    self.log.debug("Reaped unknown child process (pid:%s)", pid)
                 case ("child_exit", _):
                     self.cfg.child_exit(self, ended)
-                case ("retry", pid, pause):
-                    self.log.error(
-                        "Worker (pid:%s) failed to boot, the others serve on; "
-                        "next try in %.0f s at the earliest",
-                        pid,
-                        pause,
-                    )
-                case ("retry_fork", pause):
-                    self.log.error(
-                        "The worker that was to be replaced serves on; next try in %.0f s", pause
-                    )
-                case ("back_off", pid, pause):
-                    self.log.error(
-                        "Workers die soon after boot, the last one was (pid:%s): "
-                        "next in %.1f s at most",
-                        pid,
-                        pause,
-                    )
                 case ("reloaded",):
                     self._on_reloaded()
                 case ("reload_failed", pid, stay):
@@ -293,6 +278,8 @@ class Supervisor:
                     self._on_reload_failed(why)
                 case ("halt", reason, status):
                     raise HaltServer(reason, status)
+                case _:
+                    reports.say(self.log, action, ended, self._oom)
 
     def _spawn(self) -> bool:
         """Forks one worker. False: it could not be done, and who is replaced has to wait."""
@@ -350,28 +337,6 @@ class Supervisor:
         worker.killed = True
         if not worker.aborted or forensics.has_news(worker):
             self._forensics(worker, "it did not leave in time, and is killed")
-
-    def _report_signal(self, pid: int, sig: int, ended: Worker | None = None) -> None:
-        name = forensics.signal_name(sig)
-        if sig == signal.SIGKILL:
-            self.log.error("Worker (pid:%s) was sent %s! %s", pid, name, self._who_killed(ended))
-        elif sig == signal.SIGTERM:
-            self.log.info("Worker (pid:%s) was sent %s!", pid, name)
-        else:
-            self.log.warning("Worker (pid:%s) was sent %s!", pid, name)
-
-    def _who_killed(self, ended: Worker | None) -> str:
-        """What to say of SIGKILL. Gunicorn always asks the question; monitors look for it."""
-        question = "Perhaps out of memory?"
-        if ended is None:
-            return question
-        if ended.killed:
-            return f"{question} (No: it had not left in time.)"
-        if ended.oom_kills is None:
-            return question
-        if not ended.oom_kills:
-            return f"{question} (No: the {self._oom.scope} has counted no OOM kill.)"
-        return f"{question} (Yes: of the {self._oom.scope}, {self._oom.name} {ended.oom_kills}.)"
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use super::App;
 use super::deadlines::Deadline;
 use super::outbox::Outbox;
+use super::timekeeper::Claim;
 use super::transport::Secured;
 use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
 use crate::sys::listener::PeerAddr;
@@ -77,6 +78,8 @@ pub struct Conn<A: App> {
     /// The poller saw the peer's end: read on until it is found.
     pub(super) ended: bool,
     pub(super) deadline: Deadline,
+    /// Held from the end of a request's head until its response is out, if anybody counts.
+    pub(super) claim: Option<Claim>,
     /// What it was counted with when it was put down.
     pub(super) weighed: usize,
     /// Requests that were completed on this connection.
@@ -114,6 +117,7 @@ impl<A: App> Conn<A> {
             readable: true,
             ended: false,
             deadline: Deadline::default(),
+            claim: None,
             weighed: 0,
             served: 0,
             before_ns: 0,
@@ -139,6 +143,7 @@ impl<A: App> Conn<A> {
         self.readable = true;
         self.ended = false;
         self.deadline = Deadline::default();
+        self.claim = None;
         self.served = 0;
         self.before_ns = 0;
         self.session = A::Session::default();
@@ -220,6 +225,7 @@ impl<A: App> Conn<A> {
         self.body = None;
         self.spool = Spool::default();
         self.served += 1;
+        self.claim = None;
         self.before_ns = 0;
         self.phase = Phase::Head;
     }

@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::pace::Lap;
 use super::reactor::{Engine, Job};
+use super::timekeeper::Timekeeper;
 use super::{App, Conn, Options, Verdict};
 use crate::sys::bell::Bell;
 use crate::sys::flights::Flights;
@@ -36,6 +37,8 @@ pub struct Shared {
     pub(super) closing: AtomicBool,
     /// There is hardly room for new connections: none is kept for another request.
     pub(super) crowded: AtomicBool,
+    /// Who looks at how long requests take, if anybody does.
+    pub(super) timekeeper: Option<Timekeeper>,
     /// Wakes whoever leads.
     pub(super) bell: Bell,
     /// There is something for the leader to look at.
@@ -132,6 +135,7 @@ impl<A: App> Crew<A> {
     pub(super) fn new(
         options: Options,
         slot: Option<Slot>,
+        timekeeper: Option<Timekeeper>,
         flights: Option<Arc<Flights>>,
     ) -> io::Result<(Self, Receiver<Done<A>>)> {
         let shared = Shared {
@@ -141,6 +145,7 @@ impl<A: App> Crew<A> {
             flights,
             closing: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
+            timekeeper,
             bell: Bell::new()?,
             news: AtomicBool::new(false),
             dozing: AtomicBool::new(false),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::conn::{Conn, Phase};
 use super::crew::Shared;
 use super::pace::Stopwatch;
+use super::timekeeper::Timed;
 use super::{App, Refusal, Verdict};
 use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
@@ -60,20 +61,22 @@ pub struct Rest {
 
 /// One request and its response.
 pub struct Exchange<'e, A: App> {
-    shared: &'e Shared,
+    pub(super) shared: &'e Shared,
     clock: &'e mut Clock,
     stopwatch: &'e mut Stopwatch,
-    conn: &'e mut Conn<A>,
+    pub(super) conn: &'e mut Conn<A>,
     /// The request as others see it.
-    flight: Option<Flight<'e>>,
+    pub(super) flight: Option<Flight<'e>>,
     encoder: Encoder,
-    broken: bool,
+    pub(super) broken: bool,
     last: bool,
     /// Whether the application has read the part of the body that came after its start. Until
     /// then nothing promises another request: the rest would be taken for one.
     body_over: Option<Arc<AtomicBool>>,
     /// When the client was last seen to take something, while it is waited for; else 0.
     progress_ns: u64,
+    /// What is known of it to whoever looks at how long requests take.
+    pub(super) timed: Option<Arc<Timed>>,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
@@ -96,6 +99,7 @@ impl<'e, A: App> Exchange<'e, A> {
             last: false,
             body_over: None,
             progress_ns: 0,
+            timed: None,
         }
     }
 
@@ -204,7 +208,18 @@ impl<'e, A: App> Exchange<'e, A> {
     }
 
     /// Starts the response. `keep_alive` is what the application side is ready for.
-    pub fn start(&mut self, status: &[u8], fields: &ResponseFields, keep_alive: bool) {
+    ///
+    /// # Errors
+    /// [`Gone::Broken`] when the client has been told that it took too long.
+    pub fn start(
+        &mut self,
+        status: &[u8],
+        fields: &ResponseFields,
+        keep_alive: bool,
+    ) -> Result<(), Gone> {
+        if !self.speak() {
+            return Err(Gone::Broken(socket::gone()));
+        }
         let facts = Facts {
             version: self.conn.head.response_version(),
             // nginx's uwsgi_pass hands them through as they are.
@@ -212,20 +227,13 @@ impl<'e, A: App> Exchange<'e, A> {
             is_head: self.conn.head.is_head,
             keep_alive: keep_alive && self.may_keep_alive(),
         };
-        self.claim_answer();
         // The application may have taken its time.
         self.clock.tick();
         let out = self.conn.outbox.tail();
         let options = &self.shared.options;
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
-    }
-
-    /// From here on nobody else may answer the request.
-    fn claim_answer(&self) {
-        if let Some(flight) = self.flight {
-            flight.advance(flights::Phase::App, flights::Phase::Sending);
-        }
+        Ok(())
     }
 
     /// Sends an interim `103 Early Hints` (RFC 8297), unless the response has begun or the
@@ -238,7 +246,8 @@ impl<'e, A: App> Exchange<'e, A> {
         fields: impl Iterator<Item = (&'f [u8], &'f [u8])>,
     ) -> Result<(), ResponseError> {
         let head = &self.conn.head;
-        if self.encoder.head_sent() || head.version < (1, 1) || head.uwsgi {
+        let fit = head.version >= (1, 1) && !head.uwsgi;
+        if self.encoder.head_sent() || !fit || !self.speak() {
             return Ok(());
         }
         early_hints(self.conn.outbox.tail(), self.conn.head.version, fields)
@@ -365,7 +374,9 @@ impl<'e, A: App> Exchange<'e, A> {
 
     /// Puts the page for `refusal` in the outbox.
     pub fn refuse(&mut self, refusal: &Refusal) {
-        self.claim_answer();
+        if !self.speak() {
+            return;
+        }
         refusal.answer(self.conn.outbox.tail());
         // Nothing that came with it is a request.
         self.conn.readable = true;
@@ -373,10 +384,9 @@ impl<'e, A: App> Exchange<'e, A> {
 
     /// Puts the 500 page in the outbox, if nothing of a response has been sent.
     pub fn fail(&mut self) -> Verdict {
-        if self.encoder.head_sent() {
+        if self.encoder.head_sent() || !self.speak() {
             return Verdict::Drop;
         }
-        self.claim_answer();
         error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
         self.conn.phase = Phase::Busy;
         Verdict::Close

@@ -8,6 +8,7 @@ use super::pace::Stopwatch;
 use super::reactor::{Engine, Job, Work};
 use super::reception::Visit;
 use super::{App, Conn, Stage, Verdict};
+use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::flights::{Flight, Peer, Ticket};
 use crate::sys::listener::PeerAddr;
@@ -117,7 +118,13 @@ impl<'a, A: App> Hand<'a, A> {
         let (clock, stopwatch) = (&mut self.clock, &mut self.stopwatch);
         let mut exchange = Exchange::new(shared, clock, stopwatch, &mut conn, flight);
         let mut verdict = match work {
-            Work::Request => self.app.call(&mut exchange),
+            Work::Request => {
+                if let Err(error) = exchange.take_off() {
+                    self.app.notice(&Notice::SocketError { error: error.to_string() });
+                }
+                let verdict = self.app.call(&mut exchange);
+                exchange.land().unwrap_or(verdict)
+            }
             Work::Refusal(refusal) => {
                 self.app.refused(&mut exchange, &refusal);
                 exchange.refuse(&refusal);

@@ -19,6 +19,8 @@ mod dispatch;
 pub mod drain;
 pub mod exchange;
 pub mod hand;
+mod lateness;
+mod limited;
 mod notices;
 pub mod outbox;
 mod overload;
@@ -35,6 +37,7 @@ mod takeout;
 mod test_outbox;
 #[cfg(test)]
 mod test_transport;
+pub mod timekeeper;
 pub mod transport;
 mod waiting;
 pub mod watch;

@@ -19,6 +19,9 @@ use crate::sys::socket::{self, Parting};
 /// A request that had its thread sooner has not waited: who ends his side of the connection right
 /// after the request may want the answer, and is never asked.
 const QUEUED: Duration = Duration::from_millis(20);
+/// The same where waiting is not limited: the question is a system call, and a crowd of short
+/// requests is no overload.
+const QUEUED_LONG: Duration = Duration::from_millis(100);
 /// It is looked so often who of those that wait is late or gone.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The error log tells of refusals so often at most.
@@ -158,12 +161,14 @@ impl<A: App> Engine<A> {
     /// limited it is taken for leaving, as most proxies do it.
     fn parted(&self, conn: &Conn<A>) -> Option<Refusal> {
         let waited_ns = self.clock.now_ns().saturating_sub(conn.waits_since_ns);
-        if u128::from(waited_ns) < QUEUED.as_nanos() {
+        let limited = self.shared.options.patience.is_limited();
+        let long = if limited { QUEUED } else { QUEUED_LONG };
+        if u128::from(waited_ns) < long.as_nanos() {
             return None;
         }
         let gone = match socket::parting(conn.socket()?) {
             Parting::None => false,
-            Parting::Ended => self.shared.options.patience.is_limited(),
+            Parting::Ended => limited,
             Parting::Reset => true,
         };
         gone.then_some(Refusal::ClientLeft)

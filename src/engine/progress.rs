@@ -155,6 +155,7 @@ impl<A: App> Engine<A> {
         }
         conn.body = Some(BodyDecoder::new(conn.head.framing, &self.shared.options.policy));
         conn.phase = Phase::Body;
+        self.shared.claim(conn);
         Step::Again
     }
 

@@ -20,6 +20,7 @@ use super::pace::Pace;
 use super::reception::{Door, Reception};
 use super::refusal::Refusal;
 use super::table::Table;
+use super::timekeeper::Timekeeper;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
 use super::{App, Options};
 use crate::http::LONGEST_PREAMBLE;
@@ -75,6 +76,8 @@ pub struct Sources {
     pub signals: Option<OwnedFd>,
     /// What encrypts the connections of the listeners, if anything does.
     pub tls: Option<Arc<dyn Opener>>,
+    /// Who looks at how long requests take, if anybody does.
+    pub timekeeper: Option<Timekeeper>,
     /// Where the requests that run are noted, for the case that the worker dies.
     pub flights: Option<Arc<Flights>>,
 }
@@ -120,7 +123,7 @@ impl<A: App> Engine<A> {
         sources: Sources,
         slot: Option<Slot>,
     ) -> io::Result<(Box<Self>, Crew<A>)> {
-        let (crew, returned) = Crew::new(options, slot, sources.flights)?;
+        let (crew, returned) = Crew::new(options, slot, sources.timekeeper, sources.flights)?;
         let poller = Poller::new()?;
         if let Some(fd) = &sources.signals {
             poller.watch(fd.as_fd(), SIGNALS)?;
@@ -226,6 +229,7 @@ impl<A: App> Engine<A> {
     /// Queues a request for the application.
     pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
         conn.phase = Phase::Busy;
+        self.shared.claim(&mut conn);
         conn.deadline.disarm();
         let since_ns = self.clock.now_ns();
         conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);

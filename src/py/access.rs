@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -14,8 +15,9 @@ use super::start_response::Announced;
 use crate::engine::{Conn, Exchange};
 use crate::http::{Head, ResponseFields, unquote};
 use crate::log::{Fields, Format, Record};
-use crate::sys::flights::Mark;
+use crate::sys::flights::{Flights, Mark};
 use crate::sys::listener::PeerAddr;
+use crate::sys::slate::Slate;
 
 /// Lines are written at the latest when so many bytes are waiting.
 const WRITE_AT: usize = 32 * 1024;
@@ -29,6 +31,9 @@ enum Road {
     Python,
 }
 
+/// The slate with this number.
+pub(super) type OwnSlate = (Arc<Flights>, usize);
+
 /// How access lines are written.
 pub(super) struct Access {
     road: Road,
@@ -41,12 +46,14 @@ pub(super) struct Access {
     flush_first: Option<Py<PyAny>>,
     lines: Vec<u8>,
     scratch: Vec<u8>,
+    /// Where lines are kept that are not written yet, for the case that the worker dies.
+    slate: Option<OwnSlate>,
     pid: u32,
 }
 
 impl Access {
     /// For lines of the form `format`.
-    pub(super) fn new(py: Python<'_>, format: &str) -> Self {
+    pub(super) fn new(py: Python<'_>, format: &str, slate: Option<OwnSlate>) -> Self {
         let format = Format::compile(format);
         let keys = format.as_ref().map(Format::environ_keys).unwrap_or_default();
         Self {
@@ -57,6 +64,7 @@ impl Access {
             flush_first: None,
             lines: Vec::new(),
             scratch: Vec::new(),
+            slate,
             pid: std::process::id(),
         }
     }
@@ -102,6 +110,13 @@ impl Access {
             }
         }
         self.lines.clear();
+        if let Some(slate) = self.slate() {
+            slate.wipe();
+        }
+    }
+
+    fn slate(&self) -> Option<&Slate> {
+        self.slate.as_ref().and_then(|(flights, number)| flights.slate(*number))
     }
 
     fn road_for(&mut self, py: Python<'_>, log: &Bound<'_, PyAny>) -> PyResult<Road> {
@@ -146,9 +161,11 @@ impl Access {
     }
 
     /// The line of this request is made: if the worker dies from here on, nobody makes another.
-    /// One that still waits to be written would be lost with us.
+    /// One that still waits to be written, and is on no slate, would be lost with us.
     fn settle(&self, exchange: &Exchange<'_, PyApp>) {
-        if let Some(flight) = exchange.flight().filter(|_| self.lines.is_empty()) {
+        if let Some(flight) =
+            exchange.flight().filter(|_| self.slate.is_some() || self.lines.is_empty())
+        {
             flight.mark(Mark::Logged);
         }
     }
@@ -200,8 +217,10 @@ impl Access {
             request_fields: &RequestFields { head, bytes },
             response_fields: &response.fields,
         };
+        let start = self.lines.len();
         format.render(&record, &mut self.lines);
-        if self.lines.len() >= WRITE_AT {
+        let kept = self.slate().is_none_or(|slate| slate.keep(&self.lines[start..]));
+        if !kept || self.lines.len() >= WRITE_AT {
             self.flush();
         }
     }
@@ -218,7 +237,7 @@ impl PyApp {
         started_ns: u64,
     ) {
         self.look_at_log(py);
-        if matches!(self.access.road, Road::Off) {
+        if !exchange.claim_line() || matches!(self.access.road, Road::Off) {
             return;
         }
         exchange.clock().tick();
@@ -255,6 +274,9 @@ impl PyApp {
         status: u16,
     ) {
         self.look_at_log(py);
+        if !exchange.claim_line() {
+            return;
+        }
         match self.access.road {
             Road::Off => {}
             Road::Native(_) => {

@@ -15,6 +15,7 @@ use super::respond::{self, Outcome};
 use super::session::{Handle, Session};
 use super::start_response::{Announced, StartResponse};
 use super::state::State;
+use super::timekeeper::Deadline;
 use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
 
@@ -120,7 +121,7 @@ impl PyApp {
         base.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
         let mut app = Self {
             environ: Environ::new(py, &base, state.servers.clone(), &state.script_name)?,
-            access: Access::new(py, &state.access_format),
+            access: Access::new(py, &state.access_format, state.next_slate()),
             spare: None,
             epoch: state.epoch(),
             parting: None,
@@ -181,6 +182,11 @@ impl PyApp {
         };
         if let Err(error) = self.access.observe(py, &environ) {
             return Err((error.into(), Some(announced)));
+        }
+        if let Some(timed) = exchange.timed().filter(|timed| timed.is_limited()) {
+            if let Err(error) = Deadline::announce(py, timed, &environ) {
+                return Err((error.into(), Some(announced)));
+            }
         }
         views.environ = Some(environ.clone());
         if let Err(error) = self.state.count(py) {
@@ -296,7 +302,8 @@ pub(super) fn deliver(
     now: bool,
 ) -> Result<(), Failure> {
     if !exchange.encoder().head_sent() {
-        exchange.start(&announced.status, &announced.fields, announced.may_keep_alive(py));
+        let keep_alive = announced.may_keep_alive(py);
+        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
     }
     exchange.push(PyBackedBytes::from(data));
     if now {

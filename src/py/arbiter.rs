@@ -4,6 +4,7 @@
 //! subclasses override, and because no Rust frame is then on the stack when it forks. What to do
 //! and when is decided here, below Python.
 
+use std::os::fd::IntoRawFd;
 use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyValueError;
@@ -46,6 +47,12 @@ impl Inbox {
     /// `put` under the name it has on the queue that Gunicorn uses.
     fn put_nowait(&self, number: u8) -> PyResult<()> {
         self.put(number)
+    }
+
+    /// A descriptor for a worker: a byte written to it is a signal of that number to us, from
+    /// wherever it comes. The caller owns it.
+    fn door(&self) -> PyResult<Option<i32>> {
+        Ok(self.inbox.as_ref().map(signals::Inbox::door).transpose()?.map(IntoRawFd::into_raw_fd))
     }
 
     /// Waits up to `timeout` seconds and returns the numbers of all signals received, in order.

@@ -25,8 +25,9 @@ pub(crate) struct Flights {
 impl Flights {
     /// Raises OSError when there is no memory.
     #[new]
-    fn new(room: usize) -> PyResult<Self> {
-        let flights = Arc::new(flights::Flights::new(room)?);
+    #[pyo3(signature = (room, slates=0))]
+    fn new(room: usize, slates: usize) -> PyResult<Self> {
+        let flights = Arc::new(flights::Flights::new(room, slates)?);
         Ok(Self { flights, place: AtomicUsize::new(0) })
     }
 
@@ -62,6 +63,11 @@ impl Flights {
         self.flights.running().filter_map(flights::Flight::sight).map(|it| shown(py, it)).collect()
     }
 
+    /// Access lines that were made but not written when the worker died, of one thread each.
+    fn unwritten<'py>(&self, py: Python<'py>) -> Vec<Bound<'py, PyBytes>> {
+        self.flights.unwritten().map(|lines| PyBytes::new(py, &lines)).collect()
+    }
+
     /// For a child that the application has forked: nobody sees what it does from here on.
     fn secede(&self) -> PyResult<()> {
         Ok(self.flights.secede()?)
@@ -91,11 +97,12 @@ impl Flights {
     }
 }
 
-impl Flights {
-    /// The places themselves, for an engine that notes without Python.
-    pub(crate) fn handle(&self) -> Arc<flights::Flights> {
-        self.flights.clone()
-    }
+/// Where the requests of `worker` are noted. A worker that was not made by our master has no such
+/// memory.
+pub(super) fn of(worker: &Bound<'_, PyAny>) -> PyResult<Option<Arc<flights::Flights>>> {
+    let Some(blackbox) = worker.getattr_opt("blackbox")? else { return Ok(None) };
+    let Some(flights) = blackbox.getattr_opt("flights")? else { return Ok(None) };
+    Ok(flights.cast::<Flights>().ok().map(|flights| flights.get().flights.clone()))
 }
 
 /// One request of a worker class with a loop of its own. Nothing happens once it has ended.
@@ -134,6 +141,11 @@ impl Flight {
 }
 
 impl Flight {
+    /// Where it is noted, and its name there.
+    pub(crate) fn noted(&self) -> (Arc<flights::Flights>, (usize, u64)) {
+        (self.flights.clone(), self.name)
+    }
+
     fn mark(&self, mark: Mark) {
         if let Some(flight) = self.flights.named(self.name) {
             if flight.phase().is_some() {

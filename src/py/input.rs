@@ -17,6 +17,7 @@ use super::errors;
 use super::tls::{self, TlsSession};
 use crate::engine::Exchange;
 use crate::engine::exchange::{self, Body};
+use crate::engine::timekeeper::Timed;
 use crate::http::{BodyDecoder, BodyEvent, ParseError};
 use crate::sys::clock::monotonic_ns;
 use crate::sys::scoreboard::Slot;
@@ -47,6 +48,7 @@ struct Rest {
     /// How long the client may send nothing; no limit when none.
     patience: Option<Duration>,
     pulse: Option<Slot>,
+    timed: Option<Arc<Timed>>,
 }
 
 enum Shortage {
@@ -71,7 +73,8 @@ impl Input {
                 let patience = exchange.body_timeout();
                 let tls = Python::attach(|py| tls::session_of(py, exchange.conn()));
                 let pulse = exchange.pulse();
-                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse })
+                let timed = exchange.timed().cloned();
+                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse, timed })
             }
         };
         Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
@@ -255,9 +258,15 @@ impl Rest {
                 Transfer::Bytes(0) => return Err(Shortage::Ended),
                 Transfer::Bytes(_) => give_up_ns = self.give_up_ns(),
                 Transfer::Blocked if monotonic_ns() >= give_up_ns => return Err(Shortage::Ended),
+                // Its request has been answered without it.
+                Transfer::Blocked if self.is_overruled() => return Err(Shortage::Ended),
                 Transfer::Blocked => self.wait(give_up_ns)?,
             }
         }
+    }
+
+    fn is_overruled(&self) -> bool {
+        self.timed.as_ref().is_some_and(|timed| timed.is_overruled())
     }
 
     fn give_up_ns(&self) -> u64 {

@@ -23,6 +23,7 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod timekeeper;
 mod tls;
 mod worker;
 
@@ -48,6 +49,8 @@ mod _core {
     use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
+    #[pymodule_export]
+    use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
     use super::tls::TlsSession;
     #[pymodule_export]

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::engine::timekeeper::Bounds;
 use crate::engine::{Options, Patience};
 use crate::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode};
 
@@ -40,12 +41,7 @@ pub(super) fn read(
     let seconds = |name: &str| -> PyResult<Duration> {
         Ok(Duration::from_secs(cfg.getattr(name)?.extract::<u64>()?))
     };
-    let limit = |name: &str| -> PyResult<Option<Duration>> {
-        let seconds: f64 = cfg.getattr(name)?.extract()?;
-        let limit = Duration::try_from_secs_f64(seconds)
-            .map_err(|error| PyValueError::new_err(format!("{name}: {error}")))?;
-        Ok(Some(limit).filter(|limit| !limit.is_zero()))
-    };
+    let limit = |name: &str| limit(cfg, name);
     let size = |name: &str| -> PyResult<u64> { cfg.getattr(name)?.extract() };
     let memory = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
     let idle_timeout = seconds("keepalive")?;
@@ -85,6 +81,19 @@ pub(super) fn read(
         // The arbiter looks once a second; `timeout` 0 turns it off but not the parent check.
         tick: Duration::from_secs_f64(if timeout > 0.0 { timeout.clamp(0.1, 1.0) } else { 1.0 }),
     })
+}
+
+/// What of requests that take long is to be watched.
+pub(super) fn bounds(cfg: &Bound<'_, PyAny>) -> PyResult<Bounds> {
+    Ok(Bounds { timeout: limit(cfg, "request_timeout")?, slow: limit(cfg, "log_slow")? })
+}
+
+/// A duration; none when it is 0.
+fn limit(cfg: &Bound<'_, PyAny>, name: &str) -> PyResult<Option<Duration>> {
+    let seconds: f64 = cfg.getattr(name)?.extract()?;
+    let limit = Duration::try_from_secs_f64(seconds)
+        .map_err(|error| PyValueError::new_err(format!("{name}: {error}")))?;
+    Ok(Some(limit).filter(|limit| !limit.is_zero()))
 }
 
 /// The rules for requests.

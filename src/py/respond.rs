@@ -58,7 +58,8 @@ pub(super) fn send<'py>(
     if !exchange.encoder().head_sent() {
         let this = start_response.try_borrow().map_err(PyErr::from)?;
         let announced = announced_of(&this)?;
-        exchange.start(&announced.status, &announced.fields, announced.may_keep_alive(py));
+        let keep_alive = announced.may_keep_alive(py);
+        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
     }
     Ok(())
 }
@@ -103,7 +104,8 @@ fn send_file<'py>(
         return Ok(false);
     }
     if !exchange.encoder().head_sent() {
-        exchange.start(&announced.status, &announced.fields, announced.may_keep_alive(py));
+        let keep_alive = announced.may_keep_alive(py);
+        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
     }
     exchange.push_file(file, offset, len);
     Ok(true)

@@ -56,6 +56,10 @@ impl Scaler {
                 Some(Gauge { pid, age, ready, running, running_ns, busy_ns: work.busy_ns })
             })
             .collect();
+        // With `max_queue` or `max_queue_time` workers let in whom they can't serve yet.
+        let transit = slots.first().map_or(0, |(_, slot)| slot.handle().in_transit());
+        let lines: u64 = slots.iter().map(|(_, slot)| slot.handle().queued()).sum();
+        let waiting = waiting.saturating_add(transit).saturating_add(lines);
         let change = self.policy.observe(now_ns, target, &gauges, waiting)?;
         Some((change.target, change.dismiss, change.reason.to_string()))
     }

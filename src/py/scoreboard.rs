@@ -148,6 +148,12 @@ impl Slot {
         self.slot.work().end(since_ns, now_ns);
     }
 
+    /// Whether all requests in the app, one at least, are past their deadline.
+    #[getter]
+    fn is_lost(&self) -> bool {
+        self.slot.is_lost()
+    }
+
     /// The process that has the slot, 0 before the fork.
     #[getter]
     fn pid(&self) -> u64 {

@@ -114,6 +114,10 @@ impl Handle {
     fn duplicate(&self, py: Python<'_>) -> PyResult<(OwnedFd, Option<Py<TlsSession>>)> {
         let gone = || PyOSError::new_err((libc::EBADF, "the connection has been closed"));
         reach(self.token, |exchange| {
+            // What goes out from here on, we do not see.
+            if !exchange.speak() {
+                return Err(gone());
+            }
             let conn = exchange.conn();
             let fd = conn.socket().ok_or_else(gone)?.try_clone_to_owned()?;
             let session = tls::session_of(py, conn);

@@ -1,16 +1,18 @@
 //! What all threads of a worker share of Python: the application, the logger, the hooks; how many
 //! requests there were, and whether there shall be more.
 
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::access::OwnSlate;
 use super::environ::ServerName;
 use super::hooks::Hooks;
 use crate::engine::Stage;
 use crate::log::notice::Notice;
+use crate::sys::flights::Flights;
 
 /// Notices said between two ticks (a second) at most: a flood of bad clients must not flood the log.
 const NOTICES_PER_TICK: u64 = 100;
@@ -28,6 +30,10 @@ pub(super) struct State {
     pub(super) servers: Vec<ServerName>,
     pub(super) script_name: Vec<u8>,
     pub(super) access_format: String,
+    /// Where requests are noted, and lines kept that are not written yet.
+    flights: Option<Arc<Flights>>,
+    /// Slates that have been given out.
+    slates: AtomicUsize,
     parent: i32,
     requests: AtomicU64,
     max_requests: u64,
@@ -72,6 +78,8 @@ impl State {
             servers,
             script_name: script_name.to_vec(),
             access_format: cfg.getattr("access_log_format")?.extract()?,
+            flights: super::flights::of(worker)?,
+            slates: AtomicUsize::new(0),
             parent: worker.getattr("ppid")?.extract()?,
             requests: AtomicU64::new(worker.getattr("nr")?.extract()?),
             // `sys.maxsize` stands for no limit in Gunicorn.
@@ -85,6 +93,13 @@ impl State {
             left_out: AtomicU64::new(0),
             log: log.unbind(),
         })
+    }
+
+    /// A slate for one more thread, as long as there are any.
+    pub(super) fn next_slate(&self) -> Option<OwnSlate> {
+        let flights = self.flights.as_ref()?;
+        let number = self.slates.fetch_add(1, Ordering::Relaxed);
+        flights.slate(number).map(|_| (flights.clone(), number))
     }
 
     pub(super) fn stage(&self) -> Stage {

@@ -7,13 +7,13 @@ use pyo3::prelude::*;
 
 use super::app::PyApp;
 use super::environ::ServerName;
-use super::flights::Flights;
+use super::flights;
 use super::keyring::Keyring;
 use super::options::{self, Kind};
 use super::scoreboard::Slot;
 use super::state::State;
+use super::timekeeper;
 use crate::engine::{self, Engine, Hand, Sources, sync, watch};
-use crate::sys;
 use crate::sys::file;
 use crate::sys::handoff::Handoff;
 use crate::sys::listener::Listener;
@@ -120,7 +120,8 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
         handoff: Some(handoff(py)?),
         signals: wake_fd(worker)?,
         tls: Keyring::of(&cfg, &state)?,
-        flights: flights(worker)?,
+        flights: flights::of(worker)?,
+        timekeeper: timekeeper::timekeeper(worker)?,
     };
     let (engine, crew) = Engine::new(options, sources, slot(worker)?)?;
     Ok((engine, crew, state))
@@ -173,17 +174,9 @@ fn wake_fd(worker: &Bound<'_, PyAny>) -> PyResult<Option<OwnedFd>> {
     Ok(file::duplicate(pipe.get_item(0)?.extract()?)?)
 }
 
-/// Where the worker's requests are noted. A worker that was not made by our master has no such
-/// memory.
-fn flights(worker: &Bound<'_, PyAny>) -> PyResult<Option<Arc<sys::flights::Flights>>> {
-    let Some(blackbox) = worker.getattr_opt("blackbox")? else { return Ok(None) };
-    let Some(flights) = blackbox.getattr_opt("flights")? else { return Ok(None) };
-    Ok(flights.cast::<Flights>().ok().map(|flights| flights.get().handle()))
-}
-
 /// The worker's place on the scoreboard; a `worker.tmp` of somebody else's making has no slot, and is left to
 /// whoever made it.
-fn slot(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
+pub(super) fn slot(worker: &Bound<'_, PyAny>) -> PyResult<Option<scoreboard::Slot>> {
     let tmp = worker.getattr("tmp")?;
     let Some(slot) = tmp.getattr_opt("slot")? else { return Ok(None) };
     Ok(slot.cast::<Slot>().ok().map(|slot| slot.get().handle()))

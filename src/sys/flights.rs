@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
+use super::slate::Slate;
 use super::ticket::{CODE, CODE_BITS, FREE, Place};
 pub use super::ticket::{ID_BYTES, METHOD_BYTES, PATH_BYTES, PEER_BYTES, Peer, Sighting, Ticket};
 
@@ -62,19 +63,21 @@ pub enum Mark {
 pub struct Flights {
     header: &'static Header,
     places: &'static [Place],
+    slates: &'static [Slate],
     length: NonZeroUsize,
 }
 
 impl Flights {
-    /// Maps `room` places (at least one, at most [`MOST_PLACES`]), shared with all processes that
-    /// are forked later. Pages that are never used cost nothing.
+    /// Maps `room` places (at least one, at most [`MOST_PLACES`]) and `slates` slates (at most as
+    /// many), shared with all processes that are forked later. Pages that are never used cost nothing.
     ///
     /// # Errors
     /// What mmap(2) answers.
-    pub fn new(room: usize) -> io::Result<Self> {
+    pub fn new(room: usize, slates: usize) -> io::Result<Self> {
         let room = room.clamp(1, MOST_PLACES);
-        let length = NonZeroUsize::new((room + 1) * size_of::<Place>())
-            .ok_or(io::ErrorKind::InvalidInput)?;
+        let slates = slates.min(MOST_PLACES);
+        let length = (room + 1) * size_of::<Place>() + slates * size_of::<Slate>();
+        let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         // SAFETY: fresh anonymous memory at an address the kernel chooses.
         let start = unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_SHARED)? };
@@ -84,7 +87,12 @@ impl Flights {
         // SAFETY: the same; the header is exactly as long as a place.
         let places =
             unsafe { std::slice::from_raw_parts(start.cast::<Place>().add(1).as_ptr(), room) };
-        Ok(Self { header, places, length })
+        // SAFETY: behind the places, and aligned as they are.
+        let slates = unsafe {
+            let first = start.cast::<Place>().add(1 + room).cast::<Slate>();
+            std::slice::from_raw_parts(first.as_ptr(), slates)
+        };
+        Ok(Self { header, places, slates, length })
     }
 
     /// For a child that the application has forked: what it does from here on, nobody else sees.
@@ -134,6 +142,16 @@ impl Flights {
     /// A flight by the number of its place and its serial number, as [`Flight::name`] tells.
     pub fn named(&self, (index, serial): (usize, u64)) -> Option<Flight<'_>> {
         self.places.get(index).map(|place| Flight { place, index, serial })
+    }
+
+    /// Where the thread with this number may keep lines.
+    pub fn slate(&self, number: usize) -> Option<&Slate> {
+        self.slates.get(number)
+    }
+
+    /// The lines on all slates.
+    pub fn unwritten(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.slates.iter().map(Slate::lines).filter(|lines| !lines.is_empty())
     }
 
     /// Requests that found no room.

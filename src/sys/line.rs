@@ -11,6 +11,11 @@ impl Slot {
         self.cells.queued.store(requests, Ordering::Relaxed);
     }
 
+    /// As last said.
+    pub fn queued(self) -> u64 {
+        self.cells.queued.load(Ordering::Relaxed)
+    }
+
     /// The same of all other workers. One that was killed counts until the master has seen it.
     pub fn queued_elsewhere(self) -> u64 {
         self.siblings().map(|cells| cells.queued.load(Ordering::Relaxed)).sum()
@@ -50,6 +55,7 @@ mod tests {
         let theirs = board.claim(2, 2).unwrap();
         mine.set_queued(5);
         theirs.set_queued(3);
+        assert_eq!(mine.queued(), 5);
         assert_eq!((mine.queued_elsewhere(), theirs.queued_elsewhere()), (3, 5));
         theirs.release();
         assert_eq!(mine.queued_elsewhere(), 0);

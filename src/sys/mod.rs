@@ -3,6 +3,7 @@
 #[cfg(feature = "count-allocations")]
 pub mod alloc;
 pub mod bell;
+pub mod blackbox;
 pub mod children;
 pub mod clock;
 pub mod course;
@@ -15,9 +16,11 @@ pub mod memory;
 pub mod poller;
 pub mod scoreboard;
 pub mod signals;
+pub mod slate;
 pub mod socket;
 pub mod spool;
 pub mod thread;
 pub mod ticket;
+pub mod voice;
 pub mod wish;
 pub mod work;

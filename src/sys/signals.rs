@@ -90,6 +90,14 @@ impl Inbox {
         Ok(())
     }
 
+    /// A duplicate of the end that is written to, close-on-exec; it outlives a fork.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn door(&self) -> io::Result<OwnedFd> {
+        self.writer.try_clone()
+    }
+
     /// Waits until a signal is there or `timeout_ms` has passed; false when it was interrupted
     /// by a signal that is not ours, so that the caller can run that handler and wait again.
     ///

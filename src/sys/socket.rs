@@ -126,6 +126,12 @@ pub fn end_writing(fd: BorrowedFd<'_>) {
     let _ = shutdown(fd.as_raw_fd(), Shutdown::Write);
 }
 
+/// Ends both directions at once, also for those who wait on the socket in other threads.
+pub fn cut(fd: BorrowedFd<'_>) {
+    // As above.
+    let _ = shutdown(fd.as_raw_fd(), Shutdown::Both);
+}
+
 /// The error of a connection whose peer takes no more, when it says so above the socket.
 pub fn gone() -> io::Error {
     Errno::EPIPE.into()

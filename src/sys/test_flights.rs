@@ -17,7 +17,7 @@ fn ticket(path: &[u8]) -> Ticket<'_> {
 
 #[test]
 fn what_is_noted_is_seen() {
-    let flights = Flights::new(2).unwrap();
+    let flights = Flights::new(2, 0).unwrap();
     let (mut hint, mut other) = (0, 0);
     let peer = Peer::Ip("10.0.0.1".parse().unwrap());
     let first = flights.begin(&mut hint, &Ticket { id: b"abc", peer, ..ticket(b"/a") }).unwrap();
@@ -44,7 +44,7 @@ fn what_is_noted_is_seen() {
 
 #[test]
 fn one_of_several_moves_a_flight_on_and_none_moves_its_successor() {
-    let flights = Flights::new(1).unwrap();
+    let flights = Flights::new(1, 0).unwrap();
     let mut hint = 0;
     let flight = flights.begin(&mut hint, &ticket(b"/")).unwrap();
     assert!(!flight.advance(Phase::App, Phase::Sending));
@@ -68,7 +68,7 @@ fn one_of_several_moves_a_flight_on_and_none_moves_its_successor() {
 
 #[test]
 fn marks_and_deadlines_end_with_their_flight() {
-    let flights = Flights::new(1).unwrap();
+    let flights = Flights::new(1, 0).unwrap();
     let mut hint = 0;
     let flight = flights.begin(&mut hint, &ticket(b"/")).unwrap();
     flight.set_deadline_ns(99);
@@ -85,7 +85,7 @@ fn marks_and_deadlines_end_with_their_flight() {
 
 #[test]
 fn long_texts_are_cut_and_missing_room_is_counted() {
-    let flights = Flights::new(0).unwrap();
+    let flights = Flights::new(0, 0).unwrap();
     assert_eq!(flights.room(), 1);
     let mut hint = usize::MAX / 2;
     let long = [b'x'; 1000];
@@ -101,7 +101,7 @@ fn long_texts_are_cut_and_missing_room_is_counted() {
 
 #[test]
 fn garbage_is_bounded() {
-    let flights = Flights::new(3).unwrap();
+    let flights = Flights::new(3, 0).unwrap();
     for (place, code) in flights.places.iter().zip([Phase::App as u64, 0x77, BOARDING]) {
         for word in [&place.sizes, &place.marks, &place.started_ns, &place.tid] {
             word.store(u64::MAX, Ordering::Relaxed);
@@ -120,7 +120,7 @@ fn garbage_is_bounded() {
 
 #[test]
 fn who_secedes_keeps_to_itself() {
-    let flights = Flights::new(2).unwrap();
+    let flights = Flights::new(2, 0).unwrap();
     let flight = flights.begin(&mut 0, &ticket(b"/")).unwrap();
     flights.secede().unwrap();
     assert_eq!(flights.running().count(), 0);
@@ -129,8 +129,22 @@ fn who_secedes_keeps_to_itself() {
 }
 
 #[test]
+fn each_thread_has_its_slate() {
+    let flights = Flights::new(3, 2).unwrap();
+    assert!(flights.slate(2).is_none());
+    assert_eq!(flights.unwritten().count(), 0);
+    let flight = flights.begin(&mut 2, &ticket(b"/")).unwrap();
+    assert!(flights.slate(0).unwrap().keep(b"one\n"));
+    assert!(flights.slate(1).unwrap().keep(&[b'x'; 30_000]));
+    assert!(flights.slate(1).unwrap().keep(b"two\n"));
+    let all: Vec<_> = flights.unwritten().collect();
+    assert_eq!((&all[0][..], all[1].len()), (&b"one\n"[..], 30_004));
+    assert_eq!(flight.sight().unwrap().path, b"/");
+}
+
+#[test]
 fn the_stack_signal_is_told() {
-    let flights = Flights::new(1).unwrap();
+    let flights = Flights::new(1, 0).unwrap();
     assert_eq!(flights.stack_signal(), 0);
     flights.set_stack_signal(50);
     assert_eq!(flights.stack_signal(), 50);

@@ -181,7 +181,7 @@ impl Place {
 }
 
 /// Writes as much of `bytes` as there is room for. Returns how much that was.
-fn write(words: &[AtomicU64], bytes: &[u8]) -> u64 {
+pub(super) fn write(words: &[AtomicU64], bytes: &[u8]) -> u64 {
     for (word, chunk) in words.iter().zip(bytes.chunks(8)) {
         let mut octets = [0; 8];
         octets[..chunk.len()].copy_from_slice(chunk);
@@ -190,7 +190,7 @@ fn write(words: &[AtomicU64], bytes: &[u8]) -> u64 {
     bytes.len().min(words.len() * 8) as u64
 }
 
-fn read(words: &[AtomicU64], length: usize) -> Vec<u8> {
+pub(super) fn read(words: &[AtomicU64], length: usize) -> Vec<u8> {
     let octets = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
     octets.take(length).collect()
 }

@@ -56,6 +56,8 @@ KINDS = {
         ("request_buffer_limit", "-1", f"Invalid size: '-1'; {SIZES}"),
         ("response_buffer_size", "lots", f"Invalid size: 'lots'; {SIZES}"),
         ("response_buffer_limit", "64T", f"Invalid size: '64T'; {SIZES}"),
+        ("request_timeout", "soon", f"Invalid duration: 'soon'; {DURATIONS}"),
+        ("log_slow", "-0.5", f"Invalid duration: '-0.5'; {DURATIONS}"),
         ("client_header_timeout", "-1", f"Invalid duration: '-1'; {DURATIONS}"),
         ("client_body_timeout", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
         ("client_write_timeout", "", f"Invalid duration: ''; {DURATIONS}"),

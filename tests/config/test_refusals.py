@@ -77,8 +77,6 @@ USED: list[tuple[str, Any, str]] = [
     ("dirty_worker_exit", hook2, "dirty arbiters"),
     ("control_socket", "/tmp/x.ctl", "the control socket"),
     ("control_socket_mode", 0o660, "the control socket"),
-    ("request_timeout", 1, "deadlines of requests"),
-    ("log_slow", 1, "deadlines of requests"),
 ]
 
 

@@ -82,6 +82,9 @@ def test_who_tells_how_busy_it_is() -> None:
     cfg = configured(min_workers=1, max_workers=4)
     for native in (SyncWorker, ThreadWorker):
         assert native.refusals(cfg) == []
+    # One that takes no notice of `threads` runs one request at a time, whatever they say.
+    many = configured(threads=8)
+    assert (SyncWorker.capacity(many), ThreadWorker.capacity(many)) == (1, 8)
     for other in (Worker, AsyncWorker):
         (text,) = other.refusals(cfg)
         assert text.startswith(f"max_workers = 4 can not be used with {other.__name__}, which does")

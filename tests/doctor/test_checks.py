@@ -128,6 +128,14 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
     ),
     (WARNING, "no-timeout", "timeout", "timeout = 0", "timeout = 30", {}),
     (HINT, "timeout-of-threads", "timeout", "timeout = 9\nthreads = 2", "timeout = 9", {}),
+    (
+        WARNING,
+        "timeout-comes-first",
+        "request_timeout",
+        "request_timeout = 30",
+        "request_timeout = 29",
+        {},
+    ),
     (WARNING, "few-requests", "max_requests", "max_requests = 5", "max_requests = 5000", {}),
     (
         WARNING,

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.ours("Gunicorn runs it, and fails to answer")
 LONG = 1000
 START = b"POST /hello HTTP/1.1\r\n"
 EXPECTING = START + b"Host: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
-WAITED = 0.05
+WAITED = 0.15
 """Seconds after which a request that was read has certainly waited."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.load import load
 from harness.server import Server, Spawn, children
 from harness.wait import until
 from harness.wire import Response, ask, get
@@ -67,7 +68,7 @@ class Crowd:
             client.start()
 
     def _ask(self, address: object) -> None:
-        self.answers.append(ask(address, get(f"/gate{self.gate}")))  # type: ignore[arg-type]
+        self.answers.append(ask(address, get(f"/gate{self.gate}", f"X-Id: {self.gate.name}")))  # type: ignore[arg-type]
 
     def leave(self) -> list[Response]:
         self.gate.touch()
@@ -133,6 +134,8 @@ def test_a_worker_in_a_request_stays(server: Server, tmp_path: Path) -> None:
     grown(server, MIN)
     (oldest,) = server.workers()
     with crowd(server, tmp_path / "one", 1) as one:
+        ledger = Path(server.env["LEDGER"])
+        until(lambda: f"began one {oldest} " in ledger.read_text(), "the request to run")
         with crowd(server, tmp_path / "many", MAX * threads(server) - 1) as many:
             grown(server, MAX)
             many.leave()
@@ -143,6 +146,21 @@ def test_a_worker_in_a_request_stays(server: Server, tmp_path: Path) -> None:
     assert answer.header("X-Worker") == str(oldest)
     grown(server, MIN)
     assert "SIGKILL" not in server.log()
+
+
+def test_nothing_is_lost_meanwhile(server: Server, tmp_path: Path) -> None:
+    """Clients at work while workers come and go: kept-alive connections with gthread."""
+    grown(server, MIN)
+    with load(server.address, clients=2) as clients:
+        before = len(changes(server.log()))
+        for turn in range(3):
+            with crowd(server, tmp_path / f"gate{turn}", MAX * threads(server)) as came:
+                until(lambda: len(server.workers()) > MIN + 1, "more workers", 60, server.log)
+                assert [answer.status for answer in came.leave()] == [200] * len(came.clients)
+            until(lambda: len(server.workers()) <= MIN + 1, "fewer workers", 60, server.log)
+            clients.wait_answers(20)
+    clients.assert_nothing_lost()
+    assert len(changes(server.log())) >= before + 6
 
 
 def test_signals_move_it_within_the_limits(server: Server) -> None:

@@ -101,6 +101,15 @@ def times(subject: Subject, machine: Machine) -> Iterator[Finding]:
             "as in Gunicorn",
             "nothing, if that is what you want",
         )
+    if kind_of_worker(cfg) == "sync" and 0 < cfg.timeout <= cfg.request_timeout:
+        yield subject.finding(
+            WARNING,
+            "timeout-comes-first",
+            "request_timeout",
+            f"timeout = {cfg.timeout} ends the sync worker before a request has taken "
+            f"{cfg.request_timeout:g} s: without 504 to its client",
+            subject.write("timeout", int(cfg.request_timeout) + 30),
+        )
     if 0 < cfg.max_requests < FEW_REQUESTS:
         yield subject.finding(
             WARNING,

@@ -3,6 +3,7 @@ their own send it. Status, fields and framing are judged and encoded by the core
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 
@@ -52,6 +53,8 @@ class Response:
         self.must_close = False
         # The client can't be reached any more: what was raised was not the application's.
         self.broken = False
+        # Who may know that the client has been told that it took too long.
+        self.timed: Any = None
         # The request as the master sees it.
         self.flight: _core.Flight | None = None
         self._encoder: _core.ResponseEncoder | None = None
@@ -268,12 +271,18 @@ class Response:
     def _send(self, data: bytes) -> None:
         # One `send` at a time: a limit on the client's patience counts from the last progress.
         view = memoryview(data)
+        self._ask_to_speak()
         try:
             while view:
                 view = view[self.sock.send(view[:STEP]) :]
         except OSError:
             self.broken = True
             raise
+
+    def _ask_to_speak(self) -> None:
+        if self.timed is not None and not self.timed.speak():
+            self.broken = True
+            raise BrokenPipeError(errno.EPIPE, "the client was told that it took too long")
 
     def _send_range(self, fileno: int, offset: int, size: int) -> int:
         try:

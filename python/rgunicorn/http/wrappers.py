@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import sys
@@ -91,10 +92,14 @@ class ClientSocket:
     def __init__(self, sock: Any) -> None:
         self._sock = sock
         self._taken = False
+        # Who may know that the client has been told that it took too long.
+        self._timed: Any = None
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._sock, name)
         if name in self.TAKING and not self._taken:
+            if self._timed is not None and not self._timed.speak():
+                raise BrokenPipeError(errno.EPIPE, "the client was told that it took too long")
             self._taken = True
             # Our limits on slow clients are not the application's.
             self._sock.settimeout(None)

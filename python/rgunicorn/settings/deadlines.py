@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_duration
-
-_UNBUILT = Unbuilt("deadlines of requests", "use timeout, which bounds a silent worker")
 
 
 class RequestTimeout(Setting):
@@ -15,14 +13,17 @@ class RequestTimeout(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
-        How long the application may take for one request, with any worker class.
+        How long the application may take for one request. 0 is no limit.
 
-        Past it the client is answered with 504 if nothing was sent, the error log has the stack of
-        the thread, and the worker is replaced; its other requests are finished first. The
-        application can move the deadline of its own request:
-        `environ["rgunicorn.deadline"](seconds)`. 0 is no limit.
+        Past it the client is answered with 504 if nothing was sent, and cut off otherwise; the
+        error log names the request and has the stacks of all threads; the worker is replaced, and
+        its other requests are finished first. The application can move the deadline of its own
+        request: `environ["rgunicorn.deadline"](seconds)` puts it so many seconds from now, 0 takes
+        it away. What it says afterwards reaches nobody.
+
+        For the workers `sync`, `gthread`, `gevent` and `tornado`. In a sync worker `timeout` ends
+        the whole worker, so it has to be longer.
 
         Written as `client_header_timeout`.
         """
@@ -35,12 +36,13 @@ class LogSlow(Setting):
     meta = "DURATION"
     validator = validate_duration
     default = 0
-    unbuilt = _UNBUILT
     desc = """\
         Requests in the application for longer than this leave a warning in the error log.
 
         One line with method, path and age, while the request still runs. With `request_timeout` a
-        sample of its stack follows when half of that is over. 0 is off.
+        sample of all stacks follows when half of that is over. 0 is off.
+
+        For the same workers as `request_timeout`.
 
         Written as `client_header_timeout`.
         """

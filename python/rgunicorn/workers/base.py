@@ -59,6 +59,9 @@ class Worker:
     # Read and write end of the pipe that wakes the worker's loop, from `init_process` on.
     PIPE: Sequence[int] = []
 
+    # Who looks at how long requests take; set by worker classes with a loop of their own.
+    timekeeper: Any = None
+
     # Number among the living workers, from 0; reused. The arbiter sets it.
     slot: int | None = None
 
@@ -95,6 +98,9 @@ class Worker:
         self.booted = False
         self.aborted = False
         self.alive = True
+        # In the master: it was told to leave; it was ended, for nobody waits for what it does.
+        self.dismissed = False
+        self.lost = False
         self.reloader: ReloaderBase | None = None
         self.wsgi: Any
         # Requests so far, and how many are enough.
@@ -128,8 +134,15 @@ class Worker:
         return False
 
     @classmethod
-    def tells_load(cls) -> bool:
-        """Whether the master can see how busy it is."""
+    def capacity(cls, cfg: Config) -> int:
+        """How many requests it runs at a time; 0 when it does not tell the master how busy it is,
+        for `min_workers` and `max_workers`."""
+        return 0
+
+    @classmethod
+    def times_requests(cls) -> bool:
+        """Whether `request_timeout` and `log_slow` count: the core runs its requests, or
+        `workers.exchange` does, with a `timekeeper`."""
         return False
 
     @classmethod
@@ -137,24 +150,36 @@ class Worker:
         """What of the configuration this worker can not do, as sentences with what to do
         instead."""
         texts = []
-        if cfg.max_workers and not cls.tells_load():
+        if cfg.max_workers and not cls.capacity(cfg):
             texts.append(
                 f"max_workers = {cfg.max_workers} can not be used with {cls.__name__}, which does "
                 "not tell how busy it is: set workers, or use worker_class 'sync' or 'gthread'."
             )
         # Every word but this one means HTTP to Gunicorn.
-        if cfg.protocol != "uwsgi" or cls.speaks_uwsgi():
-            return texts
-        return [
-            *texts,
-            f"protocol = 'uwsgi' can not be used with {cls.__name__}, whose server speaks HTTP "
-            "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'.",
-        ]
+        if cfg.protocol == "uwsgi" and not cls.speaks_uwsgi():
+            texts.append(
+                f"protocol = 'uwsgi' can not be used with {cls.__name__}, whose server speaks HTTP "
+                "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
+            )
+        for name in ("request_timeout", "log_slow"):
+            value = getattr(cfg, name, 0)
+            if value and not cls.times_requests():
+                texts.append(
+                    f"{name} = {value!r} can not be used with {cls.__name__}, whose server does "
+                    "not say when a request begins: use worker_class 'sync', 'gthread', 'gevent' "
+                    "or 'tornado', or a limit of the application's framework."
+                )
+        return texts
 
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
         """How many requests such a worker can run at once: all of them shall be noted."""
         return max(cfg.threads, cfg.worker_connections)
+
+    @classmethod
+    def slates(cls, cfg: Config) -> int:
+        """How many threads of such a worker hold access lines back until they have time."""
+        return 0
 
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""

@@ -39,13 +39,14 @@ class BlackBox:
 
     Args:
         room: how many requests the worker can run at once.
+        slates: how many of its threads keep access lines back.
 
     Raises:
         OSError: no memory, or no descriptor left.
     """
 
-    def __init__(self, room: int) -> None:
-        self.flights: Flights | None = Flights(room)
+    def __init__(self, room: int, slates: int = 0) -> None:
+        self.flights: Flights | None = Flights(room, slates)
         self._fd = notepad()
         # How much of the stacks has been read.
         self._read = 0
@@ -119,6 +120,19 @@ class BlackBox:
     def running(self) -> list[Sighting]:
         """The requests that run, or that ran when the worker died."""
         return self.flights.running() if self.flights is not None else []
+
+    def unwritten(self) -> tuple[list[str], int]:
+        """Access lines that the worker had made but not written, and how many more there are that
+        make no sense."""
+        lines: list[str] = []
+        damaged = 0
+        for octets in self.flights.unwritten() if self.flights is not None else ():
+            for line in octets.decode("utf-8", "replace").split("\n")[:-1]:
+                if line.isprintable() and "\ufffd" not in line:
+                    lines.append(line)
+                else:
+                    damaged += 1
+        return lines, damaged
 
     def close(self) -> None:
         """Gives the memory back, in this process."""

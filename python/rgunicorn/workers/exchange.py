@@ -6,6 +6,7 @@ The native workers do the same in `src/py/app.rs` and `src/py/ending.rs`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -14,7 +15,7 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
-from rgunicorn.workers import parting, recycling
+from rgunicorn.workers import parting, recycling, timekeeping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,11 +72,14 @@ def run_request(
     environ: dict[str, Any] = {}
     resp: Any = None
     flight = depart(worker, req, addr)
+    timed = timekeeping.enter(worker, req, sock, addr, flight)
     try:
         worker.cfg.pre_request(worker, req)
         resp, environ = wsgi.create(req, sock, addr, server, worker.cfg)
         resp.flight = flight
         environ["wsgi.multithread"] = multithread
+        if timed is not None:
+            timekeeping.tell(timed, resp, environ)
         count(worker)
         if not (keepalive and parting.promises(worker)):
             resp.force_close()
@@ -91,7 +95,8 @@ def run_request(
             if not wsgi.ClientSocket.is_taken(environ):
                 _send(resp, respiter, environ)
                 _report(worker, req, resp)
-                _log_access(worker, resp, req, environ, started)
+                if timed is None or timed.claim_line():
+                    _log_access(worker, resp, req, environ, started)
             closed = True
             close(respiter)
         finally:
@@ -100,7 +105,7 @@ def run_request(
                 close(respiter)
         if wsgi.ClientSocket.is_taken(environ):
             raise Taken
-        return not resp.should_close()
+        return not resp.should_close() and not (timed is not None and timed.is_overruled)
     except Taken:
         raise
     except (Exception, SystemExit) as exc:
@@ -114,11 +119,17 @@ def run_request(
             if flight is not None:
                 flight.client_gone()
             raise Gone from exc
+        mine = timed is None or timed.claim_line()
         if resp is None or not resp.headers_sent:
-            raise
+            if mine:
+                raise
+            # The client has been told that it took too long.
+            worker.log.exception("Error handling request %s", req.uri)
+            raise Gone from BrokenPipeError(errno.EPIPE, timekeeping.TOO_LATE)
         # Too late for an error page: the missing end tells the client.
         worker.log.exception("Error handling request")
-        _log_access(worker, resp, req, environ, started)
+        if mine:
+            _log_access(worker, resp, req, environ, started)
         return False
     finally:
         try:
@@ -126,6 +137,8 @@ def run_request(
         except Exception:
             worker.log.exception("Exception in post_request hook")
         finally:
+            if timed is not None:
+                timed.end()
             if flight is not None:
                 flight.end()
 

@@ -114,6 +114,10 @@ class ThreadWorker(PythonThreads, NativeWorker):
                 "Check the number of worker connections and threads."
             )
 
+    @classmethod
+    def capacity(cls, cfg: Config) -> int:
+        return cfg.threads
+
     def init_process(self) -> None:
         if self.cfg.threads < 1:
             # The words are those of the thread pool that Gunicorn makes here.

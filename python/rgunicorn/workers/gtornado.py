@@ -8,17 +8,20 @@ no access log and there are no `pre_request` and `post_request` hooks.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import time
+from urllib.parse import unquote_to_bytes
 
-from rgunicorn import sock
+from rgunicorn import _core, sock
 from rgunicorn.errors import missing_package
-from rgunicorn.workers import base, parting, recycling
+from rgunicorn.workers import base, parting, recycling, timekeeping
 
 try:
     from tornado import httputil
     from tornado.httpserver import HTTPServer
     from tornado.ioloop import IOLoop, PeriodicCallback
+    from tornado.iostream import SSLIOStream
     from tornado.wsgi import WSGIContainer
 except ImportError as exc:
     raise missing_package("tornado", "tornado", exc) from None
@@ -50,8 +53,13 @@ class TornadoWorker(base.Worker):
         self._stopping = asyncio.Event()
         super().init_process()
 
+    @classmethod
+    def times_requests(cls) -> bool:
+        return True
+
     def run(self) -> None:
         """Serves until the worker is told to stop, then finishes the requests that it has."""
+        self.timekeeper = _core.Timekeeper.of(self)
         self.server = self._make_server()
         self.server.add_sockets([listener.sock for listener in self.sockets])
         # Every signal handler of Python's writes to it, and so does the reloader.
@@ -74,7 +82,7 @@ class TornadoWorker(base.Worker):
     def _make_server(self) -> Server:
         app: Any = self.wsgi
         if not isinstance(app, httputil.HTTPServerConnectionDelegate):
-            app = WSGIContainer(app)
+            app = Container(app)
         options: dict[str, Any] = {"no_keep_alive": self.cfg.keepalive <= 0}
         if self.cfg.is_ssl:
             options["ssl_options"] = sock.ssl_context(self.cfg)
@@ -107,6 +115,7 @@ class TornadoWorker(base.Worker):
 
     def _look(self) -> None:
         self.notify()
+        self.server.end_overdue()
         if parting.course(self) != "serving":
             self.server.promises_nothing()
         if self.alive and self.ppid != os.getppid():
@@ -114,6 +123,17 @@ class TornadoWorker(base.Worker):
             self.alive = False
         if not self.alive:
             self._stopping.set()
+
+
+class Container(WSGIContainer):
+    """Tornado's, with what moves the deadline of a request in the environ."""
+
+    def environ(self, request: httputil.HTTPServerRequest) -> dict[str, Any]:
+        environ: dict[str, Any] = super().environ(request)
+        deadline = getattr(request.connection, "rgunicorn_deadline", None)
+        if deadline is not None:
+            environ["rgunicorn.deadline"] = deadline
+        return environ
 
 
 class Server(HTTPServer):
@@ -124,6 +144,8 @@ class Server(HTTPServer):
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         super().initialize(*args, **kwargs)
         self.busy: dict[object, Flight | None] = {}
+        # Requests that somebody looks at, with Tornado's part of their connection.
+        self._timed: dict[object, tuple[_core.Timed, Any]] = {}
 
     def promises_nothing(self) -> None:
         """From here on every response says that its connection ends."""
@@ -160,10 +182,53 @@ class Server(HTTPServer):
         self._done(server_conn)
         self.busy[server_conn] = flight
 
+    def enter(self, server_conn: object, connection: Any, line: Any, headers: Any) -> None:
+        """A request is complete and goes to the application.
+
+        Args:
+            server_conn, connection: Tornado's two parts of its connection.
+            line: its first line.
+            headers: its fields.
+        """
+        if self.worker.timekeeper is None or connection.stream.closed():
+            return
+        path, _, query = line.path.partition("?")
+        decoded = unquote_to_bytes(path).decode("latin-1")
+        version = line.version.removeprefix("HTTP/")
+        peer = str(connection.context.remote_ip or "")
+        fields = [line.method, line.path, decoded, query, version, peer]
+        for pair in headers.get_all():
+            fields += pair
+        plain = not isinstance(connection.stream, SSLIOStream)
+        timed = timekeeping.watch(
+            self.worker, connection.stream.socket, plain, fields, self.busy.get(server_conn)
+        )
+        if timed is None:
+            return
+        self._timed[server_conn] = timed, connection
+        connection.rgunicorn_deadline = timed.deadline
+        connection.write_headers = functools.partial(_write_headers, timed, connection)
+
+    def end_overdue(self) -> None:
+        """Ends connections whose clients have been told that they took too long."""
+        for timed, connection in list(self._timed.values()):
+            if timed.is_overruled:
+                connection.stream.close()
+
     def _done(self, server_conn: object) -> None:
+        timed, _ = self._timed.pop(server_conn, (None, None))
+        if timed is not None:
+            timed.end()
         flight = self.busy.pop(server_conn, None)
         if flight is not None:
             flight.end()
+
+
+def _write_headers(timed: _core.Timed, connection: Any, *args: Any, **kwargs: Any) -> Any:
+    if not timed.speak():
+        # Whatever is written to a closed stream is forgotten, in Tornado's own way.
+        connection.stream.close()
+    return type(connection).write_headers(connection, *args, **kwargs)
 
 
 class _Counted(httputil.HTTPMessageDelegate):
@@ -173,13 +238,15 @@ class _Counted(httputil.HTTPMessageDelegate):
         self,
         server: Server,
         connection: object,
-        request_connection: object,
+        request_conn: httputil.HTTPConnection,
         delegate: httputil.HTTPMessageDelegate,
     ) -> None:
         self._server = server
         self._connection = connection
-        self._context = getattr(request_connection, "context", None)
+        self._request_conn = request_conn
+        self._context = getattr(request_conn, "context", None)
         self._delegate = delegate
+        self._head: tuple[Any, Any] | None = None
 
     def headers_received(
         self,
@@ -188,6 +255,7 @@ class _Counted(httputil.HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         self._server.begin(self._connection, self._depart(start_line, headers))
         self._server.worker.handle_request()
+        self._head = start_line, headers
         return self._delegate.headers_received(start_line, headers)
 
     def _depart(self, start_line: Any, headers: httputil.HTTPHeaders) -> Flight | None:
@@ -204,6 +272,8 @@ class _Counted(httputil.HTTPMessageDelegate):
         return self._delegate.data_received(chunk)
 
     def finish(self) -> None:
+        if self._head is not None:
+            self._server.enter(self._connection, self._request_conn, *self._head)
         self._delegate.finish()
 
     def on_connection_close(self) -> None:

@@ -37,11 +37,12 @@ class NativeWorker(base.Worker):
         return max(1, cfg.threads)
 
     @classmethod
-    def speaks_uwsgi(cls) -> bool:
-        return True
+    def slates(cls, cfg: Config) -> int:
+        # The application's threads, and gthread's main thread.
+        return cls.flight_room(cfg) + 1
 
     @classmethod
-    def tells_load(cls) -> bool:
+    def speaks_uwsgi(cls) -> bool:
         return True
 
     def at_work(self, handle: Any, *args: Any) -> Any:
@@ -53,6 +54,10 @@ class NativeWorker(base.Worker):
             return handle(*args)
         finally:
             slot.end_work(since, time.monotonic_ns())
+
+    @classmethod
+    def times_requests(cls) -> bool:
+        return True
 
     def own_methods(self) -> list[str]:
         """Names of the methods in `PER_REQUEST` that a subclass has overridden, or somebody

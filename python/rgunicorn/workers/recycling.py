@@ -41,8 +41,8 @@ def ask(worker: Any, wish: str) -> bool:
 
     Returns:
         False when there is nobody who would hear: no master of ours has forked this process, or one
-        that manages workers in its own way. And for `max_requests = 1`: that one wants a process for each request, and nothing of one
-        request to meet another.
+        that manages workers in its own way. And for `max_requests = 1`: that one wants a process
+        for each request, and nothing of one request to meet another.
     """
     if wish == "max_requests" and worker.max_requests <= 1:
         return False
@@ -83,18 +83,21 @@ class Recycling:
         self._next_close_look = now + CLOSE_LOOK
         used = memory.usage()
         for name, limit in self._limits:
-            if used.private > limit and ask(worker, name):
-                worker.log.warning(
-                    "Worker has %s of memory of its own, above %s = %s (RSS %s, PSS %s): %s",
-                    memory.text(used.private),
-                    name,
-                    memory.text(limit),
-                    memory.text(used.rss),
-                    memory.text(used.pss),
-                    "it leaves now"
-                    if name == "max_rss_hard"
-                    else "it leaves when its successor is ready",
-                )
-                # What is left is the more urgent.
-                self._limits = self._limits[: self._limits.index((name, limit))]
-                return
+            if used.private <= limit:
+                continue
+            heard = ask(worker, name)
+            waits = heard and name != "max_rss_hard"
+            worker.log.warning(
+                "Worker has %s of memory of its own, above %s = %s (RSS %s, PSS %s): %s",
+                memory.text(used.private),
+                name,
+                memory.text(limit),
+                memory.text(used.rss),
+                memory.text(used.pss),
+                "it leaves when its successor is ready" if waits else "it leaves now",
+            )
+            # What is left is the more urgent.
+            self._limits = self._limits[: self._limits.index((name, limit))]
+            if not heard:
+                worker.alive = False
+            return

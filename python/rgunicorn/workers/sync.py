@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from rgunicorn.config import Config
+    from rgunicorn.glogging import Logger
+
 # Seconds that a running request has for its end after QUIT or INT.
 _QUICK = 1.0
 
@@ -76,12 +79,28 @@ class SyncWorker(NativeWorker):
         self._time_is_up = True
         os.kill(os.getpid(), signal.SIGQUIT)
 
+    @classmethod
+    def capacity(cls, cfg: Config) -> int:
+        return 1
+
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Warns about a `request_timeout` that never comes to pass."""
+        if 0 < cfg.timeout <= cfg.request_timeout:
+            log.warning(
+                "request_timeout = %s has no effect: timeout = %s ends the sync worker first. "
+                "Set timeout to more than that.",
+                cfg.request_timeout,
+                cfg.timeout,
+            )
+
     def run(self) -> None:
         """Serves until the worker is told to stop."""
         self.refuse_async_app()
         if not self.is_python_needed():
             _core.serve_sync(self)
             return
+        self.timekeeper = _core.Timekeeper.of(self)
         # Often enough to see soon that the master is gone; 0 is no limit for the master.
         timeout = min(self.timeout or 0.5, 1.0)
         for listener in self.sockets:

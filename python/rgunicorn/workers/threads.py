@@ -12,7 +12,7 @@ import os
 import time
 from collections import deque
 
-from rgunicorn import util
+from rgunicorn import _core, util
 from rgunicorn.workers.parting import PARTING, has_heirs
 
 TYPE_CHECKING = False
@@ -49,6 +49,7 @@ class PythonThreads(_Base):
         `graceful_timeout` seconds at most."""
         import selectors
 
+        self.timekeeper = _core.Timekeeper.of(self)
         self.nr_conns = 0
         self.keepalived_conns = deque()
         self.pending_conns = deque()

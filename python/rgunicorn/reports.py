@@ -1,0 +1,70 @@
+"""What the error log says of what the fleet has seen: of actions that are nothing but a line."""
+
+from __future__ import annotations
+
+import signal
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rgunicorn._core import Action
+    from rgunicorn.oom import OomCounter
+    from rgunicorn.workers.base import Worker
+
+
+def say(log: Any, action: Action, ended: Worker | None, oom: OomCounter) -> None:
+    """Writes the line of `action`.
+
+    Args:
+        log: the logger.
+        action: what the fleet wants to be said.
+        ended: the worker that it is about, if it has ended.
+        oom: what told of its OOM kill.
+    """
+    match action:
+        case ("code", pid, code):
+            log.error("Worker (pid:%s) exited with code %s.", pid, code)
+        case ("signal", pid, signal.SIGKILL):
+            log.error("Worker (pid:%s) was sent SIGKILL! %s", pid, _who_killed(ended, oom))
+        case ("signal", pid, signal.SIGTERM):
+            log.info("Worker (pid:%s) was sent SIGTERM!", pid)
+        case ("signal", pid, sig):
+            log.warning("Worker (pid:%s) was sent %s!", pid, signal_name(sig))
+        case ("unknown", pid):
+            log.debug("Reaped unknown child process (pid:%s)", pid)
+        case ("retry", pid, pause):
+            log.error(
+                "Worker (pid:%s) failed to boot, the others serve on; "
+                "next try in %.0f s at the earliest",
+                pid,
+                pause,
+            )
+        case ("retry_fork", pause):
+            log.error("The worker that was to be replaced serves on; next try in %.0f s", pause)
+        case ("back_off", pid, pause):
+            log.error(
+                "Workers die soon after boot, the last one was (pid:%s): next in %.1f s at most",
+                pid,
+                pause,
+            )
+
+
+def signal_name(sig: int) -> str:
+    """`SIGKILL` for 9; real-time signals have no name."""
+    try:
+        return signal.Signals(sig).name
+    except ValueError:
+        return f"signal {sig}"
+
+
+def _who_killed(ended: Worker | None, oom: OomCounter) -> str:
+    """What to say of SIGKILL. Gunicorn always asks the question; monitors look for it."""
+    question = "Perhaps out of memory?"
+    if ended is not None and ended.killed:
+        return f"{question} (No: it had not left in time.)"
+    if ended is None or ended.oom_kills is None:
+        return question
+    if not ended.oom_kills:
+        return f"{question} (No: the {oom.scope} has counted no OOM kill.)"
+    return f"{question} (Yes: of the {oom.scope}, {oom.name} {ended.oom_kills}.)"

@@ -1,0 +1,229 @@
+//! `request_timeout` and `log_slow`: one thread per worker that looks at the requests in the
+//! application. It never holds the GIL, so it also sees those that do not let go of it; what is to
+//! be said about them goes to the master, which can say it.
+//!
+//! The thread sleeps until the nearest moment at which something is due. No request wakes it: one
+//! that comes while it sleeps is due after the shortest limit at the earliest, and it never sleeps
+//! longer than that.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use super::timekeeper::{Bounds, Desk, Timed, nanos, put};
+use crate::http::error_page;
+use crate::sys::blackbox::BlackBox;
+use crate::sys::clock::monotonic_ns;
+use crate::sys::scoreboard::Wish;
+use crate::sys::socket::{self, Transfer};
+use crate::sys::voice::Overruled;
+
+/// Reports that wait for room in the queue to the master; more are forgotten.
+const WAITING_REPORTS: usize = 256;
+/// Between two attempts to send one.
+const RETRY: Duration = Duration::from_millis(50);
+/// Wakes the master's loop without being a signal (`signal.NSIG`).
+const WAKE_MASTER: u8 = 65;
+
+/// Where reports go.
+#[derive(Debug)]
+pub struct Mail {
+    /// The sending end of the queue to the master.
+    pub queue: OwnedFd,
+    /// Wakes the master.
+    pub wake: Option<OwnedFd>,
+}
+
+/// A request as the thread remembers it.
+struct Seen {
+    timed: Arc<Timed>,
+    warned: bool,
+    sampled: bool,
+    overruled: bool,
+}
+
+/// The thread's side.
+pub(super) struct Watch {
+    bounds: Bounds,
+    /// The shortest of them: it never sleeps longer.
+    shortest: Duration,
+    desk: Arc<Desk>,
+    arriving: Receiver<Arc<Timed>>,
+    seen: Vec<Seen>,
+    post: Post,
+    stacks: Option<BlackBox>,
+}
+
+impl Watch {
+    pub(super) fn new(
+        bounds: Bounds,
+        desk: Arc<Desk>,
+        arriving: Receiver<Arc<Timed>>,
+        post: Post,
+        stacks: Option<BlackBox>,
+    ) -> Self {
+        let half = bounds.timeout.map(|limit| limit / if bounds.slow.is_some() { 2 } else { 1 });
+        let shortest = [half, bounds.slow].into_iter().flatten().min();
+        let shortest = shortest.unwrap_or(Duration::from_secs(1));
+        Self { bounds, shortest, desk, arriving, seen: Vec::new(), post, stacks }
+    }
+
+    /// Never returns; the thread ends with the process.
+    pub(super) fn run(&mut self) {
+        let mut pause = self.shortest;
+        loop {
+            self.desk.bell.wait(None, pause);
+            let now_ns = monotonic_ns();
+            self.look(now_ns);
+            pause = self.pause(monotonic_ns());
+        }
+    }
+
+    fn look(&mut self, now_ns: u64) {
+        self.desk.unseen.store(0, Ordering::Relaxed);
+        while let Ok(timed) = self.arriving.try_recv() {
+            self.seen.push(Seen { timed, warned: false, sampled: false, overruled: false });
+        }
+        self.seen.retain(|seen| !seen.timed.voice.is_over());
+        let mut reports = Vec::new();
+        for seen in &mut self.seen {
+            let timed = &seen.timed;
+            let age_ns = now_ns.saturating_sub(timed.started_ns);
+            let overdue = timed.deadline_ns().is_some_and(|at_ns| at_ns <= now_ns);
+            if overdue && !seen.overruled {
+                if let Some(what) = overrule(timed) {
+                    seen.overruled = true;
+                    timed.note(what);
+                    if let Some(slot) = self.desk.slot {
+                        slot.note_overdue(false);
+                        slot.set_wish(Wish::Deadline);
+                    }
+                    reports.push(("overdue", word(what), age_ns, timed.clone()));
+                }
+                continue;
+            }
+            if seen.overruled {
+                continue;
+            }
+            if self.bounds.slow.is_some_and(|limit| age_ns >= nanos(limit)) && !seen.warned {
+                seen.warned = true;
+                reports.push(("slow", "", age_ns, timed.clone()));
+            }
+            if due_ns(seen, self.bounds).is_some_and(|at_ns| at_ns <= now_ns) {
+                seen.sampled = true;
+                reports.push(("sample", "", age_ns, timed.clone()));
+            }
+        }
+        // One dump shows all threads.
+        let wanted = reports.iter().any(|(kind, ..)| *kind != "slow");
+        let mut stack = if wanted { self.dump() } else { Vec::new() };
+        for (kind, what, age_ns, timed) in reports {
+            let text = if kind == "slow" { Vec::new() } else { std::mem::take(&mut stack) };
+            self.post.send(report(kind, what, age_ns, &timed, &text));
+        }
+        self.post.push_on();
+    }
+
+    fn dump(&mut self) -> Vec<u8> {
+        let Some(stacks) = &mut self.stacks else { return Vec::new() };
+        stacks.dump().unwrap_or_else(|error| format!("no stack: {error}\n").into_bytes())
+    }
+
+    fn pause(&self, now_ns: u64) -> Duration {
+        let mut pause = if self.post.is_empty() { self.shortest } else { RETRY };
+        for seen in self.seen.iter().filter(|seen| !seen.overruled) {
+            let timed = &seen.timed;
+            let slow = self.bounds.slow.filter(|_| !seen.warned);
+            let moments = [
+                timed.deadline_ns(),
+                slow.map(|limit| timed.started_ns + nanos(limit)),
+                due_ns(seen, self.bounds),
+            ];
+            for at_ns in moments.into_iter().flatten() {
+                pause = pause.min(Duration::from_nanos(at_ns.saturating_sub(now_ns)));
+            }
+        }
+        // poll(2) counts milliseconds.
+        pause.max(Duration::from_millis(1))
+    }
+}
+
+/// When the stack is to be sampled: half-way to the deadline.
+fn due_ns(seen: &Seen, bounds: Bounds) -> Option<u64> {
+    let deadline_ns = seen.timed.deadline_ns().filter(|_| !seen.sampled)?;
+    let started_ns = seen.timed.started_ns;
+    bounds.slow.map(|_| started_ns + deadline_ns.saturating_sub(started_ns) / 2)
+}
+
+fn overrule(timed: &Timed) -> Option<Overruled> {
+    let mut page = Vec::new();
+    error_page(504, "Gateway Timeout", "", &mut page);
+    timed.voice.overrule(Some(&page[..]).filter(|_| timed.plain))
+}
+
+fn word(what: Overruled) -> &'static str {
+    match what {
+        Overruled::Answered => "answered",
+        Overruled::Cut => "cut",
+        Overruled::Late => "late",
+    }
+}
+
+fn report(kind: &str, what: &str, age_ns: u64, timed: &Timed, stack: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    put(&mut out, kind.as_bytes());
+    put(&mut out, std::process::id().to_string().as_bytes());
+    put(&mut out, what.as_bytes());
+    put(&mut out, (age_ns / 1000).to_string().as_bytes());
+    put(&mut out, format!("0x{:016x}", timed.thread).as_bytes());
+    put(&mut out, stack);
+    out.extend_from_slice(&timed.about.0);
+    out
+}
+
+/// Sends reports, and keeps those that found no room.
+pub(super) struct Post {
+    queue: OwnedFd,
+    wake: Option<File>,
+    waiting: VecDeque<Vec<u8>>,
+}
+
+impl Post {
+    pub(super) fn new(mail: Mail) -> Self {
+        Self { queue: mail.queue, wake: mail.wake.map(File::from), waiting: VecDeque::new() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    fn send(&mut self, report: Vec<u8>) {
+        if self.waiting.len() < WAITING_REPORTS {
+            self.waiting.push_back(report);
+        }
+    }
+
+    fn push_on(&mut self) {
+        let mut sent = false;
+        while let Some(report) = self.waiting.front() {
+            match socket::transmit(self.queue.as_fd(), report) {
+                Ok(Transfer::Blocked) => break,
+                // The master has gone: nobody is left to tell.
+                Ok(Transfer::Bytes(_)) | Err(_) => {
+                    self.waiting.pop_front();
+                    sent = true;
+                }
+            }
+        }
+        if let Some(wake) = self.wake.as_mut().filter(|_| sent) {
+            // A full pipe wakes just as well; without a reader there is nobody to wake.
+            let _ = wake.write(&[WAKE_MASTER]);
+        }
+    }
+}

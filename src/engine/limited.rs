@@ -1,0 +1,69 @@
+//! A request under `request_timeout` and `log_slow`: its own thread's side of it.
+
+use std::io;
+use std::sync::Arc;
+
+use super::crew::Shared;
+use super::exchange::Exchange;
+use super::timekeeper::Timed;
+use super::{App, Conn, Verdict};
+use crate::sys::flights::{Flight, Phase};
+use crate::sys::voice::Overruled;
+
+impl Shared {
+    /// `conn` has a request, which counts until its response is out.
+    pub(super) fn claim<A: App>(&self, conn: &mut Conn<A>) {
+        if let Some(timekeeper) = self.timekeeper.as_ref().filter(|_| conn.claim.is_none()) {
+            conn.claim = timekeeper.claim();
+        }
+    }
+}
+
+impl<A: App> Exchange<'_, A> {
+    /// The request goes to the application: from here on its time counts.
+    pub(super) fn take_off(&mut self) -> io::Result<()> {
+        if let Some(timekeeper) = &self.shared.timekeeper {
+            let flights = self.shared.flights.clone();
+            let flight = flights.zip(self.flight.map(Flight::name));
+            let policy = &self.shared.options.policy;
+            self.timed = timekeeper.watch_over(self.conn, policy, flight)?;
+        }
+        Ok(())
+    }
+
+    /// The application is done with it. What is to become of the connection when the watch has
+    /// taken the request meanwhile.
+    pub(super) fn land(&mut self) -> Option<Verdict> {
+        let overruled = self.timed.as_ref().and_then(|timed| timed.end())?;
+        // Nobody is there to read it.
+        self.conn.outbox.clear();
+        match overruled {
+            Overruled::Answered => {
+                // What the client still sends must not reset the connection under the page.
+                self.conn.readable = true;
+                Some(Verdict::Close)
+            }
+            Overruled::Cut | Overruled::Late => Some(Verdict::Drop),
+        }
+    }
+
+    /// What is known of the request to whoever looks at how long it takes, if anybody does.
+    pub fn timed(&self) -> Option<&Arc<Timed>> {
+        self.timed.as_ref()
+    }
+
+    /// Whether something may be sent to the client: the watch may have answered already.
+    pub fn speak(&mut self) -> bool {
+        let mine = self.timed.as_ref().is_none_or(|timed| timed.speak());
+        self.broken |= !mine;
+        if let Some(flight) = self.flight.filter(|_| mine) {
+            flight.advance(Phase::App, Phase::Sending);
+        }
+        mine
+    }
+
+    /// Whether the access line is for the request's own thread to write; once.
+    pub fn claim_line(&self) -> bool {
+        self.timed.as_ref().is_none_or(|timed| timed.log())
+    }
+}

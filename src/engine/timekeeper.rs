@@ -1,0 +1,304 @@
+//! `request_timeout` and `log_slow`: takes note of the requests in the application. The thread that
+//! looks at them is in `lateness.rs`.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crossbeam_channel::{Sender, unbounded};
+
+pub use super::lateness::Mail;
+use super::lateness::{Post, Watch};
+use super::{App, Conn};
+use crate::http::{Policy, unquote};
+use crate::sys::bell::Bell;
+use crate::sys::blackbox::BlackBox;
+use crate::sys::clock::monotonic_ns;
+use crate::sys::flights::{Flights, Mark, Phase};
+use crate::sys::scoreboard::Slot;
+use crate::sys::thread::{identity, spawn_deaf};
+use crate::sys::voice::{Overruled, Voice};
+
+/// Requests that may have come since the thread looked; their memory is held until it does.
+const UNSEEN: usize = 1024;
+/// The part of a request's fields that a report carries.
+const ABOUT_BYTES: usize = 32 * 1024;
+
+/// What is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// `request_timeout`.
+    pub timeout: Option<Duration>,
+    /// `log_slow`.
+    pub slow: Option<Duration>,
+}
+
+/// What is told of a request, in the form in which it travels: fields, each after its length.
+#[derive(Debug, Default)]
+pub struct About(pub(super) Vec<u8>);
+
+impl About {
+    /// Appends a field, cut where there is too much of it all.
+    pub fn field(&mut self, bytes: &[u8]) {
+        let room = ABOUT_BYTES.saturating_sub(self.0.len());
+        put(&mut self.0, bytes.get(..room).unwrap_or(bytes));
+    }
+}
+
+/// Counts a request that the worker has to finish, until it is dropped.
+#[derive(Debug)]
+pub struct Claim {
+    slot: Slot,
+    pid: u32,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // A child that the application has forked has a copy of it, but not of the slot.
+        if self.pid == std::process::id() {
+            self.slot.end_request();
+        }
+    }
+}
+
+/// What others see of a request: where it is noted, and its name there.
+pub type Noted = (Arc<Flights>, (usize, u64));
+
+/// A request that enters the application.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// The client's socket.
+    pub socket: BorrowedFd<'a>,
+    /// Nothing is on its way to the client.
+    pub free: bool,
+    /// What is sent on the socket goes out as it is, without TLS.
+    pub plain: bool,
+    /// It is counted as long as it lasts, for nobody has a [`Claim`] to it.
+    pub counts: bool,
+    /// What is told of it.
+    pub about: About,
+    /// Where others see it.
+    pub flight: Option<Noted>,
+}
+
+/// One request in the application.
+#[derive(Debug)]
+pub struct Timed {
+    pub(super) voice: Voice,
+    pub(super) about: About,
+    pub(super) thread: u64,
+    pub(super) started_ns: u64,
+    /// CLOCK_MONOTONIC; 0 for none.
+    deadline_ns: AtomicU64,
+    /// Whether a page of ours may go out as it is.
+    pub(super) plain: bool,
+    limited: bool,
+    /// Whether it is its own [`Claim`].
+    counts: bool,
+    flight: Option<Noted>,
+    desk: Arc<Desk>,
+}
+
+/// What the threads and the one that looks share.
+#[derive(Debug)]
+pub(super) struct Desk {
+    pub(super) bell: Bell,
+    /// Requests that have come since it looked.
+    pub(super) unseen: AtomicUsize,
+    pub(super) slot: Option<Slot>,
+    pid: u32,
+}
+
+impl Timed {
+    /// See [`Voice::speak`].
+    pub fn speak(&self) -> bool {
+        self.voice.speak()
+    }
+
+    /// See [`Voice::log`].
+    pub fn log(&self) -> bool {
+        self.voice.log()
+    }
+
+    /// See [`Voice::is_overruled`].
+    pub fn is_overruled(&self) -> bool {
+        self.voice.is_overruled()
+    }
+
+    /// See [`Voice::is_over`].
+    pub fn is_over(&self) -> bool {
+        self.voice.is_over()
+    }
+
+    /// Whether `request_timeout` counts for it.
+    pub fn is_limited(&self) -> bool {
+        self.limited
+    }
+
+    /// The request is over. Tells what was done to it meanwhile.
+    pub fn end(&self) -> Option<Overruled> {
+        if self.voice.is_over() {
+            return None;
+        }
+        let overruled = self.voice.end();
+        // A child that the application has forked may come back here; the slot is not its own.
+        let ours = self.desk.pid == std::process::id();
+        if let Some(slot) = self.desk.slot.filter(|_| ours) {
+            if overruled.is_some() {
+                slot.note_overdue(true);
+            }
+            if self.counts {
+                slot.end_request();
+            }
+        }
+        overruled
+    }
+
+    /// Moves the deadline: `Some` time from now, or no deadline. False: it has passed.
+    pub fn extend(&self, by: Option<Duration>) -> bool {
+        let at_ns = by.map_or(0, |by| monotonic_ns().saturating_add(nanos(by)).max(1));
+        let before_ns = self.deadline_ns.swap(at_ns, Ordering::SeqCst);
+        if at_ns != 0 && (before_ns == 0 || at_ns < before_ns) {
+            // The thread may sleep longer than that.
+            self.desk.bell.ring();
+        }
+        !self.voice.is_overruled() && !self.voice.is_over()
+    }
+
+    /// Tells whoever has to report of this worker's end that this request has been reported.
+    pub(super) fn note(&self, what: Overruled) {
+        let Some((flights, name)) = &self.flight else { return };
+        let Some(flight) = flights.named(*name).filter(|it| it.phase().is_some()) else { return };
+        if what == Overruled::Answered && !flight.advance(Phase::App, Phase::Answered) {
+            flight.advance(Phase::Waiting, Phase::Answered);
+        }
+        if what != Overruled::Late {
+            flight.mark(Mark::Logged);
+        }
+        flight.mark(Mark::Overdue);
+    }
+
+    pub(super) fn deadline_ns(&self) -> Option<u64> {
+        Some(self.deadline_ns.load(Ordering::SeqCst)).filter(|at_ns| *at_ns != 0)
+    }
+}
+
+/// The threads' side: takes note of requests.
+#[derive(Debug)]
+pub struct Timekeeper {
+    bounds: Bounds,
+    desk: Arc<Desk>,
+    requests: Sender<Arc<Timed>>,
+}
+
+impl Timekeeper {
+    /// Starts the thread. To be called in the worker, after the fork. `stacks` is where stacks
+    /// come from, if anywhere.
+    ///
+    /// # Errors
+    /// EMFILE; EAGAIN when there are too many threads.
+    pub fn start(
+        bounds: Bounds,
+        slot: Option<Slot>,
+        mail: Mail,
+        stacks: Option<BlackBox>,
+    ) -> io::Result<Self> {
+        let (requests, arriving) = unbounded();
+        let (bell, unseen, pid) = (Bell::new()?, AtomicUsize::new(0), std::process::id());
+        let desk = Arc::new(Desk { bell, unseen, slot, pid });
+        let mut watch = Watch::new(bounds, desk.clone(), arriving, Post::new(mail), stacks);
+        spawn_deaf("rgunicorn-time", move || watch.run())?;
+        Ok(Self { bounds, desk, requests })
+    }
+
+    /// There is one more request to finish. `None` when there is nowhere to count.
+    pub fn claim(&self) -> Option<Claim> {
+        let slot = self.desk.slot?;
+        slot.begin_request(monotonic_ns());
+        Some(Claim { slot, pid: self.desk.pid })
+    }
+
+    /// A request enters the application, in the calling thread.
+    ///
+    /// # Errors
+    /// EMFILE.
+    pub fn enter(&self, entry: Entry<'_>) -> io::Result<Arc<Timed>> {
+        let Entry { socket, free, plain, counts, about, flight } = entry;
+        let started_ns = monotonic_ns();
+        let deadline_ns = self.bounds.timeout.map_or(0, |limit| started_ns + nanos(limit));
+        let timed = Arc::new(Timed {
+            voice: Voice::new(socket, free)?,
+            about,
+            thread: identity().0,
+            flight,
+            started_ns,
+            deadline_ns: AtomicU64::new(deadline_ns),
+            plain,
+            limited: self.bounds.timeout.is_some(),
+            counts,
+            desk: self.desk.clone(),
+        });
+        if let Some(slot) = self.desk.slot.filter(|_| counts) {
+            slot.begin_request(started_ns);
+        }
+        // The thread holds the other end as long as the process lives.
+        let _always = self.requests.send(timed.clone());
+        if self.desk.unseen.fetch_add(1, Ordering::Relaxed) == UNSEEN {
+            self.desk.bell.ring();
+        }
+        Ok(timed)
+    }
+}
+
+impl Timekeeper {
+    /// The request of `conn` enters the application.
+    pub(super) fn watch_over<A: App>(
+        &self,
+        conn: &Conn<A>,
+        policy: &Policy,
+        flight: Option<Noted>,
+    ) -> io::Result<Option<Arc<Timed>>> {
+        let Some(socket) = conn.socket() else { return Ok(None) };
+        let (head, bytes) = (&conn.head, conn.head_bytes());
+        let mut about = About::default();
+        about.field(head.method.of(bytes));
+        about.field(&head.uri(bytes));
+        match head.path_info {
+            Some(path) => about.field(path.of(bytes)),
+            None => {
+                let (path, prefix) = (head.path.of(bytes), head.script_name(bytes, policy));
+                let mut decoded = Vec::new();
+                unquote(path.strip_prefix(prefix).unwrap_or(path), &mut decoded);
+                about.field(&decoded);
+            }
+        }
+        about.field(head.query.of(bytes));
+        about.field(format!("{}.{}", head.version.0, head.version.1).as_bytes());
+        let proxied = conn.proxy.as_ref().and_then(|info| info.source);
+        match (head.param(bytes, b"REMOTE_ADDR"), proxied) {
+            (Some(addr), _) => about.field(addr),
+            (None, Some(source)) => about.field(source.ip().to_string().as_bytes()),
+            (None, None) => about.field(conn.addr.ip_text().as_bytes()),
+        }
+        for field in &head.fields {
+            about.field(field.name.of(bytes));
+            about.field(field.value.of(bytes));
+        }
+        let (free, plain) = (!conn.owes(), conn.tls.is_none());
+        self.enter(Entry { socket, free, plain, counts: false, about, flight }).map(Some)
+    }
+}
+
+/// Appends a field after its length.
+pub(super) fn put(out: &mut Vec<u8>, bytes: &[u8]) {
+    let len = u32::try_from(bytes.len()).unwrap_or(0);
+    out.extend_from_slice(&len.to_le_bytes());
+    out.extend_from_slice(bytes.get(..len as usize).unwrap_or_default());
+}
+
+/// A duration as the clock counts.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX / 2)
+}

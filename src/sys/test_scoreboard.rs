@@ -1,0 +1,85 @@
+//! Tests of `scoreboard.rs`.
+
+use super::*;
+use crate::sys::work::Work;
+
+#[test]
+fn slots_say_what_their_worker_wrote() {
+    let board = Scoreboard::new(None).unwrap();
+    let slot = board.slot(3).unwrap();
+    assert!(slot.is_free());
+    slot.claim(7);
+    slot.set_pid(42);
+    assert_eq!((slot.is_free(), slot.age(), slot.pid()), (false, 7, 42));
+    assert_eq!(slot.heartbeat_ns(), None);
+    slot.beat(5);
+    assert_eq!(slot.heartbeat_ns(), Some(5));
+    assert_eq!(slot.booted_ns(), None);
+    slot.set_booted(Some(4));
+    assert_eq!(slot.booted_ns(), Some(4));
+    assert_eq!(slot.wish(), None);
+    slot.set_wish(Wish::Rss);
+    slot.set_wish(Wish::MaxRequests);
+    assert_eq!(slot.wish(), Some(Wish::Rss));
+    slot.begin_request(9);
+    assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
+    slot.note_overdue(false);
+    assert!(slot.is_lost());
+    slot.begin_request(10);
+    assert!(!slot.is_lost());
+    slot.end_request();
+    slot.note_overdue(true);
+    assert!(!slot.is_lost());
+    slot.end_request();
+    assert_eq!((slot.busy(), slot.requests()), (0, 2));
+    slot.work().begin(0);
+    slot.set_connections(2);
+    slot.add_bytes_out(10);
+    slot.add_bytes_out(1);
+    assert_eq!((slot.connections(), slot.bytes_out()), (2, 11));
+    assert!(board.slot(2).unwrap().is_free() && board.slot(4).unwrap().is_free());
+    slot.release();
+    slot.claim(8);
+    assert_eq!((slot.heartbeat_ns(), slot.requests(), slot.bytes_out()), (None, 0, 0));
+    assert_eq!((slot.booted_ns(), slot.wish()), (None, None));
+    assert_eq!(slot.work().read(9), Work::default());
+}
+
+#[test]
+fn a_sibling_that_waits_is_seen_until_it_is_gone() {
+    let board = Scoreboard::new(None).unwrap();
+    let mine = board.claim(0, 1).unwrap();
+    mine.set_waiting(true);
+    assert!(!mine.sibling_waits());
+    let theirs = board.claim(2, 2).unwrap();
+    assert!(!mine.sibling_waits());
+    theirs.set_waiting(true);
+    assert!(mine.sibling_waits());
+    theirs.release();
+    assert!(!mine.sibling_waits());
+    board.claim(2, 3).unwrap();
+    assert!(!mine.sibling_waits());
+}
+
+#[test]
+fn board_is_seen_through_another_mapping_of_its_descriptor() {
+    use std::os::fd::BorrowedFd;
+    let board = Scoreboard::new(None).unwrap();
+    board.slot(SLOTS - 1).unwrap().claim(99);
+    // SAFETY: the board keeps its descriptor open for ever.
+    let fd = unsafe { BorrowedFd::borrow_raw(board.as_raw_fd()) };
+    let other = map(&File::from(fd.try_clone_to_owned().unwrap())).unwrap();
+    assert_eq!(other[0].pid.load(Ordering::Relaxed), MAGIC);
+    assert_eq!(other[SLOTS].age.load(Ordering::Relaxed), 99);
+    assert_eq!(board.last_free(), Some(SLOTS - 2));
+    assert!(board.slot(SLOTS).is_none());
+}
+
+#[test]
+fn board_in_a_directory_leaves_no_file_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let board = Scoreboard::new(Some(dir.path())).unwrap();
+    board.slot(0).unwrap().claim(1);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    assert!(Scoreboard::new(Some(Path::new("/nonexistent"))).is_err());
+}
