@@ -112,8 +112,8 @@ impl Slot {
             &cells.waiting,
             &cells.booted_ns,
             &cells.wish,
-            &cells.heirless,
             &cells.overdue,
+            &cells.heirless,
             &cells.queued,
         ] {
             cell.store(0, Ordering::Relaxed);
@@ -290,8 +290,8 @@ pub(super) struct Cells {
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
-    pub(super) heirless: AtomicU64,
     overdue: AtomicU64,
+    pub(super) heirless: AtomicU64,
     pub(super) queued: AtomicU64,
     work: WorkCells,
     _reserved: [AtomicU64; 15],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
 
+
 # Seconds that a running request has for its end after QUIT or INT.
 _QUICK = 1.0
 
@@ -53,6 +54,21 @@ class SyncWorker(NativeWorker):
     _quits = False
     _time_is_up = False
 
+    @classmethod
+    def capacity(cls, cfg: Config) -> int:
+        return 1
+
+    @classmethod
+    def check_config(cls, cfg: Config, log: Logger) -> None:
+        """Warns about a `request_timeout` that never comes to pass."""
+        if 0 < cfg.timeout <= cfg.request_timeout:
+            log.warning(
+                "request_timeout = %s has no effect: timeout = %s ends the sync worker first. "
+                "Set timeout to more than that.",
+                cfg.request_timeout,
+                cfg.timeout,
+            )
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """SIGTERM: leave after the requests that have come."""
         super().handle_exit(sig, frame)
@@ -78,21 +94,6 @@ class SyncWorker(NativeWorker):
         time.sleep(min(_QUICK, self.cfg.graceful_timeout / 2))
         self._time_is_up = True
         os.kill(os.getpid(), signal.SIGQUIT)
-
-    @classmethod
-    def capacity(cls, cfg: Config) -> int:
-        return 1
-
-    @classmethod
-    def check_config(cls, cfg: Config, log: Logger) -> None:
-        """Warns about a `request_timeout` that never comes to pass."""
-        if 0 < cfg.timeout <= cfg.request_timeout:
-            log.warning(
-                "request_timeout = %s has no effect: timeout = %s ends the sync worker first. "
-                "Set timeout to more than that.",
-                cfg.request_timeout,
-                cfg.timeout,
-            )
 
     def run(self) -> None:
         """Serves until the worker is told to stop."""
