@@ -149,8 +149,9 @@ BACK_OFF = "[ERROR] Workers die soon after boot, the last one was (pid:"
 
 
 @pytest.mark.gunicorn_bug("respawns as fast as it can fork")
+@pytest.mark.parametrize("threads", [1, 2], ids=["sync", "gthread"])
 @pytest.mark.parametrize("seconds", [0, 0.3], ids=["never ready", "soon after"])
-def test_workers_that_die_soon_are_forked_less_and_less(serve, order, seconds):
+def test_workers_that_die_soon_are_forked_less_and_less(serve, order, seconds, threads):
     """M10; the sibling has no part in it."""
     config = (
         "def post_worker_init(worker):\n"
@@ -158,7 +159,7 @@ def test_workers_that_die_soon_are_forked_less_and_less(serve, order, seconds):
         f"    if worker.age == 1: return\n"
         f"    threading.Timer({seconds}, os._exit, (9,)).start() if {seconds} else os._exit(9)\n"
     )
-    server = serve(config=config, workers=2, ready=False)
+    server = serve(config=config, workers=2, threads=threads, ready=False)
     log = server.wait_log(BACK_OFF, 3)
     pauses = [line.rpartition(" in ")[2] for line in log.splitlines() if BACK_OFF in line]
     assert pauses[:3] == ["0.5 s at most", "1.0 s at most", "2.0 s at most"]
