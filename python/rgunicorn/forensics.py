@@ -180,12 +180,12 @@ def _tell_stacks(log: Any, worker: Worker, running: list[Sighting]) -> bool:
         return f"{match[1]}: {', '.join(words)}" if words else match[0]
 
     # Indented, a line of it can not be taken for one of the log's own.
-    stacks = _THREAD.sub(named, _without_master(stacks)).replace("\n", "\n  ")
+    stacks = _THREAD.sub(named, without_master(stacks)).replace("\n", "\n  ")
     log.error("Stacks of worker (pid:%s):\n  %s", worker.pid, stacks)
     return True
 
 
-def _without_master(stacks: str) -> str:
+def without_master(stacks: str) -> str:
     """`stacks` without the frames below a worker's first one: they are the master's, from before
     the fork, and the same in all of them."""
     kept: list[str] = []

@@ -12,6 +12,7 @@ import struct
 from datetime import timedelta
 from types import SimpleNamespace
 
+from rgunicorn import forensics
 from rgunicorn.workers import timekeeping
 
 TYPE_CHECKING = False
@@ -84,7 +85,7 @@ def _say(log: Any, fields: list[str]) -> None:
         return
     if kind == "sample":
         log.warning(
-            "Stack at half the request_timeout: %s runs for %s s (pid:%s) in thread %s\n%s",
+            "Stack at half the request_timeout: %s runs for %s s (pid:%s) in thread %s\n  %s",
             what,
             seconds,
             pid,
@@ -93,7 +94,7 @@ def _say(log: Any, fields: list[str]) -> None:
         )
         return
     log.error(
-        "REQUEST TIMEOUT: %s ran for %s s (pid:%s) in thread %s; %s\n%s",
+        "REQUEST TIMEOUT: %s ran for %s s (pid:%s) in thread %s; %s\n  %s",
         what,
         seconds,
         pid,
@@ -118,9 +119,11 @@ def _say(log: Any, fields: list[str]) -> None:
 
 
 def _sorted(stack: str, thread: str) -> str:
-    """The stacks of all threads, that of `thread` first."""
-    parts = [part for part in stack.strip().split("\n\n") if part]
-    return "\n\n".join(sorted(parts, key=lambda part: f"hread {thread} " not in part))
+    """The stacks of all threads, that of `thread` first. Indented: a line of them can not be taken
+    for one of the log's own."""
+    parts = [part for part in forensics.without_master(stack).strip().split("\n\n") if part]
+    parts.sort(key=lambda part: f"hread {thread} " not in part)
+    return "\n\n".join(parts).replace("\n", "\n  ")
 
 
 def _printable(text: str) -> str:
