@@ -318,6 +318,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         say("Shutting down: %s", self.master_name)
         if reason is not None:
             say("Reason: %s", reason)
+        reload.report(self)
         self._unlink_pidfile()
         self.cfg.on_exit(self)
         sys.exit(exit_status)

@@ -151,6 +151,7 @@ def begin(server: Arbiter) -> bool:
             # A SystemExit has said on stderr what is wrong, as at a start.
             exc_info = None if isinstance(exc, SystemExit) else exc
             server.log.error(_FAILED, exc_info=exc_info)
+        _note_failure(server, str(exc) or type(exc).__name__)
         if server._pending is None:
             server._unit.ready(server.log, _FAILED)
         return False
@@ -175,6 +176,7 @@ def commit(server: Arbiter) -> None:
     server._superseded = []
     server._pending = None
     _rewrite_pidfile(server)
+    server._stats["reload_failure"] = None
     server._unit.ready(server.log, "Gunicorn arbiter reloaded")
 
 
@@ -186,7 +188,21 @@ def roll_back(server: Arbiter, why: str) -> None:
         util._setproctitle(f"master [{server.proc_name}]")
         _rewrite_pidfile(server)
     server.log.error("%s and the old workers serve on: %s", _FAILED, why)
+    _note_failure(server, why)
     server._unit.ready(server.log, _FAILED)
+
+
+def report(server: Arbiter) -> None:
+    """At the end of the server: says so if it has served with an older configuration than the one
+    it was last asked for."""
+    failure = server._stats["reload_failure"]
+    if failure is not None:
+        server.log.warning("The last reload had failed, and was never made good: %s", failure)
+
+
+def _note_failure(server: Arbiter, why: str) -> None:
+    server._stats["reload_failures"] += 1
+    server._stats["reload_failure"] = why
 
 
 def set_up_log(server: Arbiter) -> None:

@@ -77,6 +77,9 @@ class Supervisor:
             "workers_spawned": 0,
             "workers_killed": 0,
             "reloads": 0,
+            # How many of them failed, and why the last one did if none has succeeded since.
+            "reload_failures": 0,
+            "reload_failure": None,
         }
 
     def wakeup(self) -> None:

@@ -62,6 +62,7 @@ def test_m5_nobody_waits_for_the_import(serve, tmp_path, kind):
     server.assert_clean_exit()
 
 
+NEVER_MADE_GOOD = "[WARNING] The last reload had failed, and was never made good"
 BROKEN = {
     "import": "raise ValueError('broken')",
     "syntax": "def (",
@@ -89,7 +90,18 @@ def test_code_that_does_not_boot_keeps_the_old_workers(live):
     it.hup()
     it.replaced(workers, 3)
     assert it.answer()[0] == "second"
-    assert it.server.assert_clean_exit().count(FAILED) == len(BROKEN)
+    log = it.server.assert_clean_exit()
+    assert log.count(FAILED) == len(BROKEN)
+    assert NEVER_MADE_GOOD not in log
+
+
+def test_a_failure_that_was_never_made_good_is_told_at_the_end(live):
+    it = live(workers=1)
+    it.write("broken", "raise ValueError('broken')")
+    it.hup()
+    it.failed()
+    log = it.server.assert_clean_exit()
+    assert log.index("Shutting down: Master") < log.index(f"{NEVER_MADE_GOOD}: worker (pid:")
 
 
 def test_an_application_that_is_not_found_keeps_the_old_workers(live):
