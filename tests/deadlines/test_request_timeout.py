@@ -99,7 +99,7 @@ def test_stuck_in_python(gates: Gates) -> None:
     # The thread that is named is the first that is shown, where it is.
     (thread,) = re.findall(r"in thread (0x\w+)", line)
     after = gates.log().partition(line)[2].splitlines()
-    assert after[1].startswith(f"Thread {thread} "), after[1]
+    assert after[1].startswith(f"  Thread {thread} "), after[1]
     assert "in stuck_in_python" in "".join(after[2:6])
     # The loop still serves, or its successor does.
     answered_in_time(gates)
