@@ -278,7 +278,7 @@ OWN_CASES: list[tuple[str, Any, Any]] = [
         )
         for value in (True, None, b"30", [30])
     ),
-    ("shutdown_delay", "10s", 10.0),
+    ("shutdown_delay", "10s", 10),
     ("shutdown_delay", "soon", Raises("ValueError", "Invalid duration: 'soon'")),
     # validate_reload_strategy
     ("reload_strategy", "ready", "ready"),

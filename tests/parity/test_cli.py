@@ -58,7 +58,7 @@ RUNS = {
     # Usage
     "no app": Run(""),
     "unknown option": Run("--nonsense app", code=2),
-    "ambiguous option": Run("--log app", code=2),
+    "ambiguous option": Run("--cert app", code=2),
     "option without value": Run("app --bind", code=2),
     "not an int": Run("--timeout 0x10 app", code=2),
     "not an int either": Run("-w many app", code=2),
