@@ -148,11 +148,12 @@ def nginx_at(
     hub: Host, directory: Path, upstreams: Sequence[str], more: Sequence[str] = ()
 ) -> Iterator[Balancer]:
     """nginx on `hub`, before servers at `upstreams` (`ip:port`), with further lines for its
-    location. A server that refuses a connection is left alone for a second."""
+    location. None is ever left alone for a while: nginx counts that in whole seconds, and the next
+    deployment would meet a balancer that believes it has no server."""
     binary = nginx.available()
     assert binary, "ask nginx.available() first"
     directory.mkdir(parents=True, exist_ok=True)
-    servers = [f"server {where} max_fails=1 fail_timeout=1s;" for where in upstreams]
+    servers = [f"server {where} max_fails=0;" for where in upstreams]
     http = NGINX.format(dir=directory, more="\n        ".join(more), servers="\n    ".join(servers))
     config = directory / "nginx.conf"
     config.write_text(nginx.CONFIG.format(dir=directory, http=http))

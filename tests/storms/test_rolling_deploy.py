@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,9 +62,10 @@ class Machine:
         """New code, which nobody has loaded yet."""
         write_app(self.directory, version)
 
-    def stop(self) -> None:
+    def stop(self, meanwhile: Callable[[], object] = lambda: None) -> None:
         """TERM, and the end."""
         self.site.signal(signal.SIGTERM)
+        meanwhile()
         assert self.site.server.wait_exit(60) == 0, self.site.news()
 
     def wait_served(self, clients: Traffic) -> None:
@@ -91,7 +92,7 @@ def write_app(directory: Path, version: str) -> None:
 
 @contextlib.contextmanager
 def two_machines(
-    spawn: Spawn, command: Command, tmp_path: Path, kind: Kind
+    spawn: Spawn, command: Command, tmp_path: Path, kind: Kind, **more: object
 ) -> Iterator[tuple[Host, list[Machine]]]:
     """A hub and two machines that serve version 1."""
     with hosts.hosts(2) as (hub, others):
@@ -105,6 +106,7 @@ def two_machines(
                 "workers": 2,
                 "threads": THREADS if kind is kinds.GTHREAD else 1,
                 "chdir": str(directory),
+                **more,
             }
             server = spawn(
                 "shop:app",
@@ -128,42 +130,69 @@ def upstreams(machines: list[Machine]) -> list[str]:
 
 @pytest.mark.parametrize("kind", [kinds.SYNC, kinds.GTHREAD], ids=str)
 def test_haproxy(spawn: Spawn, command: Command, tmp_path: Path, kind: Kind) -> None:
-    """By HUP; by taking a host out first."""
+    """By HUP; by taking a host out first; by TERM alone, which the health check finds out."""
     with (
         two_machines(spawn, command, tmp_path, kind) as (hub, machines),
         balancer.haproxy_at(hub, tmp_path / "lb", upstreams(machines), REDISPATCH) as proxy,
         traffic(proxy.address) as clients,
     ):
         clients.wait_answers(30)
-        for version in ("2", "3"):
+        for version in ("2", "3", "4"):
             for number, machine in enumerate(machines):
                 machine.release(version)
                 if version == "2":
                     machine.site.hup()
-                else:
+                elif version == "3":
                     proxy.take_out(number)
                     machine.stop()
                     machine.start()
                     proxy.put_in(number)
+                else:
+                    machine.stop()
+                    machine.start()
+                    proxy.wait_up(number)
                 machine.wait_served(clients)
-            print(version, clients.report())
+            print(f"version {version}: {clients.report()}")
             clients.assert_nothing_failed()
             assert [machine.version for machine in machines] == [version, version]
 
 
+@pytest.mark.ours("shutdown_delay")
+def test_shutdown_delay(spawn: Spawn, command: Command, tmp_path: Path) -> None:
+    """TERM, and the host is taken out while the delay lasts. HAProxy tries nothing twice."""
+    with (
+        two_machines(spawn, command, tmp_path, kinds.GTHREAD, shutdown_delay=2) as (hub, machines),
+        balancer.haproxy_at(hub, tmp_path / "lb", upstreams(machines), ("retries 0",)) as proxy,
+        traffic(proxy.address) as clients,
+    ):
+        clients.wait_answers(30)
+        for number, machine in enumerate(machines):
+            machine.release("2")
+            machine.stop(lambda number=number: proxy.take_out(number))  # type: ignore[misc]
+            machine.start()
+            proxy.put_in(number)
+            machine.wait_served(clients)
+        clients.assert_nothing_failed()
+        assert [machine.version for machine in machines] == ["2", "2"]
+
+
 @pytest.mark.parametrize("kind", [kinds.SYNC, kinds.GTHREAD], ids=str)
 def test_nginx(spawn: Spawn, command: Command, tmp_path: Path, kind: Kind) -> None:
-    """By HUP. nginx keeps connections; it sends no POST twice."""
+    """By HUP; by TERM alone. nginx keeps connections; it sends no POST twice."""
     with (
         two_machines(spawn, command, tmp_path, kind) as (hub, machines),
         balancer.nginx_at(hub, tmp_path / "lb", upstreams(machines)) as proxy,
         traffic(proxy.address) as clients,
     ):
         clients.wait_answers(30)
-        for machine in machines:
-            machine.release("2")
-            machine.site.hup()
-            machine.wait_served(clients)
-        print(clients.report(), proxy.log()[-2000:])
-        clients.assert_nothing_failed()
-        assert [machine.version for machine in machines] == ["2", "2"]
+        for version in ("2", "3"):
+            for machine in machines:
+                machine.release(version)
+                if version == "2":
+                    machine.site.hup()
+                else:
+                    machine.stop()
+                    machine.start()
+                machine.wait_served(clients)
+            clients.assert_nothing_failed()
+            assert [machine.version for machine in machines] == [version, version]
