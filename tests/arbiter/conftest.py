@@ -41,18 +41,26 @@ def serve(spawn: Spawn) -> Serve:
     return start
 
 
+def waits(pid: int) -> bool:
+    """Whether a worker waits for its next connection: it has booted."""
+    where = Path(f"/proc/{pid}/wchan").read_text()
+    # Where the kernel does not tell, it says 0.
+    return where in ("0", "") or "poll" in where
+
+
 @pytest.fixture
 def live(serve: Serve, tmp_path: Path) -> Callable[..., Live]:
     """`live(**options of serve)`: a server of two workers whose application says "first"."""
 
     def start(**options: object) -> Live:
         it = Live(tmp_path)
-        it.write("first", "print('loaded', flush=True)")
+        it.write("first", "os.write(1, b'loaded\\n')")
         it.server = serve(**{"app": "live:application", "chdir": str(tmp_path), **options})
         # None of them shall load what the test writes next.
         it.server.wait_log("loaded\n", int(str(it.server.settings["workers"])))
         # All of them have booted: a failure before that ends the server, as on Gunicorn.
         until(lambda: it.answer()[0] == "first", "an answer", show=it.server.log)
+        until(lambda: all(map(waits, it.server.workers())), "all to wait", show=it.server.log)
         return it
 
     return start

@@ -48,4 +48,5 @@ def test_stack_at_half_time(worker: str, spawn: Spawn, tmp_path: Path) -> None:
         assert "REQUEST TIMEOUT" not in log and "in stuck_in_python" in log
         gates.open("a")
         assert wire.response().status == 200
+    gates.until(lambda: gates.access_lines("/stuck/a"), "the access line")
     assert gates.access_lines("/stuck/a") == ["200"]

@@ -166,6 +166,8 @@ class Deployment:
     def log_lines(self) -> list[str]:
         """The log's lines, sorted: several processes write it."""
         lines = normal.log_lines(self.normal(self.log()))
+        # Difference oom-counted: the answer to the question.
+        lines = [re.sub(r"(Perhaps out of memory\?) \(.*\)$", r"\1", line) for line in lines]
         return sorted(line for line in lines if not any(words in line for words in UNSTEADY))
 
     def file(self, name: str) -> str | None:
