@@ -202,18 +202,18 @@ def statsd() -> Iterator[socket.socket]:
         yield agent
 
 
-def metrics(agent: socket.socket) -> dict[str, list[str]]:
+def metrics(agent: socket.socket) -> dict[str, list[str] | list[bool]]:
     """What has been sent so far, by name; of durations only that they are there.
 
-    Of workers the highest number: one that died young is replaced after a pause, in which there is
-    one less (difference respawn-pause).
+    Of workers whether two were told of: for a moment there is one less after one that died young
+    (difference respawn-pause), and one more while one is replaced (difference replaced-in-service).
     """
     found: dict[str, list[str]] = {}
     for datagram in drain(agent):
         name, _, value = datagram.decode().partition(":")
         found.setdefault(name, []).append("ms" if value.endswith("|ms") else value)
     return {
-        name: sorted(values) if not name.endswith(".workers") else [max(values)]
+        name: sorted(values) if not name.endswith(".workers") else ["2|g" in values]
         for name, values in found.items()
     }
 
