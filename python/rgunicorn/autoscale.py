@@ -131,7 +131,9 @@ def describe(server: Arbiter) -> None:
     """Logs how many workers there are to be, where that is not what the configuration says."""
     cfg = server.cfg
     if isinstance(cfg.workers, cpus.Auto):
-        server.log.info("Using %s workers (auto: %s)", int(cfg.workers), cfg.workers.cpus)
+        count = int(cfg.workers)
+        noun = "worker" if count == 1 else "workers"
+        server.log.info("Using %s %s (auto: %s)", count, noun, cfg.workers.cpus)
     if cfg.max_workers:
         server.log.info(
             "Using %s to %s workers, %s to begin with",

@@ -140,7 +140,7 @@ def test_max_rss(hoarder, order, worker):
     until(lambda: int(pid) not in server.workers(), "it to leave", show=server.log)
     private, rss, pss = map(float, re.findall(MEMORY.format("max_rss", "when its.*"), log)[0])
     assert 90 < private <= pss <= rss
-    server.assert_clean_exit()
+    assert "Exception ignored" not in server.assert_clean_exit()
     assert_one_at_a_time(server, 2)
 
 

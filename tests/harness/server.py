@@ -231,6 +231,8 @@ class Server:
         assert code == 0, f"exit code {code}\n{self.log()}"
         left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
         assert not left, f"workers {left} outlived their master\n{self.log()}"
+        if self.command.name == "rgunicorn":
+            assert "Exception ignored in" not in self.log(), self.log()
         return self.log()
 
     def end(self) -> None:

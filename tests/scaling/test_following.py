@@ -211,12 +211,12 @@ def test_auto_is_counted_at_each_load(spawn: Spawn) -> None:
     cpus = sorted(os.sched_getaffinity(0))
     server = spawn("kitchen:app", settings={"workers": "auto"}, ready=False)
     server.wait_ready(1)
-    log = server.wait_log(" workers (auto: affinity ")
-    assert f" workers (auto: affinity {len(cpus)}, cgroup quota " in log
+    log = server.wait_log(" (auto: affinity ")
+    assert f" (auto: affinity {len(cpus)}, cgroup quota " in log
     os.sched_setaffinity(server.pid, cpus[:1])
     before = set(server.workers())
     server.send_signal(signal.SIGHUP)
-    server.wait_log("Using 1 workers (auto: affinity 1, cgroup quota ")
+    server.wait_log("Using 1 worker (auto: affinity 1, cgroup quota ")
     until(
         lambda: len(now := children(server.pid)) == 1 and not set(now) & before,
         "one new worker",

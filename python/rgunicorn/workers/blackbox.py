@@ -13,11 +13,14 @@ import fcntl
 import os
 import resource
 import signal
+import sys
 
 from rgunicorn._core import Flights, notepad
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rgunicorn._core import Sighting
 
 # Makes a worker write its stacks, and go on. Real-time, because whoever installs a handler for one
@@ -55,9 +58,10 @@ class BlackBox:
         # Keys of requests that the error log has lines about.
         self.told: set[object] = set()
 
-    def __del__(self) -> None:
-        # A fork that failed leaves one behind that nobody will ever read.
-        if hasattr(self, "_fd"):
+    def __del__(self, ends: Callable[[], bool] = sys.is_finalizing) -> None:
+        # A fork that failed leaves one behind that nobody will ever read. When the interpreter
+        # ends there is nothing to save, and the names of this module are gone already.
+        if hasattr(self, "_fd") and not ends():
             self.close()
 
     def arm(self) -> None:

@@ -74,7 +74,7 @@ class Recycling:
         """Asks for a successor when the worker has too much memory; at most once a second, and
         once for each limit."""
         now = time.monotonic()
-        if now < self._next_look or not worker.booted:
+        if not self._limits or now < self._next_look or not worker.booted:
             return
         self._next_look = now + LOOK
         lowest = min(limit for _, limit in self._limits)
