@@ -137,3 +137,14 @@ def seed() -> None:
     import random
 
     random.seed(os.urandom(64))
+
+
+def is_leaving() -> None:
+    """The last act of a worker: what tells it to leave is not news any more.
+
+    The interpreter's end puts the default handlers back, and a signal that comes after that kills:
+    a worker may see in shared memory that the server stops before its signal is sent.
+    """
+    for sig in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+        if callable(signal.getsignal(sig)):
+            signal.signal(sig, signal.SIG_IGN)

@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import departure, forensics, overdue, reports, sock, systemd, upgrade, util
+from rgunicorn import _process, departure, forensics, overdue, reports, sock, systemd, upgrade, util
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.oom import OomCounter
@@ -388,3 +388,4 @@ class Supervisor:
                 self.cfg.worker_exit(self, worker)
             except Exception:
                 self.log.warning("Exception during worker exit:\n%s", traceback.format_exc())
+            _process.is_leaving()

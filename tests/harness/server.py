@@ -232,7 +232,7 @@ class Server:
         left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
         assert not left, f"workers {left} outlived their master\n{self.log()}"
         if self.command.name == "rgunicorn":
-            assert "Exception ignored in" not in self.log(), self.log()
+            assert "Exception ignored in: " not in self.log(), self.log()
         return self.log()
 
     def end(self) -> None:

@@ -140,6 +140,11 @@ class ThreadWorker(PythonThreads, NativeWorker):
         if self.is_python_needed():
             self.run_in_python()
             return
+        # What the threads would import is imported before there are threads: an import that the
+        # SystemExit of a signal breaks off leaves a lock behind, for which they would wait.
+        find_out = getattr(self.log, "native_access_fd", None)
+        if find_out is not None:
+            find_out()
         crew = _core.Crew(self)
         try:
             for number in range(1, self.cfg.threads + 1):
