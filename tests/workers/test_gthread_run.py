@@ -43,6 +43,7 @@ def worker(threads: int = 3) -> Any:
     found.cfg = cfg
     found.wsgi = lambda environ, start_response: []
     found._failure = None
+    found.log = None
     return found
 
 
