@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from rgunicorn import cgroups
 
 
 class OomCounter:
@@ -18,7 +16,7 @@ class OomCounter:
 
     def __init__(self, proc: str = "/proc") -> None:
         self.path = _events_of_cgroup(proc)
-        if self.path is None or _oom_kills(self.path) is None:
+        if self.path is None:
             # The root has no such file; a kernel before 4.13 does not count.
             machine = f"{proc}/vmstat"
             self.path = machine if _oom_kills(machine) is not None else None
@@ -51,46 +49,16 @@ class OomCounter:
 
 def _events_of_cgroup(proc: str) -> str | None:
     """The file of this process's memory cgroup that counts, v1 or v2."""
-    unified = memory = None
-    for line in _lines(f"{proc}/self/cgroup"):
-        _, _, rest = line.rstrip("\n").partition(":")
-        controllers, _, group = rest.partition(":")
-        if "memory" in controllers.split(","):
-            memory = group
-        elif not controllers:
-            unified = group
-    for line in _lines(f"{proc}/self/mountinfo"):
-        # man 5 proc: id, parent, device, root, mount point, options, tags … "-" type, source, more
-        fields, _, tail = line.rstrip("\n").partition(" - ")
-        words, kind = fields.split(), tail.split()
-        if len(words) < 5 or len(kind) < 3:
-            continue
-        root, mount = words[3], words[4].encode().decode("unicode_escape")
-        if kind[0] == "cgroup" and memory is not None and "memory" in kind[2].split(","):
-            return os.path.join(mount, _below(memory, root), "memory.oom_control")
-        if kind[0] == "cgroup2" and memory is None and unified is not None:
-            return os.path.join(mount, _below(unified, root), "memory.events")
+    for group in cgroups.groups("memory", proc):
+        for name in ("memory.oom_control", "memory.events"):
+            if _oom_kills(f"{group}/{name}") is not None:
+                return f"{group}/{name}"
     return None
 
 
-def _below(group: str, root: str) -> str:
-    """A cgroup's path below a mount that shows the hierarchy from `root` on."""
-    if root != "/" and (group == root or group.startswith(root + "/")):
-        group = group[len(root) :]
-    return group.strip("/")
-
-
 def _oom_kills(path: str) -> int | None:
-    for line in _lines(path):
+    for line in cgroups.lines(path):
         name, _, value = line.partition(" ")
         if name == "oom_kill" and value.strip().isdigit():
             return int(value)
     return None
-
-
-def _lines(path: str) -> Iterator[str]:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            yield from file
-    except OSError:
-        return

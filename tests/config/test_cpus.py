@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from config.command_line import CommandLine
-from rgunicorn import cpus
+from rgunicorn import cgroups, cpus
 from rgunicorn.cpus import Cpus
 
 V2 = "35 31 0:31 {root} {mount} rw,nosuid shared:9 - cgroup2 cgroup2 rw,nsdelegate"
@@ -116,7 +116,7 @@ def test_a_part_of_a_cpu_counts(found: Cpus, usable: float, workers: int, text: 
 def real_group(share: int) -> Iterator[Path]:
     """A control group below ours that grants so many hundredths of a CPU; skips where the machine
     does not let us make one."""
-    for parent in cpus.groups("cpu"):
+    for parent in cgroups.groups("cpu"):
         group = Path(parent) / f"rgunicorn-test-{os.getpid()}"
         try:
             group.mkdir()

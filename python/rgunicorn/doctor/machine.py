@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from functools import cached_property
 
-from rgunicorn import cpus
+from rgunicorn import cgroups, cpus
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 CGROUP = "/sys/fs/cgroup"
 #: cgroup v1 says "no limit" with a number near 2**63.
@@ -35,8 +35,8 @@ class Machine:
         """Bytes of memory: the container's limit if there is one, else the machine's."""
         limits = []
         for path in (f"{CGROUP}/memory.max", f"{CGROUP}/memory/memory.limit_in_bytes"):
-            limits += [int(word) for word in _words(path) if word.isdigit()]
-        for line in _lines("/proc/meminfo"):
+            limits += [int(word) for word in cgroups.words(path) if word.isdigit()]
+        for line in cgroups.lines("/proc/meminfo"):
             if line.startswith("MemTotal:"):
                 limits.append(int(line.split()[1]) * 1024)
         return min((limit for limit in limits if limit < NO_LIMIT), default=None)
@@ -59,7 +59,7 @@ class Machine:
         """Kind of file system that `path` lies on, as the kernel names it."""
         path = os.path.realpath(path)
         best, kind = "", None
-        for line in _lines("/proc/self/mounts"):
+        for line in cgroups.lines("/proc/self/mounts"):
             fields = line.split()
             if len(fields) < 3:
                 continue
@@ -85,15 +85,3 @@ class Machine:
 def _is_stream(path: str) -> bool:
     """A pipe, a terminal, /dev/null: whatever can be opened for writing, but no directory."""
     return not os.path.isdir(path) and os.access(path, os.W_OK)
-
-
-def _lines(path: str) -> Iterator[str]:
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            yield from file
-    except OSError:
-        return
-
-
-def _words(path: str) -> list[str]:
-    return " ".join(_lines(path)).split()
