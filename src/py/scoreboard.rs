@@ -6,7 +6,9 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::sys::course::Course;
+use crate::sys::header::{Fact, Reason};
 use crate::sys::scoreboard::{self, Wish};
+use crate::sys::tally::Outcome;
 
 /// Wishes by the settings they come from.
 const WISHES: [(&str, Wish); 5] = [
@@ -56,6 +58,28 @@ impl Scoreboard {
         let course = Course::named(name);
         let course = course.ok_or_else(|| PyValueError::new_err(format!("no course: {name}")))?;
         self.board.set_course(course, until_ns);
+        Ok(())
+    }
+
+    /// Says something of the server; `header::Fact` has the names. ValueError for another name.
+    fn set_fact(&self, name: &str, value: u64) -> PyResult<()> {
+        self.board.set_fact(fact(name)?, value);
+        Ok(())
+    }
+
+    /// Adds to what was said of the server. ValueError for another name.
+    #[pyo3(signature = (name, n=1))]
+    fn add_to_fact(&self, name: &str, n: u64) -> PyResult<()> {
+        self.board.add_to_fact(fact(name)?, n);
+        Ok(())
+    }
+
+    /// A worker has ended, for the reason of this name (`header::Reason`). ValueError for another
+    /// name.
+    fn count_end(&self, reason: &str) -> PyResult<()> {
+        let known = Reason::named(reason);
+        let known = known.ok_or_else(|| PyValueError::new_err(format!("no reason: {reason}")))?;
+        self.board.count_end(known);
         Ok(())
     }
 
@@ -177,11 +201,29 @@ impl Slot {
         self.slot.requests()
     }
 
+    /// A request is over, in a worker whose loop is Python; times in nanoseconds, `None` for what
+    /// there was not.
+    #[pyo3(signature = (status, whole_ns, queue_ns=None, app_ns=None, write_ns=None))]
+    fn count_request(
+        &self,
+        status: u16,
+        whole_ns: u64,
+        queue_ns: Option<u64>,
+        app_ns: Option<u64>,
+        write_ns: Option<u64>,
+    ) {
+        self.slot.count_request(&Outcome { status, queue_ns, app_ns, write_ns, whole_ns });
+    }
+
     /// Requests in the app right now.
     #[getter]
     fn busy(&self) -> u64 {
         self.slot.busy()
     }
+}
+
+fn fact(name: &str) -> PyResult<Fact> {
+    Fact::named(name).ok_or_else(|| PyValueError::new_err(format!("no fact: {name}")))
 }
 
 impl Slot {
