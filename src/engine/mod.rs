@@ -31,6 +31,7 @@ mod progress;
 pub mod reactor;
 mod reception;
 pub mod refusal;
+mod slow_reader;
 pub mod sync;
 pub mod table;
 mod takeout;
@@ -51,11 +52,12 @@ use crate::log::notice::Notice;
 
 pub use conn::Conn;
 pub use crew::{Crew, Shared};
-pub use exchange::{Exchange, Gone, Room};
+pub use exchange::{Exchange, Gone};
 pub use hand::Hand;
 pub use overload::Patience;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
+pub use slow_reader::Room;
 pub use transport::Secured;
 
 /// What happens to the connection after a request.
