@@ -251,6 +251,7 @@ impl Page {
 }
 
 type Value = (Vec<LabelPair>, f64);
+type State = fn(&Connections) -> u64;
 type Part = fn(&Tally) -> &tally::Histogram;
 
 const HISTOGRAMS: [(&str, &str, Tells, Part); 4] = [
@@ -276,7 +277,7 @@ const HISTOGRAMS: [(&str, &str, Tells, Part); 4] = [
 ];
 
 /// States of connections, as the label `state` has them.
-const STATES: [(&str, fn(&Connections) -> u64); 5] = [
+const STATES: [(&str, State); 5] = [
     ("reading", |now| now.reading),
     ("waiting", |now| now.waiting),
     ("running", |now| now.running),
