@@ -140,8 +140,8 @@ impl<A: App> Engine<A> {
     }
 
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {
-        if conn.trusted && self.shared.options.patience.max_wait.is_some() {
-            let waited = waited_before(&conn.head, conn.head_bytes(), wall_time());
+        if conn.trusted {
+            let waited = waited_before(&conn.head, conn.head_bytes(), wall_time);
             conn.before_ns = waited.map_or(0, |waited| waited.as_nanos() as u64);
         }
         if conn.head.expect_continue {

@@ -307,6 +307,8 @@ impl Timekeeper {
             (None, Some(source)) => about.field(source.ip().to_string().as_bytes()),
             (None, None) => about.field(conn.addr.ip_text().as_bytes()),
         }
+        let waited_ns = monotonic_ns().saturating_sub(conn.waits_since_ns);
+        about.field((waited_ns / 1000).to_string().as_bytes());
         for field in &head.fields {
             about.field(field.name.of(bytes));
             about.field(field.value.of(bytes));

@@ -16,6 +16,7 @@ mod hooks;
 mod input;
 mod keyring;
 mod keys;
+mod lines;
 mod notices;
 mod options;
 mod respond;
@@ -48,6 +49,8 @@ mod _core {
     use super::flights::{Flight, Flights, notepad};
     #[pymodule_export]
     use super::fork::fork;
+    #[pymodule_export]
+    use super::lines::{AccessChoice, access_line, traceparent};
     #[pymodule_export]
     use super::scale::Scaler;
     #[pymodule_export]
