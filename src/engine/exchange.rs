@@ -67,7 +67,7 @@ pub struct Exchange<'e, A: App> {
     pub(super) conn: &'e mut Conn<A>,
     /// The request as others see it.
     pub(super) flight: Option<Flight<'e>>,
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
     pub(super) broken: bool,
     last: bool,
     /// Whether the application has read the part of the body that came after its start. Until

@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString};
 use super::app::PyApp;
 use super::hooks::Views;
 use super::start_response::Announced;
-use crate::engine::{Conn, Exchange};
+use crate::engine::{Conn, Exchange, Served};
 use crate::http::{Head, ResponseFields, unquote};
 use crate::log::{Fields, Format, Record};
 use crate::sys::flights::{Flights, Mark};
@@ -263,6 +263,34 @@ impl PyApp {
         self.access.settle(exchange);
         if let Err(error) = said {
             self.report(py, error, "Error handling request", &[]);
+        }
+    }
+
+    /// The line of a request that the engine has answered with a file. Where it is rendered here it
+    /// takes no GIL.
+    pub(super) fn log_served(&mut self, exchange: &mut Exchange<'_, Self>, served: Served) {
+        if self.epoch != self.state.epoch() {
+            Python::attach(|py| self.look_at_log(py));
+        }
+        match self.access.road {
+            Road::Off => {}
+            Road::Native(_) => {
+                let (conn, policy, _) = exchange.facts();
+                let script_name = conn.head.script_name(conn.head_bytes(), policy);
+                let answer = Answer {
+                    status: served.code(),
+                    body_bytes: served.encoder.body_bytes(),
+                    fields: AnswerFields(Some(&served.fields)),
+                };
+                let duration_ns = served.duration_ns;
+                self.access.render(conn, script_name, &served.log_time, answer, duration_ns);
+            }
+            Road::Python => Python::attach(|py| {
+                let said = Views::default().log_served(py, self, exchange, served);
+                if let Err(error) = said {
+                    self.report(py, error, "Error handling request", &[]);
+                }
+            }),
         }
     }
 
