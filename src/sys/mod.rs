@@ -25,6 +25,7 @@ pub mod tally;
 pub mod tells;
 pub mod thread;
 pub mod ticket;
+pub mod tree;
 pub mod voice;
 pub mod wish;
 pub mod work;
