@@ -17,6 +17,7 @@ pub mod poller;
 pub mod scoreboard;
 pub mod signals;
 pub mod slate;
+pub mod snapshot;
 pub mod socket;
 pub mod spool;
 pub mod thread;
