@@ -2,7 +2,7 @@
 //! C handler for one signal writes to.
 //!
 //! The handler reads the frames of all threads without the GIL, so those must not run meanwhile: it
-//! would follow pointers to memory that has been freed. It runs in a [`snapshot`], therefore.
+//! would follow pointers to memory that has been freed. It runs in a [`stand_in`], therefore.
 
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
-use super::snapshot::{self, Fate};
+use super::stand_in::{self, Fate};
 
 /// Longest text that is kept of a dump: the youngest frames of each thread come first.
 const TEXT_BYTES: u64 = 64 * 1024;
-/// The snapshot may have come when a thread was half-way into a frame; the next one finds it
+/// A stand-in may have been made when a thread was half-way into a frame; the next one finds it
 /// elsewhere. Of CPython 3.13 up to one in a hundred is of no use, of others fewer.
 const ATTEMPTS: usize = 4;
 /// It takes milliseconds.
@@ -47,13 +47,13 @@ impl BlackBox {
     /// there is no handler.
     ///
     /// # Errors
-    /// There can be no copy, see [`snapshot::handle`]; what reading the memory answers.
+    /// There can be no copy, see [`stand_in::handle`]; what reading the memory answers.
     pub fn dump(&mut self) -> io::Result<Vec<u8>> {
         let mut text = Vec::new();
         for _ in 0..ATTEMPTS {
             self.file.set_len(0)?;
             self.file.rewind()?;
-            let fate = snapshot::handle(self.signal, PATIENCE)?;
+            let fate = stand_in::handle(self.signal, PATIENCE)?;
             self.file.rewind()?;
             text.clear();
             (&self.file).take(TEXT_BYTES).read_to_end(&mut text)?;

@@ -1,4 +1,4 @@
-//! A copy of this process that handles one signal and is gone. Nothing moves in it, because it has
+//! A stand-in: a copy of this process that handles one signal and is gone. Nothing moves in it, because it has
 //! no other threads; what crashes in it harms nobody.
 
 use std::io;
