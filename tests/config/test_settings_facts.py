@@ -46,6 +46,13 @@ OWN = {
     "max_queue_time": 0,
     "min_workers": 0,
     "max_workers": 0,
+    "status_bind": None,
+    "access_log_when": "all",
+    "access_log_skip": [],
+    "request_id_header": None,
+    "static_map": [],
+    "unix_socket_owner": None,
+    "unix_socket_mode": None,
 }
 
 DUMP = """

@@ -32,6 +32,9 @@ from rgunicorn.settings import deadlines
 from rgunicorn.settings import recycling
 from rgunicorn.settings import overload
 from rgunicorn.settings import scaling
+from rgunicorn.settings import status
+from rgunicorn.settings import access
+from rgunicorn.settings import files
 
 DECLARATIONS = (
     server,
@@ -55,4 +58,7 @@ DECLARATIONS = (
     recycling,
     overload,
     scaling,
+    status,
+    access,
+    files,
 )
