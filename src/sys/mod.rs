@@ -21,6 +21,7 @@ pub mod slate;
 pub mod snapshot;
 pub mod socket;
 pub mod spool;
+pub mod stand_in;
 pub mod tally;
 pub mod tells;
 pub mod thread;
