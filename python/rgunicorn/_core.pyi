@@ -227,8 +227,8 @@ class FlightsDisplay:
         """`fd` stays the caller's.
 
         Raises:
-            OSError: it is something else, or of another version.
-            ValueError: it is not open.
+            ValueError: it is something else, or of another layout.
+            OSError: it is not open, or can not be mapped.
         """
 
     @property

@@ -1,11 +1,12 @@
 //! The requests that a worker runs, as Python sees them: worker classes with a loop of their own
 //! note theirs here, and the master reads those of a worker that has died.
 
+use std::io;
 use std::os::fd::{IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -15,12 +16,16 @@ use crate::sys::flights::{self, Mark, Peer, Phase, Sighting, Ticket};
 use crate::sys::manifest::{Label, Manifest};
 use crate::sys::thread;
 
+/// A descriptor until somebody closes it.
+#[expect(clippy::disallowed_types, reason = "floor 3, and never held across a call")]
+type Kept = std::sync::Mutex<Option<OwnedFd>>;
+
 /// Room for the requests that one worker runs at once, in memory that the master shares with it.
 #[pyclass(frozen, module = "rgunicorn._core")]
 pub(crate) struct Flights {
     flights: Arc<flights::Flights>,
     /// By which others find the memory, in the process that made it.
-    fd: Mutex<Option<OwnedFd>>,
+    fd: Kept,
     /// Where there was room last.
     place: AtomicUsize,
 }
@@ -37,7 +42,7 @@ impl Flights {
             None => (flights::Flights::new(room, slates)?, None),
         };
         let place = AtomicUsize::new(0);
-        Ok(Self { flights: Arc::new(flights), fd: Mutex::new(fd), place })
+        Ok(Self { flights: Arc::new(flights), fd: Kept::new(fd), place })
     }
 
     /// In the worker: others find the memory in the master, so this descriptor is not needed.
@@ -119,13 +124,18 @@ pub(crate) struct FlightsDisplay {
 
 #[pymethods]
 impl FlightsDisplay {
-    /// By the descriptor `fd`, which stays the caller's. Raises OSError when it is something else,
-    /// or of another version, and ValueError when it is not open.
+    /// By the descriptor `fd`, which stays the caller's. ValueError when it is something else, or
+    /// of another layout, which the message names; OSError when it can't be mapped.
     #[new]
     fn new(fd: i32) -> PyResult<Self> {
-        let own = file::duplicate(fd)?;
-        let own = own.ok_or_else(|| PyValueError::new_err(format!("{fd} is no open file")))?;
-        Ok(Self { manifest: Manifest::open(own)? })
+        let closed = || PyOSError::new_err((libc::EBADF, "flights"));
+        match Manifest::open(file::duplicate(fd)?.ok_or_else(closed)?) {
+            Ok(manifest) => Ok(Self { manifest }),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(PyValueError::new_err(error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Slot, `None` for none, and age of the worker.

@@ -99,7 +99,8 @@ fn what_is_something_else_is_refused() {
 #[test]
 fn nobody_can_cut_it_short() {
     let (_flights, fd) = Flights::listed(1, 0, LABEL).unwrap();
-    let path = format!("/proc/self/fd/{}", fd.unwrap().as_raw_fd());
+    let fd = fd.unwrap();
+    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
     assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
 }

@@ -16,6 +16,7 @@ import signal
 import sys
 
 from rgunicorn._core import Flights, notepad
+from rgunicorn.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -173,18 +174,3 @@ class BlackBox:
             return  # the top is taken: then it stays where it is
         os.close(self._fd)
         self._fd = fd
-
-
-def printable(text: str, keep: str = "") -> str:
-    """`text` with every character escaped that could end a line or steer a terminal.
-
-    Args:
-        text: what somebody else wrote.
-        keep: characters to leave alone.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        it if it.isprintable() or it in keep else it.encode("unicode_escape").decode("ascii")
-        for it in text
-    )
