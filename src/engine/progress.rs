@@ -192,6 +192,7 @@ impl<A: App> Engine<A> {
                 Ok((Transfer::Bytes(0), _)) => return Step::Refuse(Refusal::CutShort),
                 Ok((Transfer::Bytes(n), more)) => {
                     conn.readable = more;
+                    conn.bill.receive(n);
                     n
                 }
                 Ok((Transfer::Blocked, _)) => {
@@ -254,6 +255,7 @@ impl<A: App> Engine<A> {
                 return Step::Park;
             }
         }
+        conn.settle_bill(self.shared.slot, self.clock.now_ns());
         if conn.phase == Phase::FlushThenClose {
             conn.farewell();
             return if conn.owes() { Step::Park } else { Step::Finish };
@@ -277,6 +279,7 @@ impl<A: App> Engine<A> {
 
     /// Nothing can be read from `conn` any more: says why, if that is worth a word.
     fn lose(&mut self, conn: &mut Conn<A>, lost: Lost) -> Step {
+        conn.bill.fail_to_read();
         let fault = match lost {
             Lost::Broken => return Step::Close,
             Lost::Fault(fault) => fault,
