@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import socket
+import sys
 from dataclasses import dataclass
 
 from rgunicorn import memory
@@ -153,30 +154,22 @@ def _listeners(pid: int) -> Iterator[tuple[str, str]]:
             open(f"/proc/{pid}/net/{name}", encoding="utf-8", errors="replace") as file,
         ):
             for line in list(file)[1:]:
-                fields = line.rstrip("\n").split(" ", 7) if name == "unix" else line.split()
-                if name == "unix":
-                    inode, _, path = fields[-1].lstrip().partition(" ")
-                    if len(fields) == 8 and path and int(fields[3], 16) & _ACCEPTS:
-                        yield f"unix:{printable(path)}", inode
-                elif len(fields) > 9 and fields[3] == _LISTEN:
+                fields = line.rstrip("\n").split(None, 7 if name == "unix" else -1)
+                if name != "unix" and len(fields) > 9 and fields[3] == _LISTEN:
                     yield _spelled(fields[1]), fields[9]
+                elif name == "unix" and len(fields) == 8 and int(fields[3], 16) & _ACCEPTS:
+                    yield f"unix:{printable(fields[7])}", fields[6]
 
 
 def _spelled(address: str) -> str:
     host, _, port = address.partition(":")
     # Words of 32 bits in the machine's order.
     packed = b"".join(
-        int(word, 16).to_bytes(4, _order()) for word in re.findall("[0-9A-F]{8}", host.upper())
+        int(word, 16).to_bytes(4, sys.byteorder) for word in re.findall("[0-9A-F]{8}", host.upper())
     )
     if len(packed) == 4:
         return f"{socket.inet_ntop(socket.AF_INET, packed)}:{int(port, 16)}"
     return f"[{socket.inet_ntop(socket.AF_INET6, packed)}]:{int(port, 16)}"
-
-
-def _order() -> str:
-    import sys
-
-    return sys.byteorder
 
 
 def _stat(pid: int) -> list[str]:
