@@ -13,6 +13,7 @@ pub mod handoff;
 pub mod header;
 mod line;
 pub mod listener;
+pub mod manifest;
 pub mod memory;
 pub mod poller;
 pub mod scoreboard;
