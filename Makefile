@@ -20,7 +20,7 @@ WITHOUT_GIL := $(CURDIR)/.venv-without-gil
 WITH_GIL := $(CURDIR)/.venv-with-gil
 INTERPRETER := benches/freethreaded/interpreter.sh
 PIP := -m pip --disable-pip-version-check -q install
-PYTHON_SOURCES := python tests examples benches
+PYTHON_SOURCES := python tests examples benches deploy
 
 # The package as it would be installed: rebuilt when one of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)

@@ -5,8 +5,7 @@
 //! ```text
 //! floor 4   python/rgunicorn        the gunicorn face: CLI, Config, hooks, Worker and Arbiter classes, logging
 //! floor 3   py                      the only place that knows pyo3: environ, start_response, wsgi.input, drivers
-//! floor 2   engine                  event loop, connections, outbox, deadlines; generic over `trait App`
-//!           status                  the status process: pages about the server, from the scoreboard
+//! floor 2   engine, status          event loop, connections, outbox, deadlines; generic over `trait App`; what is shown
 //! floor 1   sys                     system calls: poller, listener, socket, signals, scoreboard, spool, clock
 //! floor 0   http, fleet, log        pure: bytes to events, events to actions, record to line. No I/O, no clock
 //! ```

@@ -4,11 +4,14 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
+use super::display::shown;
+use crate::sys::clock::monotonic_ns;
 use crate::sys::course::Course;
 use crate::sys::header::{Fact, Reason};
 use crate::sys::scoreboard::{self, Wish};
-use crate::sys::tally::Outcome;
+use crate::sys::tally::{Event, Outcome};
 
 /// Wishes by the settings they come from.
 const WISHES: [(&str, Wish); 5] = [
@@ -83,6 +86,12 @@ impl Scoreboard {
         Ok(())
     }
 
+    /// Everything, now; see `_core.pyi`.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let now_ns = monotonic_ns();
+        shown(py, &self.board.snapshot(now_ns), now_ns)
+    }
+
     /// The descriptor behind the memory; open as long as the process.
     fn fileno(&self) -> i32 {
         self.board.as_raw_fd()
@@ -132,8 +141,7 @@ impl Slot {
     /// changes nothing. ValueError for another word.
     #[getter]
     fn wish(&self) -> Option<&'static str> {
-        let wish = self.slot.wish()?;
-        WISHES.iter().find(|(_, it)| *it == wish).map(|(name, _)| *name)
+        self.slot.wish().and_then(wish_name)
     }
 
     #[setter]
@@ -215,6 +223,15 @@ impl Slot {
         self.slot.count_request(&Outcome { status, queue_ns, app_ns, write_ns, whole_ns });
     }
 
+    /// Something has happened; `tally::Event` has the names. ValueError for another name.
+    #[pyo3(signature = (name, n=1))]
+    fn count_event(&self, name: &str, n: u64) -> PyResult<()> {
+        let known = Event::named(name);
+        let known = known.ok_or_else(|| PyValueError::new_err(format!("no event: {name}")))?;
+        self.slot.count_event(known, n);
+        Ok(())
+    }
+
     /// Requests in the app right now.
     #[getter]
     fn busy(&self) -> u64 {
@@ -222,8 +239,20 @@ impl Slot {
     }
 }
 
+/// The setting that a wish comes from.
+pub(super) fn wish_name(wish: Wish) -> Option<&'static str> {
+    WISHES.iter().find(|(_, it)| *it == wish).map(|(name, _)| *name)
+}
+
 fn fact(name: &str) -> PyResult<Fact> {
     Fact::named(name).ok_or_else(|| PyValueError::new_err(format!("no fact: {name}")))
+}
+
+impl Scoreboard {
+    /// The board itself, for who reads it without Python.
+    pub(crate) fn board(&self) -> scoreboard::Scoreboard {
+        self.board
+    }
 }
 
 impl Slot {

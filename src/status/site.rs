@@ -5,7 +5,8 @@ use std::io::Write;
 use super::health::{self, Limits};
 use super::question::{Page, Question};
 use super::stall::Stall;
-use super::stats;
+use super::vitals::Vitals;
+use super::{metrics, stats};
 use crate::sys::clock::Clock;
 use crate::sys::scoreboard::Scoreboard;
 use crate::sys::{diag, leash, usage};
@@ -97,7 +98,11 @@ impl Site {
                 (if ready { OK } else { UNAVAILABLE }, TEXT, health::page(&checks).into_bytes())
             }
             Page::Stats => (OK, JSON, self.stats(now_ns)),
-            Page::Missing | Page::Metrics => {
+            Page::Metrics => match self.metrics(now_ns) {
+                Ok(text) => (OK, metrics::CONTENT_TYPE, text.into_bytes()),
+                Err(why) => ((500, "Internal Server Error"), TEXT, why.into_bytes()),
+            },
+            Page::Missing => {
                 ((404, "Not Found"), TEXT, format!("No such page. There are:\n\n{INDEX}").into())
             }
             Page::Forbidden => {
@@ -111,17 +116,30 @@ impl Site {
     }
 
     fn stats(&self, now_ns: u64) -> Vec<u8> {
-        let found = diag::queues().unwrap_or_default();
-        let queues: Vec<_> = self
-            .doors
-            .iter()
-            .map(|door| found.iter().find(|queue| queue.inode == door.inode))
-            .map(|queue| queue.map(|queue| (queue.waiting, queue.most)))
-            .collect();
         let snapshot = self.board.snapshot(now_ns);
+        let queues = self.queues();
         let mut text = stats::render(&snapshot, self, usage::of, &queues, now_ns).to_string();
         text.push('\n');
         text.into_bytes()
+    }
+
+    fn metrics(&self, now_ns: u64) -> Result<String, String> {
+        let snapshot = self.board.snapshot(now_ns);
+        let mut vitals = Vitals::read(&snapshot, u64::from(self.master.unsigned_abs()));
+        let known = self.doors.iter().zip(self.queues());
+        vitals.backlogs =
+            known.filter_map(|(door, queue)| Some((door.name.clone(), queue?.0))).collect();
+        metrics::render(&snapshot, &vitals, now_ns)
+    }
+
+    /// Of each door: how many wait, and how many may; `None` when the kernel does not tell.
+    fn queues(&self) -> Vec<Option<(u64, u64)>> {
+        let found = diag::queues().unwrap_or_default();
+        self.doors
+            .iter()
+            .map(|door| found.iter().find(|queue| queue.inode == door.inode))
+            .map(|queue| queue.map(|queue| (queue.waiting, queue.most)))
+            .collect()
     }
 
     #[cfg(test)]
@@ -157,6 +175,7 @@ mod tests {
             (Page::Health, "200 OK"),
             (Page::Ready, "503 Service Unavailable"),
             (Page::Stats, "200 OK"),
+            (Page::Metrics, "200 OK"),
             (Page::Missing, "404 Not Found"),
             (Page::Forbidden, "405 Method Not Allowed"),
             (Page::Refused(431, "Too Large"), "431 Too Large"),

@@ -1,5 +1,6 @@
 //! `/stats`: uWSGI's stats JSON, as uwsgitop reads it. Numbers there are integers, in microseconds
-//! and bytes; what only we know is below the key `rgunicorn`, of the server and of each worker.
+//! and bytes, and one that is not known is 0, as uwsgitop wants to find it; what we know beyond that
+//! is below the key `rgunicorn`, of the server and of each worker, in nanoseconds.
 
 use serde_json::{Map, Value, json};
 
@@ -7,7 +8,8 @@ use super::site::Site;
 use crate::sys::course::Course;
 use crate::sys::header::{Fact, Reason};
 use crate::sys::snapshot::{ServerView, Snapshot, WorkerView};
-use crate::sys::tally::{BOUNDS_NS, Event, Histogram};
+use crate::sys::tally::{BOUNDS_NS, Connections, Event};
+use crate::sys::tells::Tells;
 use crate::sys::usage::Usage;
 use crate::sys::wish::Wish;
 
@@ -39,7 +41,7 @@ pub fn render(
     let workers: Vec<Value> = snapshot
         .workers
         .iter()
-        .map(|it| worker(it, snapshot, usage(it.pid).filter(|_| it.alive), now_ns))
+        .map(|it| worker(it, snapshot, usage(it.pid).filter(|_| it.alive)))
         .collect();
     json!({
         "version": format!("rgunicorn-{}", site.version),
@@ -53,11 +55,11 @@ pub fn render(
         "cwd": site.cwd,
         "sockets": sockets,
         "workers": workers,
-        "rgunicorn": server(&snapshot.server),
+        "rgunicorn": server(&snapshot.server, now_ns),
     })
 }
 
-fn worker(it: &WorkerView, snapshot: &Snapshot, usage: Option<Usage>, now_ns: u64) -> Value {
+fn worker(it: &WorkerView, snapshot: &Snapshot, usage: Option<Usage>) -> Value {
     let (tally, work) = (&it.tally, &it.work);
     let (requests, exceptions) = (tally.requests(), tally.count(Event::Exception));
     let accepting = it.alive
@@ -110,97 +112,75 @@ fn worker(it: &WorkerView, snapshot: &Snapshot, usage: Option<Usage>, now_ns: u6
             "requests": requests, "exceptions": exceptions, "chdir": "",
         }],
         "cores": cores,
-        "rgunicorn": ours(it, now_ns),
+        "rgunicorn": ours(it),
     })
 }
 
-/// What uWSGI has no word for.
-fn ours(it: &WorkerView, now_ns: u64) -> Value {
-    let (tally, connections) = (&it.tally, &it.connections);
+/// All that the scoreboard says of the slot, by the names that `_core.Display` has; what its worker
+/// class does not tell is not there.
+fn ours(it: &WorkerView) -> Value {
+    let (tally, tells) = (&it.tally, it.tells);
     let mut fields = Map::new();
-    let mut put = |name: &str, value: Value| fields.insert(name.into(), value);
-    put("slot", json!(it.slot));
-    put(
-        "responses",
-        (1..)
-            .zip(tally.responses)
-            .map(|(class, n)| (format!("{class}xx"), json!(n)))
-            .collect::<Map<_, _>>()
-            .into(),
-    );
-    let events = [
-        ("shed", Event::Shed),
-        ("refused", Event::Refused),
-        ("accepted", Event::Accepted),
-        ("static", Event::Static),
+    let mut put = |told: bool, name: &str, value: Value| {
+        if told {
+            fields.insert(name.into(), value);
+        }
+    };
+    for (name, n) in [
+        ("slot", it.slot as u64),
+        ("alive", u64::from(it.alive)),
+        ("age", it.age),
+        ("claimed_ns", it.claimed_ns),
+        ("claimed_at_ns", it.claimed_at_ns),
+        ("respawns", it.respawns),
+    ] {
+        put(true, name, json!(n));
+    }
+    for (name, when) in [("booted_ns", it.booted_ns), ("heartbeat_ns", it.heartbeat_ns)] {
+        put(when.is_some(), name, json!(when.unwrap_or_default()));
+    }
+    put(it.wish.is_some(), "wish", json!(it.wish.map_or("", name_of)));
+    put(tells.has(Tells::ROOM), "room", json!(it.room));
+    put(tells.has(Tells::WORK), "running", json!(it.work.running));
+    put(tells.has(Tells::WORK), "busy_ns", json!(it.work.busy_ns));
+    put(tells.has(Tells::QUEUED), "queued", json!(it.queued));
+    let Connections { reading, waiting, running, writing, idle } = it.connections;
+    let connections = json!({
+        "reading": reading, "waiting": waiting, "running": running, "writing": writing,
+        "idle": idle,
+    });
+    put(tells.has(Tells::CONNECTIONS), "connections", connections);
+    let classes = (1..).zip(tally.responses).map(|(class, n)| (format!("{class}xx"), json!(n)));
+    put(tells.has(Tells::REQUESTS), "responses", classes.collect::<Map<_, _>>().into());
+    put(tells.has(Tells::BYTES), "bytes_in", json!(tally.bytes_in));
+    put(tells.has(Tells::BYTES), "bytes_out", json!(tally.bytes_out));
+    let told = Event::ALL.into_iter().filter(|event| tells.has(Tells::of(*event)));
+    let events = told.map(|event| (event.name().into(), json!(tally.count(event))));
+    put(true, "events", events.collect::<Map<_, _>>().into());
+    let times = [
+        ("queue", Tells::QUEUE_TIME, &tally.queue),
+        ("app", Tells::APP_TIME, &tally.app),
+        ("write", Tells::WRITE_TIME, &tally.write),
+        ("whole", Tells::WHOLE_TIME, &tally.whole),
     ];
-    for (name, event) in events {
-        put(name, json!(tally.count(event)));
-    }
-    put("bytes_in", json!(tally.bytes_in));
-    put("bytes_out", json!(tally.bytes_out));
-    put("queue_time", histogram(&tally.queue));
-    put("app_time", histogram(&tally.app));
-    put("write_time", histogram(&tally.write));
-    put("whole_time", histogram(&tally.whole));
-    if !it.alive {
-        return fields.into();
-    }
-    put("age", json!(it.age));
-    put("running", json!(it.work.running));
-    put("running_time", json!(microseconds(it.work.running_ns)));
-    put("queued", json!(it.queued));
-    put(
-        "connections",
-        json!({
-            "reading": connections.reading, "waiting": connections.waiting,
-            "running": connections.running, "writing": connections.writing,
-            "idle": connections.idle,
-        }),
-    );
-    if it.room > 0 {
-        put("threads", json!(it.room));
-    }
-    if let Some(booted_ns) = it.booted_ns {
-        put("boot_time", json!(microseconds(booted_ns.saturating_sub(it.claimed_ns))));
-    }
-    if let Some(beat_ns) = it.heartbeat_ns {
-        put("silent_time", json!(microseconds(now_ns.saturating_sub(beat_ns))));
-    }
-    if let Some(wish) = it.wish {
-        put("leaves_for", json!(name_of(wish)));
-    }
+    let told = times.into_iter().filter(|(_, bit, _)| tells.has(*bit));
+    let histograms = told
+        .map(|(name, _, it)| (name.into(), json!({ "buckets": it.buckets, "sum_ns": it.sum_ns })));
+    put(true, "histograms", histograms.collect::<Map<_, _>>().into());
     fields.into()
 }
 
-fn server(it: &ServerView) -> Value {
-    let ends: Map<_, _> = Reason::ALL
-        .into_iter()
-        .zip(it.ends)
-        .map(|(reason, n)| (reason.name().into(), json!(n)))
-        .collect();
-    let mut fields = Map::new();
-    fields.insert("course".into(), json!(it.course.name()));
-    fields.insert("in_transit".into(), json!(it.in_transit));
-    fields.insert("ends".into(), ends.into());
-    for fact in Fact::ALL {
-        let (name, value) = match fact {
-            // Said elsewhere in the document.
-            Fact::Pid => continue,
-            Fact::StartedAt => ("started_at", it.fact(fact) / 1_000_000_000),
-            Fact::BootTime => ("boot_time", microseconds(it.fact(fact))),
-            _ => (fact.name(), it.fact(fact)),
-        };
-        fields.insert(name.into(), json!(value));
-    }
-    fields.into()
-}
-
-fn histogram(it: &Histogram) -> Value {
-    let bounds: Vec<u64> = BOUNDS_NS.into_iter().map(microseconds).collect();
+fn server(it: &ServerView, now_ns: u64) -> Value {
+    let facts = Fact::ALL.into_iter().map(|fact| (fact.name().into(), json!(it.fact(fact))));
+    let ends = Reason::ALL.into_iter().zip(it.ends);
+    let ends = ends.map(|(reason, n)| (reason.name().into(), json!(n)));
     json!({
-        "bounds": bounds, "buckets": it.buckets, "sum": microseconds(it.sum_ns),
-        "count": it.count(),
+        "course": it.course.name(),
+        "in_transit": it.in_transit,
+        "now_ns": now_ns,
+        "histogram_bounds_ns": BOUNDS_NS,
+        "server": facts.collect::<Map<_, _>>(),
+        "ends": ends.collect::<Map<_, _>>(),
     })
 }
 
@@ -243,6 +223,7 @@ mod tests {
         site.doors.push(Door { name: "127.0.0.1:8000".into(), inode: 1 });
         site.doors.push(Door { name: "s.sock".into(), inode: 2 });
         let slot = board.claim(1, 3).unwrap();
+        slot.tell(Tells::REQUESTS.and(Tells::of(Event::Shed)));
         slot.set_pid(77);
         slot.set_room(2);
         slot.set_booted(Some(5));
@@ -283,6 +264,8 @@ mod tests {
         let cores = worker["cores"].as_array().unwrap();
         assert_eq!((&cores[0]["in_request"], &cores[1]["in_request"]), (&json!(1), &json!(0)));
         assert_eq!(worker["rgunicorn"]["responses"]["5xx"], 1);
-        assert!(value.get("vassals").is_none() && worker["rgunicorn"].get("leaves_for").is_none());
+        assert_eq!(worker["rgunicorn"]["events"], json!({ "shed": 0 }));
+        assert!(value.get("vassals").is_none() && worker["rgunicorn"].get("wish").is_none());
+        assert!(value["workers"][0]["rgunicorn"].get("responses").is_none());
     }
 }

@@ -24,6 +24,7 @@ pub mod snapshot;
 pub mod socket;
 pub mod spool;
 pub mod tally;
+pub mod tells;
 pub mod thread;
 pub mod ticket;
 pub mod usage;

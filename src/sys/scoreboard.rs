@@ -5,7 +5,7 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 6
+//! # Layout, version 7
 //! Places of 2048 bytes (whole cache lines, so that neighbours do not share one). The first is the
 //! header (`header.rs`), the others are slots: what is of one worker, then what all workers of the slot
 //! have counted (`tally.rs`). Everything is a native-endian u64. Whoever changes a field raises
@@ -25,6 +25,7 @@ use super::clock::{monotonic_ns, realtime_ns};
 use super::header::Header;
 use super::snapshot::WorkerView;
 use super::tally::{Connections, Event, Outcome, TallyCells};
+use super::tells::Tells;
 pub use super::wish::Wish;
 use super::work::WorkCells;
 
@@ -117,6 +118,7 @@ impl Slot {
             cell.store(0, Ordering::Relaxed);
         }
         cells.work.clear();
+        self.tell_nothing_of_its_own();
         cells.tally.set_connections(Connections::default());
         cells.requests_before.store(cells.tally.requests(), Ordering::Relaxed);
         // Also known afterwards: how often the slot was taken before.
@@ -307,9 +309,10 @@ pub(super) struct Cells {
     room: AtomicU64,
     requests_before: AtomicU64,
     respawns: AtomicU64,
+    pub(super) tells: AtomicU64,
     work: WorkCells,
     pub(super) tally: TallyCells,
-    _reserved: [u8; SLOT_SIZE - 20 * 8 - size_of::<TallyCells>()],
+    _reserved: [u8; SLOT_SIZE - 21 * 8 - size_of::<TallyCells>()],
 }
 
 impl Cells {
@@ -334,6 +337,7 @@ impl Cells {
             tally: self.tally.read(),
             requests_before: it(&self.requests_before),
             respawns: it(&self.respawns),
+            tells: Tells::of_word(it(&self.tells)),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::course::Course;
 use super::header::{Fact, Header, Reason};
 use super::scoreboard::{Cells, SLOTS, Scoreboard, map_to_read};
 use super::tally::{Connections, Tally};
+use super::tells::Tells;
 use super::wish::Wish;
 use super::work::Work;
 
@@ -79,6 +80,8 @@ pub struct WorkerView {
     pub requests_before: u64,
     /// Workers that have had the slot before this one.
     pub respawns: u64,
+    /// Which of these numbers mean something.
+    pub tells: Tells,
 }
 
 impl WorkerView {

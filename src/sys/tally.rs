@@ -71,6 +71,39 @@ pub enum Event {
     WriteError = 7,
 }
 
+impl Event {
+    /// All of them, each at its number.
+    pub const ALL: [Self; EVENTS] = [
+        Self::Exception,
+        Self::Overdue,
+        Self::Shed,
+        Self::Static,
+        Self::Refused,
+        Self::Accepted,
+        Self::ReadError,
+        Self::WriteError,
+    ];
+
+    /// By its name in Python.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+
+    /// Its name in Python.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exception => "exception",
+            Self::Overdue => "overdue",
+            Self::Shed => "shed",
+            Self::Static => "static",
+            Self::Refused => "refused",
+            Self::Accepted => "accepted",
+            Self::ReadError => "read_error",
+            Self::WriteError => "write_error",
+        }
+    }
+}
+
 /// How many kinds of [`Event`] there are.
 pub const EVENTS: usize = 8;
 /// Status classes: 1xx to 5xx.
