@@ -343,6 +343,17 @@ class TLSSession:
 def notepad() -> int: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
+def serve_status(board: Scoreboard, listener: int, line: int, about: Any) -> None:
+    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed or
+    the parent has ended, with whom this process dies from now on.
+
+    Args:
+        about: a `rgunicorn.status.Plan`.
+
+    Raises:
+        OSError: a descriptor is not open.
+    """
+
 def refusal(name: str, text: str) -> tuple[int, str, str] | None:
     """Status, reason and page text for an exception class `name` that says `text`.
 

@@ -26,6 +26,7 @@ mod session;
 mod start_response;
 mod state;
 mod static_files;
+mod status;
 mod timekeeper;
 mod tls;
 mod worker;
@@ -58,6 +59,7 @@ mod _core {
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
     use super::static_files::StaticFiles;
+    use super::status::serve_status;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
