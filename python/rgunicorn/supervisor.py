@@ -119,9 +119,7 @@ class Supervisor:
         count = self._fleet.serving()
         if count != self._last_worker_count:
             self._last_worker_count = count
-            # instrument.statsd sends records with these extras.
-            metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
-            self.log.debug("%s workers", count, extra=metric)
+            reports.tell_count(self.log, count)
         if self.cfg.enable_backlog_metric:
             reports.tell_backlog(self.log, self.LISTENERS)
         bulletin.post(self)
@@ -152,7 +150,9 @@ class Supervisor:
         # A master of one's own that manages workers in its own way does not know of wishes.
         worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
-            worker.blackbox = BlackBox(worker.flight_room(self.cfg), worker.slates(self.cfg))
+            worker.blackbox = BlackBox(
+                worker.flight_room(self.cfg), worker.slates(self.cfg), (slot, self.worker_age)
+            )
         except OSError as exc:
             self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
@@ -184,10 +184,8 @@ class Supervisor:
             if worker is not None:
                 worker.tmp.close()
                 self._bury(worker, None, None)
-            actions = self._fleet.on_vanished(pid, time.monotonic_ns())
-            if worker is not None:
                 self.cfg.worker_exit(self, worker)
-            self._perform(actions)
+            self._perform(self._fleet.on_vanished(pid, time.monotonic_ns()))
             return
         if sig in (signal.SIGTERM, signal.SIGQUIT) and pid in self.WORKERS:
             self.WORKERS[pid].dismissed = True
@@ -360,6 +358,8 @@ class Supervisor:
             sibling.tmp.close()
             if sibling.blackbox is not None:
                 sibling.blackbox.close()
+        if worker.blackbox is not None:
+            worker.blackbox.settle()
         for listener in self._superseded:
             listener.close()
         self._upgrade.in_worker()

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -233,6 +234,8 @@ def test_who_is_turned_away_and_who_leaves(spawn: Spawn) -> None:
         with Wire(server.address) as refused:
             assert refused.send(get("/hello")).response().status == 503
             refused.read_to_close()
+        # Who has not waited is not asked whether he is still there.
+        time.sleep(0.1)
         # A reset.
         leaving.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         leaving.close()

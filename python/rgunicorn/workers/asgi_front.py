@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from rgunicorn.http.message import Request
 from rgunicorn.http.wsgi import Response
-from rgunicorn.workers import counting
+from rgunicorn.workers import counting, parting
 from rgunicorn.workers.asgi_rules import Refused, Rules
 
 TYPE_CHECKING = False
@@ -103,10 +103,8 @@ class Front:
         self._running[key] = task
         request = None
         flight = self._depart(scope)
-        if self._closes:
-            send = _closing(send)
         bill = counting.Bill(self.worker, flight)
-        send = _counted(send, flight, bill)
+        send = self._heading(scope, _counted(send, bill), flight)
         # Whoever says nothing is answered with 500 by uvicorn, as long as somebody is there.
         status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
         try:
@@ -132,6 +130,21 @@ class Front:
             finally:
                 if flight is not None:
                     flight.end()
+
+    def _heading(self, scope: Scope, send: Send, flight: Flight | None) -> Send:
+        """`send`, with what is to be done when a head goes out."""
+        # HTTP/2 has no such field.
+        may_close = scope["http_version"].startswith("1")
+
+        async def heading(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if flight is not None:
+                    flight.sending()
+                if may_close and (self._closes or not parting.promises(self.worker)):
+                    message = {**message, "headers": _closing(message.get("headers", ()))}
+            await send(message)
+
+        return heading
 
     def _depart(self, scope: Scope) -> Flight | None:
         """Notes the request, for whoever tells of it if the worker dies."""
@@ -324,24 +337,22 @@ async def _answer(send: Send, refused: Refused, is_http: bool) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _closing(send: Send) -> Send:
-    async def closing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = [*message.get("headers", ()), (b"connection", b"close")]
-            message = {**message, "headers": headers}
-        await send(message)
+def _closing(fields: Any) -> list[Any]:
+    """The fields of a response whose connection ends, which is said once, whoever else says it.
 
-    return closing
+    uvicorn finds it there and adds none of its own; default fields of uvicorn would be added to
+    its own pages too, which say it already, and to handshakes.
+    """
+    kept = [(name, value) for name, value in fields if bytes(name).lower() != b"connection"]
+    return [*kept, (b"connection", b"close")]
 
 
-def _counted(send: Send, flight: Flight | None, bill: counting.Bill) -> Send:
-    """`send` that tells others how far the response is."""
+def _counted(send: Send, bill: counting.Bill) -> Send:
+    """`send` for a request that is counted when its response is complete."""
 
     async def counted(message: Message) -> None:
         if message["type"] == "http.response.start":
             bill.status = message["status"]
-            if flight is not None:
-                flight.sending()
         elif message["type"] == "http.response.body" and not message.get("more_body"):
             # Before the client can know that this was all.
             bill.end()

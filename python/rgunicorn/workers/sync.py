@@ -103,6 +103,7 @@ class SyncWorker(NativeWorker):
             return
         from rgunicorn.workers import counting
 
+        self.put_files_first()
         self.timekeeper = _core.Timekeeper.of(self)
         counting.opens(self, "app", "running", "exception", "refused", room=1)
         # Often enough to see soon that the master is gone; 0 is no limit for the master.

@@ -51,6 +51,7 @@ class PythonThreads(_Base):
 
         from rgunicorn.workers import counting
 
+        self.put_files_first()
         self.timekeeper = _core.Timekeeper.of(self)
         counting.opens(self, "app", "running", "exception", "refused", room=self.cfg.threads)
         self.nr_conns = 0
