@@ -3,6 +3,8 @@
 //! follows when the application can write one.
 
 use super::App;
+use std::os::fd::OwnedFd;
+
 use super::conn::{Conn, Phase};
 use super::exchange::Exchange;
 use super::overload::Account;
@@ -52,9 +54,10 @@ impl<A: App> Engine<A> {
         let _always = exchange.start(reply.status.as_bytes(), &reply.fields, true);
         match reply.body {
             Body::Bytes(bytes) => exchange.push_bytes(&bytes),
-            Body::File { file, offset, len } => {
+            Body::File { file, offset, len } if self.shared.options.sendfile => {
                 exchange.push_file(file, offset, len);
             }
+            Body::File { file, offset, len } => exchange.push_read(file, offset, len),
         }
         let keeps = exchange.end().keep_alive;
         let encoder = std::mem::take(&mut exchange.encoder);
@@ -105,6 +108,14 @@ impl<A: App> Exchange<'_, A> {
         let taken = self.encoder.begin_chunk(out, bytes.len());
         out.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         self.encoder.end_chunk(out);
+    }
+
+    /// Appends `len` bytes of a file from `offset`, without sendfile(2).
+    fn push_read(&mut self, file: OwnedFd, offset: i64, len: u64) {
+        let ask = usize::try_from(len).unwrap_or(usize::MAX);
+        let taken = self.encoder.begin_chunk(self.conn.outbox.tail(), ask) as u64;
+        self.conn.outbox.push_read(file, offset, taken);
+        self.encoder.end_chunk(self.conn.outbox.tail());
     }
 
     /// Takes up the counters of an answer that the engine has given, for its access line.

@@ -81,9 +81,6 @@ USED: list[tuple[str, Any, str]] = [
     ("access_log_when", "5xx", "the choice of access lines"),
     ("access_log_skip", ["/healthz"], "the choice of access lines"),
     ("request_id_header", "X-Request-ID", "the name of a request"),
-    ("static_map", ["/static=/srv"], "static files"),
-    ("unix_socket_owner", "nobody", "the owner and the mode of unix sockets"),
-    ("unix_socket_mode", "660", "the owner and the mode of unix sockets"),
 ]
 
 
