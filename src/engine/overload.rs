@@ -120,6 +120,7 @@ impl<A: App> Engine<A> {
                 job.work = Work::Refusal(refusal);
             }
         }
+        self.show_connections();
         Some(job)
     }
 
@@ -273,6 +274,7 @@ impl<A: App> Engine<A> {
     pub(super) fn turn_away(&mut self, mut conn: Box<Conn<A>>, refusal: Refusal) {
         self.turned_away.count(&refusal);
         self.put_on_account(&mut conn, Account::Refused(refusal.clone()));
+        conn.count_refusal(self.shared.slot, &refusal, self.clock.now_ns());
         if refusal.is_silent() {
             return self.close(conn);
         }

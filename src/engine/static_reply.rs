@@ -4,6 +4,7 @@
 
 use super::App;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use super::conn::{Conn, Phase};
 use super::exchange::Exchange;
@@ -13,7 +14,8 @@ use super::reactor::Engine;
 use super::static_files::{Ask, Body, Reply};
 use crate::http::conditional::Conditions;
 use crate::http::{Encoder, ResponseFields, split_script_name, unquote};
-use crate::sys::clock::{monotonic_ns, wall_seconds};
+use crate::sys::clock::{monotonic_ns, wall_seconds, wall_time};
+use crate::sys::tally::Event;
 
 /// A request that was answered with a file, as the access log sees it.
 #[derive(Debug)]
@@ -28,6 +30,8 @@ pub struct Served {
     pub duration_ns: u64,
     /// When that was, as the access log writes it.
     pub log_time: Vec<u8>,
+    /// The same, since 1970.
+    pub at: Duration,
 }
 
 impl Served {
@@ -45,6 +49,10 @@ impl<A: App> Engine<A> {
         let Some(mut reply) = self.static_reply(conn) else { return false };
         self.shared.claim(conn);
         conn.deadline.disarm();
+        conn.waits_since_ns = begun_ns.saturating_sub(conn.before_ns);
+        if let Some(slot) = self.shared.slot {
+            slot.count_event(Event::Static, 1);
+        }
         if let Some(notice) = reply.notice.take() {
             self.notices.push(notice);
         }
@@ -68,6 +76,7 @@ impl<A: App> Engine<A> {
             encoder,
             duration_ns: monotonic_ns().saturating_sub(begun_ns),
             log_time: self.clock.log_time().to_vec(),
+            at: wall_time(),
         };
         let len = conn.head.len;
         self.put_on_account(conn, Account::Served(served));
