@@ -2,10 +2,10 @@
 //! the outbox, its deadlines, the next request. It needs neither thread nor GIL; its access line
 //! follows when the application can write one.
 
-use super::App;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
+use super::App;
 use super::conn::{Conn, Phase};
 use super::exchange::Exchange;
 use super::overload::Account;
@@ -50,9 +50,6 @@ impl<A: App> Engine<A> {
         self.shared.claim(conn);
         conn.deadline.disarm();
         conn.waits_since_ns = begun_ns.saturating_sub(conn.before_ns);
-        if let Some(slot) = self.shared.slot {
-            slot.count_event(Event::Static, 1);
-        }
         if let Some(notice) = reply.notice.take() {
             self.notices.push(notice);
         }
@@ -79,6 +76,9 @@ impl<A: App> Engine<A> {
             at: wall_time(),
         };
         let len = conn.head.len;
+        if let Some(slot) = self.shared.slot {
+            slot.count_event(Event::Static, 1);
+        }
         self.put_on_account(conn, Account::Served(served));
         // Where the next request begins.
         conn.head.len = len;

@@ -187,13 +187,13 @@ impl Access {
     }
 
     /// Makes the line of a request, unless it is to have none.
-    fn render(&mut self, exchange: &Exchange<'_, PyApp>, response: Answer<'_>, duration_ns: u64) {
+    fn render(&mut self, exchange: &Exchange<'_, PyApp>, response: Answer<'_>, when: &When<'_>) {
         let Some(format) = &self.format else { return };
-        let (conn, policy, clock) = exchange.facts();
+        let (conn, policy, _) = exchange.facts();
         let bytes = conn.head_bytes();
         let head = &conn.head;
         let target = head.uri(bytes);
-        if !self.choice.wants(response.status, duration_ns / 1_000, &target) {
+        if !self.choice.wants(response.status, when.duration_ns / 1_000, &target) {
             return;
         }
         let script_name = head.script_name(bytes, policy);
@@ -220,7 +220,7 @@ impl Access {
         let (path, remote_addr) = self.scratch.split_at(path_end);
         let record = Record {
             remote_addr,
-            time: response.then.map_or(clock.log_time(), |(text, _)| text),
+            time: when.time,
             method: head.method.of(bytes),
             target: &target,
             path,
@@ -228,9 +228,9 @@ impl Access {
             version: head.version,
             status: response.status,
             body_bytes: response.body_bytes,
-            duration_ns,
-            at: response.then.map_or_else(wall_time, |(_, at)| at),
-            queue_ns: exchange.waited_ns(),
+            duration_ns: when.duration_ns,
+            at: when.at,
+            queue_ns: when.queue_ns,
             request_id: b"",
             pid: self.pid,
             slot: self.worker_slot,
@@ -272,9 +272,8 @@ impl PyApp {
                 status: announced.code,
                 body_bytes,
                 fields: AnswerFields(Some(&announced.fields)),
-                then: None,
             };
-            self.access.render(exchange, answer, duration_ns);
+            self.access.render(exchange, answer, &When::now(exchange, duration_ns));
             self.access.settle(exchange);
             return;
         }
@@ -294,13 +293,19 @@ impl PyApp {
         match self.access.road {
             Road::Off => {}
             Road::Native(_) => {
+                let when = When {
+                    time: &served.log_time,
+                    at: served.at,
+                    duration_ns: served.duration_ns,
+                    // It waited for no thread.
+                    queue_ns: None,
+                };
                 let answer = Answer {
                     status: served.code(),
                     body_bytes: served.encoder.body_bytes(),
                     fields: AnswerFields(Some(&served.fields)),
-                    then: Some((&served.log_time, served.at)),
                 };
-                self.access.render(exchange, answer, served.duration_ns);
+                self.access.render(exchange, answer, &when);
             }
             Road::Python => Python::attach(|py| {
                 let said = Views::default().log_served(py, self, exchange, served);
@@ -327,9 +332,8 @@ impl PyApp {
         match self.access.road {
             Road::Off => {}
             Road::Native(_) => {
-                let fields = AnswerFields(None);
-                let answer = Answer { status, body_bytes: 0, fields, then: None };
-                self.access.render(exchange, answer, duration_ns);
+                let answer = Answer { status, body_bytes: 0, fields: AnswerFields(None) };
+                self.access.render(exchange, answer, &When::now(exchange, duration_ns));
             }
             Road::Python => {
                 let said =
@@ -343,12 +347,26 @@ impl PyApp {
     }
 }
 
+/// When a request ended, and how long it took.
+struct When<'a> {
+    time: &'a [u8],
+    at: Duration,
+    duration_ns: u64,
+    queue_ns: Option<u64>,
+}
+
+impl<'a> When<'a> {
+    fn now(exchange: &'a Exchange<'_, PyApp>, duration_ns: u64) -> Self {
+        let (_, _, clock) = exchange.facts();
+        let queue_ns = exchange.waited_ns();
+        Self { time: clock.log_time(), at: wall_time(), duration_ns, queue_ns }
+    }
+}
+
 struct Answer<'a> {
     status: u16,
     body_bytes: u64,
     fields: AnswerFields<'a>,
-    /// When it was given, as text and since 1970, if that was not just now.
-    then: Option<(&'a [u8], Duration)>,
 }
 
 struct AnswerFields<'a>(Option<&'a ResponseFields>);
