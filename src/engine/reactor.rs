@@ -403,7 +403,8 @@ impl<A: App> Engine<A> {
         if conn.filled == 0 && !conn.inbox.is_empty() {
             self.keep_inbox(std::mem::take(&mut conn.inbox));
         }
-        if flushing && self.is_short_of(conn.outbox.in_memory()) {
+        conn.outbox.slim();
+        if flushing && self.is_short_of(conn.outbox.held()) {
             // On a full disk it stays in memory.
             let _ = conn.outbox.spill(u64::MAX, self.shared.options.spool_dir.as_deref());
         }

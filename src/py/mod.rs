@@ -26,6 +26,7 @@ mod session;
 mod start_response;
 mod state;
 mod static_files;
+mod status;
 mod timekeeper;
 mod tls;
 mod worker;
@@ -47,7 +48,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]
@@ -58,6 +59,7 @@ mod _core {
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
     use super::static_files::StaticFiles;
+    use super::status::serve_status;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
