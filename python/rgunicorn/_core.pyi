@@ -299,6 +299,21 @@ class Slot:
     def begin_work(self, now_ns: int) -> None: ...
     def end_work(self, since_ns: int, now_ns: int) -> None: ...
 
+class StaticFiles:
+    def __new__(cls, cfg: Any) -> StaticFiles: ...
+    def answer(
+        self, environ: dict[str, Any]
+    ) -> (
+        tuple[
+            str,
+            list[tuple[str, str]],
+            bytes | None,
+            tuple[int, int, int] | None,
+            str | None,
+        ]
+        | None
+    ): ...
+
 class Timekeeper:
     """Looks at how long the requests of a worker take."""
 

@@ -161,6 +161,8 @@ pub struct Options {
     pub patience: Patience,
     /// Files that are served without the application.
     pub static_map: StaticMap,
+    /// Whether those may be sent by sendfile(2).
+    pub sendfile: bool,
     /// Most connections held at once.
     pub max_connections: usize,
     /// Bytes of a request body kept in memory.

@@ -221,11 +221,6 @@ impl<A: App> Engine<A> {
         self.table.len() > 1 || !self.ready.is_empty() || self.greets_while_busy()
     }
 
-    /// Whether people are let in though nobody is free: the engine has answers of its own.
-    pub(super) fn greets_while_busy(&self) -> bool {
-        self.shared.options.patience.is_limited() || self.static_files.is_some()
-    }
-
     /// Queues a request for the application.
     pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
         conn.phase = Phase::Busy;
