@@ -87,8 +87,10 @@ pub struct Conn<A: App> {
     /// How long the current request had waited, as a proxy says, before its head was read.
     pub(super) before_ns: u64,
     /// Since when the current request waits for a thread, monotonic nanoseconds, with the time
-    /// before it came here. What it waited is the time from then to its start.
+    /// before it came here; 0 while it does not. What it waited is the time from then to its start.
     pub waits_since_ns: u64,
+    /// What the current request is called; empty when it has no name.
+    pub(super) request_id: Vec<u8>,
     /// What the application keeps with the connection.
     pub session: A::Session,
 }
@@ -122,6 +124,7 @@ impl<A: App> Conn<A> {
             served: 0,
             before_ns: 0,
             waits_since_ns: 0,
+            request_id: Vec::new(),
             session: A::Session::default(),
         }
     }
@@ -146,6 +149,8 @@ impl<A: App> Conn<A> {
         self.claim = None;
         self.served = 0;
         self.before_ns = 0;
+        self.waits_since_ns = 0;
+        self.request_id.clear();
         self.session = A::Session::default();
     }
 
@@ -227,6 +232,8 @@ impl<A: App> Conn<A> {
         self.served += 1;
         self.claim = None;
         self.before_ns = 0;
+        self.waits_since_ns = 0;
+        self.request_id.clear();
         self.phase = Phase::Head;
     }
 

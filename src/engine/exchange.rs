@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::conn::{Conn, Phase};
+use super::App;
+use super::conn::Conn;
 use super::crew::Shared;
 use super::pace::Stopwatch;
 use super::timekeeper::Timed;
-use super::{App, Refusal, Verdict};
 use crate::http::{
-    BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
+    BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints,
 };
 use crate::sys::clock::{Clock, monotonic_ns};
 use crate::sys::flights::{self, Flight, Mark};
@@ -78,7 +78,7 @@ pub struct Exchange<'e, A: App> {
     /// What is known of it to whoever looks at how long requests take.
     pub(super) timed: Option<Arc<Timed>>,
     /// When the application began, monotonic; 0 if it has not.
-    begun_ns: u64,
+    pub(super) begun_ns: u64,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
@@ -115,19 +115,6 @@ impl<'e, A: App> Exchange<'e, A> {
         if let Some(flight) = self.flight {
             flight.advance(flights::Phase::Waiting, flights::Phase::App);
         }
-    }
-
-    /// How long the request had waited, here and where a proxy says, before the application began
-    /// or, if it has not, until now. `None` when that is not known.
-    pub fn waited_ns(&self) -> Option<u64> {
-        let until_ns = if self.begun_ns == 0 { self.clock.now_ns() } else { self.begun_ns };
-        let since_ns = Some(self.conn.waits_since_ns).filter(|since_ns| *since_ns != 0);
-        since_ns.map(|since_ns| until_ns.saturating_sub(since_ns))
-    }
-
-    /// How long it has been with the application, up to the clock's last tick.
-    pub fn ran_ns(&self) -> u64 {
-        if self.begun_ns == 0 { 0 } else { self.clock.now_ns().saturating_sub(self.begun_ns) }
     }
 
     /// The request as others see it: what the master can tell of it if the worker dies.
@@ -247,9 +234,10 @@ impl<'e, A: App> Exchange<'e, A> {
         // The application may have taken its time.
         self.clock.tick();
         let out = self.conn.outbox.tail();
-        let options = &self.shared.options;
+        let (start, options) = (out.len(), &self.shared.options);
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
+        self.sign(start, Some(fields));
         Ok(())
     }
 
@@ -387,26 +375,6 @@ impl<'e, A: App> Exchange<'e, A> {
         let mut finish = self.encoder.finish(self.conn.outbox.tail());
         finish.keep_alive &= !self.last;
         finish
-    }
-
-    /// Puts the page for `refusal` in the outbox.
-    pub fn refuse(&mut self, refusal: &Refusal) {
-        if !self.speak() {
-            return;
-        }
-        refusal.answer(self.conn.outbox.tail());
-        // Nothing that came with it is a request.
-        self.conn.readable = true;
-    }
-
-    /// Puts the 500 page in the outbox, if nothing of a response has been sent.
-    pub fn fail(&mut self) -> Verdict {
-        if self.encoder.head_sent() || !self.speak() {
-            return Verdict::Drop;
-        }
-        error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
-        self.conn.phase = Phase::Busy;
-        Verdict::Close
     }
 }
 

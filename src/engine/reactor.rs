@@ -56,6 +56,16 @@ pub(super) enum Work {
     Refusal(Refusal),
 }
 
+impl Work {
+    /// Whether there is a request, understood well enough to have a name.
+    pub(super) fn has_request(&self) -> bool {
+        match self {
+            Self::Request => true,
+            Self::Refusal(refusal) => refusal.has_request(),
+        }
+    }
+}
+
 /// A request with its connection.
 pub(super) struct Job<A: App> {
     pub(super) conn: Box<Conn<A>>,

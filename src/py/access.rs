@@ -13,7 +13,7 @@ use super::app::PyApp;
 use super::hooks::Views;
 use super::start_response::Announced;
 use crate::engine::Exchange;
-use crate::http::{Head, ResponseFields, unquote};
+use crate::http::{Head, IdHeader, ResponseFields, unquote};
 use crate::log::{Choice, Fields, Format, Record};
 use crate::sys::clock::wall_time;
 use crate::sys::flights::{Flights, Mark};
@@ -230,10 +230,10 @@ impl Access {
             duration_ns,
             at: wall_time(),
             queue_ns: exchange.waited_ns(),
-            request_id: b"",
+            request_id: conn.request_id(),
             pid: self.pid,
             slot: self.worker_slot,
-            request_fields: &RequestFields { head, bytes },
+            request_fields: &RequestFields { head, bytes, name: exchange.named() },
             response_fields: &response.fields,
         };
         let start = self.lines.len();
@@ -336,10 +336,15 @@ impl Fields for AnswerFields<'_> {
 struct RequestFields<'a> {
     head: &'a Head,
     bytes: &'a [u8],
+    /// The field that carries the request's name, and the name.
+    name: Option<(&'a IdHeader, &'a [u8])>,
 }
 
 impl Fields for RequestFields<'_> {
     fn visit(&self, name: &[u8], each: &mut dyn FnMut(&[u8])) {
+        if let Some((_, value)) = self.name.filter(|(header, _)| header.is(name)) {
+            return each(value);
+        }
         for field in &self.head.fields {
             if field.name.len() == name.len()
                 && field.name.of(self.bytes).eq_ignore_ascii_case(name)

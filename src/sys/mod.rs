@@ -21,6 +21,7 @@ pub mod socket;
 pub mod spool;
 pub mod thread;
 pub mod ticket;
+pub mod unique;
 pub mod voice;
 pub mod wish;
 pub mod work;

@@ -101,6 +101,8 @@ class Front:
             send = _closing(send)
         if flight is not None:
             send = _departing(send, flight)
+        if "rgunicorn.request_id" in scope and self._rules.id_field is not None:
+            send = _naming(send, self._rules.id_field, scope["rgunicorn.request_id"].encode())
         try:
             if self._logs or self._pre_request or self._post_request:
                 request = request_of(scope)
@@ -130,13 +132,16 @@ class Front:
             return None
         major, _, minor = scope["http_version"].partition(".")
         client = scope.get("client")
-        request_id = next((v for name, v in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = scope.get("rgunicorn.request_id")
+        if request_id is None:
+            sent = (value for name, value in scope["headers"] if name == b"x-request-id")
+            request_id = _text(next(sent, b""))
         return box.flights.begin(
             scope["method"],
             scope["raw_path"].decode("latin-1"),
             (int(major), int(minor or 0)),
             str(client[0]) if client else "",
-            _text(request_id),
+            request_id,
         )
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -268,6 +273,7 @@ def request_of(scope: Scope) -> Request:
     request.headers = [(_text(name).upper(), _text(value)) for name, value in scope["headers"]]
     request.scheme = scope["scheme"]
     request.peer_addr = request.remote_addr = tuple(scope.get("client") or ("", ""))
+    request.request_id = scope.get("rgunicorn.request_id")
     return request
 
 
@@ -283,6 +289,8 @@ def environ_of(scope: Scope, request: Request) -> dict[str, Any]:
         "REMOTE_ADDR": request.peer_addr[0],
         "wsgi.url_scheme": request.scheme,
     }
+    if request.request_id is not None:
+        environ["rgunicorn.request_id"] = request.request_id
     if scope.get("client"):
         environ["REMOTE_PORT"] = str(request.peer_addr[1])
     for name, value in request.headers:
@@ -315,6 +323,17 @@ def _closing(send: Send) -> Send:
         await send(message)
 
     return closing
+
+
+def _naming(send: Send, field: bytes, request_id: bytes) -> Send:
+    async def naming(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            if not any(name.lower() == field for name, _ in headers):
+                message = {**message, "headers": [*headers, (field, request_id)]}
+        await send(message)
+
+    return naming
 
 
 def _departing(send: Send, flight: Flight) -> Send:

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from rgunicorn import util
 from rgunicorn.workers import offspring, recycling
+from rgunicorn.workers.naming import called, named
 from rgunicorn.workers.refusal import refusal
 from rgunicorn.workers.workertmp import WorkerTmp
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from rgunicorn.glogging import Logger
     from rgunicorn.reloader import ReloaderBase
     from rgunicorn.workers.blackbox import BlackBox
+
+
+# Values of `access_log_format` that only our logger knows.
+_OWN_FORMATS = ("json", "logfmt")
 
 
 class Worker:
@@ -146,6 +151,18 @@ class Worker:
         return False
 
     @classmethod
+    def names_requests(cls) -> bool:
+        """Whether `request_id_header` counts: requests are read by the core or `get_parser`, or
+        the class names them by `_core.Rules.request_id`."""
+        return False
+
+    @classmethod
+    def logs_requests(cls) -> bool:
+        """Whether access lines are those of `Logger.access`. A class of one's own that calls it
+        says so by an override."""
+        return False
+
+    @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences with what to do
         instead."""
@@ -161,6 +178,22 @@ class Worker:
                 f"protocol = 'uwsgi' can not be used with {cls.__name__}, whose server speaks HTTP "
                 "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
             )
+        if getattr(cfg, "request_id_header", None) and not cls.names_requests():
+            texts.append(
+                f"request_id_header = {cfg.request_id_header!r} can not be used with "
+                f"{cls.__name__}, whose server reads the requests itself: use a middleware that "
+                "gives them names, or worker_class 'sync', 'gthread', 'gevent', 'tornado' or "
+                "'asgi'."
+            )
+        for name in () if cls.logs_requests() else ("format", "when", "skip"):
+            value = getattr(cfg, f"access_log_{name}", None)
+            usual = value in (None, "all", []) if name != "format" else value not in _OWN_FORMATS
+            if not usual:
+                texts.append(
+                    f"access_log_{name} = {value!r} can not be used with {cls.__name__}, whose "
+                    "access log is its server's: use what that server has for it, or worker_class "
+                    "'sync', 'gthread', 'gevent' or 'asgi'."
+                )
         for name in ("request_timeout", "log_slow"):
             value = getattr(cfg, name, 0)
             if value and not cls.times_requests():
@@ -317,14 +350,14 @@ class Worker:
             status, reason, page = 500, "Internal Server Error", ""
             if hasattr(req, "uri"):
                 method = f"{req.method} " if hasattr(req, "method") else ""
-                self.log.exception("Error handling request %s%s", method, req.uri)
+                self.log.exception("Error handling request %s%s%s", method, req.uri, called(req))
             else:
                 self.log.exception("Error handling request (no URI read)")
 
         if req is not None:
             self._log_refused(req, client, addr, f"{status} {reason}", len(page), start)
         try:
-            util.write_error(client, status, reason, page)
+            util.write_error(client, status, reason, page, named(req, self.cfg))
         except OSError:
             self.log.debug("Failed to send error message.")
 

@@ -17,7 +17,7 @@ from rgunicorn import _core, sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
-from rgunicorn.workers import exchange
+from rgunicorn.workers import exchange, naming
 from rgunicorn.workers.base_async import AsyncWorker
 from rgunicorn.workers.parting import PARTING, has_heirs
 
@@ -108,6 +108,10 @@ class GeventWorker(AsyncWorker):
     def times_requests(cls) -> bool:
         return cls.server_class is None
 
+    @classmethod
+    def names_requests(cls) -> bool:
+        return cls.server_class is None or issubclass(cls.wsgi_handler, PyWSGIHandler)
+
     def patch(self) -> None:
         """Makes the standard library and our listeners gevent's. Overrides call it and go on with
         what they want to be patched too."""
@@ -190,6 +194,7 @@ class GeventWorker(AsyncWorker):
                 **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
             )
             server.blackbox = self.blackbox
+            server.names = naming.Names.of(self.cfg)
             return server
         server = StreamServer(
             listener, handle=functools.partial(self._handle, _Door(listener)), spawn=pool
@@ -312,9 +317,12 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
     """Handles the requests of `PyWSGIServer`."""
 
     flight: Flight | None = None
+    # Field and value of what the request is called.
+    named: tuple[str, str] | None = None
 
     def handle_one_response(self) -> None:
         """Runs the application."""
+        self._name()
         box = getattr(self.server, "blackbox", None)
         if box is not None and box.flights is not None:
             version = (1, 0) if self.request_version == "HTTP/1.0" else (1, 1)
@@ -324,7 +332,7 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
                 self.path.partition("?")[0],
                 version,
                 str(peer),
-                self.headers.get("X-Request-ID") or "",
+                self.named[1] if self.named else self.headers.get("X-Request-ID") or "",
             )
         try:
             super().handle_one_response()
@@ -334,6 +342,7 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
                 self.flight = None
 
     def finalize_headers(self) -> None:
+        naming.sign(self.response_headers, self.named)
         super().finalize_headers()
         if self.flight is not None:
             self.flight.sending()
@@ -358,7 +367,16 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
         environ: dict[str, Any] = super().get_environ()
         environ["gunicorn.sock"] = self.socket
         environ["RAW_URI"] = self.path
+        naming.tell(environ, self.named)
         return environ
+
+    def _name(self) -> None:
+        """Gives the request its name, in place of what its client may have called it."""
+        names = getattr(self.server, "names", None)
+        if names is not None:
+            name = names.name(self.client_address, self.headers.get_all(names.header, []))
+            del self.headers[names.header]
+            self.named = None if name is None else (names.header, name)
 
 
 class PyWSGIServer(pywsgi.WSGIServer):
