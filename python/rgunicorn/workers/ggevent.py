@@ -322,7 +322,6 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
 
     def handle_one_response(self) -> None:
         """Runs the application."""
-        self._name()
         box = getattr(self.server, "blackbox", None)
         if box is not None and box.flights is not None:
             version = (1, 0) if self.request_version == "HTTP/1.0" else (1, 1)
@@ -364,6 +363,7 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
             self.flight.logged()
 
     def get_environ(self) -> dict[str, Any]:
+        self._name()
         environ: dict[str, Any] = super().get_environ()
         environ["gunicorn.sock"] = self.socket
         environ["RAW_URI"] = self.path

@@ -246,12 +246,12 @@ def _write_headers(
     return write(*args, **kwargs)
 
 
-def _write_named(
-    connection: Any, field: tuple[str, str], start_line: Any, headers: Any, *args: Any
-) -> Any:
+def _write_named(connection: Any, field: tuple[str, str], *args: Any, **kwargs: Any) -> Any:
+    # After the first line.
+    headers = args[1] if len(args) > 1 else kwargs["headers"]
     if field[0] not in headers:
         headers[field[0]] = field[1]
-    return type(connection).write_headers(connection, start_line, headers, *args)
+    return type(connection).write_headers(connection, *args, **kwargs)
 
 
 class _Counted(httputil.HTTPMessageDelegate):
