@@ -11,6 +11,7 @@ impl<A: App> Exchange<'_, A> {
         if !self.speak() {
             return;
         }
+        self.conclude_refused(refusal, self.facts().2.now_ns());
         let start = self.conn.outbox.tail().len();
         refusal.answer(self.conn.outbox.tail());
         self.sign(start, None);
@@ -20,9 +21,12 @@ impl<A: App> Exchange<'_, A> {
 
     /// Puts the 500 page in the outbox, if nothing of a response has been sent.
     pub fn fail(&mut self) -> Verdict {
-        if self.encoder().head_sent() || !self.speak() {
+        if self.encoder.head_sent() || !self.speak() {
             return Verdict::Drop;
         }
+        let now_ns = self.facts().2.now_ns();
+        self.conn.bill.speak_last(now_ns);
+        self.conclude(500);
         let start = self.conn.outbox.tail().len();
         error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
         self.sign(start, None);

@@ -67,7 +67,7 @@ pub struct Exchange<'e, A: App> {
     pub(super) conn: &'e mut Conn<A>,
     /// The request as others see it.
     pub(super) flight: Option<Flight<'e>>,
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
     pub(super) broken: bool,
     last: bool,
     /// Whether the application has read the part of the body that came after its start. Until
@@ -75,10 +75,10 @@ pub struct Exchange<'e, A: App> {
     body_over: Option<Arc<AtomicBool>>,
     /// When the client was last seen to take something, while it is waited for; else 0.
     progress_ns: u64,
+    /// Something has been sent since the clock was last read.
+    moved: bool,
     /// What is known of it to whoever looks at how long requests take.
     pub(super) timed: Option<Arc<Timed>>,
-    /// When the application began, monotonic; 0 if it has not.
-    pub(super) begun_ns: u64,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
@@ -101,8 +101,8 @@ impl<'e, A: App> Exchange<'e, A> {
             last: false,
             body_over: None,
             progress_ns: 0,
+            moved: false,
             timed: None,
-            begun_ns: 0,
         }
     }
 
@@ -110,7 +110,7 @@ impl<'e, A: App> Exchange<'e, A> {
     /// application's time.
     pub fn begin(&mut self) {
         self.clock.tick();
-        self.begun_ns = self.clock.now_ns();
+        self.conn.bill.begin(self.clock.now_ns());
         self.stopwatch.start(self.clock);
         if let Some(flight) = self.flight {
             flight.advance(flights::Phase::Waiting, flights::Phase::App);
@@ -233,6 +233,7 @@ impl<'e, A: App> Exchange<'e, A> {
         };
         // The application may have taken its time.
         self.clock.tick();
+        self.moved = false;
         let out = self.conn.outbox.tail();
         let (start, options) = (out.len(), &self.shared.options);
         let date = self.clock.http_date();
@@ -360,6 +361,11 @@ impl<'e, A: App> Exchange<'e, A> {
     }
 
     fn send(&mut self) -> Result<u64, Gone> {
+        if self.encoder.complete() {
+            // What goes out now may be the last of it.
+            self.conclude(self.encoder.status());
+        }
+        self.moved = true;
         let sent = self.conn.send();
         if sent.is_err() {
             self.broken = true;
@@ -374,6 +380,12 @@ impl<'e, A: App> Exchange<'e, A> {
     pub fn end(&mut self) -> crate::http::Finish {
         let mut finish = self.encoder.finish(self.conn.outbox.tail());
         finish.keep_alive &= !self.last;
+        if self.moved {
+            // It was on its way while the application went on with it.
+            self.clock.tick();
+        }
+        self.conn.bill.speak_last(self.clock.now_ns());
+        self.conclude(self.encoder.status());
         finish
     }
 }

@@ -2,12 +2,23 @@
 //! ran.
 
 use super::exchange::Exchange;
+use super::reactor::Work;
 use super::{App, Conn};
 use crate::http::{IdHeader, ResponseFields, add_field, request_id};
 use crate::sys::flights::ID_BYTES;
 use crate::sys::unique;
 
 const _: () = assert!(ID_BYTES >= request_id::MOST);
+
+impl Work {
+    /// Whether there is a request, understood well enough to have a name.
+    pub(super) fn has_request(&self) -> bool {
+        match self {
+            Self::Request => true,
+            Self::Refusal(refusal) => refusal.has_request(),
+        }
+    }
+}
 
 impl<A: App> Conn<A> {
     /// Names the current request, once: as a peer that is believed calls it, or anew.
@@ -68,14 +79,14 @@ impl<A: App> Exchange<'_, A> {
     /// How long the request had waited, here and where a proxy says, before the application began
     /// or, if it has not, until now. `None` when that is not known.
     pub fn waited_ns(&self) -> Option<u64> {
-        let until_ns = if self.begun_ns == 0 { self.now_ns() } else { self.begun_ns };
+        let until_ns = self.conn.bill.begun_ns().unwrap_or(self.now_ns());
         let since_ns = Some(self.conn.waits_since_ns).filter(|since_ns| *since_ns != 0);
         since_ns.map(|since_ns| until_ns.saturating_sub(since_ns))
     }
 
     /// How long it has been with the application, up to the clock's last tick.
     pub fn ran_ns(&self) -> u64 {
-        if self.begun_ns == 0 { 0 } else { self.now_ns().saturating_sub(self.begun_ns) }
+        self.conn.bill.begun_ns().map_or(0, |begun_ns| self.now_ns().saturating_sub(begun_ns))
     }
 
     fn now_ns(&self) -> u64 {

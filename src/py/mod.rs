@@ -4,11 +4,13 @@ mod access;
 mod app;
 mod arbiter;
 mod decoder;
+mod display;
 mod encoder;
 mod ending;
 mod environ;
 mod errors;
 mod ffi;
+mod fields;
 mod flights;
 mod fork;
 mod hooks;
@@ -24,6 +26,8 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod static_files;
+mod status;
 mod timekeeper;
 mod tls;
 mod worker;
@@ -39,11 +43,13 @@ mod _core {
     #[pymodule_export]
     use super::decoder::{Body, RequestDecoder, Rules, path_info};
     #[pymodule_export]
+    use super::display::Display;
+    #[pymodule_export]
     use super::encoder::{ResponseEncoder, early_hints};
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]
@@ -53,11 +59,20 @@ mod _core {
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
+    use super::static_files::StaticFiles;
+    #[pymodule_export]
+    use super::status::serve_status;
+    #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
     use super::tls::TlsSession;
     #[pymodule_export]
     use super::worker::{Attendant, Crew, serve_sync};
+
+    /// Upper bounds of the buckets of all histograms; one more bucket is for all above.
+    #[pymodule_export]
+    const HISTOGRAM_BOUNDS_NS: [u64; crate::sys::tally::BOUNDS_NS.len()] =
+        crate::sys::tally::BOUNDS_NS;
 
     /// Allocations by Rust code so far; only in builds made to count them.
     #[cfg(feature = "count-allocations")]

@@ -56,20 +56,18 @@ def base_environ(cfg: Any) -> dict[str, Any]:
 def default_environ(req: Any, sock: Any, cfg: Any) -> dict[str, Any]:
     """`base_environ` and what the request line says; without header fields, path and addresses."""
     major, minor = req.version
+    environ = base_environ(cfg) | {
+        "wsgi.input": getattr(req, "body", None),
+        "gunicorn.socket": sock,
+        "REQUEST_METHOD": req.method,
+        "QUERY_STRING": req.query,
+        "RAW_URI": req.uri,
+        "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
+    }
     name = getattr(req, "request_id", None)
-    named = {} if name is None else {"rgunicorn.request_id": name}
-    return (
-        base_environ(cfg)
-        | named
-        | {
-            "wsgi.input": getattr(req, "body", None),
-            "gunicorn.socket": sock,
-            "REQUEST_METHOD": req.method,
-            "QUERY_STRING": req.query,
-            "RAW_URI": req.uri,
-            "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
-        }
-    )
+    if name is not None:
+        environ["rgunicorn.request_id"] = name
+    return environ
 
 
 def proxy_environ(req: Any) -> dict[str, str]:

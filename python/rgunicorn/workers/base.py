@@ -17,7 +17,7 @@ import traceback
 from datetime import datetime
 
 from rgunicorn import util
-from rgunicorn.workers import offspring, recycling
+from rgunicorn.workers import fitness, offspring, recycling
 from rgunicorn.workers.naming import called, named
 from rgunicorn.workers.refusal import refusal
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -33,10 +33,6 @@ if TYPE_CHECKING:
     from rgunicorn.glogging import Logger
     from rgunicorn.reloader import ReloaderBase
     from rgunicorn.workers.blackbox import BlackBox
-
-
-# Values of `access_log_format` that only our logger knows.
-_OWN_FORMATS = ("json", "logfmt")
 
 
 class Worker:
@@ -153,7 +149,7 @@ class Worker:
     @classmethod
     def names_requests(cls) -> bool:
         """Whether `request_id_header` counts: requests are read by the core or `get_parser`, or
-        the class names them by `_core.Rules.request_id`."""
+        the class names them by `naming.Names`."""
         return False
 
     @classmethod
@@ -163,46 +159,15 @@ class Worker:
         return False
 
     @classmethod
+    def serves_files(cls) -> bool:
+        """Whether `static_map` counts: the core answers, or `run` calls `put_files_first`."""
+        return False
+
+    @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences with what to do
         instead."""
-        texts = []
-        if cfg.max_workers and not cls.capacity(cfg):
-            texts.append(
-                f"max_workers = {cfg.max_workers} can not be used with {cls.__name__}, which does "
-                "not tell how busy it is: set workers, or use worker_class 'sync' or 'gthread'."
-            )
-        # Every word but this one means HTTP to Gunicorn.
-        if cfg.protocol == "uwsgi" and not cls.speaks_uwsgi():
-            texts.append(
-                f"protocol = 'uwsgi' can not be used with {cls.__name__}, whose server speaks HTTP "
-                "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
-            )
-        if getattr(cfg, "request_id_header", None) and not cls.names_requests():
-            texts.append(
-                f"request_id_header = {cfg.request_id_header!r} can not be used with "
-                f"{cls.__name__}, whose server reads the requests itself: use a middleware that "
-                "gives them names, or worker_class 'sync', 'gthread', 'gevent', 'tornado' or "
-                "'asgi'."
-            )
-        for name in () if cls.logs_requests() else ("format", "when", "skip"):
-            value = getattr(cfg, f"access_log_{name}", None)
-            usual = value in (None, "all", []) if name != "format" else value not in _OWN_FORMATS
-            if not usual:
-                texts.append(
-                    f"access_log_{name} = {value!r} can not be used with {cls.__name__}, whose "
-                    "access log is its server's: use what that server has for it, or worker_class "
-                    "'sync', 'gthread', 'gevent' or 'asgi'."
-                )
-        for name in ("request_timeout", "log_slow"):
-            value = getattr(cfg, name, 0)
-            if value and not cls.times_requests():
-                texts.append(
-                    f"{name} = {value!r} can not be used with {cls.__name__}, whose server does "
-                    "not say when a request begins: use worker_class 'sync', 'gthread', 'gevent' "
-                    "or 'tornado', or a limit of the application's framework."
-                )
-        return texts
+        return fitness.refusals(cls, cfg)
 
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
@@ -302,6 +267,13 @@ class Worker:
             with io.StringIO() as text:
                 traceback.print_exception(type(exc), exc, exc.__traceback__, file=text)
                 self.wsgi = util.make_fail_app(text.getvalue())
+
+    def put_files_first(self) -> None:
+        """Answers for `static_map` before the application is asked, in a loop in Python."""
+        if self.cfg.static_map:
+            from rgunicorn.workers.static_files import StaticFiles
+
+            self.wsgi = StaticFiles(self.wsgi, self.cfg, self.log)
 
     def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         """SIGUSR1: reopen the log files."""

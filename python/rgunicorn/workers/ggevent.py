@@ -112,6 +112,10 @@ class GeventWorker(AsyncWorker):
     def names_requests(cls) -> bool:
         return cls.server_class is None or issubclass(cls.wsgi_handler, PyWSGIHandler)
 
+    @classmethod
+    def serves_files(cls) -> bool:
+        return True
+
     def patch(self) -> None:
         """Makes the standard library and our listeners gevent's. Overrides call it and go on with
         what they want to be patched too."""
@@ -132,6 +136,7 @@ class GeventWorker(AsyncWorker):
         """Serves until the worker is told to stop, then until its requests are done, for
         `graceful_timeout` seconds at most."""
         assert self._leaving is not None, "init_process comes first"
+        self.put_files_first()
         self.timekeeper = Greenlets.of(self)
         servers = [self._server(listener) for listener in self.sockets]
         for server in servers:
@@ -363,20 +368,12 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
             self.flight.logged()
 
     def get_environ(self) -> dict[str, Any]:
-        self._name()
+        self.named = naming.take(self.server, self.client_address, self.headers)
         environ: dict[str, Any] = super().get_environ()
         environ["gunicorn.sock"] = self.socket
         environ["RAW_URI"] = self.path
         naming.tell(environ, self.named)
         return environ
-
-    def _name(self) -> None:
-        """Gives the request its name, in place of what its client may have called it."""
-        names = getattr(self.server, "names", None)
-        if names is not None:
-            name = names.name(self.client_address, self.headers.get_all(names.header, []))
-            del self.headers[names.header]
-            self.named = None if name is None else (names.header, name)
 
 
 class PyWSGIServer(pywsgi.WSGIServer):

@@ -65,3 +65,19 @@ def sign(headers: list[tuple[bytes, bytes]], field: tuple[str, str] | None) -> N
         name = field[0].encode()
         if not any(key.lower() == name.lower() for key, _ in headers):
             headers.append((name, field[1].encode()))
+
+
+def take(server: Any, peer: Any, headers: Any) -> tuple[str, str] | None:
+    """The field that says what a request is called, instead of what its client may have called it.
+
+    Args:
+        server: has `names`, if requests have any.
+        peer: as for `Names.name`.
+        headers: of the request; the client's own is removed.
+    """
+    names: Names | None = getattr(server, "names", None)
+    if names is None:
+        return None
+    name = names.name(peer, headers.get_all(names.header, []))
+    del headers[names.header]
+    return None if name is None else (names.header, name)
