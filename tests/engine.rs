@@ -157,6 +157,7 @@ fn options() -> Options {
             script_name_env: Vec::new(),
         },
         server: b"test".to_vec(),
+        id_header: None,
         keep_alive: true,
         idle_timeout: Duration::from_secs(60),
         header_timeout: Some(Duration::from_secs(60)),

@@ -442,6 +442,8 @@ class Rules:
             ValueError: a list of allowed addresses can't be read.
         """
 
+    def request_id(self, peer: str | None, values: list[bytes]) -> str | None: ...
+
 class RequestDecoder:
     """Reads one request head or uwsgi packet; the first of a connection with its PROXY preamble."""
 
@@ -510,7 +512,10 @@ class ResponseEncoder:
                 be sent.
         """
 
-    def head(self, keep_alive: bool, server: str) -> bytes: ...
+    named: bool
+    def head(
+        self, keep_alive: bool, server: str, named: tuple[str, str] | None = None
+    ) -> bytes: ...
     def piece(self, data: bytes) -> bytes:
         """A piece of the body as it goes on the wire: what the framing lets through."""
 

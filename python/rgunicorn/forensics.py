@@ -285,7 +285,9 @@ class LostRequest:
         self.path = self.uri = _path(sighting)
         self.version = sighting["version"]
         request_id = _text(sighting["request_id"])
-        self.headers = [("X-REQUEST-ID", request_id)] if request_id else []
+        header = getattr(worker.cfg, "request_id_header", None)
+        self.headers = [((header or "X-Request-ID").upper(), request_id)] if request_id else []
+        self.request_id = request_id if header and request_id else None
         self.trailers: list[tuple[str, str]] = []
         self.scheme = "https" if worker.cfg.is_ssl else "http"
         self.peer_addr = self.remote_addr = (_text(sighting["peer"]), 0)

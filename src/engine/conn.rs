@@ -93,6 +93,8 @@ pub struct Conn<A: App> {
     /// Since when the current request waits for a thread, monotonic nanoseconds, with the time
     /// before it came here. What it waited is the time from then to its start.
     pub waits_since_ns: u64,
+    /// What the current request is called; empty when it has no name.
+    pub(super) request_id: Vec<u8>,
     /// What of all that is still to be counted.
     pub(super) bill: Bill,
     /// What the application keeps with the connection.
@@ -129,6 +131,7 @@ impl<A: App> Conn<A> {
             served: 0,
             before_ns: 0,
             waits_since_ns: 0,
+            request_id: Vec::new(),
             bill: Bill::default(),
             session: A::Session::default(),
         }
@@ -154,6 +157,7 @@ impl<A: App> Conn<A> {
         self.claim = None;
         self.served = 0;
         self.before_ns = 0;
+        self.request_id.clear();
         self.bill = Bill::default();
         self.session = A::Session::default();
     }
@@ -258,6 +262,7 @@ impl<A: App> Conn<A> {
         self.served += 1;
         self.claim = None;
         self.before_ns = 0;
+        self.request_id.clear();
         self.bill.next();
         self.phase = Phase::Head;
     }

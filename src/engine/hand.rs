@@ -111,6 +111,9 @@ impl<'a, A: App> Hand<'a, A> {
         if let Some(slot) = shared.slot {
             slot.work().begin(begun_ns);
         }
+        if work.has_request() {
+            conn.name_request(shared.options.id_header.as_ref());
+        }
         let flight = match &work {
             Work::Request => self.depart(&conn),
             Work::Refusal(_) => None,
@@ -163,7 +166,10 @@ impl<'a, A: App> Hand<'a, A> {
         let ticket = Ticket {
             method: head.method.of(bytes),
             path: head.path.of(bytes),
-            id: head.field(bytes, "x-request-id").unwrap_or_default(),
+            id: match conn.request_id() {
+                b"" => head.field(bytes, "x-request-id").unwrap_or_default(),
+                name => name,
+            },
             peer,
             version: head.version,
             started_ns: self.clock.now_ns(),

@@ -12,6 +12,7 @@
 //! read and written by the loop; the application only ever sees complete requests (or, past
 //! [`Options::body_limit`], the start of a large one).
 
+mod answers;
 mod bill;
 pub mod conn;
 pub mod crew;
@@ -22,6 +23,7 @@ pub mod exchange;
 pub mod hand;
 mod lateness;
 mod limited;
+mod naming;
 mod notices;
 pub mod outbox;
 mod overload;
@@ -49,7 +51,7 @@ pub mod watch;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::http::Policy;
+use crate::http::{IdHeader, Policy};
 use crate::log::notice::Notice;
 
 pub use conn::Conn;
@@ -137,6 +139,8 @@ pub struct Options {
     pub policy: Policy,
     /// Value of the `Server` header; empty for none.
     pub server: Vec<u8>,
+    /// The field that carries the name of a request, if requests have names.
+    pub id_header: Option<IdHeader>,
     /// Whether connections may serve more than one request.
     pub keep_alive: bool,
     /// How long a connection may wait for its next request.

@@ -273,12 +273,17 @@ impl<A: App> Engine<A> {
     /// Answers a request and ends its connection, without the application.
     pub(super) fn turn_away(&mut self, mut conn: Box<Conn<A>>, refusal: Refusal) {
         self.turned_away.count(&refusal);
+        let shared = self.shared.clone();
+        let header = shared.options.id_header.as_ref();
+        conn.name_request(header);
         self.put_on_account(&mut conn, Account::Refused(refusal.clone()));
         conn.count_refusal(self.shared.slot, &refusal, self.clock.now_ns());
         if refusal.is_silent() {
             return self.close(conn);
         }
+        let start = conn.outbox.tail().len();
         refusal.answer(conn.outbox.tail());
+        conn.sign(start, header);
         // Nothing that came with it is a request.
         conn.head.clear();
         conn.filled = 0;
@@ -296,6 +301,8 @@ impl<A: App> Engine<A> {
         // A place that no table has: whoever gives it back does nothing.
         let mut record = Box::new(Conn::new(Token { place: u32::MAX, generation: u32::MAX }));
         record.listener = conn.listener;
+        record.request_id = conn.request_id.clone();
+        record.waits_since_ns = conn.waits_since_ns;
         record.addr = conn.addr;
         record.peer = conn.peer;
         record.trusted = conn.trusted;

@@ -54,6 +54,7 @@ impl<A: App> Engine<A> {
         if let Some(notice) = reply.notice.take() {
             self.notices.push(notice);
         }
+        conn.name_request(self.shared.options.id_header.as_ref());
         let mut stopwatch = Stopwatch::new(false);
         let mut exchange = Exchange::new(&self.shared, &mut self.clock, &mut stopwatch, conn, None);
         // Nobody else speaks for it.

@@ -10,6 +10,7 @@ mod ending;
 mod environ;
 mod errors;
 mod ffi;
+mod fields;
 mod flights;
 mod fork;
 mod hooks;

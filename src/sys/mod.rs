@@ -30,6 +30,7 @@ pub mod tells;
 pub mod thread;
 pub mod ticket;
 pub mod tree;
+pub mod unique;
 pub mod usage;
 pub mod voice;
 pub mod wish;

@@ -60,6 +60,14 @@ class NativeWorker(base.Worker):
         return True
 
     @classmethod
+    def names_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def logs_requests(cls) -> bool:
+        return True
+
+    @classmethod
     def serves_files(cls) -> bool:
         return True
 
