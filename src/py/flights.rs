@@ -11,7 +11,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::sys::clock::monotonic_ns;
 use crate::sys::file;
 use crate::sys::flights::{self, Mark, Peer, Phase, Sighting, Ticket};
-use crate::sys::thread;
+use crate::sys::{thread, witness};
 
 /// Room for the requests that one worker runs at once, in memory that the master shares with it.
 #[pyclass(frozen, module = "rgunicorn._core")]
@@ -161,6 +161,15 @@ impl Flight {
 #[pyfunction]
 pub(crate) fn notepad() -> PyResult<i32> {
     Ok(file::notepad()?.into_raw_fd())
+}
+
+/// From here on `signal`, at which faulthandler writes all stacks to `fd`, has them written by a copy
+/// of the process. With `aborts` SIGABRT as well, before what it does now.
+///
+/// Raises OSError when there is no such signal.
+#[pyfunction]
+pub(crate) fn bear_witness(signal: i32, fd: i32, aborts: bool) -> PyResult<()> {
+    Ok(witness::install(signal, fd, aborts)?)
 }
 
 /// Latin-1, as WSGI has it; at most one byte more than `most`, which shows that it was longer.

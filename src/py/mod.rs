@@ -45,7 +45,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, notepad};
+    use super::flights::{Flight, Flights, bear_witness, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]

@@ -28,4 +28,5 @@ pub mod thread;
 pub mod ticket;
 pub mod voice;
 pub mod wish;
+pub mod witness;
 pub mod work;
