@@ -60,6 +60,13 @@ class Fleet:
     def serving(self) -> int: ...
     def dismiss(self, pid: int, now_ns: int) -> list[Action]: ...
 
+class AccessChoice:
+    def __new__(cls, when: str, skip: list[str]) -> AccessChoice: ...
+    def wants(self, status: int, micros: int, target: str) -> bool: ...
+
+def access_line(style: str, facts: dict[str, Any]) -> str: ...
+def traceparent(value: str) -> str | None: ...
+
 class Scaler:
     def __new__(cls, min: int, max: int, threads: int, interval: float, calm: float) -> Scaler: ...
     def is_due(self, now_ns: int) -> bool: ...
@@ -194,10 +201,17 @@ class Sighting(TypedDict):
     logged: bool
     client_gone: bool
     overdue: bool
+    counted: bool
 
 class Flights:
     stack_signal: int
-    def __new__(cls, room: int, slates: int = 0) -> Flights: ...
+    def __new__(
+        cls, room: int, slates: int = 0, label: tuple[int | None, int] | None = None
+    ) -> Flights:
+        """`label`: slot and age of the worker, for others who look by `FlightsDisplay`."""
+
+    def close_fd(self) -> None:
+        """In the worker: others find the memory in the master."""
     def begin(
         self,
         method: str,
@@ -214,9 +228,27 @@ class Flights:
     @property
     def overflow(self) -> int: ...
 
+class FlightsDisplay:
+    """The requests of a worker of another server."""
+
+    def __new__(cls, fd: int) -> FlightsDisplay:
+        """`fd` stays the caller's.
+
+        Raises:
+            ValueError: it is something else, or of another layout.
+            OSError: it is not open, or can not be mapped.
+        """
+
+    @property
+    def label(self) -> tuple[int | None, int]:
+        """Slot (None for none) and age of the worker."""
+
+    def running(self) -> list[Sighting]: ...
+
 class Flight:
     def sending(self) -> bool: ...
     def logged(self) -> None: ...
+    def counted(self) -> None: ...
     def client_gone(self) -> None: ...
     def end(self) -> None: ...
 
@@ -233,8 +265,6 @@ class Slot:
     def age(self) -> int: ...
     @property
     def heartbeat_ns(self) -> int | None: ...
-    @property
-    def requests(self) -> int: ...
     def count_request(
         self,
         status: int,
@@ -244,8 +274,6 @@ class Slot:
         write_ns: int | None = None,
     ) -> None: ...
     def count_event(self, name: str, n: int = 1) -> None: ...
-    @property
-    def busy(self) -> int: ...
     @property
     def is_lost(self) -> bool: ...
     @property
@@ -257,6 +285,8 @@ class Slot:
     def set_heirless(self) -> None:
         """Says so; the master, before it tells the worker to leave."""
     def beat(self, now_ns: int) -> None: ...
+    def secede(self) -> None:
+        """For a child that the application has forked: nobody sees what it counts."""
     def release(self) -> None: ...
     def begin_work(self, now_ns: int) -> None: ...
     def end_work(self, since_ns: int, now_ns: int) -> None: ...
@@ -314,6 +344,17 @@ def notepad() -> int: ...
 def bear_witness(signal: int, fd: int, aborts: bool) -> None: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
+def serve_status(board: Scoreboard, listener: int, line: int, about: Any) -> None:
+    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed or
+    the parent has ended, with whom this process dies from now on.
+
+    Args:
+        about: a `rgunicorn.status.Plan`.
+
+    Raises:
+        OSError: a descriptor is not open.
+    """
+
 def refusal(name: str, text: str) -> tuple[int, str, str] | None:
     """Status, reason and page text for an exception class `name` that says `text`.
 

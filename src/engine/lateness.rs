@@ -100,6 +100,9 @@ impl Watch {
                 if let Some(what) = overrule(timed) {
                     seen.overruled = true;
                     timed.note(what);
+                    if let Some(slot) = self.desk.slot {
+                        timed.count_overdue(slot, now_ns);
+                    }
                     reports.push((Kind::Overdue(what), age_ns, timed.clone()));
                 }
                 continue;
@@ -130,7 +133,7 @@ impl Watch {
         self.post.push_on();
         // From here on the master may end the worker, so it has the report first.
         for (timed, _) in late {
-            timed.count_overdue();
+            timed.give_up();
             if let Some(slot) = self.desk.slot {
                 slot.set_wish(Wish::Deadline);
             }

@@ -114,6 +114,11 @@ impl Slot {
         self.slot.release();
     }
 
+    /// For a child that the application has forked: nobody sees what it counts.
+    fn secede(&self) -> PyResult<()> {
+        Ok(self.slot.secede()?)
+    }
+
     /// The worker lives.
     fn beat(&self, now_ns: u64) {
         self.slot.beat(now_ns);
@@ -203,12 +208,6 @@ impl Slot {
         self.slot.age()
     }
 
-    /// Requests finished.
-    #[getter]
-    fn requests(&self) -> u64 {
-        self.slot.requests()
-    }
-
     /// A request is over, in a worker whose loop is Python; times in nanoseconds, `None` for what
     /// there was not.
     #[pyo3(signature = (status, whole_ns, queue_ns=None, app_ns=None, write_ns=None))]
@@ -231,12 +230,6 @@ impl Slot {
         self.slot.count_event(known, n);
         Ok(())
     }
-
-    /// Requests in the app right now.
-    #[getter]
-    fn busy(&self) -> u64 {
-        self.slot.busy()
-    }
 }
 
 /// The setting that a wish comes from.
@@ -246,6 +239,13 @@ pub(super) fn wish_name(wish: Wish) -> Option<&'static str> {
 
 fn fact(name: &str) -> PyResult<Fact> {
     Fact::named(name).ok_or_else(|| PyValueError::new_err(format!("no fact: {name}")))
+}
+
+impl Scoreboard {
+    /// The board itself, for who reads it without Python.
+    pub(crate) fn board(&self) -> scoreboard::Scoreboard {
+        self.board
+    }
 }
 
 impl Slot {

@@ -1,5 +1,5 @@
-"""`/metrics`, as promtool and a real Prometheus read it; the dashboard, the alerts and the page of the
-documentation name what exists."""
+"""`/metrics`, as promtool and a real Prometheus read it. The dashboard, the alerts and the page of
+the documentation name what exists."""
 
 from __future__ import annotations
 
