@@ -113,6 +113,10 @@ def run(prog: str | None = None) -> None:
         from rgunicorn.app.doctor import main
 
         sys.exit(main(sys.argv[2:]))
+    if sys.argv[1:2] == ["import-uwsgi"] and not _is_module("import-uwsgi"):
+        from rgunicorn.app.import_uwsgi import main as import_uwsgi
+
+        sys.exit(import_uwsgi(sys.argv[2:]))
     WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog).run()
 
 
