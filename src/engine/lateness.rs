@@ -101,6 +101,7 @@ impl Watch {
                     seen.overruled = true;
                     timed.note(what);
                     if let Some(slot) = self.desk.slot {
+                        timed.count_overdue(slot, now_ns);
                         slot.note_overdue(false);
                         slot.set_wish(Wish::Deadline);
                     }

@@ -113,6 +113,7 @@ impl<A: App> Engine<A> {
                 job.work = Work::Refusal(refusal);
             }
         }
+        self.show_connections();
         Some(job)
     }
 
@@ -258,6 +259,7 @@ impl<A: App> Engine<A> {
     pub(super) fn turn_away(&mut self, mut conn: Box<Conn<A>>, refusal: Refusal) {
         self.turned_away.count(&refusal);
         self.put_on_account(&mut conn, refusal.clone());
+        conn.count_refusal(self.shared.slot, &refusal, self.clock.now_ns());
         if refusal.is_silent() {
             return self.close(conn);
         }

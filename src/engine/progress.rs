@@ -140,8 +140,8 @@ impl<A: App> Engine<A> {
     }
 
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {
-        if conn.trusted && self.shared.options.patience.max_wait.is_some() {
-            let waited = waited_before(&conn.head, conn.head_bytes(), wall_time());
+        if conn.trusted {
+            let waited = waited_before(&conn.head, conn.head_bytes(), wall_time);
             conn.before_ns = waited.map_or(0, |waited| waited.as_nanos() as u64);
         }
         if conn.head.expect_continue {
@@ -192,6 +192,7 @@ impl<A: App> Engine<A> {
                 Ok((Transfer::Bytes(0), _)) => return Step::Refuse(Refusal::CutShort),
                 Ok((Transfer::Bytes(n), more)) => {
                     conn.readable = more;
+                    conn.bill.receive(n);
                     n
                 }
                 Ok((Transfer::Blocked, _)) => {
@@ -254,6 +255,7 @@ impl<A: App> Engine<A> {
                 return Step::Park;
             }
         }
+        conn.settle_bill(self.shared.slot, self.clock.now_ns());
         if conn.phase == Phase::FlushThenClose {
             conn.farewell();
             return if conn.owes() { Step::Park } else { Step::Finish };
@@ -277,6 +279,7 @@ impl<A: App> Engine<A> {
 
     /// Nothing can be read from `conn` any more: says why, if that is worth a word.
     fn lose(&mut self, conn: &mut Conn<A>, lost: Lost) -> Step {
+        conn.bill.fail_to_read();
         let fault = match lost {
             Lost::Broken => return Step::Close,
             Lost::Fault(fault) => fault,

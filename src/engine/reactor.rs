@@ -32,6 +32,8 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
+use crate::sys::tally::Connections;
+use crate::sys::tells::Tells;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -110,6 +112,8 @@ pub struct Engine<A: App> {
     pub(super) message: Vec<u8>,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
+    /// What others were shown last.
+    shown: Connections,
 }
 
 impl<A: App> Engine<A> {
@@ -152,7 +156,12 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             message: Vec::new(),
             hesitates: false,
+            shown: Connections::default(),
         };
+        if let Some(slot) = slot {
+            slot.set_room(engine.shared.options.app_threads as u64);
+            slot.tell(Tells::ALL);
+        }
         engine.open_doors()?;
         Ok((Box::new(engine), crew))
     }
@@ -174,6 +183,7 @@ impl<A: App> Engine<A> {
         let timeout = if self.shared.doze() { timeout } else { Duration::ZERO };
         let sleeps = free && self.reception.is_open() && !timeout.is_zero();
         let slot = self.shared.slot.filter(|_| sleeps);
+        self.show_connections();
         if let Some(slot) = slot {
             slot.set_waiting(true);
         }
@@ -197,6 +207,19 @@ impl<A: App> Engine<A> {
         self.mind_exit(free);
         self.note_crowd();
         Ok(())
+    }
+
+    /// Shows others what the connections are at.
+    pub(super) fn show_connections(&mut self) {
+        let Some(slot) = self.shared.slot else { return };
+        let mut now = self.table.at_home();
+        let away = self.table.len() as u64 - now.reading - now.writing - now.idle;
+        now.waiting = self.ready.len() as u64;
+        now.running = away.saturating_sub(now.waiting);
+        if now != self.shown {
+            self.shown = now;
+            slot.set_connection_states(now);
+        }
     }
 
     /// As in Gunicorn, every thread shall find a connection beside those that are kept: notes
@@ -263,6 +286,7 @@ impl<A: App> Engine<A> {
                 self.deadlines.arm(&mut conn.deadline, conn.token, at_ns, now_ns);
             }
         }
+        conn.count_traffic(self.shared.slot);
         self.lighten(&mut conn);
         self.table.settle(conn);
     }
@@ -304,6 +328,7 @@ impl<A: App> Engine<A> {
 
     /// Closes a connection at once.
     pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
+        conn.settle_bill(self.shared.slot, self.clock.now_ns());
         if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
             // A duplicate may live on in the application (`gunicorn.socket`).
             self.poller.forget(fd);
@@ -338,6 +363,7 @@ impl<A: App> Engine<A> {
         conn.readable = more;
         if let Transfer::Bytes(n) = got {
             conn.filled += n;
+            conn.bill.receive(n);
         }
         Ok(got)
     }

@@ -16,6 +16,7 @@ use crate::sys::handoff::Handoff;
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::poller::Token;
 use crate::sys::scoreboard::Slot;
+use crate::sys::tally::Event;
 
 /// After accept(2) failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -263,6 +264,9 @@ impl<A: App> Engine<A> {
                     Ok(None) => Ok(false),
                     Ok(Some((socket, addr))) => {
                         let mut conn = self.new_conn(index, socket, addr);
+                        if let Some(slot) = self.shared.slot {
+                            slot.count_event(Event::Accepted, 1);
+                        }
                         conn.tls =
                             self.tls.as_ref().map(|opener| Box::new(Secured::new(opener.clone())));
                         self.proceed(conn);

@@ -12,9 +12,10 @@ use pyo3::types::{PyDict, PyString};
 use super::app::PyApp;
 use super::hooks::Views;
 use super::start_response::Announced;
-use crate::engine::{Conn, Exchange};
+use crate::engine::Exchange;
 use crate::http::{Head, ResponseFields, unquote};
-use crate::log::{Fields, Format, Record};
+use crate::log::{Choice, Fields, Format, Record};
+use crate::sys::clock::wall_time;
 use crate::sys::flights::{Flights, Mark};
 use crate::sys::listener::PeerAddr;
 use crate::sys::slate::Slate;
@@ -34,10 +35,22 @@ enum Road {
 /// The slate with this number.
 pub(super) type OwnSlate = (Arc<Flights>, usize);
 
+/// What a worker's access lines are like.
+pub(super) struct Custom {
+    /// `access_log_format`.
+    pub(super) format: String,
+    /// Which requests get one.
+    pub(super) choice: Arc<Choice>,
+    /// Number of the worker's slot.
+    pub(super) slot: Option<u32>,
+}
+
 /// How access lines are written.
 pub(super) struct Access {
     road: Road,
     format: Option<Format>,
+    choice: Arc<Choice>,
+    worker_slot: Option<u32>,
     /// Environ variables the format shows.
     watched: Vec<Py<PyString>>,
     /// Their values before the application ran.
@@ -52,15 +65,17 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// For lines of the form `format`.
-    pub(super) fn new(py: Python<'_>, format: &str, slate: Option<OwnSlate>) -> Self {
-        let format = Format::compile(format);
+    /// For lines as `custom` has them.
+    pub(super) fn new(py: Python<'_>, custom: &Custom, slate: Option<OwnSlate>) -> Self {
+        let format = Format::compile(&custom.format);
         let keys = format.as_ref().map(Format::environ_keys).unwrap_or_default();
         Self {
             road: Road::Off,
             watched: keys.iter().map(|key| PyString::intern(py, key).unbind()).collect(),
             before: Vec::with_capacity(keys.len()),
             format,
+            choice: custom.choice.clone(),
+            worker_slot: custom.slot,
             flush_first: None,
             lines: Vec::new(),
             scratch: Vec::new(),
@@ -170,17 +185,17 @@ impl Access {
         }
     }
 
-    fn render(
-        &mut self,
-        conn: &Conn<PyApp>,
-        script_name: &[u8],
-        time: &[u8],
-        response: Answer<'_>,
-        duration_ns: u64,
-    ) {
+    /// Makes the line of a request, unless it is to have none.
+    fn render(&mut self, exchange: &Exchange<'_, PyApp>, response: Answer<'_>, duration_ns: u64) {
         let Some(format) = &self.format else { return };
+        let (conn, policy, clock) = exchange.facts();
         let bytes = conn.head_bytes();
         let head = &conn.head;
+        let target = head.uri(bytes);
+        if !self.choice.wants(response.status, duration_ns / 1_000, &target) {
+            return;
+        }
+        let script_name = head.script_name(bytes, policy);
         self.scratch.clear();
         match head.path_info {
             Some(path) => self.scratch.extend_from_slice(path.of(bytes)),
@@ -204,16 +219,20 @@ impl Access {
         let (path, remote_addr) = self.scratch.split_at(path_end);
         let record = Record {
             remote_addr,
-            time,
+            time: clock.log_time(),
             method: head.method.of(bytes),
-            target: &head.uri(bytes),
+            target: &target,
             path,
             query: head.query.of(bytes),
             version: head.version,
             status: response.status,
             body_bytes: response.body_bytes,
             duration_ns,
+            at: wall_time(),
+            queue_ns: exchange.waited_ns(),
+            request_id: b"",
             pid: self.pid,
+            slot: self.worker_slot,
             request_fields: &RequestFields { head, bytes },
             response_fields: &response.fields,
         };
@@ -248,14 +267,12 @@ impl PyApp {
             None => true,
         };
         if matches!(self.access.road, Road::Native(_)) && unchanged {
-            let (conn, policy, clock) = exchange.facts();
-            let script_name = conn.head.script_name(conn.head_bytes(), policy);
             let answer = Answer {
                 status: announced.code,
                 body_bytes,
                 fields: AnswerFields(Some(&announced.fields)),
             };
-            self.access.render(conn, script_name, clock.log_time(), answer, duration_ns);
+            self.access.render(exchange, answer, duration_ns);
             self.access.settle(exchange);
             return;
         }
@@ -277,16 +294,17 @@ impl PyApp {
         if !exchange.claim_line() {
             return;
         }
+        exchange.clock().tick();
+        let duration_ns = exchange.ran_ns();
         match self.access.road {
             Road::Off => {}
             Road::Native(_) => {
-                let (conn, policy, clock) = exchange.facts();
-                let script_name = conn.head.script_name(conn.head_bytes(), policy);
                 let answer = Answer { status, body_bytes: 0, fields: AnswerFields(None) };
-                self.access.render(conn, script_name, clock.log_time(), answer, 0);
+                self.access.render(exchange, answer, duration_ns);
             }
             Road::Python => {
-                let said = Views::default().log_error_access(py, self, exchange, status);
+                let said =
+                    Views::default().log_error_access(py, self, exchange, status, duration_ns);
                 if let Err(error) = said {
                     self.report(py, error, "Error handling request", &[]);
                 }

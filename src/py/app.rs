@@ -121,7 +121,7 @@ impl PyApp {
         base.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
         let mut app = Self {
             environ: Environ::new(py, &base, state.servers.clone(), &state.script_name)?,
-            access: Access::new(py, &state.access_format, state.next_slate()),
+            access: Access::new(py, &state.access_lines, state.next_slate()),
             spare: None,
             epoch: state.epoch(),
             parting: None,

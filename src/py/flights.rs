@@ -125,6 +125,11 @@ impl Flight {
         self.mark(Mark::Logged);
     }
 
+    /// The request has been counted on the scoreboard.
+    fn counted(&self) {
+        self.mark(Mark::Counted);
+    }
+
     /// The client has gone.
     fn client_gone(&self) {
         self.mark(Mark::ClientGone);
@@ -190,5 +195,6 @@ fn shown(py: Python<'_>, sighting: Sighting) -> PyResult<Bound<'_, PyDict>> {
     it.set_item("logged", sighting.has(Mark::Logged))?;
     it.set_item("client_gone", sighting.has(Mark::ClientGone))?;
     it.set_item("overdue", sighting.has(Mark::Overdue))?;
+    it.set_item("counted", sighting.has(Mark::Counted))?;
     Ok(it)
 }

@@ -115,6 +115,7 @@ impl<'py> Views<'py> {
         duration_ns: u64,
     ) -> PyResult<()> {
         let request = self.request(py, exchange)?;
+        tell_wait(&request, exchange)?;
         let response = self.response(py, exchange, announced)?;
         let environ = self.environ.clone().unwrap_or_else(|| PyDict::new(py));
         let elapsed = timedelta(py, duration_ns)?;
@@ -133,8 +134,10 @@ impl<'py> Views<'py> {
         app: &mut PyApp,
         exchange: &mut Exchange<'_, PyApp>,
         status: u16,
+        duration_ns: u64,
     ) -> PyResult<()> {
         let request = self.request(py, exchange)?;
+        tell_wait(&request, exchange)?;
         let (conn, policy) = exchange.conn_and_policy();
         let environ = match app.environ.build(py, conn, policy, None) {
             Ok(environ) => environ,
@@ -145,7 +148,7 @@ impl<'py> Views<'py> {
             .import("rgunicorn.http.wsgi")?
             .getattr("Response")?
             .call_method1("of_error", (&request, status))?;
-        let elapsed = timedelta(py, 0)?;
+        let elapsed = timedelta(py, duration_ns)?;
         app.state
             .log
             .bind(py)
@@ -249,6 +252,12 @@ impl<'py> Views<'py> {
             Some(&facts),
         )
     }
+}
+
+/// Tells a logger how long the request had waited.
+fn tell_wait(request: &Bound<'_, PyAny>, exchange: &Exchange<'_, PyApp>) -> PyResult<()> {
+    let waited_us = exchange.waited_ns().map(|ns| ns / 1_000);
+    request.setattr(pyo3::intern!(request.py(), "queue_us"), waited_us)
 }
 
 /// `log.exception(message, *words)` for `error`.

@@ -4,6 +4,7 @@ mod access;
 mod app;
 mod arbiter;
 mod decoder;
+mod display;
 mod encoder;
 mod ending;
 mod environ;
@@ -15,6 +16,7 @@ mod hooks;
 mod input;
 mod keyring;
 mod keys;
+mod lines;
 mod notices;
 mod options;
 mod respond;
@@ -38,6 +40,8 @@ mod _core {
     #[pymodule_export]
     use super::decoder::{Body, RequestDecoder, Rules, path_info};
     #[pymodule_export]
+    use super::display::Display;
+    #[pymodule_export]
     use super::encoder::{ResponseEncoder, early_hints};
     #[pymodule_export]
     use super::errors::refusal;
@@ -45,6 +49,8 @@ mod _core {
     use super::flights::{Flight, Flights, notepad};
     #[pymodule_export]
     use super::fork::fork;
+    #[pymodule_export]
+    use super::lines::{AccessChoice, access_line, traceparent};
     #[pymodule_export]
     use super::scale::Scaler;
     #[pymodule_export]
@@ -55,6 +61,11 @@ mod _core {
     use super::tls::TlsSession;
     #[pymodule_export]
     use super::worker::{Attendant, Crew, serve_sync};
+
+    /// Upper bounds of the buckets of all histograms; one more bucket is for all above.
+    #[pymodule_export]
+    const HISTOGRAM_BOUNDS_NS: [u64; crate::sys::tally::BOUNDS_NS.len()] =
+        crate::sys::tally::BOUNDS_NS;
 
     /// Allocations by Rust code so far; only in builds made to count them.
     #[cfg(feature = "count-allocations")]

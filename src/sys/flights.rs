@@ -56,6 +56,8 @@ pub enum Mark {
     ClientGone = 2,
     /// It was past its deadline, and somebody has said so.
     Overdue = 4,
+    /// It is counted on the scoreboard.
+    Counted = 8,
 }
 
 /// The places of one worker. Unmapped when dropped, in each process for itself.
