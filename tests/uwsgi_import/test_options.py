@@ -247,6 +247,7 @@ NOT_CARRIED: list[tuple[list[str], Fate, str]] = [
     (["pythonpath = /a/*"], Fate.OPEN, "pattern"),
     (["static-map = /f.ico=/srv/f.ico"], Fate.OPEN, "single file"),
     (["static-map = s=/srv"], Fate.OPEN, "slash"),
+    (["static-map = /a/../b=/srv"], Fate.OPEN, "no path begins"),
     (["logger = rsyslog:1.2.3.4:514"], Fate.OPEN, "syslog_addr"),
     (["reuse-port = no"], Fate.UNNEEDED, "It is off"),
     (["catch-exceptions = false"], Fate.UNNEEDED, "It is off"),
@@ -281,6 +282,20 @@ def test_a_mix_of_protocols_is_told(tmp_path: Path) -> None:
     assert settings(draft)["bind"] == [":443"]
     assert left(draft) == [("socket", Fate.MISSING), ("http-socket", Fate.MISSING)]
     assert "uwsgi_pass" in draft.left[0].instead
+
+
+def test_a_prefix_has_one_directory(tmp_path: Path) -> None:
+    draft = of_lines(tmp_path, "static-map = /s=/a", "check-static = /b", "static-map = /s/=/c")
+    assert settings(draft) == {"static_map": ["/=/b", "/s=/a"]}
+    assert left(draft) == [("static-map", Fate.MISSING)]
+
+
+def test_status_pages_where_the_application_is(tmp_path: Path) -> None:
+    for lines in (("http = :80", "stats = 127.0.0.1:80"), ("http = /s", "stats = /s")):
+        draft = of_lines(tmp_path, *lines)
+        assert left(draft) == [("stats", Fate.OPEN)]
+    draft = of_lines(tmp_path, "http = 127.0.0.2:80", "stats = 127.0.0.1:80")
+    assert settings(draft)["status_bind"] == "127.0.0.1:80"
 
 
 def test_peers_of_uwsgi_over_tcp(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import tempfile
 import tokenize
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -71,7 +72,7 @@ def imported(data: bytes, name: str) -> str | None:
         assert not lost, "each option becomes something or is told"
         cfg = Config()
         for line in draft.lines.values():
-            if line.setting not in ("user", "group", "chdir"):
+            if line.setting not in ("user", "group", "chdir", "unix_socket_owner"):
                 cfg.set(line.setting, line.value)
         refuse_conflicts(cfg)
         return writing.as_file(draft, found.title, virtualenv(found), name)
@@ -93,10 +94,16 @@ def assert_literals(text: str) -> None:
     list(tokenize.tokenize(BytesIO(text.encode()).readline))
 
 
-SLOW = [HealthCheck.too_slow]
+# The same examples in each run, and no database of them.
+STEADY: dict[str, Any] = {
+    "deadline": None,
+    "derandomize": True,
+    "database": None,
+    "suppress_health_check": [HealthCheck.too_slow],
+}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=SLOW, derandomize=True)
+@settings(max_examples=300, **STEADY)
 @given(INI)
 def test_any_ini(text: str) -> None:
     written = imported(text.encode("utf-8", "surrogatepass"), "a.ini")
@@ -104,7 +111,7 @@ def test_any_ini(text: str) -> None:
         assert_literals(written)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW, derandomize=True)
+@settings(max_examples=100, **STEADY)
 @given(st.binary(max_size=200), st.sampled_from(["a.ini", "a.xml", "a.json", "a.yaml", "a"]))
 def test_any_bytes(data: bytes, name: str) -> None:
     for head in (b"", b"[uwsgi]\n", b"<uwsgi>", b'{"uwsgi": {', b"uwsgi:\n  "):
@@ -113,7 +120,7 @@ def test_any_bytes(data: bytes, name: str) -> None:
             assert_literals(written)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=SLOW, derandomize=True)
+@settings(max_examples=100, **STEADY)
 @given(st.lists(st.tuples(st.sampled_from(NAMES), TEXT), max_size=6))
 def test_any_values_in_json(pairs: list[tuple[str, str]]) -> None:
     import json

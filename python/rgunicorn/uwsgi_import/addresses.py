@@ -49,6 +49,17 @@ def is_unix(bound: str) -> bool:
     return bound.startswith("unix:")
 
 
+def overlap(one: str, other: str) -> bool:
+    """Whether two values of `bind` can not be bound both."""
+    if not (_TCP.fullmatch(one) and _TCP.fullmatch(other)):
+        return one == other
+    host, _, port = one.rpartition(":")
+    other_host, _, other_port = other.rpartition(":")
+    everywhere = {"", "0.0.0.0", "[::]"}
+    same = host == other_host or bool({host, other_host} & everywhere)
+    return same and int(port) == int(other_port)
+
+
 def is_local(bound: str) -> bool:
     """Whether only this machine can reach a value of `bind`."""
     return bound.startswith(("unix:", "127.", "localhost:", "[::1]:", "fd:"))

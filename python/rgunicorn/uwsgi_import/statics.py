@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os.path
 
-from rgunicorn.uwsgi_import.draft import Draft
+from rgunicorn.uwsgi_import.draft import Draft, Fate
 from rgunicorn.uwsgi_import.given import Given, converted
-from rgunicorn.uwsgi_import.option import Option
+from rgunicorn.uwsgi_import.option import Option, Place
 from rgunicorn.uwsgi_import.values import Made, Unfit, text
 
 _FILE = "`static_map` serves directories, this is a single file"
@@ -14,6 +14,7 @@ _FILE = "`static_map` serves directories, this is a single file"
 
 def statics(given: Given, draft: Draft) -> None:
     """Puts `static_map`, in the order in which uWSGI looks."""
+    seen: dict[str, Place] = {}
     for row, convert in (
         ("check-static", _checked),
         ("static-map", _mapped),
@@ -21,8 +22,15 @@ def statics(given: Given, draft: Draft) -> None:
     ):
         for option in given.all(row):
             made = converted(option, convert, draft)
-            if made is not None:
-                draft.put("static_map", [made.value], [option], made.note)
+            if made is None:
+                continue
+            prefix = made.value.partition("=")[0].rstrip("/")
+            if prefix in seen:
+                why = f"{seen[prefix]} has that prefix already, and each has one directory."
+                draft.leave([option], Fate.MISSING, why, "one directory, or nginx's `try_files`")
+                continue
+            seen[prefix] = option.place
+            draft.put("static_map", [made.value], [option], made.note)
     if "static_map" in draft and given.all("route"):
         why = "Routes may have kept clients from some of these files: look at both together."
         draft.put("static_map", [], [], why)
@@ -50,6 +58,8 @@ def _pair(option: Option) -> tuple[str, str, str]:
         raise Unfit(f"{option.text!r} is not PREFIX=DIR")
     if not prefix.startswith("/"):
         raise Unfit(f"{prefix!r} does not begin with a slash")
+    if {"", ".", ".."} & set(prefix.rstrip("/").split("/")[1:]):
+        raise Unfit(f"no path begins with {prefix!r}")
     if os.path.isfile(directory) or _looks_like_file(prefix, directory):
         raise Unfit(f"{_FILE}; let nginx serve it")
     return prefix, directory, made.note

@@ -6,6 +6,7 @@ import os
 from dataclasses import replace
 
 from rgunicorn.config import KNOWN_SETTINGS
+from rgunicorn.uwsgi_import.addresses import overlap
 from rgunicorn.uwsgi_import.application import application
 from rgunicorn.uwsgi_import.deadlines import deadlines
 from rgunicorn.uwsgi_import.draft import Draft, Fate
@@ -33,6 +34,7 @@ _OF_THE_MACHINE = {
     "user": "There is no such user on this machine.",
     "group": "There is no such group on this machine.",
     "chdir": "There is no such directory on this machine.",
+    "unix_socket_owner": "There is no such user or group on this machine.",
 }
 
 
@@ -49,6 +51,7 @@ def translate(reading: Reading) -> Draft:
             _carry(row, given, draft)
         elif row.fate is not None:
             _leave(row, given, draft)
+    _set_apart(draft)
     _verify(draft)
     order = {option.place: index for index, option in enumerate(reading.options)}
     draft.left.sort(key=lambda left: order.get(left.option.place, len(order)))
@@ -123,6 +126,17 @@ def _leave(row: Row, given: Given, draft: Draft) -> None:
             draft.leave([option], Fate.UNNEEDED, "It is off.")
         else:
             draft.leave([option], row.fate, row.text, row.instead)
+
+
+def _set_apart(draft: Draft) -> None:
+    """Takes the status pages out if they are where the application is served."""
+    status = draft.lines.get("status_bind")
+    if status is not None and "bind" in draft:
+        clash = next((one for one in draft.lines["bind"].value if overlap(one, status.value)), None)
+        if clash is not None:
+            del draft.lines["status_bind"]
+            why = f"Not carried over: the application is served at {clash}."
+            draft.leave(status.sources, Fate.OPEN, why, "`status_bind` with another port")
 
 
 def _verify(draft: Draft) -> None:
