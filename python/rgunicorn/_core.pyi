@@ -205,7 +205,13 @@ class Sighting(TypedDict):
 
 class Flights:
     stack_signal: int
-    def __new__(cls, room: int, slates: int = 0) -> Flights: ...
+    def __new__(
+        cls, room: int, slates: int = 0, label: tuple[int | None, int] | None = None
+    ) -> Flights:
+        """`label`: slot and age of the worker, for others who look by `FlightsDisplay`."""
+
+    def close_fd(self) -> None:
+        """In the worker: others find the memory in the master."""
     def begin(
         self,
         method: str,
@@ -221,6 +227,23 @@ class Flights:
     def room(self) -> int: ...
     @property
     def overflow(self) -> int: ...
+
+class FlightsDisplay:
+    """The requests of a worker of another server."""
+
+    def __new__(cls, fd: int) -> FlightsDisplay:
+        """`fd` stays the caller's.
+
+        Raises:
+            ValueError: it is something else, or of another layout.
+            OSError: it is not open, or can not be mapped.
+        """
+
+    @property
+    def label(self) -> tuple[int | None, int]:
+        """Slot (None for none) and age of the worker."""
+
+    def running(self) -> list[Sighting]: ...
 
 class Flight:
     def sending(self) -> bool: ...

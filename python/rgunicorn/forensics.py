@@ -16,7 +16,7 @@ from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
 from rgunicorn.reports import signal_name
-from rgunicorn.workers.blackbox import printable
+from rgunicorn.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -148,7 +148,9 @@ class Supervisor:
         # A master of one's own that manages workers in its own way does not know of wishes.
         worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
-            worker.blackbox = BlackBox(worker.flight_room(self.cfg), worker.slates(self.cfg))
+            worker.blackbox = BlackBox(
+                worker.flight_room(self.cfg), worker.slates(self.cfg), (slot, self.worker_age)
+            )
         except OSError as exc:
             self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
@@ -353,6 +355,8 @@ class Supervisor:
             sibling.tmp.close()
             if sibling.blackbox is not None:
                 sibling.blackbox.close()
+        if worker.blackbox is not None:
+            worker.blackbox.settle()
         for listener in self._superseded:
             listener.close()
         self._upgrade.in_worker()

@@ -79,8 +79,6 @@ pub struct Exchange<'e, A: App> {
     moved: bool,
     /// What is known of it to whoever looks at how long requests take.
     pub(super) timed: Option<Arc<Timed>>,
-    /// When the application began, monotonic; 0 if it has not.
-    begun_ns: u64,
 }
 
 impl<'e, A: App> Exchange<'e, A> {
@@ -105,7 +103,6 @@ impl<'e, A: App> Exchange<'e, A> {
             progress_ns: 0,
             moved: false,
             timed: None,
-            begun_ns: 0,
         }
     }
 
@@ -114,7 +111,6 @@ impl<'e, A: App> Exchange<'e, A> {
     pub fn begin(&mut self) {
         self.clock.tick();
         self.conn.bill.begin(self.clock.now_ns());
-        self.begun_ns = self.clock.now_ns();
         self.stopwatch.start(self.clock);
         if let Some(flight) = self.flight {
             flight.advance(flights::Phase::Waiting, flights::Phase::App);
@@ -124,14 +120,14 @@ impl<'e, A: App> Exchange<'e, A> {
     /// How long the request had waited, here and where a proxy says, before the application began
     /// or, if it has not, until now. `None` when that is not known.
     pub fn waited_ns(&self) -> Option<u64> {
-        let until_ns = if self.begun_ns == 0 { self.clock.now_ns() } else { self.begun_ns };
+        let until_ns = self.conn.bill.begun_ns().unwrap_or(self.clock.now_ns());
         let since_ns = Some(self.conn.waits_since_ns).filter(|since_ns| *since_ns != 0);
         since_ns.map(|since_ns| until_ns.saturating_sub(since_ns))
     }
 
     /// How long it has been with the application, up to the clock's last tick.
     pub fn ran_ns(&self) -> u64 {
-        if self.begun_ns == 0 { 0 } else { self.clock.now_ns().saturating_sub(self.begun_ns) }
+        self.conn.bill.begun_ns().map_or(0, |begun_ns| self.clock.now_ns().saturating_sub(begun_ns))
     }
 
     /// The request as others see it: what the master can tell of it if the worker dies.

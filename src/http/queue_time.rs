@@ -27,11 +27,7 @@ const UNITS: [(u64, u128); 4] = [
 /// How long a request has waited before its head was read, as its one `X-Request-Start` says.
 /// `now` tells the time since the epoch. `None`: it does not say, or nothing that could be true; so
 /// do two of them. Whether the peer is believed is the caller's question.
-pub fn waited_before(
-    head: &Head,
-    buf: &[u8],
-    now: impl FnOnce() -> Duration,
-) -> Option<Duration> {
+pub fn waited_before(head: &Head, buf: &[u8], now: impl FnOnce() -> Duration) -> Option<Duration> {
     let mut fields = head.fields.iter().filter(|field| {
         let name = field.name.of(buf);
         name.len() == NAME.len() && name.eq_ignore_ascii_case(NAME)

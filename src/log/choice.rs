@@ -68,9 +68,9 @@ impl Choice {
         if self.all {
             return true;
         }
-        let sampled = self.sample.is_some_and(|every| {
-            (self.seen.fetch_add(1, Ordering::Relaxed) + 1) % every == 0
-        });
+        let sampled = self
+            .sample
+            .is_some_and(|every| (self.seen.fetch_add(1, Ordering::Relaxed) + 1) % every == 0);
         sampled
             || self.server_errors && is_server_error
             || self.client_errors && status / 100 == 4
@@ -152,14 +152,18 @@ mod tests {
             assert!(!choice.wants(200, 0, target.as_bytes()), "{target}");
             assert!(choice.wants(503, 0, target.as_bytes()), "{target}");
         }
-        for target in ["/", "*", "", "/healthz/", "/healthzz", "/static", "/x?/healthz", "//healthz"] {
+        for target in
+            ["/", "*", "", "/healthz/", "/healthzz", "/static", "/x?/healthz", "//healthz"]
+        {
             assert!(choice.wants(200, 0, target.as_bytes()), "{target}");
         }
     }
 
     #[test]
     fn what_makes_no_sense_is_an_error() {
-        for when in ["", "2xx", "all:1", "slow", "slow:x", "slow:-1", "sample:0", "sample:x", "4xx,"] {
+        for when in
+            ["", "2xx", "all:1", "slow", "slow:x", "slow:-1", "sample:0", "sample:x", "4xx,"]
+        {
             assert!(Choice::parse(when, &[]).is_err(), "{when}");
         }
     }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -12,7 +13,7 @@ use pyo3::types::{PyDict, PyString};
 use super::app::PyApp;
 use super::hooks::Views;
 use super::start_response::Announced;
-use crate::engine::Exchange;
+use crate::engine::{Exchange, Served};
 use crate::http::{Head, ResponseFields, unquote};
 use crate::log::{Choice, Fields, Format, Record};
 use crate::sys::clock::wall_time;
@@ -186,13 +187,13 @@ impl Access {
     }
 
     /// Makes the line of a request, unless it is to have none.
-    fn render(&mut self, exchange: &Exchange<'_, PyApp>, response: Answer<'_>, duration_ns: u64) {
+    fn render(&mut self, exchange: &Exchange<'_, PyApp>, response: Answer<'_>, when: &When<'_>) {
         let Some(format) = &self.format else { return };
-        let (conn, policy, clock) = exchange.facts();
+        let (conn, policy, _) = exchange.facts();
         let bytes = conn.head_bytes();
         let head = &conn.head;
         let target = head.uri(bytes);
-        if !self.choice.wants(response.status, duration_ns / 1_000, &target) {
+        if !self.choice.wants(response.status, when.duration_ns / 1_000, &target) {
             return;
         }
         let script_name = head.script_name(bytes, policy);
@@ -219,7 +220,7 @@ impl Access {
         let (path, remote_addr) = self.scratch.split_at(path_end);
         let record = Record {
             remote_addr,
-            time: clock.log_time(),
+            time: when.time,
             method: head.method.of(bytes),
             target: &target,
             path,
@@ -227,9 +228,9 @@ impl Access {
             version: head.version,
             status: response.status,
             body_bytes: response.body_bytes,
-            duration_ns,
-            at: wall_time(),
-            queue_ns: exchange.waited_ns(),
+            duration_ns: when.duration_ns,
+            at: when.at,
+            queue_ns: when.queue_ns,
             request_id: b"",
             pid: self.pid,
             slot: self.worker_slot,
@@ -272,7 +273,7 @@ impl PyApp {
                 body_bytes,
                 fields: AnswerFields(Some(&announced.fields)),
             };
-            self.access.render(exchange, answer, duration_ns);
+            self.access.render(exchange, answer, &When::now(exchange, duration_ns));
             self.access.settle(exchange);
             return;
         }
@@ -280,6 +281,38 @@ impl PyApp {
         self.access.settle(exchange);
         if let Err(error) = said {
             self.report(py, error, "Error handling request", &[]);
+        }
+    }
+
+    /// The line of a request that the engine has answered with a file. Where it is rendered here it
+    /// takes no GIL.
+    pub(super) fn log_served(&mut self, exchange: &mut Exchange<'_, Self>, served: Served) {
+        if self.epoch != self.state.epoch() {
+            Python::attach(|py| self.look_at_log(py));
+        }
+        match self.access.road {
+            Road::Off => {}
+            Road::Native(_) => {
+                let when = When {
+                    time: &served.log_time,
+                    at: served.at,
+                    duration_ns: served.duration_ns,
+                    // It waited for no thread.
+                    queue_ns: None,
+                };
+                let answer = Answer {
+                    status: served.code(),
+                    body_bytes: served.encoder.body_bytes(),
+                    fields: AnswerFields(Some(&served.fields)),
+                };
+                self.access.render(exchange, answer, &when);
+            }
+            Road::Python => Python::attach(|py| {
+                let said = Views::default().log_served(py, self, exchange, served);
+                if let Err(error) = said {
+                    self.report(py, error, "Error handling request", &[]);
+                }
+            }),
         }
     }
 
@@ -300,7 +333,7 @@ impl PyApp {
             Road::Off => {}
             Road::Native(_) => {
                 let answer = Answer { status, body_bytes: 0, fields: AnswerFields(None) };
-                self.access.render(exchange, answer, duration_ns);
+                self.access.render(exchange, answer, &When::now(exchange, duration_ns));
             }
             Road::Python => {
                 let said =
@@ -311,6 +344,22 @@ impl PyApp {
             }
         }
         self.access.settle(exchange);
+    }
+}
+
+/// When a request ended, and how long it took.
+struct When<'a> {
+    time: &'a [u8],
+    at: Duration,
+    duration_ns: u64,
+    queue_ns: Option<u64>,
+}
+
+impl<'a> When<'a> {
+    fn now(exchange: &'a Exchange<'_, PyApp>, duration_ns: u64) -> Self {
+        let (_, _, clock) = exchange.facts();
+        let queue_ns = exchange.waited_ns();
+        Self { time: clock.log_time(), at: wall_time(), duration_ns, queue_ns }
     }
 }
 

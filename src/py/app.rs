@@ -16,7 +16,7 @@ use super::session::{Handle, Session};
 use super::start_response::{Announced, StartResponse};
 use super::state::State;
 use super::timekeeper::Deadline;
-use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
+use crate::engine::{App, Exchange, Gone, Refusal, Room, Served, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
 
 /// The application as one thread of the worker runs it.
@@ -26,7 +26,7 @@ pub(crate) struct PyApp {
     pub(super) access: Access,
     pub(super) spare: Option<Box<Announced>>,
     /// The [`State::epoch`] that `access` has seen.
-    epoch: u64,
+    pub(super) epoch: u64,
     /// What a signal handler raised outside of any request; the worker leaves with it.
     pub(super) parting: Option<PyErr>,
 }
@@ -74,6 +74,10 @@ impl App for PyApp {
         if refusal.has_request() {
             Python::attach(|py| self.log_error_access(py, exchange, refusal.status()));
         }
+    }
+
+    fn served(&mut self, exchange: &mut Exchange<'_, Self>, served: Served) {
+        self.log_served(exchange, served);
     }
 
     fn notice(&mut self, notice: &Notice) {

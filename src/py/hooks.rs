@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use super::app::PyApp;
 use super::ffi::latin1;
 use super::start_response::{Announced, octets};
-use crate::engine::Exchange;
+use crate::engine::{Exchange, Served};
 use crate::http::uwsgi_vars;
 use crate::sys::listener::PeerAddr;
 
@@ -124,6 +124,28 @@ impl<'py> Views<'py> {
             .bind(py)
             .call_method1("access", (response, request, environ, elapsed))
             .map(drop)
+    }
+
+    /// The same for a request that the engine has answered with a file.
+    pub(super) fn log_served(
+        &mut self,
+        py: Python<'py>,
+        app: &mut PyApp,
+        exchange: &mut Exchange<'_, PyApp>,
+        served: Served,
+    ) -> PyResult<()> {
+        let (conn, policy) = exchange.conn_and_policy();
+        // Its path has been read once: the environ can be made.
+        self.environ = app.environ.build(py, conn, policy, None).ok();
+        let code = served.code();
+        exchange.resume(served.encoder);
+        let announced = Announced {
+            status: served.status.as_bytes().to_vec(),
+            code,
+            fields: served.fields,
+            state: None,
+        };
+        self.log_access(py, app, exchange, &announced, served.duration_ns)
     }
 
     /// The same for an error page. The environ is that of the request, not Gunicorn's bare one,

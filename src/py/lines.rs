@@ -39,10 +39,7 @@ impl AccessChoice {
 
 /// The choice of `log`, which counts for all roads of a worker; one of our own for a logger that is
 /// not derived from ours.
-pub(super) fn choice_of(
-    log: &Bound<'_, PyAny>,
-    cfg: &Bound<'_, PyAny>,
-) -> PyResult<Arc<Choice>> {
+pub(super) fn choice_of(log: &Bound<'_, PyAny>, cfg: &Bound<'_, PyAny>) -> PyResult<Arc<Choice>> {
     if let Some(choice) = log.getattr_opt("access_choice")? {
         if let Ok(choice) = choice.cast_into::<AccessChoice>() {
             return Ok(choice.get().choice.clone());

@@ -25,6 +25,7 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod static_files;
 mod timekeeper;
 mod tls;
 mod worker;
@@ -46,7 +47,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]
@@ -55,6 +56,8 @@ mod _core {
     use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
+    #[pymodule_export]
+    use super::static_files::StaticFiles;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
