@@ -21,6 +21,8 @@ from rgunicorn.uwsgi_import.table import ROWS, find
 from rgunicorn.uwsgi_import.translation import translate, virtualenv
 
 SETTINGS = {setting.name for setting in KNOWN_SETTINGS}
+# Users, groups and directories that need not be here.
+OF_THE_MACHINE = ("user", "group", "chdir", "unix_socket_owner", "static_map")
 NAMES = [name.replace("*", "x") for row in ROWS for name in row.names]
 # Of these an example may have several, so that what belongs together meets.
 COMPOSED = [name for row in ROWS if row.fate is None for name in row.names]
@@ -72,7 +74,7 @@ def imported(data: bytes, name: str) -> str | None:
         assert not lost, "each option becomes something or is told"
         cfg = Config()
         for line in draft.lines.values():
-            if line.setting not in ("user", "group", "chdir", "unix_socket_owner"):
+            if line.setting not in OF_THE_MACHINE:
                 cfg.set(line.setting, line.value)
         refuse_conflicts(cfg)
         return writing.as_file(draft, found.title, virtualenv(found), name)

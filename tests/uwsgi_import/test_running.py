@@ -83,7 +83,9 @@ def running(directory: Path, lines: list[str], address: Address) -> Iterator[Run
         )
     server = Running(directory, log, process.pid)
     try:
-        until(lambda: answers(address) or process.poll() is not None, "it listens", show=server.said)
+        until(
+            lambda: answers(address) or process.poll() is not None, "it listens", show=server.said
+        )
         assert process.poll() is None, server.said()
         yield server
         process.send_signal(signal.SIGTERM)

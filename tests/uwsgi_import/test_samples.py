@@ -50,7 +50,9 @@ def moved(directory: Path) -> dict[str, Path]:
         path = directory / f"{expected(location).stem}.py"
         path.write_text(converted(f"{source}:{section}" if section else str(source))[1])
         paths[location] = path
-    for place in ("myproject", "mysite", "lms/app", "shop"):
+    static = [f"mysite/{name}" for name in ("static", "media")]
+    static += [f"lms/assets/{name}" for name in ("css", "js")]
+    for place in ("myproject", "lms/app", "shop", *static):
         (directory / place).mkdir(parents=True)
     return paths
 

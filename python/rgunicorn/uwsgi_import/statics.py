@@ -9,6 +9,7 @@ from rgunicorn.uwsgi_import.given import Given, converted
 from rgunicorn.uwsgi_import.option import Option, Place
 from rgunicorn.uwsgi_import.values import Made, Unfit, text
 
+_THERE = "The directories must be there when the server starts."
 _FILE = "`static_map` serves directories, this is a single file"
 
 
@@ -30,7 +31,7 @@ def statics(given: Given, draft: Draft) -> None:
                 draft.leave([option], Fate.MISSING, why, "one directory, or nginx's `try_files`")
                 continue
             seen[prefix] = option.place
-            draft.put("static_map", [made.value], [option], made.note)
+            draft.put("static_map", [made.value], [option], _THERE, made.note)
     if "static_map" in draft and given.all("route"):
         why = "Routes may have kept clients from some of these files: look at both together."
         draft.put("static_map", [], [], why)
