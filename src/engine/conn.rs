@@ -89,6 +89,11 @@ pub struct Conn<A: App> {
     /// Since when the current request waits for a thread, monotonic nanoseconds, with the time
     /// before it came here. What it waited is the time from then to its start.
     pub waits_since_ns: u64,
+    /// Since when it has been coming, or sending the current request: monotonic nanoseconds, 0 when
+    /// nobody has looked.
+    pub(super) young_since_ns: u64,
+    /// It is among those who may be given away before a request runs.
+    pub(super) is_noted: bool,
     /// What the application keeps with the connection.
     pub session: A::Session,
 }
@@ -122,6 +127,8 @@ impl<A: App> Conn<A> {
             served: 0,
             before_ns: 0,
             waits_since_ns: 0,
+            young_since_ns: 0,
+            is_noted: false,
             session: A::Session::default(),
         }
     }
@@ -146,6 +153,8 @@ impl<A: App> Conn<A> {
         self.claim = None;
         self.served = 0;
         self.before_ns = 0;
+        self.young_since_ns = 0;
+        self.is_noted = false;
         self.session = A::Session::default();
     }
 
@@ -227,6 +236,8 @@ impl<A: App> Conn<A> {
         self.served += 1;
         self.claim = None;
         self.before_ns = 0;
+        self.young_since_ns = 0;
+        self.is_noted = false;
         self.phase = Phase::Head;
     }
 
