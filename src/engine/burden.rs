@@ -7,9 +7,9 @@
 
 use std::time::Duration;
 
-use super::App;
 use super::conn::{Conn, Phase};
 use super::reactor::Engine;
+use super::{App, Options};
 use crate::log::notice::Notice;
 use crate::sys::poller::Token;
 use crate::sys::scoreboard::Slot;
@@ -55,26 +55,43 @@ impl Allowance {
 }
 
 /// Connections that were put down in the middle of things, and may have gone since.
-#[derive(Debug, Default)]
-pub(super) struct Young {
-    tokens: Vec<Token>,
+#[derive(Debug)]
+pub(super) struct Burden {
+    /// Whether anybody is ever given away before he is ready.
+    gives: bool,
+    young: Vec<Token>,
+    pub(super) allowance: Allowance,
+}
+
+impl Burden {
+    /// Where waiting is limited those who wait have to be seen, and answered, by a busy worker.
+    pub(super) fn of(options: &Options, has_queue: bool) -> Self {
+        let gives = has_queue && !options.watched && !options.patience.is_limited();
+        Self { gives, young: Vec::new(), allowance: Allowance::default() }
+    }
 }
 
 impl<A: App> Engine<A> {
-    /// Remembers a connection that is put down, if somebody might lose it by a kill.
-    pub(super) fn note_young(&mut self, conn: &mut Conn<A>) {
-        let Some(young) = self.young.as_mut().filter(|_| is_under_way(conn)) else { return };
+    /// A connection is put down: whoever would lose it by a kill shall know.
+    pub(super) fn note(&mut self, conn: &mut Conn<A>) {
+        if conn.phase == Phase::Body {
+            self.book(conn);
+        }
+        if !self.burden.gives || !is_under_way(conn) {
+            return;
+        }
         if conn.young_since_ns == 0 {
             conn.young_since_ns = self.clock.now_ns();
         }
         if std::mem::replace(&mut conn.is_noted, true) {
             return;
         }
-        if young.tokens.len() >= SURPLUS.max(2 * self.table.len()) {
+        let young = &mut self.burden.young;
+        if young.len() >= SURPLUS.max(2 * self.table.len()) {
             // Nothing has run for long.
-            young.tokens.retain(|token| self.table.peek(*token).is_some());
+            young.retain(|token| self.table.peek(*token).is_some());
         }
-        young.tokens.push(conn.token);
+        young.push(conn.token);
     }
 
     /// A request is about to run: gives away what a kill would take along, within the allowance.
@@ -88,13 +105,13 @@ impl<A: App> Engine<A> {
     /// The same with those who are not ready; also while a request runs.
     pub(super) fn let_young_go(&mut self) {
         // On the way out the queue may be nobody's.
-        if self.drain.is_on() {
+        if self.burden.young.is_empty() || self.drain.is_on() {
             return;
         }
-        let Some(mut young) = self.young.take_if(|young| !young.tokens.is_empty()) else { return };
         self.clock.tick();
-        young.tokens.retain(|token| self.table.peek(*token).is_some() && !self.let_go(*token));
-        self.young = Some(young);
+        let mut young = std::mem::take(&mut self.burden.young);
+        young.retain(|token| self.table.peek(*token).is_some() && !self.let_go(*token));
+        self.burden.young = young;
     }
 
     /// Whether nothing more is to be done about a connection that is home.
@@ -115,7 +132,7 @@ impl<A: App> Engine<A> {
             return false;
         }
         let moves = 1 + conn.weight() / BYTES_PER_MOVE;
-        if self.reception.awaits_room || !self.allowance.take(moves as u64) {
+        if self.reception.awaits_room || !self.burden.allowance.take(moves as u64) {
             self.table.settle(conn);
             return false;
         }

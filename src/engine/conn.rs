@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::App;
+use super::booking::Booking;
 use super::deadlines::Deadline;
 use super::outbox::Outbox;
 use super::timekeeper::Claim;
@@ -94,6 +95,8 @@ pub struct Conn<A: App> {
     pub(super) young_since_ns: u64,
     /// It is among those who may be given away before a request runs.
     pub(super) is_noted: bool,
+    /// The current request is noted though it has not begun.
+    pub(super) booking: Option<Booking>,
     /// What the application keeps with the connection.
     pub session: A::Session,
 }
@@ -129,6 +132,7 @@ impl<A: App> Conn<A> {
             waits_since_ns: 0,
             young_since_ns: 0,
             is_noted: false,
+            booking: None,
             session: A::Session::default(),
         }
     }
@@ -155,6 +159,7 @@ impl<A: App> Conn<A> {
         self.before_ns = 0;
         self.young_since_ns = 0;
         self.is_noted = false;
+        self.booking = None;
         self.session = A::Session::default();
     }
 
@@ -238,6 +243,7 @@ impl<A: App> Conn<A> {
         self.before_ns = 0;
         self.young_since_ns = 0;
         self.is_noted = false;
+        self.booking = None;
         self.phase = Phase::Head;
     }
 

@@ -60,7 +60,7 @@ impl<A: App> Engine<A> {
                 continue;
             }
             // Where waiting is limited it is looked who has left meanwhile, which the queue hides.
-            let may = now || !limited && self.allowance.take(1);
+            let may = now || !limited && self.burden.allowance.take(1);
             if !may {
                 self.hesitates = true;
                 staying.push_back(job);
@@ -92,6 +92,9 @@ impl<A: App> Engine<A> {
         }
         staying.append(&mut self.ready);
         self.ready = staying;
+        if at_will {
+            self.book_ready();
+        }
     }
 
     /// There is room in the queue again.

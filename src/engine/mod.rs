@@ -12,6 +12,7 @@
 //! read and written by the loop; the application only ever sees complete requests (or, past
 //! [`Options::body_limit`], the start of a large one).
 
+mod booking;
 mod burden;
 pub mod conn;
 pub mod crew;

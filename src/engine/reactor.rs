@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-use super::burden::{Allowance, Young};
+use super::burden::Burden;
 use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
@@ -109,9 +109,7 @@ pub struct Engine<A: App> {
     inboxes: Vec<Vec<u8>>,
     /// Where messages between workers are put together and taken apart.
     pub(super) message: Vec<u8>,
-    /// Who is given away before a request runs; none where that makes no sense.
-    pub(super) young: Option<Young>,
-    pub(super) allowance: Allowance,
+    pub(super) burden: Burden,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
 }
@@ -133,9 +131,6 @@ impl<A: App> Engine<A> {
             poller.watch(fd.as_fd(), SIGNALS)?;
         }
         poller.watch(crew.shared.bell.as_fd(), BELL)?;
-        // Where waiting is limited those who wait have to be seen, and answered, by a busy worker.
-        let gives = !crew.shared.options.watched && !crew.shared.options.patience.is_limited();
-        let young = (gives && sources.handoff.is_some()).then(Young::default);
         let mut engine = Self {
             shared: crew.shared.clone(),
             clock: Clock::new(),
@@ -151,6 +146,7 @@ impl<A: App> Engine<A> {
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
             drain: Drain::default(),
+            burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
             signalled: false,
@@ -158,8 +154,6 @@ impl<A: App> Engine<A> {
             spare: Vec::new(),
             inboxes: Vec::new(),
             message: Vec::new(),
-            young,
-            allowance: Allowance::default(),
             hesitates: false,
         };
         engine.open_doors()?;
@@ -273,7 +267,7 @@ impl<A: App> Engine<A> {
             }
         }
         self.lighten(&mut conn);
-        self.note_young(&mut conn);
+        self.note(&mut conn);
         self.table.settle(conn);
     }
 
