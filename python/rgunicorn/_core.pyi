@@ -60,6 +60,13 @@ class Fleet:
     def serving(self) -> int: ...
     def dismiss(self, pid: int, now_ns: int) -> list[Action]: ...
 
+class AccessChoice:
+    def __new__(cls, when: str, skip: list[str]) -> AccessChoice: ...
+    def wants(self, status: int, micros: int, target: str) -> bool: ...
+
+def access_line(style: str, facts: dict[str, Any]) -> str: ...
+def traceparent(value: str) -> str | None: ...
+
 class Scaler:
     def __new__(cls, min: int, max: int, threads: int, interval: float, calm: float) -> Scaler: ...
     def is_due(self, now_ns: int) -> bool: ...
@@ -69,12 +76,112 @@ class Scaler:
     ) -> tuple[int, int | None, str] | None:
         """How many workers there are to be, who is to leave, and why; None for no change."""
 
+class ConnectionsView(TypedDict):
+    """What the connections of a worker are at: between two requests is `idle`, `waiting` is a
+    complete request without a thread."""
+
+    reading: int
+    waiting: int
+    running: int
+    writing: int
+    idle: int
+
+class HistogramView(TypedDict):
+    """`buckets` are not added up; there is one more than `HISTOGRAM_BOUNDS_NS`, for all above."""
+
+    buckets: list[int]
+    sum_ns: int
+
+class _SlotView(TypedDict):
+    slot: int
+    alive: bool
+    pid: int
+    age: int
+    claimed_ns: int
+    claimed_at_ns: int
+    respawns: int
+    events: dict[str, int]
+    histograms: dict[Literal["queue", "app", "write", "whole"], HistogramView]
+
+class WorkerView(_SlotView, total=False):
+    """One slot. What its worker class can't tell has no key, here, in `events` and `histograms`.
+
+    Monotonic nanoseconds: `claimed_ns` (the slot was taken), `booted_ns` (absent before),
+    `heartbeat_ns` (absent before the first). `claimed_at_ns`: since 1970. `room`: requests that it
+    can run at once; `running`: that it runs; `busy_ns`: time of threads spent on requests, with
+    those that run. `requests`, `responses` (keys `1xx` to `5xx`), `events`, `bytes_in`, `bytes_out`
+    and `histograms` are of all workers that had the slot; `own_requests` is of this one.
+    """
+
+    booted_ns: int
+    heartbeat_ns: int
+    wish: str
+    room: int
+    running: int
+    busy_ns: int
+    queued: int
+    connections: ConnectionsView
+    requests: int
+    own_requests: int
+    responses: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+
+class ServerFacts(TypedDict):
+    """What the master says of the server; `sys::header::Fact`."""
+
+    pid: int
+    started_at_ns: int
+    workers: int
+    threads: int
+    max_queue: int
+    reloads: int
+    reload_failures: int
+    reload_failed: int
+    spawns: int
+    spawn_failures: int
+    boots: int
+    boot_time_ns: int
+    back_off: int
+    backlog: int
+
+class Snapshot(TypedDict):
+    """`now_ns`: monotonic, when it was taken. `ends`: workers that have ended, by reason
+    (`sys::header::Reason`). `in_transit`: requests in the queue between workers. `workers`: every
+    slot with a number that was ever taken, in order."""
+
+    now_ns: int
+    course: Literal["serving", "parting", "leaving", "closing", "quitting"]
+    in_transit: int
+    server: ServerFacts
+    ends: dict[str, int]
+    workers: list[WorkerView]
+
+HISTOGRAM_BOUNDS_NS: list[int]
+
+class Display:
+    """The scoreboard of some master, to look at."""
+
+    def __new__(cls, fd: int) -> Display:
+        """`fd`: of `/proc/PID/fd/N`, opened for reading; it stays the caller's.
+
+        Raises:
+            ValueError: no scoreboard, or one of another layout, which the message names.
+            OSError: it can't be mapped.
+        """
+
+    def snapshot(self) -> Snapshot: ...
+
 class Scoreboard:
     def __new__(cls, directory: str | PathLike[str] | None = None) -> Scoreboard: ...
     def claim(self, index: int | None = None, age: int = 0) -> Slot: ...
     def set_course(self, name: str, until_ns: int = 0) -> None:
         """Tells all workers what the server is about to do: `serving`, `parting`, `leaving`,
         `closing` or `quitting`. `until_ns`: when the limit of a stop is over."""
+    def set_fact(self, name: str, value: int) -> None: ...
+    def add_to_fact(self, name: str, n: int = 1) -> None: ...
+    def count_end(self, reason: str) -> None: ...
+    def snapshot(self) -> Snapshot: ...
     def fileno(self) -> int: ...
 
 class Sighting(TypedDict):
@@ -94,10 +201,17 @@ class Sighting(TypedDict):
     logged: bool
     client_gone: bool
     overdue: bool
+    counted: bool
 
 class Flights:
     stack_signal: int
-    def __new__(cls, room: int, slates: int = 0) -> Flights: ...
+    def __new__(
+        cls, room: int, slates: int = 0, label: tuple[int | None, int] | None = None
+    ) -> Flights:
+        """`label`: slot and age of the worker, for others who look by `FlightsDisplay`."""
+
+    def close_fd(self) -> None:
+        """In the worker: others find the memory in the master."""
     def begin(
         self,
         method: str,
@@ -114,9 +228,27 @@ class Flights:
     @property
     def overflow(self) -> int: ...
 
+class FlightsDisplay:
+    """The requests of a worker of another server."""
+
+    def __new__(cls, fd: int) -> FlightsDisplay:
+        """`fd` stays the caller's.
+
+        Raises:
+            ValueError: it is something else, or of another layout.
+            OSError: it is not open, or can not be mapped.
+        """
+
+    @property
+    def label(self) -> tuple[int | None, int]:
+        """Slot (None for none) and age of the worker."""
+
+    def running(self) -> list[Sighting]: ...
+
 class Flight:
     def sending(self) -> bool: ...
     def logged(self) -> None: ...
+    def counted(self) -> None: ...
     def client_gone(self) -> None: ...
     def end(self) -> None: ...
 
@@ -133,10 +265,15 @@ class Slot:
     def age(self) -> int: ...
     @property
     def heartbeat_ns(self) -> int | None: ...
-    @property
-    def requests(self) -> int: ...
-    @property
-    def busy(self) -> int: ...
+    def count_request(
+        self,
+        status: int,
+        whole_ns: int,
+        queue_ns: int | None = None,
+        app_ns: int | None = None,
+        write_ns: int | None = None,
+    ) -> None: ...
+    def count_event(self, name: str, n: int = 1) -> None: ...
     @property
     def is_lost(self) -> bool: ...
     @property
@@ -148,6 +285,8 @@ class Slot:
     def set_heirless(self) -> None:
         """Says so; the master, before it tells the worker to leave."""
     def beat(self, now_ns: int) -> None: ...
+    def secede(self) -> None:
+        """For a child that the application has forked: nobody sees what it counts."""
     def release(self) -> None: ...
     def begin_work(self, now_ns: int) -> None: ...
     def end_work(self, since_ns: int, now_ns: int) -> None: ...
@@ -204,6 +343,17 @@ class TLSSession:
 def notepad() -> int: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
+def serve_status(board: Scoreboard, listener: int, line: int, about: Any) -> None:
+    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed or
+    the parent has ended, with whom this process dies from now on.
+
+    Args:
+        about: a `rgunicorn.status.Plan`.
+
+    Raises:
+        OSError: a descriptor is not open.
+    """
+
 def refusal(name: str, text: str) -> tuple[int, str, str] | None:
     """Status, reason and page text for an exception class `name` that says `text`.
 

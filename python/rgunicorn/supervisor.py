@@ -148,7 +148,9 @@ class Supervisor:
         # A master of one's own that manages workers in its own way does not know of wishes.
         worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
-            worker.blackbox = BlackBox(worker.flight_room(self.cfg), worker.slates(self.cfg))
+            worker.blackbox = BlackBox(
+                worker.flight_room(self.cfg), worker.slates(self.cfg), (slot, self.worker_age)
+            )
         except OSError as exc:
             self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
@@ -235,7 +237,7 @@ class Supervisor:
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
         # What the last ones have said.
-        overdue.say_all(self.log)
+        overdue.say_all(self.log, self.WORKERS)
 
     def _forensics(self, worker: Worker, why: str) -> None:
         """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
@@ -353,12 +355,15 @@ class Supervisor:
             sibling.tmp.close()
             if sibling.blackbox is not None:
                 sibling.blackbox.close()
+        if worker.blackbox is not None:
+            worker.blackbox.settle()
         for listener in self._superseded:
             listener.close()
         self._upgrade.in_worker()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid
+        _process.take_slot(worker.slot)
         try:
             util._setproctitle(f"worker [{self.proc_name}]")
             self.log.info("Booting worker with pid: %s", worker.pid)

@@ -4,9 +4,11 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::App;
+use super::bill::Bill;
 use super::booking::Booking;
 use super::deadlines::Deadline;
 use super::outbox::Outbox;
+use super::table::At;
 use super::timekeeper::Claim;
 use super::transport::Secured;
 use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
@@ -83,6 +85,8 @@ pub struct Conn<A: App> {
     pub(super) claim: Option<Claim>,
     /// What it was counted with when it was put down.
     pub(super) weighed: usize,
+    /// What it was at then.
+    pub(super) at: At,
     /// Requests that were completed on this connection.
     pub served: u64,
     /// How long the current request had waited, as a proxy says, before its head was read.
@@ -97,6 +101,8 @@ pub struct Conn<A: App> {
     pub(super) is_noted: bool,
     /// The current request is noted though it has not begun.
     pub(super) booking: Option<Booking>,
+    /// What of all that is still to be counted.
+    pub(super) bill: Bill,
     /// What the application keeps with the connection.
     pub session: A::Session,
 }
@@ -127,12 +133,14 @@ impl<A: App> Conn<A> {
             deadline: Deadline::default(),
             claim: None,
             weighed: 0,
+            at: At::default(),
             served: 0,
             before_ns: 0,
             waits_since_ns: 0,
             young_since_ns: 0,
             is_noted: false,
             booking: None,
+            bill: Bill::default(),
             session: A::Session::default(),
         }
     }
@@ -160,6 +168,7 @@ impl<A: App> Conn<A> {
         self.young_since_ns = 0;
         self.is_noted = false;
         self.booking = None;
+        self.bill = Bill::default();
         self.session = A::Session::default();
     }
 
@@ -181,7 +190,17 @@ impl<A: App> Conn<A> {
     /// Bytes of memory that it holds beyond itself.
     pub(super) fn weight(&self) -> usize {
         let unsent = self.tls.as_ref().map_or(0, |tls| tls.unsent());
-        self.inbox.len() + self.spool.in_memory() + self.outbox.in_memory() + unsent
+        self.inbox.len() + self.spool.in_memory() + self.outbox.held() + unsent
+    }
+
+    /// What it is at, when nothing is done for it.
+    pub(super) fn phase_at(&self) -> At {
+        match self.phase {
+            Phase::Head if self.filled == 0 && self.served > 0 => At::Idle,
+            Phase::Parted => At::Idle,
+            Phase::Head | Phase::Body | Phase::Busy => At::Reading,
+            Phase::FlushThenKeep | Phase::FlushThenClose | Phase::Linger => At::Writing,
+        }
     }
 
     /// What encrypts the connection, if anything does.
@@ -201,10 +220,22 @@ impl<A: App> Conn<A> {
     /// The connection's own error, or that of a file in the outbox.
     pub(super) fn send(&mut self) -> io::Result<u64> {
         let Some(fd) = self.socket.as_ref().map(AsFd::as_fd) else { return Ok(0) };
-        match &mut self.tls {
-            None => self.outbox.flush(fd),
-            Some(tls) => tls.flush(fd, &mut self.outbox),
+        let sent = match &mut self.tls {
+            None => {
+                let sent = self.outbox.flush(fd);
+                self.bill.send(*sent.as_ref().unwrap_or(&0));
+                sent
+            }
+            Some(tls) => {
+                let sent = tls.flush(fd, &mut self.outbox);
+                self.bill.send(tls.take_plain());
+                sent
+            }
+        };
+        if sent.is_err() {
+            self.bill.fail_to_write();
         }
+        sent
     }
 
     /// Somebody else has read from the connection: whatever it holds follows.
@@ -244,6 +275,7 @@ impl<A: App> Conn<A> {
         self.young_since_ns = 0;
         self.is_noted = false;
         self.booking = None;
+        self.bill.next();
         self.phase = Phase::Head;
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod app;
 mod arbiter;
 mod decoder;
+mod display;
 mod encoder;
 mod ending;
 mod environ;
@@ -15,6 +16,7 @@ mod hooks;
 mod input;
 mod keyring;
 mod keys;
+mod lines;
 mod notices;
 mod options;
 mod respond;
@@ -23,6 +25,8 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod static_files;
+mod status;
 mod timekeeper;
 mod tls;
 mod worker;
@@ -38,23 +42,35 @@ mod _core {
     #[pymodule_export]
     use super::decoder::{Body, RequestDecoder, Rules, path_info};
     #[pymodule_export]
+    use super::display::Display;
+    #[pymodule_export]
     use super::encoder::{ResponseEncoder, early_hints};
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
     #[pymodule_export]
     use super::fork::fork;
+    #[pymodule_export]
+    use super::lines::{AccessChoice, access_line, traceparent};
     #[pymodule_export]
     use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
+    #[pymodule_export]
+    use super::static_files::StaticFiles;
+    use super::status::serve_status;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
     use super::tls::TlsSession;
     #[pymodule_export]
     use super::worker::{Attendant, Crew, serve_sync};
+
+    /// Upper bounds of the buckets of all histograms; one more bucket is for all above.
+    #[pymodule_export]
+    const HISTOGRAM_BOUNDS_NS: [u64; crate::sys::tally::BOUNDS_NS.len()] =
+        crate::sys::tally::BOUNDS_NS;
 
     /// Allocations by Rust code so far; only in builds made to count them.
     #[cfg(feature = "count-allocations")]

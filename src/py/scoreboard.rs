@@ -4,9 +4,14 @@ use std::path::PathBuf;
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
+use super::display::shown;
+use crate::sys::clock::monotonic_ns;
 use crate::sys::course::Course;
+use crate::sys::header::{Fact, Reason};
 use crate::sys::scoreboard::{self, Wish};
+use crate::sys::tally::{Event, Outcome};
 
 /// Wishes by the settings they come from.
 const WISHES: [(&str, Wish); 5] = [
@@ -59,6 +64,34 @@ impl Scoreboard {
         Ok(())
     }
 
+    /// Says something of the server; `header::Fact` has the names. ValueError for another name.
+    fn set_fact(&self, name: &str, value: u64) -> PyResult<()> {
+        self.board.set_fact(fact(name)?, value);
+        Ok(())
+    }
+
+    /// Adds to what was said of the server. ValueError for another name.
+    #[pyo3(signature = (name, n=1))]
+    fn add_to_fact(&self, name: &str, n: u64) -> PyResult<()> {
+        self.board.add_to_fact(fact(name)?, n);
+        Ok(())
+    }
+
+    /// A worker has ended, for the reason of this name (`header::Reason`). ValueError for another
+    /// name.
+    fn count_end(&self, reason: &str) -> PyResult<()> {
+        let known = Reason::named(reason);
+        let known = known.ok_or_else(|| PyValueError::new_err(format!("no reason: {reason}")))?;
+        self.board.count_end(known);
+        Ok(())
+    }
+
+    /// Everything, now; see `_core.pyi`.
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let now_ns = monotonic_ns();
+        shown(py, &self.board.snapshot(now_ns), now_ns)
+    }
+
     /// The descriptor behind the memory; open as long as the process.
     fn fileno(&self) -> i32 {
         self.board.as_raw_fd()
@@ -79,6 +112,11 @@ impl Slot {
     /// Gives the slot back. The master does this, after the worker's end.
     fn release(&self) {
         self.slot.release();
+    }
+
+    /// For a child that the application has forked: nobody sees what it counts.
+    fn secede(&self) -> PyResult<()> {
+        Ok(self.slot.secede()?)
     }
 
     /// The worker lives.
@@ -108,8 +146,7 @@ impl Slot {
     /// changes nothing. ValueError for another word.
     #[getter]
     fn wish(&self) -> Option<&'static str> {
-        let wish = self.slot.wish()?;
-        WISHES.iter().find(|(_, it)| *it == wish).map(|(name, _)| *name)
+        self.slot.wish().and_then(wish_name)
     }
 
     #[setter]
@@ -171,16 +208,43 @@ impl Slot {
         self.slot.age()
     }
 
-    /// Requests finished.
-    #[getter]
-    fn requests(&self) -> u64 {
-        self.slot.requests()
+    /// A request is over, in a worker whose loop is Python; times in nanoseconds, `None` for what
+    /// there was not.
+    #[pyo3(signature = (status, whole_ns, queue_ns=None, app_ns=None, write_ns=None))]
+    fn count_request(
+        &self,
+        status: u16,
+        whole_ns: u64,
+        queue_ns: Option<u64>,
+        app_ns: Option<u64>,
+        write_ns: Option<u64>,
+    ) {
+        self.slot.count_request(&Outcome { status, queue_ns, app_ns, write_ns, whole_ns });
     }
 
-    /// Requests in the app right now.
-    #[getter]
-    fn busy(&self) -> u64 {
-        self.slot.busy()
+    /// Something has happened; `tally::Event` has the names. ValueError for another name.
+    #[pyo3(signature = (name, n=1))]
+    fn count_event(&self, name: &str, n: u64) -> PyResult<()> {
+        let known = Event::named(name);
+        let known = known.ok_or_else(|| PyValueError::new_err(format!("no event: {name}")))?;
+        self.slot.count_event(known, n);
+        Ok(())
+    }
+}
+
+/// The setting that a wish comes from.
+pub(super) fn wish_name(wish: Wish) -> Option<&'static str> {
+    WISHES.iter().find(|(_, it)| *it == wish).map(|(name, _)| *name)
+}
+
+fn fact(name: &str) -> PyResult<Fact> {
+    Fact::named(name).ok_or_else(|| PyValueError::new_err(format!("no fact: {name}")))
+}
+
+impl Scoreboard {
+    /// The board itself, for who reads it without Python.
+    pub(crate) fn board(&self) -> scoreboard::Scoreboard {
+        self.board
     }
 }
 

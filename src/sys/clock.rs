@@ -104,6 +104,11 @@ pub fn wall_time() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// Wall clock, nanoseconds since 1970.
+pub fn realtime_ns() -> u64 {
+    u64::try_from(wall_time().as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Seconds of wall time now, for records that outlive the process.
 pub fn wall_seconds() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs())

@@ -28,7 +28,7 @@ impl Course {
         [Self::Serving, Self::Parting, Self::Leaving, Self::Closing, Self::Quitting];
 
     /// By its number; what nobody has written means nothing.
-    fn of(number: u64) -> Self {
+    pub(super) fn of(number: u64) -> Self {
         Self::ALL.into_iter().find(|course| *course as u64 == number).unwrap_or_default()
     }
 
@@ -53,8 +53,8 @@ impl Scoreboard {
     /// Tells all workers what the server is about to do; master only. `until_ns`: when the limit of
     /// a stop is over, CLOCK_MONOTONIC; 0 while there is none.
     pub fn set_course(&self, course: Course, until_ns: u64) {
-        self.header.request_started_ns.store(until_ns, Ordering::Relaxed);
-        self.header.busy.store(course as u64, Ordering::Release);
+        self.header.stops_until_ns.store(until_ns, Ordering::Relaxed);
+        self.header.course.store(course as u64, Ordering::Release);
     }
 }
 
@@ -62,18 +62,18 @@ impl Slot {
     /// What the server is about to do.
     #[inline]
     pub fn course(self) -> Course {
-        Course::of(self.board.header.busy.load(Ordering::Acquire))
+        Course::of(self.board.header.course.load(Ordering::Acquire))
     }
 
     /// Whether a stop has begun or is coming: no response promises another request.
     #[inline]
     pub fn server_parts(self) -> bool {
-        self.board.header.busy.load(Ordering::Relaxed) != 0
+        self.board.header.course.load(Ordering::Relaxed) != 0
     }
 
     /// When the limit of the server's stop is over, CLOCK_MONOTONIC.
     pub fn stops_until_ns(self) -> Option<u64> {
-        let until_ns = self.board.header.request_started_ns.load(Ordering::Relaxed);
+        let until_ns = self.board.header.stops_until_ns.load(Ordering::Relaxed);
         Some(until_ns).filter(|until_ns| *until_ns != 0)
     }
 

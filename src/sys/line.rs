@@ -23,24 +23,24 @@ impl Slot {
 
     /// One more request goes into the queue between workers.
     pub fn enter_transit(self) {
-        self.board.header.queued.fetch_add(1, Ordering::Relaxed);
+        self.board.header.transit.fetch_add(1, Ordering::Relaxed);
     }
 
     /// One has left it.
     pub fn leave_transit(self) {
-        let cell = &self.board.header.queued;
+        let cell = &self.board.header.transit;
         let _empty = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
     }
 
     /// The queue was found empty: what a worker that was killed in between has not counted is
     /// forgotten here.
     pub fn clear_transit(self) {
-        self.board.header.queued.store(0, Ordering::Relaxed);
+        self.board.header.transit.store(0, Ordering::Relaxed);
     }
 
     /// How many requests lie in the queue between workers.
     pub fn in_transit(self) -> u64 {
-        self.board.header.queued.load(Ordering::Relaxed)
+        self.board.header.transit.load(Ordering::Relaxed)
     }
 }
 

@@ -5,12 +5,11 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 5
-//! Slots of 256 bytes (whole cache lines, so that neighbours do not share one); the first is the
-//! header: magic, version, slot size, number of slots, how many slots with a number were ever taken,
-//! what the server is about to do (`course.rs`), and when the limit of its stop is over (CLOCK_MONOTONIC
-//! in nanoseconds), each a native-endian u64; and, where a slot has `queued`, how many requests lie in
-//! the queue between workers.
+//! # Layout, version 7
+//! Places of 2048 bytes (whole cache lines, so that neighbours do not share one). The first is the
+//! header (`header.rs`), the others are slots: what is of one worker, then what all workers of the slot
+//! have counted (`tally.rs`). Everything is a native-endian u64. Whoever changes a field raises
+//! the version: `rgunicorn top` may be of another release than the server.
 
 use std::fs::File;
 use std::io;
@@ -20,22 +19,27 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 
+use super::clock::{monotonic_ns, realtime_ns};
+use super::header::Header;
+use super::snapshot::WorkerView;
+use super::tally::{Connections, Event, Outcome, TallyCells};
+use super::tells::Tells;
 pub use super::wish::Wish;
 use super::work::WorkCells;
 
 /// How many workers the board has room for.
 pub const SLOTS: usize = 4096;
 
-const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-const VERSION: u64 = 5;
-const SLOT_SIZE: usize = 256;
+/// Bytes of a slot.
+pub(super) const SLOT_SIZE: usize = 2048;
+const LENGTH: usize = (SLOTS + 1) * SLOT_SIZE;
 
 /// The mapping. Cheap to copy; never unmapped.
 #[derive(Clone, Copy, Debug)]
 pub struct Scoreboard {
-    pub(super) header: &'static Cells,
+    pub(super) header: &'static Header,
     pub(super) slots: &'static [Cells],
     fd: RawFd,
 }
@@ -52,13 +56,9 @@ impl Scoreboard {
             Some(dir) => OwnedFd::from(tempfile::tempfile_in(dir)?),
         };
         let file = File::from(fd);
-        file.set_len(((SLOTS + 1) * SLOT_SIZE) as u64)?;
-        let all = map(&file)?;
-        let (header, slots) = all.split_first().ok_or(io::ErrorKind::InvalidData)?;
-        header.pid.store(MAGIC, Ordering::Relaxed);
-        header.age.store(VERSION, Ordering::Relaxed);
-        header.state.store(SLOT_SIZE as u64, Ordering::Relaxed);
-        header.heartbeat_ns.store(SLOTS as u64, Ordering::Relaxed);
+        file.set_len(LENGTH as u64)?;
+        let (header, slots) = map(&file, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+        header.entitle();
         // The descriptor is the board's name for others (`/proc/PID/fd`): it stays open.
         let fd = OwnedFd::from(file);
         let board = Self { header, slots, fd: fd.as_raw_fd() };
@@ -75,13 +75,29 @@ impl Scoreboard {
     pub fn claim(&self, index: usize, age: u64) -> Option<Slot> {
         let slot = self.slot(index)?;
         slot.claim(age);
-        self.header.requests.fetch_max(index as u64 + 1, Ordering::Relaxed);
+        self.header.taken.fetch_max(index as u64 + 1, Ordering::Relaxed);
         Some(slot)
     }
 
     /// The free slot with the highest number.
     pub fn last_free(&self) -> Option<usize> {
         (0..SLOTS).rev().find(|index| self.slot(*index).is_some_and(|slot| slot.is_free()))
+    }
+
+    /// For a child that the application has forked: what it writes here from now on, nobody else
+    /// sees. It may come back from the application and end requests that are its parent's.
+    ///
+    /// # Errors
+    /// mmap(2)'s.
+    pub fn secede(&self) -> io::Result<()> {
+        let start = NonZeroUsize::new(std::ptr::from_ref(self.header) as usize);
+        let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let own = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
+        // SAFETY: in place of our own mapping, of the same length and with the same access; zeroed
+        // memory is a valid value of everything in it.
+        unsafe { mmap_anonymous(start, length, access, own)? };
+        Ok(())
     }
 
     /// The descriptor behind the mapping; open as long as the process.
@@ -104,23 +120,36 @@ impl Slot {
         for cell in [
             &cells.pid,
             &cells.heartbeat_ns,
-            &cells.requests,
             &cells.busy,
-            &cells.request_started_ns,
-            &cells.connections,
-            &cells.bytes_out,
             &cells.waiting,
             &cells.booted_ns,
             &cells.wish,
             &cells.overdue,
             &cells.heirless,
             &cells.queued,
+            &cells.room,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
         cells.work.clear();
+        self.tell_nothing_of_its_own();
+        cells.tally.set_connections(Connections::default());
+        cells.requests_before.store(cells.tally.requests(), Ordering::Relaxed);
+        // Also known afterwards: how often the slot was taken before.
+        if cells.claimed_ns.swap(monotonic_ns(), Ordering::Relaxed) != 0 {
+            cells.respawns.fetch_add(1, Ordering::Relaxed);
+        }
+        cells.claimed_at_ns.store(realtime_ns(), Ordering::Relaxed);
         cells.age.store(age, Ordering::Relaxed);
         cells.state.store(CLAIMED, Ordering::Relaxed);
+    }
+
+    /// See [`Scoreboard::secede`].
+    ///
+    /// # Errors
+    /// mmap(2)'s.
+    pub fn secede(self) -> io::Result<()> {
+        self.board.secede()
     }
 
     /// Gives the slot back; master only, after the worker's end.
@@ -180,28 +209,14 @@ impl Slot {
         self.cells.age.load(Ordering::Relaxed)
     }
 
-    /// The app is called.
-    #[inline]
-    pub fn begin_request(self, now_ns: u64) {
-        self.cells.request_started_ns.store(now_ns, Ordering::Relaxed);
+    /// There is a request that the worker has to finish; counted only where there are deadlines.
+    pub fn begin_request(self) {
         self.add(&self.cells.busy, 1);
     }
 
-    /// The app is done.
-    #[inline]
+    /// It is finished.
     pub fn end_request(self) {
-        self.add(&self.cells.requests, 1);
         self.add(&self.cells.busy, u64::MAX);
-    }
-
-    /// Requests finished since the claim.
-    pub fn requests(self) -> u64 {
-        self.cells.requests.load(Ordering::Relaxed)
-    }
-
-    /// Requests in the app right now.
-    pub fn busy(self) -> u64 {
-        self.cells.busy.load(Ordering::Relaxed)
     }
 
     /// A request in the app has passed its deadline, or `back` from there.
@@ -212,39 +227,12 @@ impl Slot {
     /// Whether every request, one at least, has passed its deadline: nobody waits.
     pub fn is_lost(self) -> bool {
         let overdue = self.cells.overdue.load(Ordering::Relaxed);
-        overdue > 0 && overdue == self.busy()
-    }
-
-    /// CLOCK_MONOTONIC when the youngest request entered the app, 0 before the first.
-    pub fn request_started_ns(self) -> u64 {
-        self.cells.request_started_ns.load(Ordering::Relaxed)
+        overdue > 0 && overdue == self.cells.busy.load(Ordering::Relaxed)
     }
 
     /// How busy the worker's threads are.
     pub fn work(self) -> &'static WorkCells {
         &self.cells.work
-    }
-
-    /// Open connections.
-    #[inline]
-    pub fn set_connections(self, connections: u64) {
-        self.cells.connections.store(connections, Ordering::Relaxed);
-    }
-
-    /// Open connections as last said.
-    pub fn connections(self) -> u64 {
-        self.cells.connections.load(Ordering::Relaxed)
-    }
-
-    /// Counts bytes written to clients.
-    #[inline]
-    pub fn add_bytes_out(self, bytes: u64) {
-        self.add(&self.cells.bytes_out, bytes);
-    }
-
-    /// Bytes written to clients since the claim.
-    pub fn bytes_out(self) -> u64 {
-        self.cells.bytes_out.load(Ordering::Relaxed)
     }
 
     /// The worker sleeps until a connection comes, from a listener or from a sibling.
@@ -260,10 +248,50 @@ impl Slot {
 
     /// What the other workers have.
     pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
-        let known = self.board.header.requests.load(Ordering::Relaxed) as usize;
+        let known = self.board.header.taken.load(Ordering::Relaxed) as usize;
         self.board.slots.iter().take(known).filter(move |cells| {
             cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
         })
+    }
+
+    /// A request is over.
+    pub fn count_request(self, outcome: &Outcome) {
+        self.count_response(outcome.status);
+        self.count_times(outcome);
+    }
+
+    /// The first half of that: how it was answered.
+    #[inline]
+    pub fn count_response(self, status: u16) {
+        self.cells.tally.add_response(status);
+    }
+
+    /// The second half: how long it took.
+    #[inline]
+    pub fn count_times(self, outcome: &Outcome) {
+        self.cells.tally.add_times(outcome);
+    }
+
+    /// Something has happened `n` times.
+    #[inline]
+    pub fn count_event(self, event: Event, n: u64) {
+        self.cells.tally.count(event, n);
+    }
+
+    /// Bytes that came from clients, and that went to them.
+    #[inline]
+    pub fn add_bytes(self, bytes_in: u64, bytes_out: u64) {
+        self.cells.tally.add_bytes(bytes_in, bytes_out);
+    }
+
+    /// What the connections are at.
+    pub fn set_connection_states(self, now: Connections) {
+        self.cells.tally.set_connections(now);
+    }
+
+    /// How many requests the worker can run at once.
+    pub fn set_room(self, requests: u64) {
+        self.cells.room.store(requests, Ordering::Relaxed);
     }
 
     fn add(self, cell: &AtomicU64, n: u64) {
@@ -282,31 +310,76 @@ pub(super) struct Cells {
     age: AtomicU64,
     state: AtomicU64,
     heartbeat_ns: AtomicU64,
-    requests: AtomicU64,
-    pub(super) busy: AtomicU64,
-    pub(super) request_started_ns: AtomicU64,
-    connections: AtomicU64,
-    bytes_out: AtomicU64,
+    busy: AtomicU64,
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
     overdue: AtomicU64,
     pub(super) heirless: AtomicU64,
     pub(super) queued: AtomicU64,
+    claimed_ns: AtomicU64,
+    claimed_at_ns: AtomicU64,
+    room: AtomicU64,
+    requests_before: AtomicU64,
+    respawns: AtomicU64,
+    pub(super) tells: AtomicU64,
     work: WorkCells,
-    _reserved: [AtomicU64; 15],
+    pub(super) tally: TallyCells,
+    _reserved: [u8; SLOT_SIZE - 19 * 8 - size_of::<TallyCells>()],
+}
+
+impl Cells {
+    pub(super) fn view(&self, slot: usize, now_ns: u64) -> WorkerView {
+        let it = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
+        let when = |cell: &AtomicU64| Some(it(cell)).filter(|ns| *ns != 0);
+        let wish = it(&self.wish);
+        WorkerView {
+            slot,
+            alive: it(&self.state) == CLAIMED,
+            pid: it(&self.pid),
+            age: it(&self.age),
+            claimed_ns: it(&self.claimed_ns),
+            claimed_at_ns: it(&self.claimed_at_ns),
+            booted_ns: when(&self.booted_ns),
+            heartbeat_ns: when(&self.heartbeat_ns),
+            wish: Wish::ALL.into_iter().find(|known| *known as u64 == wish),
+            room: it(&self.room),
+            work: self.work.read(now_ns),
+            queued: self.tally.connections().waiting,
+            connections: self.tally.connections(),
+            tally: self.tally.read(),
+            requests_before: it(&self.requests_before),
+            respawns: it(&self.respawns),
+            tells: Tells::of_word(it(&self.tells)),
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Cells>() == SLOT_SIZE);
 
-fn map(file: &File) -> io::Result<&'static [Cells]> {
-    let length = NonZeroUsize::new((SLOTS + 1) * SLOT_SIZE).ok_or(io::ErrorKind::InvalidInput)?;
-    let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+type Places = (&'static Header, &'static [Cells]);
+
+/// The board in `file`, which may be anything, to read.
+///
+/// # Errors
+/// `InvalidData` when it is too short; what mmap(2) answers.
+pub(super) fn map_to_read(file: &File) -> io::Result<Places> {
+    if file.metadata()?.len() != LENGTH as u64 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "no scoreboard of this version"));
+    }
+    map(file, ProtFlags::PROT_READ)
+}
+
+fn map(file: &File, access: ProtFlags) -> io::Result<Places> {
+    let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
     // SAFETY: a fresh shared mapping of a file of this length, at an address the kernel chooses.
     let start = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file.as_fd(), 0)? };
-    // SAFETY: page-aligned, SLOTS + 1 cells long, zeroed, never unmapped, and every access in
-    // every process goes through atomics.
-    Ok(unsafe { std::slice::from_raw_parts(start.as_ptr().cast::<Cells>(), SLOTS + 1) })
+    // SAFETY: page-aligned, as long as a place, zeroed or what was written through the same type,
+    // never unmapped, and every access in every process goes through atomics.
+    let header = unsafe { start.cast::<Header>().as_ref() };
+    // SAFETY: the same, for the SLOTS places behind it.
+    let slots = unsafe { std::slice::from_raw_parts(start.cast::<Cells>().add(1).as_ptr(), SLOTS) };
+    Ok((header, slots))
 }
 
 #[cfg(test)]

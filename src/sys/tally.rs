@@ -1,0 +1,331 @@
+//! What a worker counts, in shared memory: requests by their outcome, bytes, and how long things
+//! took.
+//!
+//! The cells of a slot go on counting when the next worker has the slot: what the slots say,
+//! added up, is what the server has done since it started. A worker's own part is the difference to
+//! what the slot said when the worker got it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Upper bounds of the buckets, nanoseconds; one more bucket is for all above. Fine where a WSGI
+/// application that does nothing is (20 µs), coarse where people wait.
+pub const BOUNDS_NS: [u64; 19] = [
+    50_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    25_000_000,
+    50_000_000,
+    100_000_000,
+    250_000_000,
+    500_000_000,
+    1_000_000_000,
+    2_500_000_000,
+    5_000_000_000,
+    10_000_000_000,
+    30_000_000_000,
+    60_000_000_000,
+];
+/// Buckets of a histogram.
+pub const BUCKETS: usize = BOUNDS_NS.len() + 1;
+
+/// One request that is over.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outcome {
+    /// Status of the response; 499 when the client had left before there was one.
+    pub status: u16,
+    /// From when it could have run (`X-Request-Start` of a trusted peer, or complete) to the
+    /// application's start, if it got there.
+    pub queue_ns: Option<u64>,
+    /// From the application's start to its last word, if it was called.
+    pub app_ns: Option<u64>,
+    /// From there to the last byte that the kernel took, if there was something to write.
+    pub write_ns: Option<u64>,
+    /// All of that, and what lay between: from when it could have run to the end.
+    pub whole_ns: u64,
+}
+
+/// Something else that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Event {
+    /// The application let an exception through.
+    Exception = 0,
+    /// A request was past `request_timeout`, or its worker past `timeout`.
+    Overdue = 1,
+    /// 503: too many wait.
+    Shed = 2,
+    /// Answered from a file of `static_map`.
+    Static = 3,
+    /// A request that was never understood (4xx and 5xx of our own).
+    Refused = 4,
+    /// A connection was let in.
+    Accepted = 5,
+    /// Reading from a client failed.
+    ReadError = 6,
+    /// Writing to a client failed.
+    WriteError = 7,
+}
+
+impl Event {
+    /// All of them, each at its number.
+    pub const ALL: [Self; EVENTS] = [
+        Self::Exception,
+        Self::Overdue,
+        Self::Shed,
+        Self::Static,
+        Self::Refused,
+        Self::Accepted,
+        Self::ReadError,
+        Self::WriteError,
+    ];
+
+    /// By its name in Python.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.name() == name)
+    }
+
+    /// Its name in Python.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exception => "exception",
+            Self::Overdue => "overdue",
+            Self::Shed => "shed",
+            Self::Static => "static",
+            Self::Refused => "refused",
+            Self::Accepted => "accepted",
+            Self::ReadError => "read_error",
+            Self::WriteError => "write_error",
+        }
+    }
+}
+
+/// How many kinds of [`Event`] there are.
+pub const EVENTS: usize = 8;
+/// Status classes: 1xx to 5xx.
+pub const CLASSES: usize = 5;
+
+/// What connections are at, as gauges.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connections {
+    /// A head, a body or a handshake is on its way.
+    pub reading: u64,
+    /// Complete requests that wait for a thread.
+    pub waiting: u64,
+    /// In the application.
+    pub running: u64,
+    /// A response is on its way.
+    pub writing: u64,
+    /// Between two requests.
+    pub idle: u64,
+}
+
+/// What the cells say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Requests by status class, 1xx first.
+    pub responses: [u64; CLASSES],
+    /// By [`Event`].
+    pub events: [u64; EVENTS],
+    /// Bytes from clients.
+    pub bytes_in: u64,
+    /// Bytes to clients.
+    pub bytes_out: u64,
+    /// [`Outcome::queue_ns`].
+    pub queue: Histogram,
+    /// [`Outcome::app_ns`].
+    pub app: Histogram,
+    /// [`Outcome::write_ns`].
+    pub write: Histogram,
+    /// [`Outcome::whole_ns`].
+    pub whole: Histogram,
+}
+
+impl Tally {
+    /// Requests that are over.
+    pub fn requests(&self) -> u64 {
+        self.responses.iter().sum()
+    }
+
+    /// How often that has happened.
+    pub fn count(&self, event: Event) -> u64 {
+        self.events.get(event as usize).copied().unwrap_or(0)
+    }
+}
+
+/// How often something took how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    /// Not added up, by [`BOUNDS_NS`]; the last one is for all above.
+    pub buckets: [u64; BUCKETS],
+    /// All of them together, nanoseconds.
+    pub sum_ns: u64,
+}
+
+impl Histogram {
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+}
+
+/// The cells. All-zero is a valid value.
+#[derive(Debug)]
+#[repr(C)]
+pub(super) struct TallyCells {
+    responses: [AtomicU64; CLASSES],
+    events: [AtomicU64; EVENTS],
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    connections: [AtomicU64; 5],
+    queue: HistogramCells,
+    app: HistogramCells,
+    write: HistogramCells,
+    whole: HistogramCells,
+}
+
+impl TallyCells {
+    #[inline]
+    pub(super) fn add_response(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, CLASSES) - 1;
+        if let Some(cell) = self.responses.get(class) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(super) fn add_times(&self, outcome: &Outcome) {
+        self.whole.add(outcome.whole_ns);
+        for (cells, ns) in [
+            (&self.queue, outcome.queue_ns),
+            (&self.app, outcome.app_ns),
+            (&self.write, outcome.write_ns),
+        ] {
+            if let Some(ns) = ns {
+                cells.add(ns);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn count(&self, event: Event, n: u64) {
+        if let Some(cell) = self.events.get(event as usize).filter(|_| n > 0) {
+            cell.fetch_add(n, Ordering::Relaxed);
+        }
+    }
+
+    #[inline]
+    pub(super) fn add_bytes(&self, bytes_in: u64, bytes_out: u64) {
+        if bytes_in > 0 {
+            self.bytes_in.fetch_add(bytes_in, Ordering::Relaxed);
+        }
+        if bytes_out > 0 {
+            self.bytes_out.fetch_add(bytes_out, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn set_connections(&self, now: Connections) {
+        let Connections { reading, waiting, running, writing, idle } = now;
+        for (cell, n) in self.connections.iter().zip([reading, waiting, running, writing, idle]) {
+            cell.store(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        let [reading, waiting, running, writing, idle] = load(&self.connections);
+        Connections { reading, waiting, running, writing, idle }
+    }
+
+    pub(super) fn requests(&self) -> u64 {
+        load(&self.responses).iter().sum()
+    }
+
+    pub(super) fn read(&self) -> Tally {
+        Tally {
+            responses: load(&self.responses),
+            events: load(&self.events),
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            queue: self.queue.read(),
+            app: self.app.read(),
+            write: self.write.read(),
+            whole: self.whole.read(),
+        }
+    }
+}
+
+#[derive(Debug)]
+#[repr(C)]
+struct HistogramCells {
+    buckets: [AtomicU64; BUCKETS],
+    sum_ns: AtomicU64,
+}
+
+impl HistogramCells {
+    #[inline]
+    fn add(&self, ns: u64) {
+        let index = BOUNDS_NS.partition_point(|bound| *bound < ns);
+        if let Some(cell) = self.buckets.get(index) {
+            cell.fetch_add(1, Ordering::Relaxed);
+        }
+        self.sum_ns.fetch_add(ns, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Histogram {
+        let sum_ns = self.sum_ns.load(Ordering::Relaxed);
+        Histogram { buckets: load(&self.buckets), sum_ns }
+    }
+}
+
+fn load<const N: usize>(cells: &[AtomicU64; N]) -> [u64; N] {
+    std::array::from_fn(|n| cells.get(n).map_or(0, |cell| cell.load(Ordering::Relaxed)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::sys::scoreboard::Scoreboard;
+
+    use super::*;
+
+    #[test]
+    fn what_is_counted_is_read() {
+        let board = Scoreboard::new(None).unwrap();
+        let slot = board.claim(0, 1).unwrap();
+        slot.count_request(&Outcome { status: 200, whole_ns: 50_000, ..Outcome::default() });
+        slot.count_request(&Outcome {
+            status: 503,
+            queue_ns: Some(50_001),
+            app_ns: Some(1),
+            write_ns: Some(u64::MAX / 2),
+            whole_ns: 60_000_000_001,
+        });
+        // Nonsense is counted somewhere: the sum is what happened.
+        slot.count_request(&Outcome { status: 0, ..Outcome::default() });
+        slot.count_request(&Outcome { status: 65_535, ..Outcome::default() });
+        slot.count_event(Event::Shed, 2);
+        slot.add_bytes(3, 4);
+        slot.add_bytes(0, 1);
+        let now = Connections { reading: 1, waiting: 2, running: 3, writing: 4, idle: 5 };
+        slot.set_connection_states(now);
+        let tally = board.tally(0).unwrap();
+        assert_eq!(tally.responses, [1, 1, 0, 0, 2]);
+        assert_eq!(tally.requests(), 4);
+        assert_eq!((tally.bytes_in, tally.bytes_out), (3, 5));
+        assert_eq!(tally.count(Event::Shed), 2);
+        assert_eq!((tally.whole.count(), tally.whole.sum_ns), (4, 60_000_050_001));
+        assert_eq!((tally.whole.buckets[0], tally.whole.buckets[BUCKETS - 1]), (3, 1));
+        assert_eq!((tally.queue.buckets[1], tally.queue.count()), (1, 1));
+        assert_eq!((tally.app.count(), tally.write.count()), (1, 1));
+        slot.release();
+        let again = board.claim(0, 2).unwrap();
+        again.count_request(&Outcome { status: 404, ..Outcome::default() });
+        assert_eq!(board.tally(0).unwrap().requests(), 5);
+        let worker = board.snapshot(0).workers.remove(0);
+        assert_eq!((worker.tally.requests(), worker.own_requests()), (5, 1));
+        assert_eq!(worker.connections, Connections::default());
+    }
+}
