@@ -112,8 +112,8 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
         return
     try:
         running = box.running()
-        if sig is None and not worker.aborted:
-            # It has left by itself: who did not send his request in time has been told so.
+        if code == 0:
+            # It has left as it should: who did not send his request in time has been told so.
             running = _begun(running)
         _write_lines(log, worker)
         _tell_requests(log, worker, running, "Lost request", _how_it_ended(worker, code, sig))
