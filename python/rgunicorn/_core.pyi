@@ -191,7 +191,7 @@ class Scoreboard:
 class Sighting(TypedDict):
     """A request as shared memory shows it. What is bytes came from a client, or is garbage."""
 
-    phase: Literal["waiting", "app", "sending", "answered"]
+    phase: Literal["waiting", "app", "sending", "answered", "coming"]
     method: bytes
     path: bytes
     path_cut: bool

@@ -14,6 +14,8 @@
 
 mod answers;
 mod bill;
+mod booking;
+mod burden;
 pub mod conn;
 pub mod crew;
 pub mod deadlines;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::burden::Burden;
 use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
@@ -110,6 +111,7 @@ pub struct Engine<A: App> {
     inboxes: Vec<Vec<u8>>,
     /// Where messages between workers are put together and taken apart.
     pub(super) message: Vec<u8>,
+    pub(super) burden: Burden,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
 }
@@ -147,6 +149,7 @@ impl<A: App> Engine<A> {
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
             drain: Drain::default(),
+            burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
             signalled: false,
@@ -262,6 +265,7 @@ impl<A: App> Engine<A> {
         }
         conn.count_traffic(self.shared.slot);
         self.lighten(&mut conn);
+        self.note(&mut conn);
         self.table.settle(conn);
     }
 

@@ -243,6 +243,7 @@ fn shown(py: Python<'_>, sighting: Sighting) -> PyResult<Bound<'_, PyDict>> {
         Phase::App => "app",
         Phase::Sending => "sending",
         Phase::Answered => "answered",
+        Phase::Coming => "coming",
     };
     it.set_item("phase", phase)?;
     it.set_item("method", PyBytes::new(py, &sighting.method))?;
