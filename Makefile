@@ -20,7 +20,7 @@ WITHOUT_GIL := $(CURDIR)/.venv-without-gil
 WITH_GIL := $(CURDIR)/.venv-with-gil
 INTERPRETER := benches/freethreaded/interpreter.sh
 PIP := -m pip --disable-pip-version-check -q install
-PYTHON_SOURCES := python tests examples benches
+PYTHON_SOURCES := python tests examples benches deploy
 
 # The package as it would be installed: rebuilt when one of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
@@ -115,7 +115,7 @@ check-libpython: $(VENV)/.tests
 tools:
 	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  missing=; \
-	  for tool in nginx curl wrk strace haproxy; do \
+	  for tool in nginx curl wrk strace haproxy prometheus; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
 	  command -v ip > /dev/null || missing="$$missing iproute2"; \

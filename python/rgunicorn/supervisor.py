@@ -237,7 +237,7 @@ class Supervisor:
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
         # What the last ones have said.
-        overdue.say_all(self.log)
+        overdue.say_all(self.log, self.WORKERS)
 
     def _forensics(self, worker: Worker, why: str) -> None:
         """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
@@ -363,6 +363,7 @@ class Supervisor:
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid
+        _process.take_slot(worker.slot)
         try:
             util._setproctitle(f"worker [{self.proc_name}]")
             self.log.info("Booting worker with pid: %s", worker.pid)

@@ -46,6 +46,11 @@ impl Bill {
         self.begun_ns = now_ns;
     }
 
+    /// When that was.
+    pub(super) fn begun_ns(&self) -> Option<u64> {
+        Some(self.begun_ns).filter(|begun_ns| *begun_ns != 0)
+    }
+
     /// The response is complete, as far as it will ever be.
     pub(super) fn speak_last(&mut self, now_ns: u64) {
         self.spoken_ns = now_ns;
@@ -106,9 +111,8 @@ impl<A: App> Conn<A> {
     /// The request's last byte has been taken by the kernel, or never will be.
     pub(super) fn settle_bill(&mut self, slot: Option<Slot>, now_ns: u64) {
         if let (Standing::Answered(status), Some(slot)) = (self.bill.standing, slot) {
-            let (begun_ns, spoken_ns) = (self.bill.begun_ns, self.bill.spoken_ns);
-            let begun = Some(begun_ns).filter(|ns| *ns != 0);
-            let spoken = Some(spoken_ns).filter(|ns| *ns != 0);
+            let begun = self.bill.begun_ns();
+            let spoken = Some(self.bill.spoken_ns).filter(|ns| *ns != 0);
             slot.count_times(&Outcome {
                 status,
                 queue_ns: begun.map(|ns| ns.saturating_sub(self.waits_since_ns)),

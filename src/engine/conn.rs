@@ -176,7 +176,7 @@ impl<A: App> Conn<A> {
     /// Bytes of memory that it holds beyond itself.
     pub(super) fn weight(&self) -> usize {
         let unsent = self.tls.as_ref().map_or(0, |tls| tls.unsent());
-        self.inbox.len() + self.spool.in_memory() + self.outbox.in_memory() + unsent
+        self.inbox.len() + self.spool.in_memory() + self.outbox.held() + unsent
     }
 
     /// What it is at, when nothing is done for it.

@@ -117,6 +117,19 @@ impl<'e, A: App> Exchange<'e, A> {
         }
     }
 
+    /// How long the request had waited, here and where a proxy says, before the application began
+    /// or, if it has not, until now. `None` when that is not known.
+    pub fn waited_ns(&self) -> Option<u64> {
+        let until_ns = self.conn.bill.begun_ns().unwrap_or(self.clock.now_ns());
+        let since_ns = Some(self.conn.waits_since_ns).filter(|since_ns| *since_ns != 0);
+        since_ns.map(|since_ns| until_ns.saturating_sub(since_ns))
+    }
+
+    /// How long it has been with the application, up to the clock's last tick.
+    pub fn ran_ns(&self) -> u64 {
+        self.conn.bill.begun_ns().map_or(0, |begun_ns| self.clock.now_ns().saturating_sub(begun_ns))
+    }
+
     /// The request as others see it: what the master can tell of it if the worker dies.
     pub fn flight(&self) -> Option<Flight<'e>> {
         self.flight

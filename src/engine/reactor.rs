@@ -19,6 +19,7 @@ use super::overload::TurnedAway;
 use super::pace::Pace;
 use super::reception::{Door, Reception};
 use super::refusal::Refusal;
+use super::static_files::StaticFiles;
 use super::table::Table;
 use super::timekeeper::Timekeeper;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
@@ -97,6 +98,8 @@ pub struct Engine<A: App> {
     pub(super) pace: Pace,
     pub(super) notices: Notices,
     pub(super) turned_away: TurnedAway<A>,
+    /// What is served without the application (`static_map`), if anything is.
+    pub(super) static_files: Option<StaticFiles>,
     pub(super) scratch: Vec<u8>,
     pub(super) tls: Option<Arc<dyn Opener>>,
     /// Room for ciphertext, shared by all connections; empty without TLS.
@@ -144,6 +147,7 @@ impl<A: App> Engine<A> {
             pace: Pace::default(),
             notices: Notices::default(),
             turned_away: TurnedAway::default(),
+            static_files: StaticFiles::open(&crew.shared.options.static_map),
             scratch: vec![0; SCRATCH_BYTES],
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
@@ -243,10 +247,14 @@ impl<A: App> Engine<A> {
     }
 
     /// Whether somebody may want to be served while a request runs: another connection, or who
-    /// waits at the doors, if that is limited.
+    /// waits at the doors, if that matters.
     pub(super) fn has_others(&self) -> bool {
-        let limited = self.shared.options.patience.is_limited();
-        self.table.len() > 1 || !self.ready.is_empty() || limited
+        self.table.len() > 1 || !self.ready.is_empty() || self.greets_while_busy()
+    }
+
+    /// Whether people are let in though nobody is free: the engine has answers of its own.
+    pub(super) fn greets_while_busy(&self) -> bool {
+        self.shared.options.patience.is_limited() || self.static_files.is_some()
     }
 
     /// Queues a request for the application.
@@ -273,7 +281,9 @@ impl<A: App> Engine<A> {
             // It came while the connection was away.
             return self.proceed(conn);
         }
-        let wants = if conn.owes() { Watch::Both } else { Watch::Input };
+        // One that gives way shall be reported at once.
+        let goes_on = conn.phase == Phase::FlushThenKeep;
+        let wants = if conn.owes() || goes_on { Watch::Both } else { Watch::Input };
         if let Err(error) = self.watch(&mut conn, wants) {
             self.notices.push(Notice::SocketError { error: error.to_string() });
             return self.close(conn);
@@ -398,7 +408,8 @@ impl<A: App> Engine<A> {
         if conn.filled == 0 && !conn.inbox.is_empty() {
             self.keep_inbox(std::mem::take(&mut conn.inbox));
         }
-        if flushing && self.is_short_of(conn.outbox.in_memory()) {
+        conn.outbox.slim();
+        if flushing && self.is_short_of(conn.outbox.held()) {
             // On a full disk it stays in memory.
             let _ = conn.outbox.spill(u64::MAX, self.shared.options.spool_dir.as_deref());
         }

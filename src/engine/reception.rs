@@ -176,13 +176,13 @@ impl<A: App> Engine<A> {
     }
 
     /// There is no free thread. Watches no door, so that a sibling is woken; but where waiting is
-    /// limited and no sibling is free either, the listeners: who waits there can't be counted, nor
-    /// answered. Encrypted connections can't go to a sibling: they wait outside.
+    /// limited, or files are served, and no sibling is free either, the listeners: who waits there
+    /// can't be counted, nor answered. Encrypted connections can't go to a sibling: they wait outside.
     ///
     /// # Errors
     /// epoll_ctl(2)'s.
     pub(super) fn doors_while_busy(&mut self) -> io::Result<()> {
-        let sees = self.shared.options.patience.is_limited()
+        let sees = self.greets_while_busy()
             && self.tls.is_none()
             && !self.drain.is_on()
             && self.reception.paused_until_ns == 0

@@ -17,7 +17,7 @@ use crate::http::{Policy, unquote};
 use crate::sys::bell::Bell;
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
-use crate::sys::flights::{Flights, Mark, Phase};
+use crate::sys::flights::{Flight, Flights, Mark, Phase};
 use crate::sys::scoreboard::Slot;
 use crate::sys::tally::{Event, Outcome};
 use crate::sys::thread::{identity, spawn_deaf};
@@ -101,6 +101,9 @@ pub struct Timed {
     counts: bool,
     /// It has been counted on the scoreboard.
     counted: AtomicBool,
+    /// Set by whoever comes first: the one that counts it as overdue, or its end, which then takes
+    /// nothing back.
+    settled: AtomicBool,
     flight: Option<Noted>,
     desk: Arc<Desk>,
 }
@@ -150,7 +153,7 @@ impl Timed {
         // A child that the application has forked may come back here; the slot is not its own.
         let ours = self.desk.pid == std::process::id();
         if let Some(slot) = self.desk.slot.filter(|_| ours) {
-            if overruled.is_some() {
+            if overruled.is_some() && self.settled.swap(true, Ordering::AcqRel) {
                 slot.note_overdue(true);
             }
             if self.counts {
@@ -191,17 +194,36 @@ impl Timed {
         !self.voice.is_overruled() && !self.voice.is_over()
     }
 
-    /// Tells whoever has to report of this worker's end that this request has been reported.
+    /// Nobody waits for it any more: the worker may be ended for all that it does for it.
+    pub(super) fn give_up(&self) {
+        if let Some(slot) = self.desk.slot {
+            if !self.settled.swap(true, Ordering::AcqRel) {
+                slot.note_overdue(false);
+            }
+        }
+    }
+
+    /// Shows others that the client has been answered.
     pub(super) fn note(&self, what: Overruled) {
-        let Some((flights, name)) = &self.flight else { return };
-        let Some(flight) = flights.named(*name).filter(|it| it.phase().is_some()) else { return };
+        let Some(flight) = self.flight() else { return };
         if what == Overruled::Answered && !flight.advance(Phase::App, Phase::Answered) {
             flight.advance(Phase::Waiting, Phase::Answered);
         }
+    }
+
+    /// Tells whoever has to report of this worker's end that this request has been reported. Not
+    /// before the report is on its way: a worker that dies in between would take it with it.
+    pub(super) fn mark_reported(&self, what: Overruled) {
+        let Some(flight) = self.flight() else { return };
         if what != Overruled::Late {
             flight.mark(Mark::Logged);
         }
         flight.mark(Mark::Overdue);
+    }
+
+    fn flight(&self) -> Option<Flight<'_>> {
+        let (flights, name) = self.flight.as_ref()?;
+        flights.named(*name).filter(|it| it.phase().is_some())
     }
 
     pub(super) fn deadline_ns(&self) -> Option<u64> {
@@ -263,6 +285,7 @@ impl Timekeeper {
             limited: self.bounds.timeout.is_some(),
             counts,
             counted: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             desk: self.desk.clone(),
         });
         if let Some(slot) = self.desk.slot.filter(|_| counts) {
@@ -307,6 +330,8 @@ impl Timekeeper {
             (None, Some(source)) => about.field(source.ip().to_string().as_bytes()),
             (None, None) => about.field(conn.addr.ip_text().as_bytes()),
         }
+        let waited_ns = monotonic_ns().saturating_sub(conn.waits_since_ns);
+        about.field((waited_ns / 1000).to_string().as_bytes());
         for field in &head.fields {
             about.field(field.name.of(bytes));
             about.field(field.value.of(bytes));

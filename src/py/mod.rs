@@ -16,6 +16,7 @@ mod hooks;
 mod input;
 mod keyring;
 mod keys;
+mod lines;
 mod notices;
 mod options;
 mod respond;
@@ -24,6 +25,8 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod static_files;
+mod status;
 mod timekeeper;
 mod tls;
 mod worker;
@@ -49,9 +52,14 @@ mod _core {
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]
+    use super::lines::{AccessChoice, access_line, traceparent};
+    #[pymodule_export]
     use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
+    #[pymodule_export]
+    use super::static_files::StaticFiles;
+    use super::status::serve_status;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]

@@ -241,6 +241,13 @@ fn fact(name: &str) -> PyResult<Fact> {
     Fact::named(name).ok_or_else(|| PyValueError::new_err(format!("no fact: {name}")))
 }
 
+impl Scoreboard {
+    /// The board itself, for who reads it without Python.
+    pub(crate) fn board(&self) -> scoreboard::Scoreboard {
+        self.board
+    }
+}
+
 impl Slot {
     /// The slot itself, for an engine that beats without Python.
     pub(crate) fn handle(&self) -> scoreboard::Slot {

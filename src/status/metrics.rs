@@ -12,7 +12,8 @@ use prometheus::{TEXT_FORMAT, TextEncoder};
 use super::vitals::{Memory, Vitals};
 use crate::sys::header::{Fact, Reason};
 use crate::sys::snapshot::{ServerView, Snapshot, WorkerView};
-use crate::sys::tally::{self, BOUNDS_NS, Event, Tally};
+use crate::sys::tally::{self, BOUNDS_NS, Connections, Event, Tally};
+use crate::sys::tells::Tells;
 
 /// `Content-Type` of the page.
 pub const CONTENT_TYPE: &str = TEXT_FORMAT;
@@ -85,7 +86,7 @@ impl Page {
 
     fn requests(&mut self, workers: &[WorkerView]) {
         let help = "Requests that are over, by status class and by the slot of the worker.";
-        let by_class = workers.iter().flat_map(|worker| {
+        let by_class = telling(workers, Tells::REQUESTS).flat_map(|worker| {
             CLASSES
                 .into_iter()
                 .zip(worker.tally.responses)
@@ -93,14 +94,16 @@ impl Page {
         });
         self.counters("requests", help, by_class);
         for (event, name, help) in EVENTS {
-            self.counter(name, help, workers.iter().map(|it| it.tally.count(event)).sum());
+            let counts = telling(workers, Tells::of(event)).map(|it| it.tally.count(event));
+            self.counters(name, help, added(counts));
         }
-        let bytes_in = workers.iter().map(|it| it.tally.bytes_in).sum();
-        self.counter("received_bytes", "Bytes from clients.", bytes_in);
-        let bytes_out = workers.iter().map(|it| it.tally.bytes_out).sum();
-        self.counter("sent_bytes", "Bytes to clients.", bytes_out);
-        for (name, help, part) in HISTOGRAMS {
-            self.histogram(name, help, workers.iter().map(|it| part(&it.tally)));
+        let bytes = || telling(workers, Tells::BYTES);
+        let help = "Bytes from clients.";
+        self.counters("received_bytes", help, added(bytes().map(|it| it.tally.bytes_in)));
+        let help = "Bytes to clients.";
+        self.counters("sent_bytes", help, added(bytes().map(|it| it.tally.bytes_out)));
+        for (name, help, told, part) in HISTOGRAMS {
+            self.histogram(name, help, telling(workers, told).map(|it| part(&it.tally)));
         }
     }
 
@@ -112,25 +115,22 @@ impl Page {
         self.gauge("workers", "Workers that there are.", float(alive().count() as u64));
         let ready = alive().filter(|worker| worker.booted_ns.is_some()).count() as u64;
         self.gauge("workers_ready", "Workers that have loaded the application.", float(ready));
-        let slots = alive().map(|worker| worker.room).sum();
-        self.gauge("app_slots", "Requests that can run at once.", float(slots));
-        let busy = alive().map(|worker| worker.work.running).sum();
-        self.gauge("app_slots_busy", "Requests that run.", float(busy));
-        let queued = alive().map(|worker| worker.queued).sum::<u64>() + server.in_transit;
-        self.gauge("queue_requests", "Complete requests that wait for a thread.", float(queued));
+        let those = |told| alive().filter(move |worker| worker.tells.has(told));
+        let help = "Requests that can run at once.";
+        self.gauges("app_slots", help, added(those(Tells::ROOM).map(|it| it.room)));
+        let help = "Requests that run.";
+        self.gauges("app_slots_busy", help, added(those(Tells::WORK).map(|it| it.work.running)));
+        let queued = those(Tells::CONNECTIONS).map(|it| it.queued);
+        let queued = added(queued).map(|(none, n)| (none, n + float(server.in_transit)));
+        self.gauges("queue_requests", "Complete requests that wait for a thread.", queued);
         let limit = server.fact(Fact::MaxQueue);
         if limit > 0 {
             self.gauge("queue_limit_requests", "max_queue.", float(limit));
         }
-        let mut states = [0; 5];
-        for worker in alive() {
-            let now = worker.connections;
-            let now = [now.reading, now.waiting, now.running, now.writing, now.idle];
-            states.iter_mut().zip(now).for_each(|(sum, n)| *sum += n);
-        }
-        let names = ["reading", "waiting", "running", "writing", "idle"];
-        let states = names.into_iter().zip(states);
-        let states = states.map(|(name, n)| (vec![label("state", name)], float(n)));
+        let states = STATES.into_iter().filter_map(|(name, of)| {
+            let (_, n) = added(those(Tells::CONNECTIONS).map(|it| of(&it.connections)))?;
+            Some((vec![label("state", name)], n))
+        });
         self.gauges("connections", "Open connections, by what they are at.", states);
         let backlog = server.fact(Fact::Backlog);
         if backlog > 0 {
@@ -210,6 +210,10 @@ impl Page {
         help: &str,
         parts: impl Iterator<Item = &'a tally::Histogram>,
     ) {
+        let mut parts = parts.peekable();
+        if parts.peek().is_none() {
+            return;
+        }
         let mut whole = tally::Histogram::default();
         for part in parts {
             whole.buckets.iter_mut().zip(part.buckets).for_each(|(sum, n)| *sum += n);
@@ -247,26 +251,50 @@ impl Page {
 }
 
 type Value = (Vec<LabelPair>, f64);
+type State = fn(&Connections) -> u64;
 type Part = fn(&Tally) -> &tally::Histogram;
 
-const HISTOGRAMS: [(&str, &str, Part); 4] = [
+const HISTOGRAMS: [(&str, &str, Tells, Part); 4] = [
     (
         "request_queue_seconds",
         "Time from X-Request-Start, or from when the request was complete, to the application's start.",
+        Tells::QUEUE_TIME,
         |tally| &tally.queue,
     ),
-    ("request_app_seconds", "Time in the application.", |tally| &tally.app),
+    ("request_app_seconds", "Time in the application.", Tells::APP_TIME, |tally| &tally.app),
     (
         "request_write_seconds",
         "Time from the application's last word to the last byte taken by the kernel.",
+        Tells::WRITE_TIME,
         |tally| &tally.write,
     ),
     (
         "request_duration_seconds",
         "Time from when the request was complete to the end of its response.",
+        Tells::WHOLE_TIME,
         |tally| &tally.whole,
     ),
 ];
+
+/// States of connections, as the label `state` has them.
+const STATES: [(&str, State); 5] = [
+    ("reading", |now| now.reading),
+    ("waiting", |now| now.waiting),
+    ("running", |now| now.running),
+    ("writing", |now| now.writing),
+    ("idle", |now| now.idle),
+];
+
+/// The workers that know this number.
+fn telling(workers: &[WorkerView], told: Tells) -> impl Iterator<Item = &WorkerView> {
+    workers.iter().filter(move |worker| worker.tells.has(told))
+}
+
+/// The sum, if there is anything to add up.
+fn added(numbers: impl Iterator<Item = u64>) -> Option<Value> {
+    let sum = numbers.reduce(|sum, n| sum.saturating_add(n))?;
+    Some((Vec::new(), float(sum)))
+}
 
 fn label(name: &str, value: &str) -> LabelPair {
     let mut pair = LabelPair::default();

@@ -17,7 +17,10 @@ fn has(page: &[String], line: &str) {
 #[test]
 fn counters_are_told_by_class_and_slot() {
     let board = Scoreboard::new(None).unwrap();
+    board.claim(0, 1).unwrap().tell(Tells::REQUESTS);
     let slot = board.claim(1, 1).unwrap();
+    let told = Tells::REQUESTS.and(Tells::WHOLE_TIME).and(Tells::BYTES);
+    slot.tell(told.and(Tells::of(Event::Shed)));
     for status in [200, 204, 404] {
         slot.count_request(&Outcome { status, whole_ns: 1_000_000_000, ..Outcome::default() });
     }
@@ -45,6 +48,7 @@ fn load_is_of_those_who_live() {
     let board = Scoreboard::new(None).unwrap();
     let (one, gone) = (board.claim(0, 1).unwrap(), board.claim(1, 2).unwrap());
     for slot in [one, gone] {
+        slot.tell(Tells::ROOM.and(Tells::WORK).and(Tells::CONNECTIONS));
         slot.set_room(4);
         slot.work().begin(1);
         let now = Connections { idle: 7, waiting: 3, ..Connections::default() };
@@ -67,7 +71,11 @@ fn load_is_of_those_who_live() {
 #[test]
 fn what_is_not_known_has_no_line() {
     let board = Scoreboard::new(None).unwrap();
+    board.claim(0, 1).unwrap().release();
     let text = page(&board, &Vitals::default()).join("\n");
+    for name in ["requests", "app_slots", "queue", "connections", "received_bytes", "request_"] {
+        assert!(!text.contains(&format!("rgunicorn_{name}")), "{name} in\n{text}");
+    }
     for name in ["memory_bytes", "listen_backlog", "queue_limit", "worker_start_time", "NaN"] {
         assert!(!text.contains(name), "{name} in\n{text}");
     }

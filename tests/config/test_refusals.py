@@ -78,8 +78,6 @@ USED: list[tuple[str, Any, str]] = [
     ("control_socket", "/tmp/x.ctl", "the control socket"),
     ("control_socket_mode", 0o660, "the control socket"),
     ("status_bind", "127.0.0.1:9100", "the status pages"),
-    ("access_log_when", "5xx", "the choice of access lines"),
-    ("access_log_skip", ["/healthz"], "the choice of access lines"),
     ("request_id_header", "X-Request-ID", "the name of a request"),
     ("static_map", ["/static=/srv"], "static files"),
     ("unix_socket_owner", "nobody", "the owner and the mode of unix sockets"),
