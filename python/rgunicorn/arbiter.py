@@ -93,13 +93,15 @@ class Arbiter(autoscale.Headcount, Supervisor):
                 `worker_tmp_dir` can not be used.
         """
         env, address = app.cfg.env, app.cfg.address
-        workertmp.prepare(app.cfg)
+        late = workertmp.prepare(app.cfg)
         handoff.prepare()
         if timekeeping.is_on(app.cfg):
             timekeeping.prepare(self.SIG_QUEUE)
         self.app = app
         self.cfg = app.cfg
         reload.set_up_log(self)
+        if late:
+            self.log.warning(late)
         if "GUNICORN_PID" in os.environ:
             self.log.reopen_files()
 

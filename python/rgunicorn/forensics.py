@@ -114,6 +114,8 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
         _write_lines(log, worker)
         _tell_requests(log, worker, running, "Lost request", _how_it_ended(worker, code, sig))
         for sighting in running:
+            if not sighting["counted"]:
+                _count(worker, sighting)
             if not sighting["logged"]:
                 _log_access(log, worker, sighting)
         _tell_stacks(log, worker, running)
@@ -238,12 +240,28 @@ def _write_lines(log: Any, worker: Worker) -> None:
         log.error("Worker (pid:%s) took %s access lines with it", worker.pid, damaged)
 
 
-def _log_access(log: Any, worker: Worker, sighting: Sighting) -> None:
-    status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+def _status(worker: Worker, sighting: Sighting) -> int:
+    """What a request without an answer is told of as."""
     if worker.aborted or sighting["phase"] == "answered":
-        status = int(HTTPStatus.GATEWAY_TIMEOUT)
-    elif sighting["client_gone"]:
-        status = _CLIENT_CLOSED
+        return int(HTTPStatus.GATEWAY_TIMEOUT)
+    if sighting["client_gone"]:
+        return _CLIENT_CLOSED
+    return int(HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def _count(worker: Worker, sighting: Sighting) -> None:
+    """Counts a request that its worker can not count any more, where it would have."""
+    slot = getattr(worker.tmp, "slot", None)
+    if slot is None:
+        return
+    age_ns = min(max(0, time.monotonic_ns() - sighting["started_ns"]), 2**62)
+    slot.count_request(_status(worker, sighting), age_ns, app_ns=age_ns)
+    if worker.aborted and not sighting["overdue"]:
+        slot.count_event("overdue")
+
+
+def _log_access(log: Any, worker: Worker, sighting: Sighting) -> None:
+    status = _status(worker, sighting)
     request = LostRequest(sighting, worker)
     age_ns = max(0, time.monotonic_ns() - sighting["started_ns"])
     environ = request.environ()

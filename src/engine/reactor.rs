@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -33,8 +32,6 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
-use crate::sys::tally::Connections;
-use crate::sys::tells::Tells;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -115,8 +112,6 @@ pub struct Engine<A: App> {
     pub(super) message: Vec<u8>,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
-    /// What others were shown last.
-    shown: Connections,
 }
 
 impl<A: App> Engine<A> {
@@ -160,12 +155,7 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             message: Vec::new(),
             hesitates: false,
-            shown: Connections::default(),
         };
-        if let Some(slot) = slot {
-            slot.set_room(engine.shared.options.app_threads as u64);
-            slot.tell(Tells::ALL);
-        }
         engine.open_doors()?;
         Ok((Box::new(engine), crew))
     }
@@ -211,27 +201,6 @@ impl<A: App> Engine<A> {
         self.mind_exit(free);
         self.note_crowd();
         Ok(())
-    }
-
-    /// Shows others what the connections are at.
-    pub(super) fn show_connections(&mut self) {
-        let Some(slot) = self.shared.slot else { return };
-        let mut now = self.table.at_home();
-        let away = self.table.len() as u64 - now.reading - now.writing - now.idle;
-        now.waiting = self.ready.len() as u64;
-        now.running = away.saturating_sub(now.waiting);
-        if now != self.shown {
-            self.shown = now;
-            slot.set_connection_states(now);
-        }
-    }
-
-    /// As in Gunicorn, every thread shall find a connection beside those that are kept: notes
-    /// whether there is room for one more of these.
-    pub(super) fn note_crowd(&self) {
-        let options = &self.shared.options;
-        let kept = options.max_connections.saturating_sub(options.app_threads);
-        self.shared.crowded.store(self.table.len() > kept, Ordering::Relaxed);
     }
 
     /// Whether a signal came in since the last question.
