@@ -141,6 +141,7 @@ def begin(server: Arbiter) -> bool:
         server.prepare_tls()
         if before.cfg.address != server.cfg.address:
             _relisten(server)
+        server._status.prepare(server)
         server.log.reopen_files()
         server.cfg.on_reload(server)
     except (Exception, SystemExit) as exc:

@@ -84,6 +84,15 @@ def prepare(cfg: Config) -> None:
     _board(cfg.worker_tmp_dir)
 
 
+def board(cfg: Config) -> Scoreboard:
+    """The memory of this configuration.
+
+    Raises:
+        RuntimeError: as `prepare`.
+    """
+    return _board(cfg.worker_tmp_dir)
+
+
 def announce(course: str, until_ns: int = 0) -> None:
     """Tells all workers what the server is about to do; master only.
 
