@@ -32,7 +32,7 @@ fn compile(bencher: Bencher<'_, '_>) {
     bencher.bench(|| Format::compile(divan::black_box(DEFAULT)));
 }
 
-#[divan::bench(args = [SHORT, DEFAULT, LONG])]
+#[divan::bench(args = [SHORT, DEFAULT, LONG, "json", "logfmt"])]
 fn render(bencher: Bencher<'_, '_>, format: &str) {
     let Some(format) = Format::compile(format) else {
         eprintln!("not compiled: {format}");
@@ -49,7 +49,11 @@ fn render(bencher: Bencher<'_, '_>, format: &str) {
         status: 200,
         body_bytes: 18_231,
         duration_ns: 12_345_678,
+        at: std::time::Duration::from_millis(1_795_253_253_123),
+        queue_ns: Some(1_234_567),
+        request_id: b"0199a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b",
         pid: 4242,
+        slot: Some(3),
         request_fields: &REQUEST,
         response_fields: &RESPONSE,
     };

@@ -10,7 +10,8 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rgunicorn::engine::{
-    App, Engine, Exchange, Options, Patience, Refusal, Room, Sources, Stage, Verdict, Wake, sync,
+    App, Engine, Exchange, Options, Patience, Refusal, Room, Served, Sources, Stage, StaticMap,
+    Verdict, Wake, sync,
 };
 use rgunicorn::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode, ResponseFields};
 use rgunicorn::log::Notice;
@@ -61,6 +62,8 @@ impl App for Fake {
     }
 
     fn refused(&mut self, _: &mut Exchange<'_, Self>, _: &Refusal) {}
+
+    fn served(&mut self, _: &mut Exchange<'_, Self>, _: Served) {}
 
     fn notice(&mut self, _: &Notice) {}
 
@@ -165,6 +168,7 @@ fn options() -> Options {
         watched: false,
         inline_up_to: Duration::from_millis(1),
         patience: Patience::default(),
+        static_map: StaticMap::default(),
         max_connections: 1000,
         body_memory: 1000,
         body_limit: 1 << 30,

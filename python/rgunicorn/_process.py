@@ -30,6 +30,9 @@ def _load_setproctitle() -> Callable[[str], None] | None:
 
 _set_title = _load_setproctitle()
 
+# In a worker: its number among those that live, if its arbiter counts them.
+worker_slot: int | None = None
+
 
 def _setproctitle(title: str) -> None:
     """Shows `title` in process lists when `setproctitle` is installed, else does nothing."""
@@ -148,3 +151,14 @@ def is_leaving() -> None:
     for sig in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
         if callable(signal.getsignal(sig)):
             signal.signal(sig, signal.SIG_IGN)
+
+
+def take_slot(slot: int | None) -> None:
+    """This process is the worker with the number `slot`: for log lines, and for the application,
+    which finds it as `RGUNICORN_WORKER_SLOT` in its environment."""
+    global worker_slot
+    worker_slot = slot
+    # One that a server above us has left is not ours.
+    os.environ.pop("RGUNICORN_WORKER_SLOT", None)
+    if slot is not None:
+        os.environ["RGUNICORN_WORKER_SLOT"] = str(slot)

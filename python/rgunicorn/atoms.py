@@ -8,6 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from rgunicorn import _core, _process
+
+
+# Ours. Made only for who asks for them, for everything else of an atoms mapping is Gunicorn's.
+MORE = ("slot", "queue_time", "request_id", "traceparent")
+
 
 class SafeAtoms(dict[str, Any]):
     """Access log atoms: unknown ones read `-`, `{Name}x` in any case, values can't end the line.
@@ -48,9 +54,8 @@ def atoms_of(
         now: the time of the line, with brackets.
         user_of: finds the user in an environ.
     """
-    fields = _pairs(getattr(req, "headers", req))
-    if "PATH_INFO" not in environ:
-        environ = {**_environ_of(req, fields), **environ}
+    fields = _fields_of(req)
+    environ = full_environ(req, environ)
 
     status = resp.status
     if isinstance(status, str):
@@ -81,11 +86,66 @@ def atoms_of(
         "D": micros,
         "M": micros // 1000,
         "L": f"{seconds}.{fraction:06}",
-        "p": f"<{getattr(req, 'worker_pid', None) or os.getpid()}>",
+        "p": f"<{pid_of(req)}>",
         **{f"{{{name.lower()}}}i": value for name, value in fields},
         **{f"{{{name.lower()}}}o": value for name, value in _pairs(resp.headers)},
         **{f"{{{name.lower()}}}e": value for name, value in environ.items()},
     }
+
+
+def more_atoms(req: Any, environ: Mapping[str, Any]) -> dict[str, str]:
+    """Those that Gunicorn does not have, and shows as `-`: `MORE`."""
+    environ = full_environ(req, environ)
+    slot, waited_us = slot_of(req), getattr(req, "queue_us", None)
+    parent = environ.get("HTTP_TRACEPARENT")
+    return {
+        "slot": "-" if slot is None else str(slot),
+        "queue_time": "-"
+        if waited_us is None
+        else f"{waited_us // 1_000_000}.{waited_us % 1_000_000:06}",
+        "request_id": known_request_id(req, environ) or "-",
+        "traceparent": (_core.traceparent(parent) if isinstance(parent, str) else None) or "-",
+    }
+
+
+def full_environ(req: Any, environ: Mapping[str, Any]) -> Mapping[str, Any]:
+    """`environ`, with the variables of `req` if it lacks them."""
+    if "PATH_INFO" in environ:
+        return environ
+    return {**_environ_of(req, _fields_of(req)), **environ}
+
+
+def status_of(resp: Any) -> int | None:
+    """The status code of a response; None when its status does not begin with one."""
+    status = resp.status
+    if isinstance(status, bytes):
+        status = status.decode("latin-1")
+    if isinstance(status, str):
+        status = status[:3]
+        status = int(status) if status.isascii() and status.isdigit() else None
+    return status if isinstance(status, int) and 0 < status < 1000 else None
+
+
+def pid_of(req: Any) -> int:
+    """The worker's process id; the master tells of workers that are gone."""
+    return getattr(req, "worker_pid", None) or os.getpid()
+
+
+def slot_of(req: Any) -> int | None:
+    """Number of the worker's slot, None for one without."""
+    if hasattr(req, "worker_slot"):
+        slot: int | None = req.worker_slot
+        return slot
+    return _process.worker_slot
+
+
+def known_request_id(req: Any, environ: Mapping[str, Any]) -> str | None:
+    """The request's name, None when it has none."""
+    return environ.get("rgunicorn.request_id") or getattr(req, "request_id", None)
+
+
+def _fields_of(req: Any) -> list[tuple[str, Any]]:
+    return _pairs(getattr(req, "headers", req))
 
 
 def _pairs(fields: Any) -> list[tuple[str, Any]]:

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
 from rgunicorn.reports import signal_name
-from rgunicorn.workers.blackbox import printable
+from rgunicorn.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -271,7 +271,7 @@ class LostRequest:
         self.trailers: list[tuple[str, str]] = []
         self.scheme = "https" if worker.cfg.is_ssl else "http"
         self.peer_addr = self.remote_addr = (_text(sighting["peer"]), 0)
-        self.worker_pid = worker.pid
+        self.worker_pid, self.worker_slot = worker.pid, worker.slot
 
     def should_close(self) -> bool:
         return True
@@ -298,8 +298,10 @@ class LostResponse:
 
     headers: list[tuple[str, str]] = []
     headers_sent = False
-    # Nobody knows how much of it went out.
+    # Nobody knows how much of it went out; formats show what Gunicorn's logger expects.
     sent = 0
+    sent_is_known = False
+    must_log = True
     response_length = None
 
     def __init__(self, request: LostRequest, status: int) -> None:

@@ -10,9 +10,7 @@ import base64
 import binascii
 import datetime
 import functools
-import json
 import logging
-import logging.config
 import logging.handlers
 import os
 import sys
@@ -22,8 +20,9 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from rgunicorn import logfiles
-from rgunicorn.atoms import SafeAtoms, atoms_of
+from rgunicorn import _core, logconfig, logfiles, named_access
+from rgunicorn.atoms import MORE, SafeAtoms, atoms_of, more_atoms, status_of
+from rgunicorn.logconfig import CONFIG_DEFAULTS
 from rgunicorn.syslog import SYSLOG_FACILITIES, parse_syslog_address
 
 __all__ = [
@@ -36,40 +35,6 @@ __all__ = [
 ]
 
 _STANDARD_FDS = (1, 2)
-
-_LINE_FORMAT = "%(asctime)s [%(process)d] [%(levelname)s] %(message)s"
-_DATE_FORMAT = "[%Y-%m-%d %H:%M:%S %z]"
-
-
-def _console(stream: str) -> dict[str, Any]:
-    return {"class": "logging.StreamHandler", "formatter": "generic", "stream": stream}
-
-
-def _on(handler: str, name: str) -> dict[str, Any]:
-    return {"level": "INFO", "handlers": [handler], "propagate": True, "qualname": name}
-
-
-# What `logconfig_dict` and `logconfig_json` replace keys of.
-CONFIG_DEFAULTS: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "root": {"level": "INFO", "handlers": ["console"]},
-    "loggers": {
-        "gunicorn.error": _on("error_console", "gunicorn.error"),
-        "gunicorn.access": _on("console", "gunicorn.access"),
-    },
-    "handlers": {
-        "console": _console("ext://sys.stdout"),
-        "error_console": _console("ext://sys.stderr"),
-    },
-    "formatters": {
-        "generic": {
-            "format": _LINE_FORMAT,
-            "datefmt": _DATE_FORMAT,
-            "class": "logging.Formatter",
-        },
-    },
-}
 
 
 def loggers() -> list[logging.Logger]:
@@ -97,8 +62,8 @@ class Logger:
     }
     loglevel = logging.INFO
 
-    error_fmt = _LINE_FORMAT
-    datefmt = _DATE_FORMAT
+    error_fmt = logconfig.LINE_FORMAT
+    datefmt = logconfig.DATE_FORMAT
     access_fmt = "%(message)s"
     syslog_fmt = "[%(process)d] %(message)s"
 
@@ -142,6 +107,7 @@ class Logger:
 
     def _setup_handlers(self, cfg: Any) -> None:
         self.cfg = cfg
+        self._access_choice: tuple[Any, _core.AccessChoice] | None = None
         self._access_log_enabled = self._compute_access_log_enabled()
         self.loglevel = self.LOG_LEVELS.get(cfg.loglevel.lower(), logging.INFO)
         self.error_log.setLevel(self.loglevel)
@@ -194,8 +160,8 @@ class Logger:
     def _compute_access_log_enabled(self) -> bool:
         cfg = self.cfg
         to_syslog = cfg.syslog and not cfg.disable_redirect_access_to_syslog
-        logconfig = cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json
-        return bool(cfg.accesslog or logconfig or to_syslog)
+        configured = cfg.logconfig or cfg.logconfig_dict or cfg.logconfig_json
+        return bool(cfg.accesslog or configured or to_syslog)
 
     def access(
         self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: datetime.timedelta
@@ -203,21 +169,56 @@ class Logger:
         """Writes the access line of one request.
 
         The record's `msg` is `access_log_format` and its `args` the wrapped atoms: filters in the
-        wild read both.
+        wild read both. For `json` and `logfmt` the whole line is one more atom of that name, and
+        `msg` shows it.
 
         Args:
-            resp: has `status`, `headers` and `sent`.
+            resp: has `status`, `headers` and `sent`. What has `must_log` is logged whatever
+                `access_log_when` and `access_log_skip` say.
             req: has `headers`, or is those headers: pairs, or a mapping.
             environ: the WSGI environ, as the app left it.
             request_time: from the request to the end of the response.
         """
         if not self.access_log_enabled:
             return
-        atoms = self.atoms_wrapper_class(self.atoms(resp, req, environ, request_time))
+        if not (getattr(resp, "must_log", False) or self._wants(resp, req, environ, request_time)):
+            return
+        own, template = self.atoms(resp, req, environ, request_time), self.cfg.access_log_format
+        if _shows_more(template):
+            own = {**more_atoms(req, environ), **own}
+        atoms = self.atoms_wrapper_class(own)
         try:
-            self.access_log.info(self.cfg.access_log_format, atoms)
+            if template in named_access.STYLES:
+                facts = named_access.facts_of(resp, req, environ, request_time, self._get_user)
+                if getattr(self.atoms, "__func__", None) is not Logger.atoms:
+                    usual = Logger.atoms(self, resp, req, environ, request_time)
+                    named_access.adopt(facts, own, usual)
+                # Not through the wrapper, which would escape it once more.
+                atoms[template] = named_access.line_of(template, facts)
+                template = f"%({template})s"
+            self.access_log.info(template, atoms)
         except Exception:
             self.error(traceback.format_exc())
+
+    def _wants(
+        self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: datetime.timedelta
+    ) -> bool:
+        """Whether a request is to have a line, after `access_log_when` and `access_log_skip`."""
+        target = environ.get("RAW_URI") or getattr(req, "uri", None) or ""
+        micros = max(0, request_time // datetime.timedelta(microseconds=1))
+        return self.access_choice.wants(status_of(resp) or 0, micros, str(target))
+
+    @property
+    def access_choice(self) -> _core.AccessChoice:
+        """What decides which requests get a line; the core asks it, too."""
+        known = getattr(self, "_access_choice", None)
+        # A subclass's `setup` need not have called ours.
+        if known is None or known[0] is not self.cfg:
+            # A configuration of somebody's own may be older than these settings.
+            when = getattr(self.cfg, "access_log_when", "all")
+            skip = getattr(self.cfg, "access_log_skip", [])
+            known = self._access_choice = (self.cfg, _core.AccessChoice(when, skip))
+        return known[1]
 
     def atoms(
         self, resp: Any, req: Any, environ: Mapping[str, Any], request_time: datetime.timedelta
@@ -281,23 +282,7 @@ class Logger:
             self.error("Can't reopen log file: %s", exc)
 
     def _apply_logconfig(self, cfg: Any) -> None:
-        if cfg.logconfig_dict:
-            _dict_config(cfg.logconfig_dict)
-        elif cfg.logconfig_json:
-            # Gunicorn goes on without a file that is not there.
-            if os.path.exists(cfg.logconfig_json):
-                with open(cfg.logconfig_json, encoding="utf-8") as file:
-                    _dict_config(file)
-        elif cfg.logconfig:
-            if not os.path.exists(cfg.logconfig):
-                raise RuntimeError(f"Error: log config '{cfg.logconfig}' not found")
-            here = os.path.dirname(cfg.logconfig)
-            logging.config.fileConfig(
-                cfg.logconfig,
-                defaults={"__file__": cfg.logconfig, "here": here},
-                disable_existing_loggers=False,
-            )
-        else:
+        if not logconfig.apply(cfg):
             return
 
         # logging.config closes every handler there was. Ours open again now, while this process
@@ -381,18 +366,11 @@ class Logger:
             return None
 
 
+@functools.lru_cache(maxsize=8)
+def _shows_more(template: str) -> bool:
+    """Whether an access line shows atoms that Gunicorn does not have."""
+    return template in named_access.STYLES or any(f"%({name})" in template for name in MORE)
+
+
 def _own_handlers(log: logging.Logger) -> list[logging.Handler]:
     return [handler for handler in log.handlers if getattr(handler, "_gunicorn", False)]
-
-
-def _dict_config(config: Any) -> None:
-    """Applies a `dictConfig` mapping over `CONFIG_DEFAULTS`, whole keys at a time.
-
-    Args:
-        config: the mapping, or a file with it as JSON.
-    """
-    try:
-        changes = config if isinstance(config, Mapping) else json.load(config)
-        logging.config.dictConfig({**CONFIG_DEFAULTS, **changes})
-    except (AttributeError, ImportError, ValueError, TypeError) as exc:
-        raise RuntimeError(str(exc)) from exc

@@ -18,7 +18,15 @@ from rgunicorn import glogging
 
 # What takes part in writing an access line. Somebody may have replaced any of it, on the class or
 # on the object: meinheld assigns `Logger.access`, Sentry wraps `logging.Logger.callHandlers`.
-_ACCESS_STEPS = ("access", "access_log_enabled", "atoms", "now", "_get_user")
+_ACCESS_STEPS = (
+    "access",
+    "access_log_enabled",
+    "access_choice",
+    "atoms",
+    "now",
+    "_get_user",
+    "_wants",
+)
 _LOG_STEPS = ("info", "isEnabledFor", "_log", "makeRecord", "handle", "filter", "callHandlers")
 _HANDLER_STEPS = ("handle", "filter", "acquire", "emit", "format", "flush", "release")
 _FORMATTER_STEPS = ("format", "formatMessage", "usesTime")

@@ -38,7 +38,7 @@ def look(master: Any) -> None:
     Args:
         master: the `Supervisor`.
     """
-    say_all(master.log)
+    say_all(master.log, master.WORKERS)
     for pid, worker in list(master.WORKERS.items()):
         slot = getattr(worker.tmp, "slot", None)
         if slot is None or not worker.dismissed or worker.lost or not slot.is_lost:
@@ -48,18 +48,20 @@ def look(master: Any) -> None:
         master.kill_worker(pid, signal.SIGKILL)
 
 
-def say_all(log: Any) -> None:
+def say_all(log: Any, workers: dict[int, Any]) -> None:
     """Says what workers have reported.
 
     Args:
         log: the master's logger.
+        workers: those that live, by pid.
     """
     for _ in range(_AT_ONCE):
         message = timekeeping.receive()
         if message is None:
             return
         try:
-            _say(log, [field.decode("latin-1") for field in _fields(message)])
+            fields = [field.decode("latin-1") for field in _fields(message)]
+            _say(log, workers.get(int(fields[1])), fields)
         except Exception:
             # A worker may write anything before it dies, and a logger may be anybody's.
             log.exception("A report of a worker could not be logged")
@@ -73,9 +75,10 @@ def _fields(message: bytes) -> Iterator[bytes]:
         at += 4 + size
 
 
-def _say(log: Any, fields: list[str]) -> None:
-    kind, pid, end, micros, thread, stack, method, uri, path, query, version, addr = fields[:12]
-    headers = list(zip(fields[12::2], fields[13::2], strict=False))
+def _say(log: Any, worker: Any, fields: list[str]) -> None:
+    kind, pid, end, micros, thread, stack = fields[:6]
+    method, uri, path, query, version, addr, waited_us = fields[6:13]
+    headers = list(zip(fields[13::2], fields[14::2], strict=False))
     age = timedelta(microseconds=int(micros))
     # Without its query, which may hold what is nobody's business.
     what = f"{method} {_printable(path)}"
@@ -111,9 +114,19 @@ def _say(log: Any, fields: list[str]) -> None:
         version=tuple(version.split(".")),
         path_info=path,
         headers=headers,
+        worker_pid=int(pid),
+        worker_slot=getattr(worker, "slot", None),
+        queue_us=int(waited_us) if waited_us else None,
     )
     resp = SimpleNamespace(
-        status="504 Gateway Timeout", status_code=504, headers=[], sent=0, response_length=0
+        status="504 Gateway Timeout",
+        status_code=504,
+        headers=[],
+        sent=0,
+        # Of a response that was cut off nobody knows how much went out.
+        sent_is_known=end == "answered",
+        response_length=0,
+        must_log=True,
     )
     log.access(resp, req, {"REMOTE_ADDR": addr}, age)
 

@@ -6,6 +6,7 @@ import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
     from rgunicorn._core import Action
@@ -68,3 +69,15 @@ def _who_killed(ended: Worker | None, oom: OomCounter) -> str:
     if not ended.oom_kills:
         return f"{question} (No: the {oom.scope} has counted no OOM kill.)"
     return f"{question} (Yes: of the {oom.scope}, {oom.name} {ended.oom_kills}.)"
+
+
+def measure_backlog(log: Any, listeners: Iterable[Any]) -> None:
+    """Says how many connections wait to be let in, for instrument.statsd.
+
+    Unix sockets do not tell (-1). With reuse_port it is the workers that have the queues.
+    """
+    waiting = [n for n in (listener.get_backlog() for listener in listeners) if n >= 0]
+    if waiting:
+        total = sum(waiting)
+        metric = {"metric": "gunicorn.backlog", "value": total, "mtype": "histogram"}
+        log.debug("socket backlog: %s", total, extra=metric)

@@ -115,15 +115,7 @@ class Supervisor:
             metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
             self.log.debug("%s workers", count, extra=metric)
         if self.cfg.enable_backlog_metric:
-            self._measure_backlog()
-
-    def _measure_backlog(self) -> None:
-        # Unix sockets do not tell (-1). With reuse_port it is the workers that have the queues.
-        waiting = [n for n in (listener.get_backlog() for listener in self.LISTENERS) if n >= 0]
-        if waiting:
-            total = sum(waiting)
-            metric = {"metric": "gunicorn.backlog", "value": total, "mtype": "histogram"}
-            self.log.debug("socket backlog: %s", total, extra=metric)
+            reports.measure_backlog(self.log, self.LISTENERS)
 
     def spawn_workers(self) -> None:
         """Forks the workers that are missing."""
@@ -151,7 +143,9 @@ class Supervisor:
         # A master of one's own that manages workers in its own way does not know of wishes.
         worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
-            worker.blackbox = BlackBox(worker.flight_room(self.cfg), worker.slates(self.cfg))
+            worker.blackbox = BlackBox(
+                worker.flight_room(self.cfg), worker.slates(self.cfg), (slot, self.worker_age)
+            )
         except OSError as exc:
             self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
@@ -240,7 +234,7 @@ class Supervisor:
                 self.log.exception("Exception while stopping workers")
             self._perform(self._fleet.on_tick(time.monotonic_ns(), []))
         # What the last ones have said.
-        overdue.say_all(self.log)
+        overdue.say_all(self.log, self.WORKERS)
 
     def _forensics(self, worker: Worker, why: str) -> None:
         """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
@@ -358,6 +352,8 @@ class Supervisor:
             sibling.tmp.close()
             if sibling.blackbox is not None:
                 sibling.blackbox.close()
+        if worker.blackbox is not None:
+            worker.blackbox.settle()
         for listener in self._superseded:
             listener.close()
         self._upgrade.in_worker()
@@ -365,6 +361,7 @@ class Supervisor:
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid
+        _process.take_slot(worker.slot)
         try:
             util._setproctitle(f"worker [{self.proc_name}]")
             self.log.info("Booting worker with pid: %s", worker.pid)

@@ -4,8 +4,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::App;
+use super::bill::Bill;
 use super::deadlines::Deadline;
 use super::outbox::Outbox;
+use super::table::At;
 use super::timekeeper::Claim;
 use super::transport::Secured;
 use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
@@ -82,6 +84,8 @@ pub struct Conn<A: App> {
     pub(super) claim: Option<Claim>,
     /// What it was counted with when it was put down.
     pub(super) weighed: usize,
+    /// What it was at then.
+    pub(super) at: At,
     /// Requests that were completed on this connection.
     pub served: u64,
     /// How long the current request had waited, as a proxy says, before its head was read.
@@ -89,6 +93,8 @@ pub struct Conn<A: App> {
     /// Since when the current request waits for a thread, monotonic nanoseconds, with the time
     /// before it came here. What it waited is the time from then to its start.
     pub waits_since_ns: u64,
+    /// What of all that is still to be counted.
+    pub(super) bill: Bill,
     /// What the application keeps with the connection.
     pub session: A::Session,
 }
@@ -119,9 +125,11 @@ impl<A: App> Conn<A> {
             deadline: Deadline::default(),
             claim: None,
             weighed: 0,
+            at: At::default(),
             served: 0,
             before_ns: 0,
             waits_since_ns: 0,
+            bill: Bill::default(),
             session: A::Session::default(),
         }
     }
@@ -146,6 +154,7 @@ impl<A: App> Conn<A> {
         self.claim = None;
         self.served = 0;
         self.before_ns = 0;
+        self.bill = Bill::default();
         self.session = A::Session::default();
     }
 
@@ -167,7 +176,17 @@ impl<A: App> Conn<A> {
     /// Bytes of memory that it holds beyond itself.
     pub(super) fn weight(&self) -> usize {
         let unsent = self.tls.as_ref().map_or(0, |tls| tls.unsent());
-        self.inbox.len() + self.spool.in_memory() + self.outbox.in_memory() + unsent
+        self.inbox.len() + self.spool.in_memory() + self.outbox.held() + unsent
+    }
+
+    /// What it is at, when nothing is done for it.
+    pub(super) fn phase_at(&self) -> At {
+        match self.phase {
+            Phase::Head if self.filled == 0 && self.served > 0 => At::Idle,
+            Phase::Parted => At::Idle,
+            Phase::Head | Phase::Body | Phase::Busy => At::Reading,
+            Phase::FlushThenKeep | Phase::FlushThenClose | Phase::Linger => At::Writing,
+        }
     }
 
     /// What encrypts the connection, if anything does.
@@ -187,10 +206,22 @@ impl<A: App> Conn<A> {
     /// The connection's own error, or that of a file in the outbox.
     pub(super) fn send(&mut self) -> io::Result<u64> {
         let Some(fd) = self.socket.as_ref().map(AsFd::as_fd) else { return Ok(0) };
-        match &mut self.tls {
-            None => self.outbox.flush(fd),
-            Some(tls) => tls.flush(fd, &mut self.outbox),
+        let sent = match &mut self.tls {
+            None => {
+                let sent = self.outbox.flush(fd);
+                self.bill.send(*sent.as_ref().unwrap_or(&0));
+                sent
+            }
+            Some(tls) => {
+                let sent = tls.flush(fd, &mut self.outbox);
+                self.bill.send(tls.take_plain());
+                sent
+            }
+        };
+        if sent.is_err() {
+            self.bill.fail_to_write();
         }
+        sent
     }
 
     /// Somebody else has read from the connection: whatever it holds follows.
@@ -227,6 +258,7 @@ impl<A: App> Conn<A> {
         self.served += 1;
         self.claim = None;
         self.before_ns = 0;
+        self.bill.next();
         self.phase = Phase::Head;
     }
 

@@ -67,7 +67,7 @@ pub struct Exchange<'e, A: App> {
     pub(super) conn: &'e mut Conn<A>,
     /// The request as others see it.
     pub(super) flight: Option<Flight<'e>>,
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
     pub(super) broken: bool,
     last: bool,
     /// Whether the application has read the part of the body that came after its start. Until
@@ -75,6 +75,8 @@ pub struct Exchange<'e, A: App> {
     body_over: Option<Arc<AtomicBool>>,
     /// When the client was last seen to take something, while it is waited for; else 0.
     progress_ns: u64,
+    /// Something has been sent since the clock was last read.
+    moved: bool,
     /// What is known of it to whoever looks at how long requests take.
     pub(super) timed: Option<Arc<Timed>>,
 }
@@ -99,6 +101,7 @@ impl<'e, A: App> Exchange<'e, A> {
             last: false,
             body_over: None,
             progress_ns: 0,
+            moved: false,
             timed: None,
         }
     }
@@ -107,10 +110,24 @@ impl<'e, A: App> Exchange<'e, A> {
     /// application's time.
     pub fn begin(&mut self) {
         self.clock.tick();
+        self.conn.bill.begin(self.clock.now_ns());
         self.stopwatch.start(self.clock);
         if let Some(flight) = self.flight {
             flight.advance(flights::Phase::Waiting, flights::Phase::App);
         }
+    }
+
+    /// How long the request had waited, here and where a proxy says, before the application began
+    /// or, if it has not, until now. `None` when that is not known.
+    pub fn waited_ns(&self) -> Option<u64> {
+        let until_ns = self.conn.bill.begun_ns().unwrap_or(self.clock.now_ns());
+        let since_ns = Some(self.conn.waits_since_ns).filter(|since_ns| *since_ns != 0);
+        since_ns.map(|since_ns| until_ns.saturating_sub(since_ns))
+    }
+
+    /// How long it has been with the application, up to the clock's last tick.
+    pub fn ran_ns(&self) -> u64 {
+        self.conn.bill.begun_ns().map_or(0, |begun_ns| self.clock.now_ns().saturating_sub(begun_ns))
     }
 
     /// The request as others see it: what the master can tell of it if the worker dies.
@@ -229,6 +246,7 @@ impl<'e, A: App> Exchange<'e, A> {
         };
         // The application may have taken its time.
         self.clock.tick();
+        self.moved = false;
         let out = self.conn.outbox.tail();
         let options = &self.shared.options;
         let date = self.clock.http_date();
@@ -355,6 +373,11 @@ impl<'e, A: App> Exchange<'e, A> {
     }
 
     fn send(&mut self) -> Result<u64, Gone> {
+        if self.encoder.complete() {
+            // What goes out now may be the last of it.
+            self.conclude(self.encoder.status());
+        }
+        self.moved = true;
         let sent = self.conn.send();
         if sent.is_err() {
             self.broken = true;
@@ -369,6 +392,12 @@ impl<'e, A: App> Exchange<'e, A> {
     pub fn end(&mut self) -> crate::http::Finish {
         let mut finish = self.encoder.finish(self.conn.outbox.tail());
         finish.keep_alive &= !self.last;
+        if self.moved {
+            // It was on its way while the application went on with it.
+            self.clock.tick();
+        }
+        self.conn.bill.speak_last(self.clock.now_ns());
+        self.conclude(self.encoder.status());
         finish
     }
 
@@ -377,6 +406,7 @@ impl<'e, A: App> Exchange<'e, A> {
         if !self.speak() {
             return;
         }
+        self.conclude_refused(refusal, self.clock.now_ns());
         refusal.answer(self.conn.outbox.tail());
         // Nothing that came with it is a request.
         self.conn.readable = true;
@@ -387,6 +417,8 @@ impl<'e, A: App> Exchange<'e, A> {
         if self.encoder.head_sent() || !self.speak() {
             return Verdict::Drop;
         }
+        self.conn.bill.speak_last(self.clock.now_ns());
+        self.conclude(500);
         error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
         self.conn.phase = Phase::Busy;
         Verdict::Close

@@ -123,6 +123,7 @@ impl<'a, A: App> Hand<'a, A> {
                     self.app.notice(&Notice::SocketError { error: error.to_string() });
                 }
                 let verdict = self.app.call(&mut exchange);
+                exchange.conclude_as_it_is();
                 exchange.land().unwrap_or(verdict)
             }
             Work::Refusal(refusal) => {
@@ -139,6 +140,9 @@ impl<'a, A: App> Hand<'a, A> {
             flight.end();
         }
         self.clock.tick();
+        if verdict == Verdict::Drop || !conn.owes() {
+            conn.settle_bill(shared.slot, self.clock.now_ns());
+        }
         if let Some(slot) = shared.slot {
             slot.work().end(begun_ns, self.clock.now_ns());
         }

@@ -101,10 +101,9 @@ impl Watch {
                     seen.overruled = true;
                     timed.note(what);
                     if let Some(slot) = self.desk.slot {
-                        slot.note_overdue(false);
-                        slot.set_wish(Wish::Deadline);
+                        timed.count_overdue(slot, now_ns);
                     }
-                    reports.push(("overdue", word(what), age_ns, timed.clone()));
+                    reports.push((Kind::Overdue(what), age_ns, timed.clone()));
                 }
                 continue;
             }
@@ -113,21 +112,32 @@ impl Watch {
             }
             if self.bounds.slow.is_some_and(|limit| age_ns >= nanos(limit)) && !seen.warned {
                 seen.warned = true;
-                reports.push(("slow", "", age_ns, timed.clone()));
+                reports.push((Kind::Slow, age_ns, timed.clone()));
             }
             if due_ns(seen, self.bounds).is_some_and(|at_ns| at_ns <= now_ns) {
                 seen.sampled = true;
-                reports.push(("sample", "", age_ns, timed.clone()));
+                reports.push((Kind::Sample, age_ns, timed.clone()));
             }
         }
         // One dump shows all threads.
-        let wanted = reports.iter().any(|(kind, ..)| *kind != "slow");
+        let wanted = reports.iter().any(|(kind, ..)| *kind != Kind::Slow);
         let mut stack = if wanted { self.dump() } else { Vec::new() };
-        for (kind, what, age_ns, timed) in reports {
-            let text = if kind == "slow" { Vec::new() } else { std::mem::take(&mut stack) };
-            self.post.send(report(kind, what, age_ns, &timed, &text));
+        let mut late = Vec::new();
+        for (kind, age_ns, timed) in reports {
+            let text = if kind == Kind::Slow { Vec::new() } else { std::mem::take(&mut stack) };
+            let bytes = report(kind, age_ns, &timed, &text);
+            let overdue = if let Kind::Overdue(what) = kind { Some((timed, what)) } else { None };
+            late.extend(overdue.clone());
+            self.post.send(Letter { bytes, overdue });
         }
         self.post.push_on();
+        // From here on the master may end the worker, so it has the report first.
+        for (timed, _) in late {
+            timed.give_up();
+            if let Some(slot) = self.desk.slot {
+                slot.set_wish(Wish::Deadline);
+            }
+        }
     }
 
     fn dump(&mut self) -> Vec<u8> {
@@ -167,15 +177,29 @@ fn overrule(timed: &Timed) -> Option<Overruled> {
     timed.voice.overrule(Some(&page[..]).filter(|_| timed.plain))
 }
 
-fn word(what: Overruled) -> &'static str {
-    match what {
-        Overruled::Answered => "answered",
-        Overruled::Cut => "cut",
-        Overruled::Late => "late",
+/// What a report is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Slow,
+    Sample,
+    Overdue(Overruled),
+}
+
+impl Kind {
+    /// As the master reads it: the kind, and what was done.
+    fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Kind::Slow => ("slow", ""),
+            Kind::Sample => ("sample", ""),
+            Kind::Overdue(Overruled::Answered) => ("overdue", "answered"),
+            Kind::Overdue(Overruled::Cut) => ("overdue", "cut"),
+            Kind::Overdue(Overruled::Late) => ("overdue", "late"),
+        }
     }
 }
 
-fn report(kind: &str, what: &str, age_ns: u64, timed: &Timed, stack: &[u8]) -> Vec<u8> {
+fn report(kind: Kind, age_ns: u64, timed: &Timed, stack: &[u8]) -> Vec<u8> {
+    let (kind, what) = kind.words();
     let mut out = Vec::new();
     put(&mut out, kind.as_bytes());
     put(&mut out, std::process::id().to_string().as_bytes());
@@ -187,11 +211,18 @@ fn report(kind: &str, what: &str, age_ns: u64, timed: &Timed, stack: &[u8]) -> V
     out
 }
 
+/// A report on its way.
+struct Letter {
+    bytes: Vec<u8>,
+    /// The request that need not be reported again once this is with the master.
+    overdue: Option<(Arc<Timed>, Overruled)>,
+}
+
 /// Sends reports, and keeps those that found no room.
 pub(super) struct Post {
     queue: OwnedFd,
     wake: Option<File>,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<Letter>,
 }
 
 impl Post {
@@ -203,23 +234,25 @@ impl Post {
         self.waiting.is_empty()
     }
 
-    fn send(&mut self, report: Vec<u8>) {
+    fn send(&mut self, letter: Letter) {
         if self.waiting.len() < WAITING_REPORTS {
-            self.waiting.push_back(report);
+            self.waiting.push_back(letter);
         }
     }
 
     fn push_on(&mut self) {
         let mut sent = false;
-        while let Some(report) = self.waiting.front() {
-            match socket::transmit(self.queue.as_fd(), report) {
-                Ok(Transfer::Blocked) => break,
-                // The master has gone: nobody is left to tell.
-                Ok(Transfer::Bytes(_)) | Err(_) => {
-                    self.waiting.pop_front();
-                    sent = true;
-                }
+        while let Some(letter) = self.waiting.front() {
+            // Where there is an error the master has gone: nobody is left to tell.
+            if matches!(socket::transmit(self.queue.as_fd(), &letter.bytes), Ok(Transfer::Blocked))
+            {
+                break;
             }
+            if let Some((timed, what)) = &letter.overdue {
+                timed.mark_reported(*what);
+            }
+            self.waiting.pop_front();
+            sent = true;
         }
         if let Some(wake) = self.wake.as_mut().filter(|_| sent) {
             // A full pipe wakes just as well; without a reader there is nobody to wake.

@@ -12,6 +12,7 @@
 //! read and written by the loop; the application only ever sees complete requests (or, past
 //! [`Options::body_limit`], the start of a large one).
 
+mod bill;
 pub mod conn;
 pub mod crew;
 pub mod deadlines;
@@ -30,6 +31,8 @@ mod progress;
 pub mod reactor;
 mod reception;
 pub mod refusal;
+pub mod static_files;
+mod static_reply;
 pub mod sync;
 pub mod table;
 mod takeout;
@@ -55,6 +58,8 @@ pub use hand::Hand;
 pub use overload::Patience;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
+pub use static_files::StaticMap;
+pub use static_reply::Served;
 pub use transport::Secured;
 
 /// What happens to the connection after a request.
@@ -107,6 +112,9 @@ pub trait App: Sized {
     /// A request was refused; the page is on its way. Logs it.
     fn refused(&mut self, exchange: &mut Exchange<'_, Self>, refusal: &Refusal);
 
+    /// A request was answered with a file, without the application. Logs it.
+    fn served(&mut self, exchange: &mut Exchange<'_, Self>, served: Served);
+
     /// Something worth a line in the error log.
     fn notice(&mut self, notice: &Notice);
 
@@ -149,6 +157,8 @@ pub struct Options {
     pub inline_up_to: Duration,
     /// How many requests may wait for a thread, and how long.
     pub patience: Patience,
+    /// Files that are served without the application.
+    pub static_map: StaticMap,
     /// Most connections held at once.
     pub max_connections: usize,
     /// Bytes of a request body kept in memory.

@@ -23,6 +23,8 @@ const FILE_BYTES_PER_CALL: u64 = 1 << 20;
 const BYTES_PER_FLUSH: u64 = 8 << 20;
 /// A buffer that grew past this is given back once it is empty.
 const KEEP_CAPACITY: usize = 64 * 1024;
+/// As much of a buffer stays with a connection that waits for its next request.
+const IDLE_CAPACITY: usize = 1024;
 
 pub(super) enum Piece<C> {
     /// The next so many of `Outbox::bytes`.
@@ -91,9 +93,29 @@ impl<C: AsRef<[u8]>> Outbox<C> {
         self.queue.is_empty() && self.at == self.bytes.len()
     }
 
-    /// Bytes held in memory.
+    /// Bytes in memory that are still to be sent.
     pub fn in_memory(&self) -> usize {
         self.bytes.len() - self.at + self.chunked
+    }
+
+    /// Bytes of memory that are not free as long as it holds what it holds: of a chunk whose
+    /// beginning has been sent, all of it.
+    pub fn held(&self) -> usize {
+        let chunks = self.queue.iter().map(|piece| match piece {
+            Piece::Chunk { chunk, .. } => chunk.as_ref().len(),
+            Piece::Bytes(_) | Piece::File { .. } | Piece::Spilled(_) => 0,
+        });
+        self.bytes.capacity() + chunks.sum::<usize>()
+    }
+
+    /// Gives back what an empty one keeps for the next response.
+    pub fn slim(&mut self) {
+        if self.is_empty() && self.bytes.capacity() > IDLE_CAPACITY {
+            self.drop_buffer();
+        }
+        if self.queue.is_empty() && self.queue.capacity() > PIECES_PER_CALL {
+            self.queue = VecDeque::new();
+        }
     }
 
     /// Bytes held in the unlinked file.
@@ -165,6 +187,9 @@ impl<C: AsRef<[u8]>> Outbox<C> {
         self.queue.truncate(start);
         self.bytes.truncate(self.bytes.len() - copied);
         self.closed = self.bytes.len();
+        if self.at == self.closed {
+            self.drop_buffer();
+        }
         self.chunked -= chunked;
         if let Some(Piece::Spilled(before)) = self.queue.back_mut() {
             *before += len;
@@ -206,6 +231,11 @@ impl<C: AsRef<[u8]>> Outbox<C> {
             self.queue.push_back(Piece::Bytes(self.bytes.len() - self.closed));
             self.closed = self.bytes.len();
         }
+    }
+
+    fn drop_buffer(&mut self) {
+        self.bytes = Vec::new();
+        (self.at, self.closed) = (0, 0);
     }
 
     pub(super) fn rewind(&mut self) {

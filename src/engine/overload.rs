@@ -10,6 +10,7 @@ use super::conn::{Conn, Phase};
 use super::exchange::Exchange;
 use super::pace::Stopwatch;
 use super::reactor::{Engine, Job, Work};
+use super::static_reply::Served;
 use super::{App, Refusal};
 use crate::log::notice::Notice;
 use crate::sys::poller::Token;
@@ -53,10 +54,16 @@ impl Patience {
     }
 }
 
+/// What became of a request that the engine has answered itself.
+pub(super) enum Account {
+    Refused(Refusal),
+    Served(Served),
+}
+
 /// Those who were turned away, until it has been said.
 pub(super) struct TurnedAway<A: App> {
     /// Requests answered by the engine, without their sockets.
-    accounts: Vec<(Box<Conn<A>>, Refusal)>,
+    accounts: Vec<(Box<Conn<A>>, Account)>,
     /// Those of them that are too many to keep.
     unlogged: u64,
     full: u64,
@@ -113,6 +120,7 @@ impl<A: App> Engine<A> {
                 job.work = Work::Refusal(refusal);
             }
         }
+        self.show_connections();
         Some(job)
     }
 
@@ -149,10 +157,13 @@ impl<A: App> Engine<A> {
             return;
         }
         let mut stopwatch = Stopwatch::new(false);
-        for (mut conn, refusal) in std::mem::take(&mut self.turned_away.accounts) {
+        for (mut conn, account) in std::mem::take(&mut self.turned_away.accounts) {
             let mut exchange =
                 Exchange::new(&self.shared, &mut self.clock, &mut stopwatch, &mut conn, None);
-            app.refused(&mut exchange, &refusal);
+            match account {
+                Account::Refused(refusal) => app.refused(&mut exchange, &refusal),
+                Account::Served(served) => app.served(&mut exchange, served),
+            }
         }
     }
 
@@ -257,7 +268,8 @@ impl<A: App> Engine<A> {
     /// Answers a request and ends its connection, without the application.
     pub(super) fn turn_away(&mut self, mut conn: Box<Conn<A>>, refusal: Refusal) {
         self.turned_away.count(&refusal);
-        self.put_on_account(&mut conn, refusal.clone());
+        self.put_on_account(&mut conn, Account::Refused(refusal.clone()));
+        conn.count_refusal(self.shared.slot, &refusal, self.clock.now_ns());
         if refusal.is_silent() {
             return self.close(conn);
         }
@@ -270,7 +282,8 @@ impl<A: App> Engine<A> {
         self.proceed(conn);
     }
 
-    fn put_on_account(&mut self, conn: &mut Conn<A>, refusal: Refusal) {
+    /// Keeps what an access line needs of a request. Its head is gone afterwards.
+    pub(super) fn put_on_account(&mut self, conn: &mut Conn<A>, account: Account) {
         if self.turned_away.accounts.len() >= ACCOUNTS {
             self.turned_away.unlogged += 1;
             return;
@@ -286,7 +299,7 @@ impl<A: App> Engine<A> {
         record.filled = record.inbox.len();
         record.head = std::mem::take(&mut conn.head);
         record.served = conn.served;
-        self.turned_away.accounts.push((record, refusal));
+        self.turned_away.accounts.push((record, account));
     }
 
     fn in_line(&self) -> u64 {

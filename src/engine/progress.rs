@@ -23,6 +23,9 @@ const LARGE_HEAD: usize = 2 * INBOX_BYTES;
 /// would cost more.
 const SMALL_BODY: usize = 4 * 1024;
 
+/// Steps after which a connection whose requests the engine answers itself gives way to others.
+const STEPS_PER_TURN: u32 = 64;
+
 /// What a step came to.
 enum Step {
     /// Go on with the next phase at once.
@@ -48,7 +51,12 @@ impl<A: App> Engine<A> {
         if reading && conn.owes() && conn.send().is_err() {
             return self.close(conn);
         }
+        let mut steps = 0;
         loop {
+            steps += 1;
+            if steps > STEPS_PER_TURN && conn.phase == Phase::FlushThenKeep {
+                return self.park(conn);
+            }
             let step = match conn.phase {
                 Phase::Head => self.read_head(&mut conn),
                 Phase::Body => self.read_body(&mut conn),
@@ -64,9 +72,10 @@ impl<A: App> Engine<A> {
     }
 
     /// Puts a connection where it belongs after `step`, unless it goes on.
-    fn settle(&mut self, conn: Box<Conn<A>>, step: Step) -> Option<Box<Conn<A>>> {
+    fn settle(&mut self, mut conn: Box<Conn<A>>, step: Step) -> Option<Box<Conn<A>>> {
         match step {
             Step::Again => return Some(conn),
+            Step::Ready if self.answer_static(&mut conn) => return Some(conn),
             Step::Park => self.park(conn),
             Step::Ready => self.enqueue(conn, Work::Request),
             Step::Refuse(refusal) => self.enqueue(conn, Work::Refusal(refusal)),
@@ -140,8 +149,8 @@ impl<A: App> Engine<A> {
     }
 
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {
-        if conn.trusted && self.shared.options.patience.max_wait.is_some() {
-            let waited = waited_before(&conn.head, conn.head_bytes(), wall_time());
+        if conn.trusted {
+            let waited = waited_before(&conn.head, conn.head_bytes(), wall_time);
             conn.before_ns = waited.map_or(0, |waited| waited.as_nanos() as u64);
         }
         if conn.head.expect_continue {
@@ -192,6 +201,7 @@ impl<A: App> Engine<A> {
                 Ok((Transfer::Bytes(0), _)) => return Step::Refuse(Refusal::CutShort),
                 Ok((Transfer::Bytes(n), more)) => {
                     conn.readable = more;
+                    conn.bill.receive(n);
                     n
                 }
                 Ok((Transfer::Blocked, _)) => {
@@ -254,6 +264,7 @@ impl<A: App> Engine<A> {
                 return Step::Park;
             }
         }
+        conn.settle_bill(self.shared.slot, self.clock.now_ns());
         if conn.phase == Phase::FlushThenClose {
             conn.farewell();
             return if conn.owes() { Step::Park } else { Step::Finish };
@@ -277,6 +288,7 @@ impl<A: App> Engine<A> {
 
     /// Nothing can be read from `conn` any more: says why, if that is worth a word.
     fn lose(&mut self, conn: &mut Conn<A>, lost: Lost) -> Step {
+        conn.bill.fail_to_read();
         let fault = match lost {
             Lost::Broken => return Step::Close,
             Lost::Fault(fault) => fault,

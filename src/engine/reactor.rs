@@ -19,6 +19,7 @@ use super::overload::TurnedAway;
 use super::pace::Pace;
 use super::reception::{Door, Reception};
 use super::refusal::Refusal;
+use super::static_files::StaticFiles;
 use super::table::Table;
 use super::timekeeper::Timekeeper;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
@@ -32,6 +33,8 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
+use crate::sys::tally::Connections;
+use crate::sys::tells::Tells;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -95,6 +98,8 @@ pub struct Engine<A: App> {
     pub(super) pace: Pace,
     pub(super) notices: Notices,
     pub(super) turned_away: TurnedAway<A>,
+    /// What is served without the application (`static_map`), if anything is.
+    pub(super) static_files: Option<StaticFiles>,
     pub(super) scratch: Vec<u8>,
     pub(super) tls: Option<Arc<dyn Opener>>,
     /// Room for ciphertext, shared by all connections; empty without TLS.
@@ -110,6 +115,8 @@ pub struct Engine<A: App> {
     pub(super) message: Vec<u8>,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
+    /// What others were shown last.
+    shown: Connections,
 }
 
 impl<A: App> Engine<A> {
@@ -140,6 +147,7 @@ impl<A: App> Engine<A> {
             pace: Pace::default(),
             notices: Notices::default(),
             turned_away: TurnedAway::default(),
+            static_files: StaticFiles::open(&crew.shared.options.static_map),
             scratch: vec![0; SCRATCH_BYTES],
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
@@ -152,7 +160,12 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             message: Vec::new(),
             hesitates: false,
+            shown: Connections::default(),
         };
+        if let Some(slot) = slot {
+            slot.set_room(engine.shared.options.app_threads as u64);
+            slot.tell(Tells::ALL);
+        }
         engine.open_doors()?;
         Ok((Box::new(engine), crew))
     }
@@ -174,6 +187,7 @@ impl<A: App> Engine<A> {
         let timeout = if self.shared.doze() { timeout } else { Duration::ZERO };
         let sleeps = free && self.reception.is_open() && !timeout.is_zero();
         let slot = self.shared.slot.filter(|_| sleeps);
+        self.show_connections();
         if let Some(slot) = slot {
             slot.set_waiting(true);
         }
@@ -199,6 +213,19 @@ impl<A: App> Engine<A> {
         Ok(())
     }
 
+    /// Shows others what the connections are at.
+    pub(super) fn show_connections(&mut self) {
+        let Some(slot) = self.shared.slot else { return };
+        let mut now = self.table.at_home();
+        let away = self.table.len() as u64 - now.reading - now.writing - now.idle;
+        now.waiting = self.ready.len() as u64;
+        now.running = away.saturating_sub(now.waiting);
+        if now != self.shown {
+            self.shown = now;
+            slot.set_connection_states(now);
+        }
+    }
+
     /// As in Gunicorn, every thread shall find a connection beside those that are kept: notes
     /// whether there is room for one more of these.
     pub(super) fn note_crowd(&self) {
@@ -220,10 +247,14 @@ impl<A: App> Engine<A> {
     }
 
     /// Whether somebody may want to be served while a request runs: another connection, or who
-    /// waits at the doors, if that is limited.
+    /// waits at the doors, if that matters.
     pub(super) fn has_others(&self) -> bool {
-        let limited = self.shared.options.patience.is_limited();
-        self.table.len() > 1 || !self.ready.is_empty() || limited
+        self.table.len() > 1 || !self.ready.is_empty() || self.greets_while_busy()
+    }
+
+    /// Whether people are let in though nobody is free: the engine has answers of its own.
+    pub(super) fn greets_while_busy(&self) -> bool {
+        self.shared.options.patience.is_limited() || self.static_files.is_some()
     }
 
     /// Queues a request for the application.
@@ -250,7 +281,9 @@ impl<A: App> Engine<A> {
             // It came while the connection was away.
             return self.proceed(conn);
         }
-        let wants = if conn.owes() { Watch::Both } else { Watch::Input };
+        // One that gives way shall be reported at once.
+        let goes_on = conn.phase == Phase::FlushThenKeep;
+        let wants = if conn.owes() || goes_on { Watch::Both } else { Watch::Input };
         if let Err(error) = self.watch(&mut conn, wants) {
             self.notices.push(Notice::SocketError { error: error.to_string() });
             return self.close(conn);
@@ -263,6 +296,7 @@ impl<A: App> Engine<A> {
                 self.deadlines.arm(&mut conn.deadline, conn.token, at_ns, now_ns);
             }
         }
+        conn.count_traffic(self.shared.slot);
         self.lighten(&mut conn);
         self.table.settle(conn);
     }
@@ -304,6 +338,7 @@ impl<A: App> Engine<A> {
 
     /// Closes a connection at once.
     pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
+        conn.settle_bill(self.shared.slot, self.clock.now_ns());
         if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
             // A duplicate may live on in the application (`gunicorn.socket`).
             self.poller.forget(fd);
@@ -338,6 +373,7 @@ impl<A: App> Engine<A> {
         conn.readable = more;
         if let Transfer::Bytes(n) = got {
             conn.filled += n;
+            conn.bill.receive(n);
         }
         Ok(got)
     }
@@ -372,7 +408,8 @@ impl<A: App> Engine<A> {
         if conn.filled == 0 && !conn.inbox.is_empty() {
             self.keep_inbox(std::mem::take(&mut conn.inbox));
         }
-        if flushing && self.is_short_of(conn.outbox.in_memory()) {
+        conn.outbox.slim();
+        if flushing && self.is_short_of(conn.outbox.held()) {
             // On a full disk it stays in memory.
             let _ = conn.outbox.spill(u64::MAX, self.shared.options.spool_dir.as_deref());
         }

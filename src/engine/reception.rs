@@ -16,6 +16,7 @@ use crate::sys::handoff::Handoff;
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::poller::Token;
 use crate::sys::scoreboard::Slot;
+use crate::sys::tally::Event;
 
 /// After accept(2) failed for want of descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -175,13 +176,13 @@ impl<A: App> Engine<A> {
     }
 
     /// There is no free thread. Watches no door, so that a sibling is woken; but where waiting is
-    /// limited and no sibling is free either, the listeners: who waits there can't be counted, nor
-    /// answered. Encrypted connections can't go to a sibling: they wait outside.
+    /// limited, or files are served, and no sibling is free either, the listeners: who waits there
+    /// can't be counted, nor answered. Encrypted connections can't go to a sibling: they wait outside.
     ///
     /// # Errors
     /// epoll_ctl(2)'s.
     pub(super) fn doors_while_busy(&mut self) -> io::Result<()> {
-        let sees = self.shared.options.patience.is_limited()
+        let sees = self.greets_while_busy()
             && self.tls.is_none()
             && !self.drain.is_on()
             && self.reception.paused_until_ns == 0
@@ -263,6 +264,9 @@ impl<A: App> Engine<A> {
                     Ok(None) => Ok(false),
                     Ok(Some((socket, addr))) => {
                         let mut conn = self.new_conn(index, socket, addr);
+                        if let Some(slot) = self.shared.slot {
+                            slot.count_event(Event::Accepted, 1);
+                        }
                         conn.tls =
                             self.tls.as_ref().map(|opener| Box::new(Secured::new(opener.clone())));
                         self.proceed(conn);

@@ -3,6 +3,7 @@
 
 use super::{App, Conn};
 use crate::sys::poller::{Readiness, Token};
+use crate::sys::tally::Connections;
 
 enum Place<A: App> {
     Vacant,
@@ -27,11 +28,26 @@ pub struct Table<A: App> {
     vacant: Vec<u32>,
     /// Bytes of memory that the connections at home hold.
     held: usize,
+    /// What they are at, those at home.
+    at: [usize; 3],
+}
+
+/// What a connection at home is at.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum At {
+    /// A request, or a handshake, is on its way.
+    #[default]
+    Reading = 0,
+    /// A response is, or the end after it.
+    Writing = 1,
+    /// Between two requests.
+    Idle = 2,
 }
 
 impl<A: App> Default for Table<A> {
     fn default() -> Self {
-        Self { entries: Vec::new(), vacant: Vec::new(), held: 0 }
+        Self { entries: Vec::new(), vacant: Vec::new(), held: 0, at: [0; 3] }
     }
 }
 
@@ -64,12 +80,20 @@ impl<A: App> Table<A> {
         self.held
     }
 
+    /// What the connections are at, but for those that are away.
+    pub fn at_home(&self) -> Connections {
+        let [reading, writing, idle] = self.at.map(|n| n as u64);
+        Connections { reading, writing, idle, ..Connections::default() }
+    }
+
     /// Puts a connection down.
     pub fn settle(&mut self, mut conn: Box<Conn<A>>) {
         let place = conn.token.place as usize;
         if let Some(entry) = self.entries.get_mut(place) {
             conn.weighed = conn.weight();
             self.held += conn.weighed;
+            conn.at = conn.phase_at();
+            self.at[conn.at as usize] += 1;
             entry.place = Place::Home(conn);
         }
     }
@@ -84,6 +108,7 @@ impl<A: App> Table<A> {
         match std::mem::replace(place, away) {
             Place::Home(conn) => {
                 self.held -= conn.weighed;
+                self.at[conn.at as usize] -= 1;
                 Some(conn)
             }
             Place::Away { .. } | Place::Vacant => None,

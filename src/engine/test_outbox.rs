@@ -120,6 +120,36 @@ fn what_is_spilled_is_not_in_memory() {
 }
 
 #[test]
+fn what_can_not_be_freed_yet_is_held() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut outbox = Outbox::<Vec<u8>>::default();
+    assert_eq!(outbox.held(), 0);
+    outbox.tail().extend_from_slice(b"head");
+    outbox.push(vec![b'x'; 4 << 20], 4 << 20);
+    outbox.flush(ours.as_fd()).unwrap();
+    assert!(outbox.in_memory() < 4 << 20 && outbox.held() >= 4 << 20);
+    outbox.spill(u64::MAX, None).unwrap();
+    assert_eq!(outbox.held(), 0);
+}
+
+#[test]
+fn an_empty_one_keeps_little() {
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut outbox = Outbox::<Vec<u8>>::default();
+    outbox.push(vec![b'x'; COPY_UP_TO], COPY_UP_TO);
+    outbox.slim();
+    assert_eq!(outbox.in_memory(), COPY_UP_TO);
+    outbox.flush(ours.as_fd()).unwrap();
+    assert!(outbox.is_empty() && outbox.held() >= COPY_UP_TO);
+    outbox.slim();
+    assert_eq!(outbox.held(), 0);
+    outbox.tail().extend_from_slice(b"head");
+    outbox.flush(ours.as_fd()).unwrap();
+    outbox.slim();
+    assert!(outbox.held() > 0);
+}
+
+#[test]
 fn a_file_that_shrank_breaks_the_response() {
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let mut outbox = Outbox::<Vec<u8>>::default();

@@ -4,11 +4,12 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Sender, unbounded};
 
+use super::bill::is_mine;
 pub use super::lateness::Mail;
 use super::lateness::{Post, Watch};
 use super::{App, Conn};
@@ -16,8 +17,9 @@ use crate::http::{Policy, unquote};
 use crate::sys::bell::Bell;
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
-use crate::sys::flights::{Flights, Mark, Phase};
+use crate::sys::flights::{Flight, Flights, Mark, Phase};
 use crate::sys::scoreboard::Slot;
+use crate::sys::tally::{Event, Outcome};
 use crate::sys::thread::{identity, spawn_deaf};
 use crate::sys::voice::{Overruled, Voice};
 
@@ -97,6 +99,11 @@ pub struct Timed {
     limited: bool,
     /// Whether it is its own [`Claim`].
     counts: bool,
+    /// It has been counted on the scoreboard.
+    counted: AtomicBool,
+    /// Set by whoever comes first: the one that counts it as overdue, or its end, which then takes
+    /// nothing back.
+    settled: AtomicBool,
     flight: Option<Noted>,
     desk: Arc<Desk>,
 }
@@ -146,7 +153,7 @@ impl Timed {
         // A child that the application has forked may come back here; the slot is not its own.
         let ours = self.desk.pid == std::process::id();
         if let Some(slot) = self.desk.slot.filter(|_| ours) {
-            if overruled.is_some() {
+            if overruled.is_some() && self.settled.swap(true, Ordering::AcqRel) {
                 slot.note_overdue(true);
             }
             if self.counts {
@@ -154,6 +161,26 @@ impl Timed {
             }
         }
         overruled
+    }
+
+    /// Whether it is the caller's to count on the scoreboard; once.
+    pub fn claim_count(&self) -> bool {
+        !self.counted.swap(true, Ordering::AcqRel)
+    }
+
+    /// The watch has taken the request: counts it, unless its thread had done so.
+    pub(super) fn count_overdue(&self, slot: Slot, now_ns: u64) {
+        slot.count_event(Event::Overdue, 1);
+        let flight = self.flight.as_ref().and_then(|(flights, name)| flights.named(*name));
+        if is_mine(Some(self), flight.filter(|it| it.phase().is_some())) {
+            let age_ns = now_ns.saturating_sub(self.started_ns);
+            slot.count_request(&Outcome {
+                status: 504,
+                app_ns: Some(age_ns),
+                whole_ns: age_ns,
+                ..Outcome::default()
+            });
+        }
     }
 
     /// Moves the deadline: `Some` time from now, or no deadline. False: it has passed.
@@ -167,17 +194,36 @@ impl Timed {
         !self.voice.is_overruled() && !self.voice.is_over()
     }
 
-    /// Tells whoever has to report of this worker's end that this request has been reported.
+    /// Nobody waits for it any more: the worker may be ended for all that it does for it.
+    pub(super) fn give_up(&self) {
+        if let Some(slot) = self.desk.slot {
+            if !self.settled.swap(true, Ordering::AcqRel) {
+                slot.note_overdue(false);
+            }
+        }
+    }
+
+    /// Shows others that the client has been answered.
     pub(super) fn note(&self, what: Overruled) {
-        let Some((flights, name)) = &self.flight else { return };
-        let Some(flight) = flights.named(*name).filter(|it| it.phase().is_some()) else { return };
+        let Some(flight) = self.flight() else { return };
         if what == Overruled::Answered && !flight.advance(Phase::App, Phase::Answered) {
             flight.advance(Phase::Waiting, Phase::Answered);
         }
+    }
+
+    /// Tells whoever has to report of this worker's end that this request has been reported. Not
+    /// before the report is on its way: a worker that dies in between would take it with it.
+    pub(super) fn mark_reported(&self, what: Overruled) {
+        let Some(flight) = self.flight() else { return };
         if what != Overruled::Late {
             flight.mark(Mark::Logged);
         }
         flight.mark(Mark::Overdue);
+    }
+
+    fn flight(&self) -> Option<Flight<'_>> {
+        let (flights, name) = self.flight.as_ref()?;
+        flights.named(*name).filter(|it| it.phase().is_some())
     }
 
     pub(super) fn deadline_ns(&self) -> Option<u64> {
@@ -216,7 +262,7 @@ impl Timekeeper {
     /// There is one more request to finish. `None` when there is nowhere to count.
     pub fn claim(&self) -> Option<Claim> {
         let slot = self.desk.slot?;
-        slot.begin_request(monotonic_ns());
+        slot.begin_request();
         Some(Claim { slot, pid: self.desk.pid })
     }
 
@@ -238,10 +284,12 @@ impl Timekeeper {
             plain,
             limited: self.bounds.timeout.is_some(),
             counts,
+            counted: AtomicBool::new(false),
+            settled: AtomicBool::new(false),
             desk: self.desk.clone(),
         });
         if let Some(slot) = self.desk.slot.filter(|_| counts) {
-            slot.begin_request(started_ns);
+            slot.begin_request();
         }
         // The thread holds the other end as long as the process lives.
         let _always = self.requests.send(timed.clone());
@@ -282,6 +330,8 @@ impl Timekeeper {
             (None, Some(source)) => about.field(source.ip().to_string().as_bytes()),
             (None, None) => about.field(conn.addr.ip_text().as_bytes()),
         }
+        let waited_ns = monotonic_ns().saturating_sub(conn.waits_since_ns);
+        about.field((waited_ns / 1000).to_string().as_bytes());
         for field in &head.fields {
             about.field(field.name.of(bytes));
             about.field(field.value.of(bytes));

@@ -139,6 +139,8 @@ pub struct Secured {
     /// Ciphertext on its way out; `unsent[..sent]` has gone.
     unsent: Vec<u8>,
     sent: usize,
+    /// Plaintext that was encrypted since somebody asked.
+    plain: u64,
     /// There may be plaintext without further ciphertext.
     more: bool,
     /// No more is said: after the goodbye, or a fault.
@@ -148,7 +150,15 @@ pub struct Secured {
 impl Secured {
     /// For a connection whose client has said nothing yet.
     pub fn new(opener: Arc<dyn Opener>) -> Self {
-        Self { opener, transport: None, unsent: Vec::new(), sent: 0, more: false, silent: false }
+        Self {
+            opener,
+            transport: None,
+            unsent: Vec::new(),
+            sent: 0,
+            plain: 0,
+            more: false,
+            silent: false,
+        }
     }
 
     /// Who encrypts, once the client has said something.
@@ -164,6 +174,11 @@ impl Secured {
     /// Somebody else has read from the connection: there may be more than was known.
     pub fn disturb(&mut self) {
         self.more = true;
+    }
+
+    /// Bytes that were encrypted since this was last asked, before they were.
+    pub(super) fn take_plain(&mut self) -> u64 {
+        std::mem::take(&mut self.plain)
     }
 
     /// Bytes that wait for the client.
@@ -252,6 +267,7 @@ impl Secured {
                 // The peer has said that it takes no more.
                 return Err(socket::gone());
             }
+            self.plain += piece.len() as u64;
             total += self.pay(fd)?;
         }
         if self.unsent() == 0 && outbox.is_empty() && self.unsent.capacity() > KEEP_CAPACITY {

@@ -42,6 +42,7 @@ pub struct Encoder {
     /// The chunk that was begun needs its CRLF.
     open_chunk: bool,
     body_bytes: u64,
+    status: u16,
 }
 
 #[derive(Default, Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,7 +84,7 @@ impl Encoder {
             None => Framing::UntilClose,
         };
         let keep_alive = facts.keep_alive && !fields.asks_close() && framing != Framing::UntilClose;
-        *self = Self { framing, sent_head: true, keep_alive, ..Self::default() };
+        *self = Self { framing, sent_head: true, keep_alive, status: code, ..Self::default() };
 
         status_line(out, facts.version, status);
         if !server.is_empty() {
@@ -165,6 +166,11 @@ impl Encoder {
     /// Whether the head was appended.
     pub fn head_sent(&self) -> bool {
         self.sent_head
+    }
+
+    /// Status code in the head; 0 before there is one.
+    pub fn status(&self) -> u16 {
+        self.status
     }
 
     /// Bytes of body let through so far, without chunk framing.

@@ -10,9 +10,12 @@
 //! Whatever is wrong with a request is a [`ParseError`], which knows its status and page. "Not all
 //! there yet" is a value. How the input was split into reads never changes the outcome.
 
+mod beneath;
 mod body;
 mod cgi;
 mod chunk;
+pub mod codings;
+pub mod conditional;
 mod encoder;
 mod error;
 mod fields;
@@ -25,6 +28,7 @@ mod peer;
 mod policy;
 mod proxy;
 pub mod queue_time;
+pub mod range;
 mod repr;
 mod request_line;
 mod response;
@@ -34,6 +38,7 @@ mod test_policy;
 mod token;
 mod uwsgi;
 
+pub use beneath::beneath;
 pub use body::{BodyDecoder, BodyEvent, Standing};
 pub use encoder::{CONTINUE, Encoder, Facts, Finish, early_hints};
 pub use error::{Answer, BadVersion, ParseError, error_page, retry_page};

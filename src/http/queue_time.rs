@@ -25,9 +25,9 @@ const UNITS: [(u64, u128); 4] = [
 ];
 
 /// How long a request has waited before its head was read, as its one `X-Request-Start` says.
-/// `now` is the time since the epoch. `None`: it does not say, or nothing that could be true; so
+/// `now` tells the time since the epoch. `None`: it does not say, or nothing that could be true; so
 /// do two of them. Whether the peer is believed is the caller's question.
-pub fn waited_before(head: &Head, buf: &[u8], now: Duration) -> Option<Duration> {
+pub fn waited_before(head: &Head, buf: &[u8], now: impl FnOnce() -> Duration) -> Option<Duration> {
     let mut fields = head.fields.iter().filter(|field| {
         let name = field.name.of(buf);
         name.len() == NAME.len() && name.eq_ignore_ascii_case(NAME)
@@ -36,7 +36,7 @@ pub fn waited_before(head: &Head, buf: &[u8], now: Duration) -> Option<Duration>
     if fields.next().is_some() {
         return None;
     }
-    since(field.value.of(buf), now)
+    since(field.value.of(buf), now())
 }
 
 const NAME: &[u8] = b"X-Request-Start";
@@ -149,7 +149,7 @@ mod tests {
             let mut buf = format!("GET / HTTP/1.1\r\n{fields}\r\n").into_bytes();
             let mut head = Head::default();
             assert_eq!(HeadReader::default().poll(&mut buf, true, &usual(), &mut head), Ok(true));
-            waited_before(&head, &buf, NOW)
+            waited_before(&head, &buf, || NOW)
         };
         assert_eq!(read("x-request-START: t=1512379167\r\n"), Some(Duration::from_secs(1)));
         assert_eq!(read("X-Request-Start: 1512379167\r\nX-Request-Start: 1512379167\r\n"), None);

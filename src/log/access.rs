@@ -1,8 +1,11 @@
 //! One request as the access log sees it, and the text of each atom.
 
+use std::time::Duration;
+
 use super::basic::reduce_to_user;
 use super::escape::{escape_utf8_tail, push_latin1};
 use super::format::Atom;
+use super::named::{Named, Text, push_seconds};
 
 /// What one access line is made of. Byte strings are raw: escaping is done here.
 #[derive(Clone, Copy)]
@@ -27,8 +30,16 @@ pub struct Record<'a> {
     pub body_bytes: u64,
     /// From the complete request to the end of the response, in nanoseconds.
     pub duration_ns: u64,
+    /// When the line is made, since the epoch.
+    pub at: Duration,
+    /// How long the request had waited before its duration began, in nanoseconds, if that is known.
+    pub queue_ns: Option<u64>,
+    /// The request's name; empty when it has none.
+    pub request_id: &'a [u8],
     /// Process id of the worker.
     pub pid: u32,
+    /// Number of the worker's slot, if it has one.
+    pub slot: Option<u32>,
     /// The request's fields, those dropped by the header policy left out.
     pub request_fields: &'a dyn Fields,
     /// The response's fields as the app set them, hop-by-hop ones and our own left out.
@@ -86,18 +97,32 @@ pub(super) fn push_atom(atom: &Atom, record: &Record<'_>, out: &mut Vec<u8>) {
         Atom::Seconds => push_number(record.duration_ns / 1_000_000_000, out),
         Atom::Micros => push_number(record.duration_ns / 1_000, out),
         Atom::Millis => push_number(record.duration_ns / 1_000_000, out),
-        Atom::SecondsAndMicros => {
-            push_number(record.duration_ns / 1_000_000_000, out);
-            out.push(b'.');
-            push_padded(record.duration_ns / 1_000 % 1_000_000, 6, out);
-        }
+        Atom::SecondsAndMicros => push_seconds(record.duration_ns / 1_000, out),
         Atom::Pid => {
             out.push(b'<');
             push_number(record.pid.into(), out);
             out.push(b'>');
         }
+        Atom::Slot => push_known(record.slot.map(u64::from), push_number, out),
+        Atom::QueueTime => push_known(record.queue_ns.map(|ns| ns / 1_000), push_seconds, out),
+        Atom::RequestId if record.request_id.is_empty() => out.push(b'-'),
+        Atom::RequestId => push_latin1(record.request_id, out),
+        Atom::Traceparent => {
+            match Text::Field(record.request_fields, b"traceparent").as_traceparent() {
+                Some(parent) => out.extend_from_slice(parent.whole()),
+                None => out.push(b'-'),
+            }
+        }
+        Atom::Named(style) => Named::of(record).render(*style, out),
         Atom::RequestField(name) => push_last(record.request_fields, name, out),
         Atom::ResponseField(name) => push_last(record.response_fields, name, out),
+    }
+}
+
+fn push_known(number: Option<u64>, push: fn(u64, &mut Vec<u8>), out: &mut Vec<u8>) {
+    match number {
+        Some(number) => push(number, out),
+        None => out.push(b'-'),
     }
 }
 
@@ -120,7 +145,7 @@ fn push_joined(fields: &dyn Fields, name: &[u8], out: &mut Vec<u8>) {
 }
 
 /// All values of `name`, with the `,` between them that environ has; `false` when there is none.
-fn visit_joined(fields: &dyn Fields, name: &[u8], mut each: impl FnMut(&[u8])) -> bool {
+pub(super) fn visit_joined(fields: &dyn Fields, name: &[u8], mut each: impl FnMut(&[u8])) -> bool {
     let mut found = false;
     fields.visit(name, &mut |value| {
         if found {
@@ -153,11 +178,11 @@ fn push_protocol((major, minor): (u8, u8), out: &mut Vec<u8>) {
     push_number(minor.into(), out);
 }
 
-fn push_number(number: u64, out: &mut Vec<u8>) {
+pub(super) fn push_number(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
-fn push_padded(number: u64, digits: usize, out: &mut Vec<u8>) {
+pub(super) fn push_padded(number: u64, digits: usize, out: &mut Vec<u8>) {
     let mut buffer = itoa::Buffer::new();
     let text = buffer.format(number);
     out.resize(out.len() + digits.saturating_sub(text.len()), b'0');
@@ -166,6 +191,8 @@ fn push_padded(number: u64, digits: usize, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use proptest::prelude::*;
 
     use super::{Fields, Record};
@@ -173,7 +200,7 @@ mod tests {
 
     const DEFAULT: &str = r#"%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s""#;
     const EVERYTHING: &str = "%(h)s %(l)s %(u)s %(t)s %(r)s %(s)s %(m)s %(U)s %(q)s %(H)s %(b)s \
-        %(B)d %(f)s %(a)s %(T)s %(D)d %(M)d %(L)s %(p)s %({X-A}i)s %({x-b}o)s %({raw_uri}e)s \
+        %(B)d %(f)s %(a)s %(T)s %(D)d %(M)d %(L)s %(p)s %({X-A}i)s %({x-b}o)s %({raw_uri}e)s %(request_id)s %(traceparent)s \
         %(U)40s %(U)-40s %(U).3s %(u)12.5s";
 
     fn record<'a>(request: &'a dyn Fields, response: &'a dyn Fields) -> Record<'a> {
@@ -188,7 +215,11 @@ mod tests {
             status: 200,
             body_bytes: 12,
             duration_ns: 1_234_567_890,
+            at: Duration::from_millis(1_792_587_600_123),
+            queue_ns: None,
+            request_id: b"",
             pid: 42,
+            slot: None,
             request_fields: request,
             response_fields: response,
         }
@@ -219,6 +250,26 @@ mod tests {
             line("%(T)s %(M)s %(D)s %(L)s", &record),
             "90061 90061000 90061000002 90061.000002\n"
         );
+    }
+
+    #[test]
+    fn what_is_not_known_is_a_dash() {
+        const FORMAT: &str = "%(slot)s %(queue_time)s %(request_id)s %(traceparent)s";
+        const PARENT: &str = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+        let none = &[("", ""); 0][..];
+        let fields = &[("traceparent", PARENT)][..];
+        let known = Record {
+            slot: Some(0),
+            queue_ns: Some(5_000_999),
+            request_id: b"abc\n",
+            ..record(&fields, &none)
+        };
+        assert_eq!(line(FORMAT, &known), format!("0 0.005000 abc\\x0a {PARENT}\n"));
+        let twice = &[("Traceparent", PARENT), ("traceparent", PARENT)][..];
+        for fields in [none, &[("traceparent", "00-x")][..], twice] {
+            assert_eq!(line(FORMAT, &record(&fields, &none)), "- - - -\n");
+        }
     }
 
     #[test]
@@ -253,6 +304,7 @@ mod tests {
                 target: &target,
                 path: &path,
                 query: &target,
+                request_id: &value,
                 ..record(&request, &response)
             };
             for format in [DEFAULT, EVERYTHING] {

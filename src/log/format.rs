@@ -1,10 +1,11 @@
 //! `access_log_format`, compiled once.
 //!
-//! A format is a Python `%` template over Gunicorn's atoms. What this module does not render to the
+//! A format is a Python `%` template over Gunicorn's atoms and ours, or the name of a [`Style`]. What this module does not render to the
 //! very bytes Python would (an environ variable the app makes, `%(D)x`, a template that is an error)
 //! it refuses with `None`, and the caller logs through Python instead.
 
 use super::access::{Record, push_atom};
+use super::named::{ENVIRON_KEYS, Style};
 
 /// A compiled `access_log_format`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ impl Format {
         let mut pieces = Vec::new();
         let mut literal = Vec::new();
         let mut rest = format.as_bytes();
+        if let Some(style) = Style::of(format) {
+            pieces.push(Piece::Atom(Atom::Named(style), Layout::PLAIN));
+            rest = b"";
+        }
         while let Some((&byte, tail)) = rest.split_first() {
             rest = tail;
             if byte != b'%' {
@@ -113,6 +118,16 @@ pub(super) enum Atom {
     Millis,
     SecondsAndMicros,
     Pid,
+    /// Number of the worker's slot.
+    Slot,
+    /// How long the request waited.
+    QueueTime,
+    /// The request's name.
+    RequestId,
+    /// The request field of that name, if it is valid.
+    Traceparent,
+    /// The whole request, as named values.
+    Named(Style),
     /// The last request field of that (lower-case) name.
     RequestField(Box<[u8]>),
     /// The last response field of that (lower-case) name.
@@ -146,6 +161,10 @@ impl Atom {
             b"M" => (Self::Millis, true),
             b"L" => (Self::SecondsAndMicros, false),
             b"p" => (Self::Pid, false),
+            b"slot" => (Self::Slot, false),
+            b"queue_time" => (Self::QueueTime, false),
+            b"request_id" => (Self::RequestId, false),
+            b"traceparent" => (Self::Traceparent, false),
             _ => (Self::Dash, false),
         })
     }
@@ -184,6 +203,9 @@ impl Atom {
             Self::Query => &["QUERY_STRING"],
             Self::Protocol => &["SERVER_PROTOCOL"],
             Self::JoinedField { key, .. } => std::slice::from_ref(key),
+            Self::RequestId => &["rgunicorn.request_id"],
+            Self::Traceparent => &["HTTP_TRACEPARENT"],
+            Self::Named(_) => ENVIRON_KEYS,
             _ => &[],
         }
     }

@@ -6,10 +6,16 @@
 
 pub mod access;
 mod basic;
+pub mod choice;
 mod escape;
 pub mod format;
+pub mod named;
 pub mod notice;
+pub mod traceparent;
 
 pub use access::{Fields, Record};
+pub use choice::Choice;
 pub use format::Format;
+pub use named::{Named, Style, Text};
 pub use notice::{Level, Notice};
+pub use traceparent::Traceparent;

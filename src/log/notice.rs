@@ -95,6 +95,13 @@ pub enum Notice {
         /// Those of both, and of clients that left, that have no access line.
         unlogged: u64,
     },
+    /// A file of `static_map` is there and can't be given; it was answered with 403 or 500.
+    StaticFile {
+        /// Its path, control characters escaped.
+        file: String,
+        /// The system's words.
+        error: String,
+    },
     /// More was to be said in this loop turn than the queue takes.
     Suppressed {
         /// How many notices were left out.
@@ -123,7 +130,8 @@ impl Notice {
             Self::SocketError { .. }
             | Self::AcceptFailed { .. }
             | Self::NoWatcher { .. }
-            | Self::SpoolFailed { .. } => Level::Error,
+            | Self::SpoolFailed { .. }
+            | Self::StaticFile { .. } => Level::Error,
         }
     }
 
@@ -202,6 +210,9 @@ impl fmt::Display for Notice {
                     write!(f, "; {unlogged} access lines left out")?;
                 }
                 Ok(())
+            }
+            Self::StaticFile { file, error } => {
+                write!(f, "static_map: {file} can not be served: {error}")
             }
             Self::Suppressed { count } => write!(f, "{count} more messages left out"),
         }

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -12,9 +13,10 @@ use pyo3::types::{PyDict, PyString};
 use super::app::PyApp;
 use super::hooks::Views;
 use super::start_response::Announced;
-use crate::engine::{Conn, Exchange};
+use crate::engine::{Exchange, Served};
 use crate::http::{Head, ResponseFields, unquote};
-use crate::log::{Fields, Format, Record};
+use crate::log::{Choice, Fields, Format, Record};
+use crate::sys::clock::wall_time;
 use crate::sys::flights::{Flights, Mark};
 use crate::sys::listener::PeerAddr;
 use crate::sys::slate::Slate;
@@ -34,10 +36,22 @@ enum Road {
 /// The slate with this number.
 pub(super) type OwnSlate = (Arc<Flights>, usize);
 
+/// What a worker's access lines are like.
+pub(super) struct Custom {
+    /// `access_log_format`.
+    pub(super) format: String,
+    /// Which requests get one.
+    pub(super) choice: Arc<Choice>,
+    /// Number of the worker's slot.
+    pub(super) slot: Option<u32>,
+}
+
 /// How access lines are written.
 pub(super) struct Access {
     road: Road,
     format: Option<Format>,
+    choice: Arc<Choice>,
+    worker_slot: Option<u32>,
     /// Environ variables the format shows.
     watched: Vec<Py<PyString>>,
     /// Their values before the application ran.
@@ -52,15 +66,17 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// For lines of the form `format`.
-    pub(super) fn new(py: Python<'_>, format: &str, slate: Option<OwnSlate>) -> Self {
-        let format = Format::compile(format);
+    /// For lines as `custom` has them.
+    pub(super) fn new(py: Python<'_>, custom: &Custom, slate: Option<OwnSlate>) -> Self {
+        let format = Format::compile(&custom.format);
         let keys = format.as_ref().map(Format::environ_keys).unwrap_or_default();
         Self {
             road: Road::Off,
             watched: keys.iter().map(|key| PyString::intern(py, key).unbind()).collect(),
             before: Vec::with_capacity(keys.len()),
             format,
+            choice: custom.choice.clone(),
+            worker_slot: custom.slot,
             flush_first: None,
             lines: Vec::new(),
             scratch: Vec::new(),
@@ -170,17 +186,17 @@ impl Access {
         }
     }
 
-    fn render(
-        &mut self,
-        conn: &Conn<PyApp>,
-        script_name: &[u8],
-        time: &[u8],
-        response: Answer<'_>,
-        duration_ns: u64,
-    ) {
+    /// Makes the line of a request, unless it is to have none.
+    fn render(&mut self, exchange: &Exchange<'_, PyApp>, response: Answer<'_>, when: &When<'_>) {
         let Some(format) = &self.format else { return };
+        let (conn, policy, _) = exchange.facts();
         let bytes = conn.head_bytes();
         let head = &conn.head;
+        let target = head.uri(bytes);
+        if !self.choice.wants(response.status, when.duration_ns / 1_000, &target) {
+            return;
+        }
+        let script_name = head.script_name(bytes, policy);
         self.scratch.clear();
         match head.path_info {
             Some(path) => self.scratch.extend_from_slice(path.of(bytes)),
@@ -204,16 +220,20 @@ impl Access {
         let (path, remote_addr) = self.scratch.split_at(path_end);
         let record = Record {
             remote_addr,
-            time,
+            time: when.time,
             method: head.method.of(bytes),
-            target: &head.uri(bytes),
+            target: &target,
             path,
             query: head.query.of(bytes),
             version: head.version,
             status: response.status,
             body_bytes: response.body_bytes,
-            duration_ns,
+            duration_ns: when.duration_ns,
+            at: when.at,
+            queue_ns: when.queue_ns,
+            request_id: b"",
             pid: self.pid,
+            slot: self.worker_slot,
             request_fields: &RequestFields { head, bytes },
             response_fields: &response.fields,
         };
@@ -248,14 +268,12 @@ impl PyApp {
             None => true,
         };
         if matches!(self.access.road, Road::Native(_)) && unchanged {
-            let (conn, policy, clock) = exchange.facts();
-            let script_name = conn.head.script_name(conn.head_bytes(), policy);
             let answer = Answer {
                 status: announced.code,
                 body_bytes,
                 fields: AnswerFields(Some(&announced.fields)),
             };
-            self.access.render(conn, script_name, clock.log_time(), answer, duration_ns);
+            self.access.render(exchange, answer, &When::now(exchange, duration_ns));
             self.access.settle(exchange);
             return;
         }
@@ -263,6 +281,38 @@ impl PyApp {
         self.access.settle(exchange);
         if let Err(error) = said {
             self.report(py, error, "Error handling request", &[]);
+        }
+    }
+
+    /// The line of a request that the engine has answered with a file. Where it is rendered here it
+    /// takes no GIL.
+    pub(super) fn log_served(&mut self, exchange: &mut Exchange<'_, Self>, served: Served) {
+        if self.epoch != self.state.epoch() {
+            Python::attach(|py| self.look_at_log(py));
+        }
+        match self.access.road {
+            Road::Off => {}
+            Road::Native(_) => {
+                let when = When {
+                    time: &served.log_time,
+                    at: served.at,
+                    duration_ns: served.duration_ns,
+                    // It waited for no thread.
+                    queue_ns: None,
+                };
+                let answer = Answer {
+                    status: served.code(),
+                    body_bytes: served.encoder.body_bytes(),
+                    fields: AnswerFields(Some(&served.fields)),
+                };
+                self.access.render(exchange, answer, &when);
+            }
+            Road::Python => Python::attach(|py| {
+                let said = Views::default().log_served(py, self, exchange, served);
+                if let Err(error) = said {
+                    self.report(py, error, "Error handling request", &[]);
+                }
+            }),
         }
     }
 
@@ -277,22 +327,39 @@ impl PyApp {
         if !exchange.claim_line() {
             return;
         }
+        exchange.clock().tick();
+        let duration_ns = exchange.ran_ns();
         match self.access.road {
             Road::Off => {}
             Road::Native(_) => {
-                let (conn, policy, clock) = exchange.facts();
-                let script_name = conn.head.script_name(conn.head_bytes(), policy);
                 let answer = Answer { status, body_bytes: 0, fields: AnswerFields(None) };
-                self.access.render(conn, script_name, clock.log_time(), answer, 0);
+                self.access.render(exchange, answer, &When::now(exchange, duration_ns));
             }
             Road::Python => {
-                let said = Views::default().log_error_access(py, self, exchange, status);
+                let said =
+                    Views::default().log_error_access(py, self, exchange, status, duration_ns);
                 if let Err(error) = said {
                     self.report(py, error, "Error handling request", &[]);
                 }
             }
         }
         self.access.settle(exchange);
+    }
+}
+
+/// When a request ended, and how long it took.
+struct When<'a> {
+    time: &'a [u8],
+    at: Duration,
+    duration_ns: u64,
+    queue_ns: Option<u64>,
+}
+
+impl<'a> When<'a> {
+    fn now(exchange: &'a Exchange<'_, PyApp>, duration_ns: u64) -> Self {
+        let (_, _, clock) = exchange.facts();
+        let queue_ns = exchange.waited_ns();
+        Self { time: clock.log_time(), at: wall_time(), duration_ns, queue_ns }
     }
 }
 

@@ -16,7 +16,7 @@ use super::session::{Handle, Session};
 use super::start_response::{Announced, StartResponse};
 use super::state::State;
 use super::timekeeper::Deadline;
-use crate::engine::{App, Exchange, Gone, Refusal, Room, Stage, Verdict, Wake};
+use crate::engine::{App, Exchange, Gone, Refusal, Room, Served, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
 
 /// The application as one thread of the worker runs it.
@@ -26,7 +26,7 @@ pub(crate) struct PyApp {
     pub(super) access: Access,
     pub(super) spare: Option<Box<Announced>>,
     /// The [`State::epoch`] that `access` has seen.
-    epoch: u64,
+    pub(super) epoch: u64,
     /// What a signal handler raised outside of any request; the worker leaves with it.
     pub(super) parting: Option<PyErr>,
 }
@@ -76,6 +76,10 @@ impl App for PyApp {
         }
     }
 
+    fn served(&mut self, exchange: &mut Exchange<'_, Self>, served: Served) {
+        self.log_served(exchange, served);
+    }
+
     fn notice(&mut self, notice: &Notice) {
         match notice {
             Notice::Suppressed { count } => self.state.leave_out(*count),
@@ -121,7 +125,7 @@ impl PyApp {
         base.set_item("wsgi.input", Bound::new(py, Input::empty())?)?;
         let mut app = Self {
             environ: Environ::new(py, &base, state.servers.clone(), &state.script_name)?,
-            access: Access::new(py, &state.access_format, state.next_slate()),
+            access: Access::new(py, &state.access_lines, state.next_slate()),
             spare: None,
             epoch: state.epoch(),
             parting: None,

@@ -113,10 +113,8 @@ fn worker<'py>(py: Python<'py>, view: &WorkerView) -> PyResult<Bound<'py, PyDict
         it.set_item("running", view.work.running)?;
         it.set_item("busy_ns", view.work.busy_ns)?;
     }
-    if tells.has(Tells::QUEUED) {
-        it.set_item("queued", view.queued)?;
-    }
     if tells.has(Tells::CONNECTIONS) {
+        it.set_item("queued", view.queued)?;
         it.set_item("connections", connections(py, view.connections)?)?;
     }
     let tally = &view.tally;

@@ -46,6 +46,7 @@ impl PyApp {
         self.log_access(py, exchange, views, &announced, started_ns);
         if has_close {
             if let Err(error) = self.close(py, exchange, &iterable) {
+                exchange.note_exception();
                 self.report(py, error, "Error handling request", &[]);
                 verdict = Verdict::Close;
             }
@@ -75,6 +76,8 @@ impl PyApp {
         self.state.hooks.after(py, &self.state.worker, &self.state.log, exchange, views, announced);
         let verdict = match failure {
             Failure::Taken(error) => {
+                // What was said on the socket, only the application knows.
+                exchange.conclude(101);
                 // A WebSocket handler that is done says so with StopIteration.
                 if let Some(error) = error.filter(|error| !respond::is_stop(py, error)) {
                     if let Some(notice) = departure(py, &error, true) {
@@ -103,12 +106,14 @@ impl PyApp {
             }
             Failure::Raised(error) => {
                 if respond::is_stop(py, &error) {
+                    exchange.conclude(101);
                     return Verdict::Drop;
                 }
                 if let Some(notice) = departure(py, &error, exchange.is_broken()) {
                     self.notice(&notice);
                     return Verdict::Drop;
                 }
+                exchange.note_exception();
                 let verdict = exchange.fail();
                 if verdict == Verdict::Drop {
                     self.report(py, error, "Error handling request", &[]);

@@ -1,34 +1,53 @@
 //! The requests that a worker runs, as Python sees them: worker classes with a loop of their own
 //! note theirs here, and the master reads those of a worker that has died.
 
-use std::os::fd::IntoRawFd;
-use std::sync::Arc;
+use std::io;
+use std::os::fd::{IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 
+use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::sys::clock::monotonic_ns;
 use crate::sys::file;
 use crate::sys::flights::{self, Mark, Peer, Phase, Sighting, Ticket};
+use crate::sys::manifest::{Label, Manifest};
 use crate::sys::thread;
+
+/// A descriptor until somebody closes it.
+#[expect(clippy::disallowed_types, reason = "floor 3, and never held across a call")]
+type Kept = std::sync::Mutex<Option<OwnedFd>>;
 
 /// Room for the requests that one worker runs at once, in memory that the master shares with it.
 #[pyclass(frozen, module = "rgunicorn._core")]
 pub(crate) struct Flights {
     flights: Arc<flights::Flights>,
+    /// By which others find the memory, in the process that made it.
+    fd: Kept,
     /// Where there was room last.
     place: AtomicUsize,
 }
 
 #[pymethods]
 impl Flights {
-    /// Raises OSError when there is no memory.
+    /// `label`: slot and age of the worker, for others who look by `FlightsDisplay`; without it
+    /// nobody finds the memory. Raises OSError when there is no memory.
     #[new]
-    #[pyo3(signature = (room, slates=0))]
-    fn new(room: usize, slates: usize) -> PyResult<Self> {
-        let flights = Arc::new(flights::Flights::new(room, slates)?);
-        Ok(Self { flights, place: AtomicUsize::new(0) })
+    #[pyo3(signature = (room, slates=0, label=None))]
+    fn new(room: usize, slates: usize, label: Option<(Option<u64>, u64)>) -> PyResult<Self> {
+        let (flights, fd) = match label {
+            Some((slot, age)) => flights::Flights::listed(room, slates, Label { slot, age })?,
+            None => (flights::Flights::new(room, slates)?, None),
+        };
+        let place = AtomicUsize::new(0);
+        Ok(Self { flights: Arc::new(flights), fd: Kept::new(fd), place })
+    }
+
+    /// In the worker: others find the memory in the master, so this descriptor is not needed.
+    fn close_fd(&self) {
+        self.fd.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// Notes that a request begins, in the calling thread. `None` when there is no room.
@@ -97,6 +116,41 @@ impl Flights {
     }
 }
 
+/// The requests of a worker of another server.
+#[pyclass(frozen, module = "rgunicorn._core")]
+pub(crate) struct FlightsDisplay {
+    manifest: Manifest,
+}
+
+#[pymethods]
+impl FlightsDisplay {
+    /// By the descriptor `fd`, which stays the caller's. ValueError when it is something else, or
+    /// of another layout, which the message names; OSError when it can't be mapped.
+    #[new]
+    fn new(fd: i32) -> PyResult<Self> {
+        let closed = || PyOSError::new_err((libc::EBADF, "flights"));
+        match Manifest::open(file::duplicate(fd)?.ok_or_else(closed)?) {
+            Ok(manifest) => Ok(Self { manifest }),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(PyValueError::new_err(error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Slot, `None` for none, and age of the worker.
+    #[getter]
+    fn label(&self) -> (Option<u64>, u64) {
+        let Label { slot, age } = self.manifest.label();
+        (slot, age)
+    }
+
+    /// The requests that run, as `Flights.running` has them.
+    fn running<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
+        self.manifest.running().filter_map(flights::Flight::sight).map(|it| shown(py, it)).collect()
+    }
+}
+
 /// Where the requests of `worker` are noted. A worker that was not made by our master has no such
 /// memory.
 pub(super) fn of(worker: &Bound<'_, PyAny>) -> PyResult<Option<Arc<flights::Flights>>> {
@@ -123,6 +177,11 @@ impl Flight {
     /// The access line has been written.
     fn logged(&self) {
         self.mark(Mark::Logged);
+    }
+
+    /// The request has been counted on the scoreboard.
+    fn counted(&self) {
+        self.mark(Mark::Counted);
     }
 
     /// The client has gone.
@@ -190,5 +249,6 @@ fn shown(py: Python<'_>, sighting: Sighting) -> PyResult<Bound<'_, PyDict>> {
     it.set_item("logged", sighting.has(Mark::Logged))?;
     it.set_item("client_gone", sighting.has(Mark::ClientGone))?;
     it.set_item("overdue", sighting.has(Mark::Overdue))?;
+    it.set_item("counted", sighting.has(Mark::Counted))?;
     Ok(it)
 }

@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use super::app::PyApp;
 use super::ffi::latin1;
 use super::start_response::{Announced, octets};
-use crate::engine::Exchange;
+use crate::engine::{Exchange, Served};
 use crate::http::uwsgi_vars;
 use crate::sys::listener::PeerAddr;
 
@@ -115,6 +115,7 @@ impl<'py> Views<'py> {
         duration_ns: u64,
     ) -> PyResult<()> {
         let request = self.request(py, exchange)?;
+        tell_wait(&request, exchange)?;
         let response = self.response(py, exchange, announced)?;
         let environ = self.environ.clone().unwrap_or_else(|| PyDict::new(py));
         let elapsed = timedelta(py, duration_ns)?;
@@ -125,6 +126,28 @@ impl<'py> Views<'py> {
             .map(drop)
     }
 
+    /// The same for a request that the engine has answered with a file.
+    pub(super) fn log_served(
+        &mut self,
+        py: Python<'py>,
+        app: &mut PyApp,
+        exchange: &mut Exchange<'_, PyApp>,
+        served: Served,
+    ) -> PyResult<()> {
+        let (conn, policy) = exchange.conn_and_policy();
+        // Its path has been read once: the environ can be made.
+        self.environ = app.environ.build(py, conn, policy, None).ok();
+        let code = served.code();
+        exchange.resume(served.encoder);
+        let announced = Announced {
+            status: served.status.as_bytes().to_vec(),
+            code,
+            fields: served.fields,
+            state: None,
+        };
+        self.log_access(py, app, exchange, &announced, served.duration_ns)
+    }
+
     /// The same for an error page. The environ is that of the request, not Gunicorn's bare one,
     /// in which filters find `None` for the path.
     pub(super) fn log_error_access(
@@ -133,8 +156,10 @@ impl<'py> Views<'py> {
         app: &mut PyApp,
         exchange: &mut Exchange<'_, PyApp>,
         status: u16,
+        duration_ns: u64,
     ) -> PyResult<()> {
         let request = self.request(py, exchange)?;
+        tell_wait(&request, exchange)?;
         let (conn, policy) = exchange.conn_and_policy();
         let environ = match app.environ.build(py, conn, policy, None) {
             Ok(environ) => environ,
@@ -145,7 +170,7 @@ impl<'py> Views<'py> {
             .import("rgunicorn.http.wsgi")?
             .getattr("Response")?
             .call_method1("of_error", (&request, status))?;
-        let elapsed = timedelta(py, 0)?;
+        let elapsed = timedelta(py, duration_ns)?;
         app.state
             .log
             .bind(py)
@@ -249,6 +274,12 @@ impl<'py> Views<'py> {
             Some(&facts),
         )
     }
+}
+
+/// Tells a logger how long the request had waited.
+fn tell_wait(request: &Bound<'_, PyAny>, exchange: &Exchange<'_, PyApp>) -> PyResult<()> {
+    let waited_us = exchange.waited_ns().map(|ns| ns / 1_000);
+    request.setattr(pyo3::intern!(request.py(), "queue_us"), waited_us)
 }
 
 /// `log.exception(message, *words)` for `error`.

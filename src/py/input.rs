@@ -23,6 +23,7 @@ use crate::sys::clock::monotonic_ns;
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
 use crate::sys::spool::SpoolReader;
+use crate::sys::tally::Event;
 
 /// Read from the socket, or scanned for a line end, at once.
 const STEP: usize = 64 * 1024;
@@ -48,6 +49,7 @@ struct Rest {
     /// How long the client may send nothing; no limit when none.
     patience: Option<Duration>,
     pulse: Option<Slot>,
+    slot: Option<Slot>,
     timed: Option<Arc<Timed>>,
 }
 
@@ -73,8 +75,8 @@ impl Input {
                 let patience = exchange.body_timeout();
                 let tls = Python::attach(|py| tls::session_of(py, exchange.conn()));
                 let pulse = exchange.pulse();
-                let timed = exchange.timed().cloned();
-                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse, timed })
+                let (slot, timed) = (exchange.slot(), exchange.timed().cloned());
+                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse, slot, timed })
             }
         };
         Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
@@ -254,6 +256,10 @@ impl Rest {
             };
             let n = if let Ok(Transfer::Bytes(n)) = got { n } else { 0 };
             self.unseen.truncate(filled + n);
+            if let Some(slot) = self.slot {
+                slot.add_bytes(n as u64, 0);
+                slot.count_event(Event::ReadError, u64::from(got.is_err()));
+            }
             match got.map_err(Shortage::Broken)? {
                 Transfer::Bytes(0) => return Err(Shortage::Ended),
                 Transfer::Bytes(_) => give_up_ns = self.give_up_ns(),

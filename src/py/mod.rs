@@ -16,6 +16,7 @@ mod hooks;
 mod input;
 mod keyring;
 mod keys;
+mod lines;
 mod notices;
 mod options;
 mod respond;
@@ -24,6 +25,7 @@ mod scoreboard;
 mod session;
 mod start_response;
 mod state;
+mod static_files;
 mod status;
 mod timekeeper;
 mod tls;
@@ -46,14 +48,17 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
     #[pymodule_export]
     use super::fork::fork;
+    #[pymodule_export]
+    use super::lines::{AccessChoice, access_line, traceparent};
     #[pymodule_export]
     use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
+    use super::static_files::StaticFiles;
     use super::status::serve_status;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};

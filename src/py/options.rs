@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::static_files;
 use crate::engine::timekeeper::Bounds;
 use crate::engine::{Options, Patience};
 use crate::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode};
@@ -71,6 +72,7 @@ pub(super) fn read(
             max_queue: cfg.getattr("max_queue")?.extract()?,
             max_wait: limit("max_queue_time")?,
         },
+        static_map: static_files::map(cfg)?,
         max_connections: cfg.getattr("worker_connections")?.extract::<usize>()?.max(1),
         body_memory: memory(size("request_buffer_size")?.min(body_limit)),
         body_limit,

@@ -114,6 +114,11 @@ impl Slot {
         self.slot.release();
     }
 
+    /// For a child that the application has forked: nobody sees what it counts.
+    fn secede(&self) -> PyResult<()> {
+        Ok(self.slot.secede()?)
+    }
+
     /// The worker lives.
     fn beat(&self, now_ns: u64) {
         self.slot.beat(now_ns);
@@ -203,12 +208,6 @@ impl Slot {
         self.slot.age()
     }
 
-    /// Requests finished.
-    #[getter]
-    fn requests(&self) -> u64 {
-        self.slot.requests()
-    }
-
     /// A request is over, in a worker whose loop is Python; times in nanoseconds, `None` for what
     /// there was not.
     #[pyo3(signature = (status, whole_ns, queue_ns=None, app_ns=None, write_ns=None))]
@@ -230,12 +229,6 @@ impl Slot {
         let known = known.ok_or_else(|| PyValueError::new_err(format!("no event: {name}")))?;
         self.slot.count_event(known, n);
         Ok(())
-    }
-
-    /// Requests in the app right now.
-    #[getter]
-    fn busy(&self) -> u64 {
-        self.slot.busy()
     }
 }
 

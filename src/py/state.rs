@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::access::OwnSlate;
+use super::access::{Custom, OwnSlate};
 use super::environ::ServerName;
 use super::hooks::Hooks;
 use crate::engine::Stage;
@@ -29,7 +29,7 @@ pub(super) struct State {
     pub(super) base_environ: Py<PyDict>,
     pub(super) servers: Vec<ServerName>,
     pub(super) script_name: Vec<u8>,
-    pub(super) access_format: String,
+    pub(super) access_lines: Custom,
     /// Where requests are noted, and lines kept that are not written yet.
     flights: Option<Arc<Flights>>,
     /// Slates that have been given out.
@@ -77,7 +77,11 @@ impl State {
             base_environ: base.unbind(),
             servers,
             script_name: script_name.to_vec(),
-            access_format: cfg.getattr("access_log_format")?.extract()?,
+            access_lines: Custom {
+                format: cfg.getattr("access_log_format")?.extract()?,
+                choice: super::lines::choice_of(&log, &cfg)?,
+                slot: worker.getattr("slot")?.extract()?,
+            },
             flights: super::flights::of(worker)?,
             slates: AtomicUsize::new(0),
             parent: worker.getattr("ppid")?.extract()?,

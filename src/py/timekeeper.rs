@@ -89,7 +89,7 @@ impl Timekeeper {
 
     /// A request enters the application, in the calling thread. `fd`: the client's socket; `plain`:
     /// not encrypted; `fields`: method, target, PATH_INFO, query, version (`1.1`), address of the
-    /// client, then name and value of each header field, as `str`; `flight`: the request as the
+    /// client, microseconds waited (empty: not known), then name and value of each header field, as `str`; `flight`: the request as the
     /// master sees it. OSError when there are no
     /// descriptors left.
     #[pyo3(signature = (fd, plain, fields, flight=None))]

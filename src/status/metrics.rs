@@ -120,7 +120,7 @@ impl Page {
         self.gauges("app_slots", help, added(those(Tells::ROOM).map(|it| it.room)));
         let help = "Requests that run.";
         self.gauges("app_slots_busy", help, added(those(Tells::WORK).map(|it| it.work.running)));
-        let queued = those(Tells::QUEUED).map(|it| it.queued);
+        let queued = those(Tells::CONNECTIONS).map(|it| it.queued);
         let queued = added(queued).map(|(none, n)| (none, n + float(server.in_transit)));
         self.gauges("queue_requests", "Complete requests that wait for a thread.", queued);
         let limit = server.fact(Fact::MaxQueue);

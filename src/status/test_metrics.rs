@@ -48,11 +48,11 @@ fn load_is_of_those_who_live() {
     let board = Scoreboard::new(None).unwrap();
     let (one, gone) = (board.claim(0, 1).unwrap(), board.claim(1, 2).unwrap());
     for slot in [one, gone] {
-        slot.tell(Tells::ROOM.and(Tells::WORK).and(Tells::QUEUED).and(Tells::CONNECTIONS));
+        slot.tell(Tells::ROOM.and(Tells::WORK).and(Tells::CONNECTIONS));
         slot.set_room(4);
-        slot.set_queued(3);
         slot.work().begin(1);
-        slot.set_connection_states(Connections { idle: 7, ..Connections::default() });
+        let now = Connections { idle: 7, waiting: 3, ..Connections::default() };
+        slot.set_connection_states(now);
     }
     one.set_booted(Some(u64::MAX));
     one.beat(2_000_000_000);

@@ -10,14 +10,18 @@
 //! A reader believes nothing: the process that wrote may have died of writing all over its
 //! memory. Lengths are bounded by the room there is, unknown phases are no flight, and texts are
 //! bytes that the caller has to escape.
+//!
+//! `rgunicorn top` reads it too, in the master's descriptors: `manifest.rs`.
 
 use std::io;
 use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{Ordering, fence};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
+use super::manifest::{self, Header, Label};
 use super::slate::Slate;
 use super::ticket::{CODE, CODE_BITS, FREE, Place};
 pub use super::ticket::{ID_BYTES, METHOD_BYTES, PATH_BYTES, PEER_BYTES, Peer, Sighting, Ticket};
@@ -56,6 +60,8 @@ pub enum Mark {
     ClientGone = 2,
     /// It was past its deadline, and somebody has said so.
     Overdue = 4,
+    /// It is counted on the scoreboard.
+    Counted = 8,
 }
 
 /// The places of one worker. Unmapped when dropped, in each process for itself.
@@ -74,13 +80,32 @@ impl Flights {
     /// # Errors
     /// What mmap(2) answers.
     pub fn new(room: usize, slates: usize) -> io::Result<Self> {
-        let room = room.clamp(1, MOST_PLACES);
-        let slates = slates.min(MOST_PLACES);
-        let length = (room + 1) * size_of::<Place>() + slates * size_of::<Slate>();
+        Self::map(room, slates, None)
+    }
+
+    /// The same, in memory that others find ([`manifest::Manifest`]) while the descriptor is open;
+    /// without one, and memory that nobody finds, when the kernel has none left.
+    ///
+    /// # Errors
+    /// What mmap(2) answers.
+    pub fn listed(room: usize, slates: usize, label: Label) -> io::Result<(Self, Option<OwnedFd>)> {
+        let fd = manifest::memory(length(room, slates)).ok();
+        let flights = Self::map(room, slates, fd.as_ref().map(OwnedFd::as_fd))?;
+        flights.header.entitle(label, flights.room());
+        Ok((flights, fd))
+    }
+
+    fn map(room: usize, slates: usize, fd: Option<BorrowedFd<'_>>) -> io::Result<Self> {
+        let length = length(room, slates);
+        let (room, slates) = (room.clamp(1, MOST_PLACES), slates.min(MOST_PLACES));
         let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        // SAFETY: fresh anonymous memory at an address the kernel chooses.
-        let start = unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_SHARED)? };
+        let start = match fd {
+            // SAFETY: a file of this length, which nobody can shorten, at an address the kernel chooses.
+            Some(fd) => unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, fd, 0)? },
+            // SAFETY: fresh anonymous memory at an address the kernel chooses.
+            None => unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_SHARED)? },
+        };
         // SAFETY: page-aligned, zeroed, mapped until our drop, which nothing handed out outlives;
         // every access in every process goes through atomics.
         let header = unsafe { start.cast::<Header>().as_ref() };
@@ -93,6 +118,11 @@ impl Flights {
             std::slice::from_raw_parts(first.as_ptr(), slates)
         };
         Ok(Self { header, places, slates, length })
+    }
+
+    #[cfg(test)]
+    pub(super) fn header(&self) -> &'static Header {
+        self.header
     }
 
     /// For a child that the application has forked: what it does from here on, nobody else sees.
@@ -124,6 +154,7 @@ impl Flights {
             let index = (*hint + step) % room;
             if let Some(serial) = self.places[index].board(ticket) {
                 *hint = index;
+                self.header.reach(index);
                 return Some(Flight { place: &self.places[index], index, serial });
             }
         }
@@ -133,10 +164,7 @@ impl Flights {
 
     /// The requests that run now. Each may end at any time.
     pub fn running(&self) -> impl Iterator<Item = Flight<'_>> {
-        self.places.iter().enumerate().filter_map(|(index, place)| {
-            let word = place.word.load(Ordering::Acquire);
-            Phase::of(word).map(|_| Flight { place, index, serial: word >> CODE_BITS })
-        })
+        running(self.places)
     }
 
     /// A flight by the number of its place and its serial number, as [`Flight::name`] tells.
@@ -252,14 +280,18 @@ impl Flight<'_> {
     }
 }
 
-#[derive(Debug)]
-#[repr(C, align(512))]
-struct Header {
-    overflow: AtomicU64,
-    stack_signal: AtomicU64,
+/// Bytes of memory for that many places and slates.
+fn length(room: usize, slates: usize) -> usize {
+    let places = room.clamp(1, MOST_PLACES) + 1;
+    places * size_of::<Place>() + slates.min(MOST_PLACES) * size_of::<Slate>()
 }
 
-const _: () = assert!(size_of::<Place>() == size_of::<Header>());
+pub(super) fn running(places: &[Place]) -> impl Iterator<Item = Flight<'_>> {
+    places.iter().enumerate().filter_map(|(index, place)| {
+        let word = place.word.load(Ordering::Acquire);
+        Phase::of(word).map(|_| Flight { place, index, serial: word >> CODE_BITS })
+    })
+}
 
 #[cfg(test)]
 #[path = "test_flights.rs"]

@@ -19,7 +19,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 
 use super::clock::{monotonic_ns, realtime_ns};
 use super::header::Header;
@@ -84,6 +84,22 @@ impl Scoreboard {
         (0..SLOTS).rev().find(|index| self.slot(*index).is_some_and(|slot| slot.is_free()))
     }
 
+    /// For a child that the application has forked: what it writes here from now on, nobody else
+    /// sees. It may come back from the application and end requests that are its parent's.
+    ///
+    /// # Errors
+    /// mmap(2)'s.
+    pub fn secede(&self) -> io::Result<()> {
+        let start = NonZeroUsize::new(std::ptr::from_ref(self.header) as usize);
+        let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
+        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
+        let own = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
+        // SAFETY: in place of our own mapping, of the same length and with the same access; zeroed
+        // memory is a valid value of everything in it.
+        unsafe { mmap_anonymous(start, length, access, own)? };
+        Ok(())
+    }
+
     /// The descriptor behind the mapping; open as long as the process.
     pub fn as_raw_fd(&self) -> RawFd {
         self.fd
@@ -104,9 +120,7 @@ impl Slot {
         for cell in [
             &cells.pid,
             &cells.heartbeat_ns,
-            &cells.requests,
             &cells.busy,
-            &cells.request_started_ns,
             &cells.waiting,
             &cells.booted_ns,
             &cells.wish,
@@ -128,6 +142,14 @@ impl Slot {
         cells.claimed_at_ns.store(realtime_ns(), Ordering::Relaxed);
         cells.age.store(age, Ordering::Relaxed);
         cells.state.store(CLAIMED, Ordering::Relaxed);
+    }
+
+    /// See [`Scoreboard::secede`].
+    ///
+    /// # Errors
+    /// mmap(2)'s.
+    pub fn secede(self) -> io::Result<()> {
+        self.board.secede()
     }
 
     /// Gives the slot back; master only, after the worker's end.
@@ -187,28 +209,14 @@ impl Slot {
         self.cells.age.load(Ordering::Relaxed)
     }
 
-    /// The app is called.
-    #[inline]
-    pub fn begin_request(self, now_ns: u64) {
-        self.cells.request_started_ns.store(now_ns, Ordering::Relaxed);
+    /// There is a request that the worker has to finish; counted only where there are deadlines.
+    pub fn begin_request(self) {
         self.add(&self.cells.busy, 1);
     }
 
-    /// The app is done.
-    #[inline]
+    /// It is finished.
     pub fn end_request(self) {
-        self.add(&self.cells.requests, 1);
         self.add(&self.cells.busy, u64::MAX);
-    }
-
-    /// Requests finished since the claim.
-    pub fn requests(self) -> u64 {
-        self.cells.requests.load(Ordering::Relaxed)
-    }
-
-    /// Requests in the app right now.
-    pub fn busy(self) -> u64 {
-        self.cells.busy.load(Ordering::Relaxed)
     }
 
     /// A request in the app has passed its deadline, or `back` from there.
@@ -219,12 +227,7 @@ impl Slot {
     /// Whether every request, one at least, has passed its deadline: nobody waits.
     pub fn is_lost(self) -> bool {
         let overdue = self.cells.overdue.load(Ordering::Relaxed);
-        overdue > 0 && overdue == self.busy()
-    }
-
-    /// CLOCK_MONOTONIC when the youngest request entered the app, 0 before the first.
-    pub fn request_started_ns(self) -> u64 {
-        self.cells.request_started_ns.load(Ordering::Relaxed)
+        overdue > 0 && overdue == self.cells.busy.load(Ordering::Relaxed)
     }
 
     /// How busy the worker's threads are.
@@ -252,9 +255,21 @@ impl Slot {
     }
 
     /// A request is over.
-    #[inline]
     pub fn count_request(self, outcome: &Outcome) {
-        self.cells.tally.add(outcome);
+        self.count_response(outcome.status);
+        self.count_times(outcome);
+    }
+
+    /// The first half of that: how it was answered.
+    #[inline]
+    pub fn count_response(self, status: u16) {
+        self.cells.tally.add_response(status);
+    }
+
+    /// The second half: how long it took.
+    #[inline]
+    pub fn count_times(self, outcome: &Outcome) {
+        self.cells.tally.add_times(outcome);
     }
 
     /// Something has happened `n` times.
@@ -295,9 +310,7 @@ pub(super) struct Cells {
     age: AtomicU64,
     state: AtomicU64,
     heartbeat_ns: AtomicU64,
-    requests: AtomicU64,
-    pub(super) busy: AtomicU64,
-    pub(super) request_started_ns: AtomicU64,
+    busy: AtomicU64,
     waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
@@ -312,7 +325,7 @@ pub(super) struct Cells {
     pub(super) tells: AtomicU64,
     work: WorkCells,
     pub(super) tally: TallyCells,
-    _reserved: [u8; SLOT_SIZE - 21 * 8 - size_of::<TallyCells>()],
+    _reserved: [u8; SLOT_SIZE - 19 * 8 - size_of::<TallyCells>()],
 }
 
 impl Cells {
@@ -332,7 +345,7 @@ impl Cells {
             wish: Wish::ALL.into_iter().find(|known| *known as u64 == wish),
             room: it(&self.room),
             work: self.work.read(now_ns),
-            queued: it(&self.queued),
+            queued: self.tally.connections().waiting,
             connections: self.tally.connections(),
             tally: self.tally.read(),
             requests_before: it(&self.requests_before),

@@ -70,7 +70,7 @@ pub struct WorkerView {
     pub room: u64,
     /// What its threads are at.
     pub work: Work,
-    /// Requests that wait in it for a thread.
+    /// Requests that wait in it for a thread; also one of [`WorkerView::connections`].
     pub queued: u64,
     /// Its connections.
     pub connections: Connections,
@@ -181,7 +181,7 @@ mod tests {
         let slot = board.claim(1, 7).unwrap();
         slot.set_pid(42);
         slot.set_room(4);
-        slot.set_queued(2);
+        slot.set_connection_states(Connections { waiting: 2, ..Connections::default() });
         slot.work().begin(5);
         slot.enter_transit();
         slot.count_request(&Outcome { status: 204, ..Outcome::default() });

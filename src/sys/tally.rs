@@ -45,7 +45,7 @@ pub struct Outcome {
     pub app_ns: Option<u64>,
     /// From there to the last byte that the kernel took, if there was something to write.
     pub write_ns: Option<u64>,
-    /// From when it was complete to the end.
+    /// All of that, and what lay between: from when it could have run to the end.
     pub whole_ns: u64,
 }
 
@@ -190,11 +190,15 @@ pub(super) struct TallyCells {
 
 impl TallyCells {
     #[inline]
-    pub(super) fn add(&self, outcome: &Outcome) {
-        let class = usize::from(outcome.status / 100).clamp(1, CLASSES) - 1;
+    pub(super) fn add_response(&self, status: u16) {
+        let class = usize::from(status / 100).clamp(1, CLASSES) - 1;
         if let Some(cell) = self.responses.get(class) {
             cell.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    #[inline]
+    pub(super) fn add_times(&self, outcome: &Outcome) {
         self.whole.add(outcome.whole_ns);
         for (cells, ns) in [
             (&self.queue, outcome.queue_ns),
@@ -209,7 +213,7 @@ impl TallyCells {
 
     #[inline]
     pub(super) fn count(&self, event: Event, n: u64) {
-        if let Some(cell) = self.events.get(event as usize) {
+        if let Some(cell) = self.events.get(event as usize).filter(|_| n > 0) {
             cell.fetch_add(n, Ordering::Relaxed);
         }
     }

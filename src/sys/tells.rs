@@ -11,6 +11,8 @@ use super::tally::Event;
 pub struct Tells(u64);
 
 impl Tells {
+    /// Everything.
+    pub const ALL: Self = Self(u64::MAX);
     /// Nothing at all.
     pub const NONE: Self = Self(0);
     /// Requests by status class.
@@ -25,18 +27,16 @@ impl Tells {
     pub const WHOLE_TIME: Self = Self(1 << 4);
     /// Bytes from and to clients.
     pub const BYTES: Self = Self(1 << 5);
-    /// What the connections are at.
+    /// What the connections are at, and with that how many requests wait for a thread.
     pub const CONNECTIONS: Self = Self(1 << 6);
-    /// Requests that wait in the worker for a thread.
-    pub const QUEUED: Self = Self(1 << 7);
     /// What its threads are at.
-    pub const WORK: Self = Self(1 << 8);
+    pub const WORK: Self = Self(1 << 7);
     /// How many requests it can run at once.
-    pub const ROOM: Self = Self(1 << 9);
+    pub const ROOM: Self = Self(1 << 8);
     /// Where events begin.
     const EVENTS: u32 = 32;
     /// What is of the one worker, and not counted on by the next one of its slot.
-    const OWN: Self = Self(Self::CONNECTIONS.0 | Self::QUEUED.0 | Self::WORK.0 | Self::ROOM.0);
+    const OWN: Self = Self(Self::CONNECTIONS.0 | Self::WORK.0 | Self::ROOM.0);
 
     /// How often this has happened.
     pub const fn of(event: Event) -> Self {

@@ -21,23 +21,21 @@ fn slots_say_what_their_worker_wrote() {
     slot.set_wish(Wish::Rss);
     slot.set_wish(Wish::MaxRequests);
     assert_eq!(slot.wish(), Some(Wish::Rss));
-    slot.begin_request(9);
-    assert_eq!((slot.busy(), slot.requests(), slot.request_started_ns()), (1, 0, 9));
+    slot.begin_request();
+    assert!(!slot.is_lost());
     slot.note_overdue(false);
     assert!(slot.is_lost());
-    slot.begin_request(10);
+    slot.begin_request();
     assert!(!slot.is_lost());
     slot.end_request();
     slot.note_overdue(true);
     assert!(!slot.is_lost());
     slot.end_request();
-    assert_eq!((slot.busy(), slot.requests()), (0, 2));
     slot.work().begin(0);
     assert!(board.slot(2).unwrap().is_free() && board.slot(4).unwrap().is_free());
     slot.release();
     slot.claim(8);
-    assert_eq!((slot.heartbeat_ns(), slot.requests()), (None, 0));
-    assert_eq!((slot.booted_ns(), slot.wish()), (None, None));
+    assert_eq!((slot.heartbeat_ns(), slot.booted_ns(), slot.wish()), (None, None, None));
     assert_eq!(slot.work().read(9), Work::default());
 }
 
@@ -78,4 +76,20 @@ fn board_in_a_directory_leaves_no_file_behind() {
     board.slot(0).unwrap().claim(1);
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     assert!(Scoreboard::new(Some(Path::new("/nonexistent"))).is_err());
+}
+
+#[test]
+fn what_a_child_of_the_application_writes_stays_with_it() {
+    use std::os::fd::BorrowedFd;
+    let board = Scoreboard::new(None).unwrap();
+    let slot = board.claim(0, 1).unwrap();
+    slot.count_response(200);
+    // SAFETY: the board keeps its descriptor open for ever.
+    let fd = unsafe { BorrowedFd::borrow_raw(board.as_raw_fd()) };
+    let (_, slots) = map_to_read(&File::from(fd.try_clone_to_owned().unwrap())).unwrap();
+    slot.secede().unwrap();
+    slot.count_response(200);
+    slot.beat(7);
+    assert_eq!(slots[0].tally.requests(), 1);
+    assert_eq!(slots[0].heartbeat_ns.load(Ordering::Relaxed), 0);
 }

@@ -3,20 +3,35 @@
 use std::io;
 use std::thread;
 
-use nix::sys::signal::{SigSet, SigmaskHow};
+use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::time::{ClockId, clock_gettime};
 
 /// Enough for the event loop, whose buffers are on the heap.
 const STACK_BYTES: usize = 256 * 1024;
 
-/// Starts a thread that no signal is ever delivered to: Python's handlers belong to the main
-/// thread, whose system calls a signal must interrupt.
+/// What a crash of the thread itself sends. Where it is blocked, the kernel ends the process without
+/// asking its handler, which writes the stacks.
+const ITS_OWN: [Signal; 6] = [
+    Signal::SIGSEGV,
+    Signal::SIGBUS,
+    Signal::SIGFPE,
+    Signal::SIGILL,
+    Signal::SIGTRAP,
+    Signal::SIGSYS,
+];
+
+/// Starts a thread that no signal is ever delivered to but for crashes of its own: Python's handlers
+/// belong to the main thread, whose system calls a signal must interrupt.
 ///
 /// # Errors
 /// EAGAIN: there are too many threads.
 pub fn spawn_deaf(name: &str, run: impl FnOnce() + Send + 'static) -> io::Result<()> {
     // The new thread inherits the mask: there is no moment in which it could get one.
-    let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let mut deaf = SigSet::all();
+    for signal in ITS_OWN {
+        deaf.remove(signal);
+    }
+    let before = deaf.thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let started = thread::Builder::new().name(name.into()).stack_size(STACK_BYTES).spawn(run);
     before.thread_set_mask()?;
     started.map(drop)
@@ -40,8 +55,6 @@ mod tests {
     use std::sync::mpsc;
     use std::time::Duration;
 
-    use nix::sys::signal::Signal;
-
     use super::*;
 
     #[test]
@@ -53,7 +66,9 @@ mod tests {
         })
         .unwrap();
         let there = receive.recv_timeout(Duration::from_secs(10)).unwrap();
-        assert!(there.contains(Signal::SIGTERM) && there.contains(Signal::SIGALRM));
+        assert!(there.contains(Signal::SIGTERM) && there.contains(Signal::SIGABRT));
+        // Its crashes are told.
+        assert!(!there.contains(Signal::SIGSEGV) && !there.contains(Signal::SIGBUS));
         assert_eq!(SigSet::thread_get_mask().unwrap(), before);
     }
 

@@ -27,6 +27,7 @@ VALIDATED = {
     "hop": responses.hop_by_hop,
     "lines": bodies.lines,
     "long": responses.too_long,
+    "piece": responses.one_piece,
     "pieces": bodies.pieces,
     "raise": broken.before_headers,
     "raise-late": broken.after_headers,

@@ -30,6 +30,13 @@ def count(environ, start_response):
         size -= 65536
 
 
+def one_piece(environ, start_response):
+    """`?n=` bytes at once."""
+    body = b"x" * int(parse_qs(environ["QUERY_STRING"])["n"][0])
+    start_response("200 OK", [TEXT, ("Content-Length", str(len(body)))])
+    return [body]
+
+
 def sized(environ, start_response):
     start_response("200 OK", [TEXT, ("Content-Length", "6")])
     return [b"abc", b"def"]

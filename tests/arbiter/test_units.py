@@ -1,4 +1,4 @@
-"""docs/systemd.md: its units, as systemd's own checker reads them, and their commands at work."""
+"""deploy/systemd: the units, as systemd's own checker reads them, and their commands at work."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import configparser
 import getpass
 import grp
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -19,8 +18,7 @@ import pytest
 from harness.notified import Notified
 from harness.server import TESTS
 
-PAGE = (TESTS.parent / "docs/systemd.md").read_text()
-UNITS = dict(re.findall(r"```ini\n# /etc/systemd/system/(\S+)\n(.*?)```", PAGE, re.DOTALL))
+UNITS = {path.name: path.read_text() for path in (TESTS.parent / "deploy/systemd").iterdir()}
 SERVER = "/srv/shop/venv/bin/rgunicorn"
 
 

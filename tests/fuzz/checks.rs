@@ -71,7 +71,7 @@ pub(crate) fn head(data: &[u8]) {
         assert!(!value.ends_with(b" ") || policy.permit_obsolete_folding);
     }
     start(&data[..head.len.min(40)]);
-    if let Some(waited) = waited_before(&head, &buf, NOW) {
+    if let Some(waited) = waited_before(&head, &buf, || NOW) {
         assert!(waited <= DAY);
     }
     let mut alone = data[..head.len].to_vec();

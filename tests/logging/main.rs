@@ -48,7 +48,11 @@ fn render(format: &Format, record: &Json, out: &mut Vec<u8>) {
         status: record.at("status").text()[..3].parse().unwrap(),
         body_bytes: record.at("sent").number(),
         duration_ns: record.at("duration_us").number() * 1_000,
+        at: std::time::Duration::ZERO,
+        queue_ns: None,
+        request_id: b"",
         pid: u32::try_from(record.at("pid").number()).unwrap(),
+        slot: None,
         request_fields: &&request[..],
         response_fields: &&response[..],
     };

@@ -116,7 +116,7 @@ def through_a_stopped_worker(shift: Shift, address: Address, seconds: float) -> 
 
 @pytest.mark.skipif(not nginx.available(), reason="nginx is not installed")
 def test_behind_nginx_waiting_in_the_kernel_counts(start: Start) -> None:
-    """As docs/nginx.md has it. Without the header nobody can know of it."""
+    """As docs/deploy/nginx.md has it. Without the header nobody can know of it."""
     shift = start(kinds.SYNC, workers=1, max_queue_time=2)
     assert not isinstance(shift.address, str)
     port = free_port()

@@ -214,6 +214,44 @@ def test_stop_reload_and_max_requests(spawn: Spawn, tmp_path: Path) -> None:
     assert "was sent SIG" not in server.log()
 
 
+@pytest.mark.parametrize("keepalive", [0, 5])
+def test_the_end_of_a_connection_is_said_once(
+    beside_others: Command, spawn: Spawn, keepalive: int
+) -> None:
+    """Whoever says it: the setting, the client, the application, uvicorn, a stop to come."""
+    if beside_others.is_gunicorn:
+        pytest.skip("ours: shutdown_delay")
+    settings = {"worker_class": "asgi", "keepalive": keepalive, "shutdown_delay": 300}
+    settings |= {"limit_request_fields": 10}
+    server = spawn("plain:app", settings=settings, env=ENV)
+    server.send_signal(signal.SIGTERM)
+    # From the moment in which the master says so, nothing promises another request.
+    until(
+        lambda: ask(server, get("/")).header("Connection") == "close",
+        "a stop that is coming",
+        show=server.log,
+    )
+    many = [f"X-{number}: 1" for number in range(11)]
+    for raw, status in (
+        (get("/"), 200),
+        (get("/", "Connection: close"), 200),
+        (get("/", "Connection: keep-alive"), 200),
+        (get("/closes"), 200),
+        (get("/promises"), 200),
+        (get("/stream"), 200),
+        (get("/boom"), 500),
+        (get("/", *many), 431),
+        (b"GET / HTTP/1.1\r\nbad field\r\n\r\n", 400),
+    ):
+        with Wire(server.address) as wire:
+            answer = wire.send(raw).response()
+            assert (answer.status, answer.header("Connection")) == (status, "close"), raw
+            assert wire.is_closed()
+    assert talk(server, "/ws", "hello") == ["5: hello"]
+    server.send_signal(signal.SIGQUIT)
+    assert server.wait_exit() == 0
+
+
 def test_a_lifespan_that_can_not_start(spawn: Spawn) -> None:
     server = spawn(
         "plain:refuses_to_start", settings={"worker_class": "asgi"}, env=ENV, ready=False

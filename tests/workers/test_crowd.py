@@ -27,6 +27,8 @@ STALLED = 1000
 
 # Most bytes of a worker's memory for each client. docs/design/dispatch.md says the same.
 IDLE_COST = 2 << 10
+USED_COST = 3 << 10
+"""After its second request a connection keeps its part of the environ."""
 HEAD_COST = 12 << 10
 """A buffer for a head, 8 KiB as long as the head fits."""
 WAITING = 32 << 20
@@ -98,6 +100,12 @@ def test_idle_connections(serve: Serve, kind: Kind) -> None:
                 assert response.header("Connection") == "keep-alive"
         assert_served(server)
         assert_cost(before, memory(server), IDLE, IDLE_COST)
+        if kind.keeps_alive:
+            # The buffer of a longer response is not kept.
+            for wire in wires:
+                assert wire.send(get("/piece?n=16000")).response().status == 200
+            assert_served(server)
+            assert_cost(before, memory(server), IDLE, USED_COST)
         for wire in wires:
             wire.send(get("/hello"))
         assert [wire.response().body for wire in wires] == [HELLO] * IDLE
@@ -129,22 +137,24 @@ def test_clients_that_stall_while_sending(serve: Serve, kind: Kind, what: str) -
 
 @each_kind
 @pytest.mark.parametrize(
-    "transport, count, size, most",
+    "transport, count, page, most",
     [
-        ("tcp", STALLED, 300_000, waiting_cost(STALLED)),
+        ("tcp", STALLED, "/bytes?n=300000", waiting_cost(STALLED)),
         # The kernel keeps less of it for a unix socket.
-        ("unix", STALLED, 300_000, waiting_cost(STALLED)),
-        ("tcp", STALLED // 5, 2_000_000, waiting_cost(STALLED // 5)),
+        ("unix", STALLED, "/bytes?n=300000", waiting_cost(STALLED)),
+        # What has been sent of it is not free before the rest.
+        ("unix", STALLED, "/piece?n=300000", waiting_cost(STALLED)),
+        ("tcp", STALLED // 5, "/bytes?n=2000000", waiting_cost(STALLED // 5)),
     ],
 )
 def test_clients_that_stall_while_reading(
-    serve: Serve, kind: Kind, transport: str, count: int, size: int, most: int
+    serve: Serve, kind: Kind, transport: str, count: int, page: str, most: int
 ) -> None:
     server = serve(kind, transport)
     before = warmed(server)
     with crowd(server.address, count, receive_buffer=4096) as wires:
         for wire in wires:
-            wire.send(get(f"/bytes?n={size}"))
+            wire.send(get(page))
         assert_served(server)
         assert_cost(before, memory(server), count, most)
         # All were served as far as it went.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 from rgunicorn import util
@@ -100,6 +101,14 @@ class WSGIApplication(Application):
             self.cfg.set("logconfig", path)
 
 
+# First words that are no application, and who runs them.
+COMMANDS = {
+    "doctor": "rgunicorn.app.doctor",
+    "stats": "rgunicorn.app.stats",
+    "top": "rgunicorn.app.top",
+}
+
+
 def run(prog: str | None = None) -> None:
     """Runs the command line of this process.
 
@@ -109,10 +118,9 @@ def run(prog: str | None = None) -> None:
     Args:
         prog: name of the program in messages; that of `sys.argv[0]` if None.
     """
-    if sys.argv[1:2] == ["doctor"] and not _is_module("doctor"):
-        from rgunicorn.app.doctor import main
-
-        sys.exit(main(sys.argv[2:]))
+    command = COMMANDS.get("".join(sys.argv[1:2]))
+    if command is not None and not _is_module(sys.argv[1]):
+        sys.exit(import_module(command).main(sys.argv[2:]))
     WSGIApplication("%(prog)s [OPTIONS] [APP_MODULE]", prog=prog).run()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 import rgunicorn
-from rgunicorn import _core
+from rgunicorn import _core, _process
 from rgunicorn.http.response import DEFAULT_HEADERS, Response
 from rgunicorn.http.wrappers import ClientSocket, FileWrapper, WSGIErrorsWrapper
 
@@ -39,6 +39,7 @@ def base_environ(cfg: Any) -> dict[str, Any]:
     """The part of the environ that is the same for all requests of a worker."""
     from rgunicorn.http import banner
 
+    slot = _process.worker_slot
     return {
         "wsgi.errors": WSGIErrorsWrapper(cfg),
         "wsgi.version": (1, 0),
@@ -48,6 +49,7 @@ def base_environ(cfg: Any) -> dict[str, Any]:
         "wsgi.file_wrapper": FileWrapper,
         "wsgi.input_terminated": True,
         "SERVER_SOFTWARE": banner.software(),
+        **({} if slot is None else {"rgunicorn.worker_slot": slot}),
     }
 
 

@@ -2,10 +2,52 @@
 
 from __future__ import annotations
 
-from rgunicorn.settings.base import Setting, Unbuilt
-from rgunicorn.settings.validators import validate_list_string, validate_string
+import re
 
-_FILTER = Unbuilt("the choice of access lines", "filter the log where it is collected")
+from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.validators import validate_duration, validate_list_string, validate_string
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_CONDITIONS = (
+    "allowed are all, or any of 4xx, 5xx, slow:SECONDS and sample:N with commas between them, such "
+    "as 5xx,slow:1.5,sample:100"
+)
+_PATHS = "allowed are paths such as /healthz, and the beginning of paths such as /static/*"
+
+
+def validate_access_log_when(val: Any) -> str:
+    """Conditions with commas between them; durations come out as seconds, case does not matter."""
+    if not isinstance(val, str):
+        raise TypeError(f"Invalid access_log_when: {val!r}; {_CONDITIONS}")
+    parts = [_condition(part.strip().lower(), val) for part in val.split(",")]
+    return ",".join(dict.fromkeys(parts))
+
+
+def _condition(part: str, val: str) -> str:
+    word, colon, value = part.partition(":")
+    if word in ("all", "4xx", "5xx") and not colon:
+        return word
+    if word == "slow" and value:
+        try:
+            return f"slow:{validate_duration(value)}"
+        except ValueError as exc:
+            raise ValueError(f"Invalid access_log_when: {val!r}: slow: {exc}") from None
+    if word == "sample" and re.fullmatch(r"[1-9][0-9]{0,17}", value):
+        return part
+    raise ValueError(f"Invalid access_log_when: {val!r}; {_CONDITIONS}")
+
+
+def validate_access_log_skip(val: Any) -> list[str]:
+    """Paths without query, from `/` on; `*` only at the end."""
+    paths = validate_list_string(val)
+    for path in paths:
+        body = (path or "").removesuffix("*")
+        if not path or not (path == "*" or body.startswith("/")) or "?" in body or "*" in body:
+            raise ValueError(f"Invalid access_log_skip: {path!r}; {_PATHS}")
+    return [path for path in paths if path]
 
 
 class AccessLogWhen(Setting):
@@ -13,14 +55,15 @@ class AccessLogWhen(Setting):
     section = "rgunicorn"
     cli = ["--access-log-when"]
     meta = "STRING"
-    validator = validate_string
+    validator = validate_access_log_when
     default = "all"
-    unbuilt = _FILTER
     desc = """\
         Which requests get an access line.
 
         `all`, or any of these with commas between them; a request that fits one of them is logged:
-        `4xx`, `5xx`, `slow:SECONDS` (took at least that long), `sample:N` (every Nth).
+        `4xx`, `5xx`, `slow:SECONDS` (took at least that long; also `500ms`, `2m`), `sample:N`
+        (every Nth of each worker). A request whose worker was killed, or that was ended by
+        `request_timeout`, always has its line. StatsD counts all.
         """
 
 
@@ -30,14 +73,14 @@ class AccessLogSkip(Setting):
     cli = ["--access-log-skip"]
     action = "append"
     meta = "PATH"
-    validator = validate_list_string
+    validator = validate_access_log_skip
     default = []
-    unbuilt = _FILTER
     desc = """\
         Paths whose requests get no access line, for health checks; give the flag again for more.
 
-        Compared with the path of the request, without its query. A path that ends in `*` stands
-        for all that begin like it. Requests that end with 5xx are logged all the same.
+        Compared with the whole path of the request as the client asked for it, decoded and without
+        its query. A path that ends in `*` stands for all that begin like it. Requests that end with
+        5xx are logged all the same.
         """
 
 

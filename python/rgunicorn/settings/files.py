@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
+import os
+
+from rgunicorn import static_map
+from rgunicorn.errors import ConfigError
 from rgunicorn.settings.base import Setting, Unbuilt
 from rgunicorn.settings.validators import validate_list_string, validate_string
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from rgunicorn.config import Config
+
 _SOCKETS = Unbuilt("the owner and the mode of unix sockets", "use umask, and user and group")
+
+
+def validate_static_map(val: Any) -> list[str]:
+    """Entries `PREFIX=DIR`: a list, one string, or a dict of prefixes and directories."""
+    if isinstance(val, dict):
+        val = [f"{prefix}={os.fspath(directory)}" for prefix, directory in val.items()]
+    entries = [entry or "" for entry in validate_list_string(val)]
+    seen: dict[str, str] = {}
+    for entry in entries:
+        prefix, _ = static_map.split(entry)
+        if prefix in seen:
+            raise ValueError(
+                f"static_map: {seen[prefix]!r} and {entry!r} have the same prefix: keep one"
+            )
+        seen[prefix] = entry
+    return entries
+
+
+def refuse_places(cfg: Config) -> None:
+    """Checks that the directories of `static_map` are there.
+
+    Raises:
+        ConfigError: one of them is not, or is no directory.
+    """
+    if "static_map" not in cfg.settings:
+        return
+    for entry, (_, directory) in zip(cfg.static_map, static_map.places(cfg), strict=True):
+        if os.path.isdir(directory):
+            continue
+        what = "is no directory" if os.path.exists(directory) else "does not exist"
+        raise ConfigError(
+            f"static_map = {entry!r}: {directory} {what}. Create it (Django: collectstatic), or "
+            "correct the path; a relative one begins at chdir."
+        )
 
 
 class StaticMap(Setting):
@@ -14,14 +58,27 @@ class StaticMap(Setting):
     cli = ["--static-map"]
     action = "append"
     meta = "PREFIX=DIR"
-    validator = validate_list_string
+    validator = validate_static_map
     default = []
-    unbuilt = Unbuilt("static files", "let the proxy serve them, or WhiteNoise")
     desc = """\
         Directories whose files are served without the application; give the flag again for more.
 
         `/static=/srv/app/static` answers GET and HEAD of `/static/x.css` with
-        `/srv/app/static/x.css`. What is not there is left to the application.
+        `/srv/app/static/x.css`, while all threads are busy as well. In a config file also a dict:
+        `{"/static": "/srv/app/static"}`. Of several prefixes the longest counts; a prefix ends
+        where a component of the path ends. It is compared with the path below SCRIPT_NAME.
+
+        Left to the application are other methods, directories, what is not there, and names that
+        begin with a dot (but `.well-known`). What may not be read, and symbolic links that lead out
+        of the directory, are answered with 403 and told in the error log.
+
+        With conditional requests, ranges, `x.css.br` and `x.css.gz` beside `x.css` for clients that
+        take them. Python's `mimetypes` says what type a file has. The hooks `pre_request` and
+        `post_request` are not called, and the requests do not count for `max_requests`, but in the
+        gevent workers and in subclasses that are served by a loop in Python.
+
+        Each worker opens the directories at its start: a symbolic link to the current release is
+        followed anew at each reload.
         """
 
 

@@ -72,6 +72,12 @@ class AccessLogFormat(Setting):
     desc = """\
         What a line of the access log looks like.
 
+        A format of atoms such as `%(h)s`, or `json`, or `logfmt`. `json` is one object a line, `logfmt` the same as `name=value`: `time` (UTC),
+        `remote_addr`, `user`, `method`, `path` and `query` (as sent), `protocol`, `status`,
+        `bytes`, `duration` and `queue_time` (seconds), `referer`, `user_agent`, `request_id`,
+        `trace_id`, `span_id` and `trace_flags` (of a valid `traceparent`), `pid`, `slot`. What is
+        missing has no name. Lines are ASCII, and nothing that a client sends can end a value.
+
         | atom | stands for |
         |---|---|
         | `h` | address of the peer |
@@ -91,6 +97,10 @@ class AccessLogFormat(Setting):
         | `T`, `M`, `D` | duration in whole seconds, milliseconds, microseconds |
         | `L` | duration in seconds with six decimals |
         | `p` | process id |
+        | `slot` | number of the worker, from 0 |
+        | `queue_time` | seconds that the request waited before, with six decimals |
+        | `request_id` | name of the request (`request_id_header`) |
+        | `traceparent` | W3C trace context, if it is valid |
         | `{name}i`, `{name}o`, `{name}e` | request header, response header, environ variable |
 
         What is missing shows as `-`; quotes in values are escaped with a backslash.

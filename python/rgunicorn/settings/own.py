@@ -165,15 +165,17 @@ def refuse_conflicts(cfg: Config) -> None:
     limit would not do what it says.
 
     Raises:
-        ConfigError: a size is above its limit, or the numbers of workers are in no order; names
-            the settings with their values.
+        ConfigError: a size is above its limit, the numbers of workers are in no order, or a
+            directory is not there; names the settings with their values.
     """
     # Not above: settings are in the order in which their modules are read.
+    from rgunicorn.settings.files import refuse_places
     from rgunicorn.settings.scaling import refuse_range
     from rgunicorn.settings.status import refuse_shared_address
 
     refuse_range(cfg)
     refuse_shared_address(cfg)
+    refuse_places(cfg)
     for kind in ("request", "response"):
         size = cfg.settings[f"{kind}_buffer_size"]
         limit = cfg.settings[f"{kind}_buffer_limit"]

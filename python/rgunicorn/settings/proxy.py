@@ -73,7 +73,7 @@ class Protocol(Setting):
         that begin with `wsgi.`, `gunicorn.` or `rgunicorn.`. It has at most 64 KiB and 1000
         variables; `limit_request_line`, `limit_request_fields`, `limit_request_field_size`,
         `header_map`, `forwarder_headers` and `secure_scheme_headers` are about HTTP and have no
-        effect: the proxy has judged the request. See [nginx in front](nginx.md).
+        effect: the proxy has judged the request. See [nginx in front](deploy/nginx.md).
 
         For the workers `sync`, `gthread` and `gevent`. The servers of other packages (`asgi`,
         `tornado`, `gevent_pywsgi`, uvicorn's and aiohttp's workers) speak HTTP only.

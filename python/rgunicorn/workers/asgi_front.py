@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 from rgunicorn.http.message import Request
 from rgunicorn.http.wsgi import Response
+from rgunicorn.workers import parting
 from rgunicorn.workers.asgi_rules import Refused, Rules
 
 TYPE_CHECKING = False
@@ -97,10 +98,7 @@ class Front:
         self._running[key] = task
         request = None
         flight = self._depart(scope)
-        if self._closes:
-            send = _closing(send)
-        if flight is not None:
-            send = _departing(send, flight)
+        send = self._heading(scope, send, flight)
         try:
             if self._logs or self._pre_request or self._post_request:
                 request = request_of(scope)
@@ -122,6 +120,21 @@ class Front:
             finally:
                 if flight is not None:
                     flight.end()
+
+    def _heading(self, scope: Scope, send: Send, flight: Flight | None) -> Send:
+        """`send`, with what is to be done when a head goes out."""
+        # HTTP/2 has no such field.
+        may_close = scope["http_version"].startswith("1")
+
+        async def heading(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                if flight is not None:
+                    flight.sending()
+                if may_close and (self._closes or not parting.promises(self._worker)):
+                    message = {**message, "headers": _closing(message.get("headers", ()))}
+            await send(message)
+
+        return heading
 
     def _depart(self, scope: Scope) -> Flight | None:
         """Notes the request, for whoever tells of it if the worker dies."""
@@ -307,23 +320,14 @@ async def _answer(send: Send, refused: Refused, is_http: bool) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def _closing(send: Send) -> Send:
-    async def closing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = [*message.get("headers", ()), (b"connection", b"close")]
-            message = {**message, "headers": headers}
-        await send(message)
+def _closing(fields: Any) -> list[Any]:
+    """The fields of a response whose connection ends, which is said once, whoever else says it.
 
-    return closing
-
-
-def _departing(send: Send, flight: Flight) -> Send:
-    async def departing(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            flight.sending()
-        await send(message)
-
-    return departing
+    uvicorn finds it there and adds none of its own; default fields of uvicorn would be added to
+    its own pages too, which say it already, and to handshakes.
+    """
+    kept = [(name, value) for name, value in fields if bytes(name).lower() != b"connection"]
+    return [*kept, (b"connection", b"close")]
 
 
 def _used(cfg: Any, name: str) -> Any:

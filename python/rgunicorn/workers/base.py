@@ -146,6 +146,11 @@ class Worker:
         return False
 
     @classmethod
+    def serves_files(cls) -> bool:
+        """Whether `static_map` counts: the core answers, or `run` calls `put_files_first`."""
+        return False
+
+    @classmethod
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences with what to do
         instead."""
@@ -169,6 +174,12 @@ class Worker:
                     "not say when a request begins: use worker_class 'sync', 'gthread', 'gevent' "
                     "or 'tornado', or a limit of the application's framework."
                 )
+        if cfg.static_map and not cls.serves_files():
+            texts.append(
+                f"static_map = {cfg.static_map!r} can not be used with {cls.__name__}, whose "
+                "server knows the application only: use worker_class 'sync', 'gthread' or "
+                "'gevent', or let the proxy or the application's framework serve the files."
+            )
         return texts
 
     @classmethod
@@ -269,6 +280,13 @@ class Worker:
             with io.StringIO() as text:
                 traceback.print_exception(type(exc), exc, exc.__traceback__, file=text)
                 self.wsgi = util.make_fail_app(text.getvalue())
+
+    def put_files_first(self) -> None:
+        """Answers for `static_map` before the application is asked, in a loop in Python."""
+        if self.cfg.static_map:
+            from rgunicorn.workers.static_files import StaticFiles
+
+            self.wsgi = StaticFiles(self.wsgi, self.cfg, self.log)
 
     def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         """SIGUSR1: reopen the log files."""

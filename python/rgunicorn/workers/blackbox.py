@@ -16,6 +16,7 @@ import signal
 import sys
 
 from rgunicorn._core import Flights, notepad
+from rgunicorn.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,20 +38,35 @@ _MOST = 1 << 20
 _HIGH_FD = 1024
 
 
+# So many descriptors are left to the master for everything else: when there are fewer, nobody but
+# the master sees what a worker runs.
+_SPARE_FDS = 64
+
+
 class BlackBox:
     """The black box of one worker.
 
     Args:
         room: how many requests the worker can run at once.
         slates: how many of its threads keep access lines back.
+        label: slot and age of the worker, for `rgunicorn top`.
 
     Raises:
         OSError: no memory, or no descriptor left.
     """
 
-    def __init__(self, room: int, slates: int = 0) -> None:
-        self.flights: Flights | None = Flights(room, slates)
+    def __init__(
+        self, room: int, slates: int = 0, label: tuple[int | None, int] | None = None
+    ) -> None:
         self._fd = notepad()
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if soft != resource.RLIM_INFINITY and self._fd >= soft - _SPARE_FDS:
+            label = None
+        try:
+            self.flights: Flights | None = Flights(room, slates, label)
+        except BaseException:
+            os.close(self._fd)
+            raise
         # How much of the stacks has been read.
         self._read = 0
         # When stacks were last asked for, monotonic seconds.
@@ -61,8 +77,13 @@ class BlackBox:
     def __del__(self, ends: Callable[[], bool] = sys.is_finalizing) -> None:
         # A fork that failed leaves one behind that nobody will ever read. When the interpreter
         # ends there is nothing to save, and the names of this module are gone already.
-        if hasattr(self, "_fd") and not ends():
+        if hasattr(self, "flights") and not ends():
             self.close()
+
+    def settle(self) -> None:
+        """In the worker, before anything else: what is the master's is closed."""
+        if self.flights is not None:
+            self.flights.close_fd()
 
     def arm(self) -> None:
         """In the worker, when its signal handlers are installed: from here on stacks are written.
@@ -153,18 +174,3 @@ class BlackBox:
             return  # the top is taken: then it stays where it is
         os.close(self._fd)
         self._fd = fd
-
-
-def printable(text: str, keep: str = "") -> str:
-    """`text` with every character escaped that could end a line or steer a terminal.
-
-    Args:
-        text: what somebody else wrote.
-        keep: characters to leave alone.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        it if it.isprintable() or it in keep else it.encode("unicode_escape").decode("ascii")
-        for it in text
-    )

@@ -197,8 +197,6 @@ class ASGIWorker(base.Worker):
             for listener in self.sockets:
                 self.log.info("ASGI server listening on %s", listener)
         self.notify()
-        if parting.course(self) != "serving" and self.server is not None:
-            self.server.promise_nothing()
         if self.alive and self.ppid != os.getppid():
             self.log.info("Parent changed, shutting down: %s", self)
             self.alive = False
@@ -231,17 +229,9 @@ class Server(uvicorn.Server):
         else:
             self._worker.handle_exit(sig, frame)
 
-    def promise_nothing(self) -> None:
-        """From here on every response says that its connection ends."""
-        close = (b"connection", b"close")
-        if close not in self.config.encoded_headers:
-            self.config.encoded_headers.append(close)
-            self.server_state.default_headers = [*self.server_state.default_headers, close]
-
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Takes in who waits at the listeners, and lets those that have just come say what they
         want: uvicorn would close them."""
-        self.promise_nothing()
         if not self.force_exit:
             if not parting.has_heirs(self._worker):
                 # The loop accepts all that wait as soon as it looks.

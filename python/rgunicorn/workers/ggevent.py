@@ -108,6 +108,10 @@ class GeventWorker(AsyncWorker):
     def times_requests(cls) -> bool:
         return cls.server_class is None
 
+    @classmethod
+    def serves_files(cls) -> bool:
+        return True
+
     def patch(self) -> None:
         """Makes the standard library and our listeners gevent's. Overrides call it and go on with
         what they want to be patched too."""
@@ -128,6 +132,7 @@ class GeventWorker(AsyncWorker):
         """Serves until the worker is told to stop, then until its requests are done, for
         `graceful_timeout` seconds at most."""
         assert self._leaving is not None, "init_process comes first"
+        self.put_files_first()
         self.timekeeper = Greenlets.of(self)
         servers = [self._server(listener) for listener in self.sockets]
         for server in servers:

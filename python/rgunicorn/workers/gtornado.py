@@ -196,7 +196,7 @@ class Server(HTTPServer):
         decoded = unquote_to_bytes(path).decode("latin-1")
         version = line.version.removeprefix("HTTP/")
         peer = str(connection.context.remote_ip or "")
-        fields = [line.method, line.path, decoded, query, version, peer]
+        fields = [line.method, line.path, decoded, query, version, peer, ""]
         for pair in headers.get_all():
             fields += pair
         plain = not isinstance(connection.stream, SSLIOStream)

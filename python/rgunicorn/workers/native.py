@@ -59,6 +59,10 @@ class NativeWorker(base.Worker):
     def times_requests(cls) -> bool:
         return True
 
+    @classmethod
+    def serves_files(cls) -> bool:
+        return True
+
     def own_methods(self) -> list[str]:
         """Names of the methods in `PER_REQUEST` that a subclass has overridden, or somebody
         replaced."""

@@ -58,3 +58,6 @@ def _forget() -> None:
     _unblock()
     if blackbox is not None:
         blackbox.secede()
+    slot = getattr(worker.tmp, "slot", None)
+    if slot is not None:
+        slot.secede()

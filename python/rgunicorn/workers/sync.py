@@ -101,6 +101,7 @@ class SyncWorker(NativeWorker):
         if not self.is_python_needed():
             _core.serve_sync(self)
             return
+        self.put_files_first()
         self.timekeeper = _core.Timekeeper.of(self)
         # Often enough to see soon that the master is gone; 0 is no limit for the master.
         timeout = min(self.timeout or 0.5, 1.0)

@@ -49,6 +49,7 @@ class PythonThreads(_Base):
         `graceful_timeout` seconds at most."""
         import selectors
 
+        self.put_files_first()
         self.timekeeper = _core.Timekeeper.of(self)
         self.nr_conns = 0
         self.keepalived_conns = deque()

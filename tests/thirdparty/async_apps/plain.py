@@ -65,6 +65,20 @@ async def stream(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
+async def closes(scope, receive, send):
+    """Has an opinion about its connection."""
+    headers = [(b"Connection", b"close"), (b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def promises(scope, receive, send):
+    """Has another one."""
+    headers = [(b"connection", b"keep-alive"), (b"content-length", b"2")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
 async def boom(scope, receive, send):
     raise ValueError("out of luck")
 
@@ -110,6 +124,8 @@ async def echo(receive, send):
 PAGES = {
     "body": body,
     "stream": stream,
+    "closes": closes,
+    "promises": promises,
     "boom": boom,
     "silent": silent,
     "late": late,

@@ -1,0 +1,1 @@
+"""A running server as others see it: `rgunicorn top`, `rgunicorn stats`. Reads, changes nothing."""
