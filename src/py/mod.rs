@@ -59,6 +59,7 @@ mod _core {
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
     use super::static_files::StaticFiles;
+    #[pymodule_export]
     use super::status::serve_status;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};

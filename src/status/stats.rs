@@ -143,7 +143,7 @@ fn ours(it: &WorkerView) -> Value {
     put(tells.has(Tells::ROOM), "room", json!(it.room));
     put(tells.has(Tells::WORK), "running", json!(it.work.running));
     put(tells.has(Tells::WORK), "busy_ns", json!(it.work.busy_ns));
-    put(tells.has(Tells::QUEUED), "queued", json!(it.queued));
+    put(tells.has(Tells::CONNECTIONS), "queued", json!(it.queued));
     let Connections { reading, waiting, running, writing, idle } = it.connections;
     let connections = json!({
         "reading": reading, "waiting": waiting, "running": running, "writing": writing,
