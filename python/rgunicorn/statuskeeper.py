@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 # How a re-executed master is given the socket: its descriptor, and what `status_bind` was.
 VARIABLE = "RGUNICORN_STATUS_FD"
 
-# Seconds. A process that ends is started again at once when it has lived for that long, else after a
-# pause that doubles each time, up to the last number.
+# Seconds. A process that ends is started again at once when it has lived for that long, else after
+# a pause that doubles each time, up to the last number.
 _STEADY = 60.0
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
@@ -195,8 +195,10 @@ class Keeper:
 
     def _close_place(self, server: Supervisor) -> None:
         if self._place is not None:
-            # The other master of an upgrade may serve there.
-            self._place.close(not (server.reexec_pid or getattr(server, "master_pid", 0)))
+            # The other master of an upgrade serves there, too.
+            predecessor = getattr(server, "master_pid", 0)
+            shared = server.reexec_pid or (predecessor and predecessor == os.getppid())
+            self._place.close(unlink=not shared)
             self._place = None
 
     def _drop_next(self) -> None:

@@ -71,9 +71,7 @@ class Upgrade:
     def answers_elsewhere(self) -> bool:
         """Whether it is the other master that tells how the server is: the newer one, once it is
         ready."""
-        return self._writer is not None or (
-            self._successor is not None and self._successor.ready
-        )
+        return self._writer is not None or (self._successor is not None and self._successor.ready)
 
     # The new master's side.
 

@@ -14,6 +14,7 @@ from harness import kinds
 from harness.kinds import Kind
 from harness.shift import Shift, Start
 from harness.wire import Response, Wire, get, post
+
 CSS = b"body { color: teal }\n" * 40
 
 pytestmark = pytest.mark.ours("static_map")
@@ -118,9 +119,7 @@ def test_precompressed_forms(
     assert response.header("Content-Type") == "text/css; charset=utf-8"
     tag = response.header("ETag") or ""
     assert tag.endswith(f'-{coding}"' if coding else '"')
-    again = ask(
-        shared(), "/static/x.css", f"Accept-Encoding: {accept}", f"If-None-Match: {tag}"
-    )
+    again = ask(shared(), "/static/x.css", f"Accept-Encoding: {accept}", f"If-None-Match: {tag}")
     assert (again.status, again.header("ETag")) == (304, tag)
     assert again.header("Vary") == "Accept-Encoding"
 

@@ -13,7 +13,7 @@ Watched = Callable[..., tuple[Server, Pages]]
 
 def watching(spawn: Spawn, directory: Path) -> Watched:
     def watched(
-        app: str = "ledger:app", unix: bool = False, ready: bool = True, **settings: object
+        app: str = "kitchen:app", unix: bool = False, ready: bool = True, **settings: object
     ) -> tuple[Server, Pages]:
         where = str(directory / "status.sock") if unix else ("127.0.0.1", free_port())
         pages = Pages(where)
@@ -21,7 +21,7 @@ def watching(spawn: Spawn, directory: Path) -> Watched:
             app,
             ready=False,
             settings={"workers": 2, "status_bind": pages.bind, **settings},
-            env={"LEDGER": str(directory / "ledger"), "FILE": str(directory)},
+            env={"FILE": str(directory)},
         )
         if ready:
             pages.wait_ready(server)
