@@ -74,7 +74,8 @@ def test_it_shows_our_workers(way: tuple[Pages, str]) -> None:
     found = pages.stats()
     pids = [worker["pid"] for worker in found["workers"]]
     # WID % PID REQ RPS EXC SIG STATUS AVG RSS VSZ TX ReSpwn HC RunT LastSpwn
-    row = r"\b{id} [\d.]+ {pid} (\d+) \d+ 0 0 idle \d+ms [\d.]+M [\d.]+[MG] \S+ 1 0 [\d.]+ \d\d:\d\d:\d\d"
+    times = r"\d+ms [\d.]+M [\d.]+[MG] \S+ 1 0 [\d.]+ \d\d:\d\d:\d\d"
+    row = r"\b{id} [\d.]+ {pid} (\d+) \d+ 0 0 idle " + times
     rows = [row.format(id=id + 1, pid=pid) for id, pid in enumerate(pids)]
     text = screen(address, re.compile("".join(f"(?=.*{row})" for row in rows)))
     assert f"uwsgi-{found['version']} - " in text

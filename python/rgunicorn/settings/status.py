@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
 
 _ALLOWED = "allowed are HOST:PORT, [IPV6]:PORT and unix:PATH, one of them"
-_EVERYWHERE = ("0.0.0.0", "::")
+_EVERYWHERE = ("", "0.0.0.0", "::")
 
 
 def validate_status_bind(val: Any) -> str | None:
@@ -63,12 +63,12 @@ def _parsed(text: Any) -> Any:
 
 
 def _overlap(one: Any, other: Any) -> bool:
-    if one == other:
-        return True
-    if not isinstance(one, tuple) or not isinstance(other, tuple) or one[1] != other[1]:
+    if not isinstance(one, tuple) or not isinstance(other, tuple):
+        return bool(one == other)
+    if one[1] != other[1] or not one[1]:
+        # Port 0 is another one each time.
         return False
-    # Port 0 is another one each time.
-    return bool(one[1]) and (one[0] in _EVERYWHERE or other[0] in _EVERYWHERE)
+    return one[0] == other[0] or one[0] in _EVERYWHERE or other[0] in _EVERYWHERE
 
 
 class StatusBind(Setting):
