@@ -290,6 +290,13 @@ OWN_CASES: list[tuple[str, Any, Any]] = [
     ("max_rss_hard", "1G", 1 << 30),
     ("max_worker_lifetime", "1d", 86400),
     ("max_worker_lifetime_jitter", "90m", 5400),
+    # validate_static_map, validate_owner, validate_mode; more in test_files.py
+    ("static_map", {"/static": "/srv"}, ["/static=/srv"]),
+    ("static_map", "/static", Raises("ValueError", "'/static' names no directory; write PREFIX=")),
+    ("unix_socket_owner", "root:0", "root:0"),
+    ("unix_socket_owner", "no-such", Raises("ConfigError", "there is no user 'no-such'")),
+    ("unix_socket_mode", 0o660, "660"),
+    ("unix_socket_mode", 660, Raises("ConfigError", "660 is decimal, and means 0o1224 in octal")),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,22 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
     ),
     (WARNING, "ignored", "keepalive", "keepalive = 9", "keepalive = 9\nthreads = 2", {}),
     (WARNING, "ignored", "umask", "umask = 7", "umask = 7\nbind = 'unix:/x'", {}),
+    (
+        WARNING,
+        "ignored",
+        "unix_socket_mode",
+        "unix_socket_mode = '660'",
+        "unix_socket_mode = '660'\nbind = 'unix:/x'",
+        {},
+    ),
+    (
+        WARNING,
+        "source-served",
+        "static_map",
+        f"static_map = '/static={Path(__file__).parent}'",
+        f"static_map = '/static={Path(__file__).parents[2]}/docs'",
+        {},
+    ),
     (
         WARNING,
         "ignored",

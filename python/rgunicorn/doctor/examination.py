@@ -30,6 +30,7 @@ CHECKS: tuple[Check, ...] = (
     process.files,
     network.trust,
     network.limits,
+    network.files,
     network.tls,
     application.threads,
     application.django,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from rgunicorn import static_map
 from rgunicorn.doctor.finding import ERROR, HINT, WARNING, Finding
 from rgunicorn.doctor.words import Recorder, parts
 from rgunicorn.errors import ConfigError
@@ -20,6 +23,9 @@ TRUSTING = {
     "proxy_allow_ips": "a PROXY preamble, and so an address of its choice",
     "uwsgi_allow_ips": "a uwsgi packet, and so an environ of its choice",
 }
+# What lies in a project and in no directory that is meant for browsers.
+SOURCE = (".py", ".pyc", ".sqlite3", ".pem", ".key")
+PROJECT = ("pyproject.toml", "Dockerfile", "Procfile", "requirements.txt")
 UNLIMITED = {
     "limit_request_line": (0, "a request line of any length", 4094),
     "limit_request_field_size": (0, "a header of any length", 8190),
@@ -76,6 +82,27 @@ def limits(subject: Subject, machine: Machine) -> Iterator[Finding]:
             "X_Real_Ip and X-Real-Ip become one name: a client can forge what a proxy sets",
             subject.write("header_map", "drop"),
         )
+
+
+def files(subject: Subject, machine: Machine) -> Iterator[Finding]:
+    """Yields directories that are served and hold what nobody outside should read."""
+    cfg = subject.cfg
+    for prefix, directory in static_map.places(cfg):
+        try:
+            names = sorted(entry.name for entry in os.scandir(directory))
+        except OSError:
+            # Another check says so.
+            continue
+        source = [name for name in names if name.endswith(SOURCE) or name in PROJECT]
+        if source:
+            yield subject.finding(
+                WARNING,
+                "source-served",
+                "static_map",
+                f"{directory} has {source[0]} in it, which anybody may read then as "
+                f"{prefix}/{source[0]}",
+                subject.write("static_map", f"{prefix}={directory}/static"),
+            )
 
 
 def tls(subject: Subject, machine: Machine) -> Iterator[Finding]:
