@@ -14,6 +14,8 @@
 
 mod answers;
 mod bill;
+mod booking;
+mod burden;
 pub mod conn;
 pub mod crew;
 pub mod deadlines;
@@ -33,6 +35,7 @@ mod progress;
 pub mod reactor;
 mod reception;
 pub mod refusal;
+mod slow_reader;
 pub mod static_files;
 mod static_reply;
 pub mod sync;
@@ -55,11 +58,12 @@ use crate::log::notice::Notice;
 
 pub use conn::Conn;
 pub use crew::{Crew, Shared};
-pub use exchange::{Exchange, Gone, Room};
+pub use exchange::{Exchange, Gone};
 pub use hand::Hand;
 pub use overload::Patience;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
+pub use slow_reader::Room;
 pub use static_files::StaticMap;
 pub use static_reply::Served;
 pub use transport::Secured;
@@ -163,6 +167,8 @@ pub struct Options {
     pub patience: Patience,
     /// Files that are served without the application.
     pub static_map: StaticMap,
+    /// Whether those may be sent by sendfile(2).
+    pub sendfile: bool,
     /// Most connections held at once.
     pub max_connections: usize,
     /// Bytes of a request body kept in memory.

@@ -124,6 +124,11 @@ impl<A: App> Engine<A> {
         Some(job)
     }
 
+    /// Whether people are let in though nobody is free: the engine has answers of its own.
+    pub(super) fn greets_while_busy(&self) -> bool {
+        self.shared.options.patience.is_limited() || self.static_files.is_some()
+    }
+
     /// No thread of this worker is free. What is ready goes to a sibling, waits, or is turned away.
     pub(super) fn keep_in_line(&mut self) {
         if !self.shared.options.patience.is_limited() {

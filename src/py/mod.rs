@@ -49,7 +49,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, bear_witness, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]

@@ -74,6 +74,7 @@ pub(super) fn read(
             max_wait: limit("max_queue_time")?,
         },
         static_map: static_files::map(cfg)?,
+        sendfile: cfg.getattr("sendfile")?.is_truthy()?,
         max_connections: cfg.getattr("worker_connections")?.extract::<usize>()?.max(1),
         body_memory: memory(size("request_buffer_size")?.min(body_limit)),
         body_limit,

@@ -12,6 +12,7 @@ use crate::sys::course::Course;
 use crate::sys::header::{Fact, Reason};
 use crate::sys::scoreboard::{self, Wish};
 use crate::sys::tally::{Event, Outcome};
+use crate::sys::tells::Tells;
 
 /// Wishes by the settings they come from.
 const WISHES: [(&str, Wish); 5] = [
@@ -206,6 +207,24 @@ impl Slot {
     #[getter]
     fn age(&self) -> u64 {
         self.slot.age()
+    }
+
+    /// From now on the worker tells what has these names: `requests`, `queue`, `app`, `write`, `whole`,
+    /// `bytes`, `connections`, `running`, `room`, and those of events. Without, there is nothing of it
+    /// in a snapshot. ValueError for another name.
+    #[pyo3(signature = (*names))]
+    fn tell(&self, names: Vec<String>) -> PyResult<()> {
+        for name in names {
+            let known = Tells::named(&name);
+            let unknown = || PyValueError::new_err(format!("nothing to tell: {name}"));
+            self.slot.tell(known.ok_or_else(unknown)?);
+        }
+        Ok(())
+    }
+
+    /// How many requests the worker can run at once.
+    fn set_room(&self, requests: u64) {
+        self.slot.set_room(requests);
     }
 
     /// A request is over, in a worker whose loop is Python; times in nanoseconds, `None` for what

@@ -34,4 +34,5 @@ pub mod unique;
 pub mod usage;
 pub mod voice;
 pub mod wish;
+pub mod witness;
 pub mod work;

@@ -71,6 +71,8 @@ class Worker:
 
     # In the master: monotonic seconds of the fork, and of the time to be replaced.
     _forked = 0.0
+    # In the master: it has said on the scoreboard how long booting took.
+    _boot_noted = False
     _grows_old = math.inf
     # What is left of the worker when it has died. The arbiter makes it before the fork.
     blackbox: BlackBox | None = None

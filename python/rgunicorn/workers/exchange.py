@@ -15,8 +15,9 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
-from rgunicorn.workers import parting, recycling, timekeeping
+from rgunicorn.workers import counting, parting, recycling, timekeeping
 from rgunicorn.workers.naming import called
+from rgunicorn.workers.refusal import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def run_request(
     resp: Any = None
     flight = depart(worker, req, addr)
     timed = timekeeping.enter(worker, req, sock, addr, flight)
+    bill = counting.Bill(worker, flight)
+    bill.timed = timed
     try:
         worker.cfg.pre_request(worker, req)
         resp, environ = wsgi.create(req, sock, addr, server, worker.cfg)
@@ -95,6 +98,7 @@ def run_request(
         try:
             if not wsgi.ClientSocket.is_taken(environ):
                 _send(resp, respiter, environ)
+                bill.answer(counting.code_of(resp.status))
                 _report(worker, req, resp)
                 if timed is None or timed.claim_line():
                     _log_access(worker, resp, req, environ, started)
@@ -108,14 +112,17 @@ def run_request(
             raise Taken
         return not resp.should_close() and not (timed is not None and timed.is_overruled)
     except Taken:
+        bill.answer(counting.TAKEN)
         raise
     except (Exception, SystemExit) as exc:
         if isinstance(exc, SystemExit) and not worker.alive:
             # That of a signal handler.
             raise
         if wsgi.ClientSocket.is_taken(environ):
+            bill.answer(counting.TAKEN)
             worker.log.exception("Error handling request %s%s", req.uri, called(req))
             raise Taken from None
+        _count_failure(bill, exc, req, resp)
         if is_departure(exc, req, resp):
             if flight is not None:
                 flight.client_gone()
@@ -142,6 +149,19 @@ def run_request(
                 timed.end()
             if flight is not None:
                 flight.end()
+
+
+def _count_failure(bill: counting.Bill, exc: BaseException, req: Any, resp: Any) -> None:
+    gone = is_departure(exc, req, resp)
+    refused = None if gone else refusal(exc)
+    if not gone and refused is None:
+        bill.note_exception()
+    if resp is not None and resp.headers_sent:
+        bill.answer(counting.code_of(resp.status))
+    elif gone:
+        bill.answer(counting.CLIENT_LEFT)
+    else:
+        bill.answer(refused[0] if refused else 500)
 
 
 def depart(worker: Any, req: Any, addr: Any) -> Flight | None:
@@ -220,6 +240,10 @@ def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseExcep
     # Nothing but the connection can fail before there is a request.
     gone = exc.__cause__ if isinstance(exc, Gone) else exc if req is None else None
     if not isinstance(gone, OSError):
+        if req is None:
+            # With a request, whoever has run it has counted it.
+            refused = refusal(exc)
+            counting.refuse(worker, refused[0] if refused else 500)
         worker.handle_error(req, client, addr, exc)
     elif isinstance(gone, TimeoutError) and gone.errno is None:
         worker.log.warning("Client timed out: ip=%s", addr[0] if addr else "")

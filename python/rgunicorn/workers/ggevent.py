@@ -17,7 +17,7 @@ from rgunicorn import _core, sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
-from rgunicorn.workers import exchange, naming
+from rgunicorn.workers import counting, exchange, naming
 from rgunicorn.workers.base_async import AsyncWorker
 from rgunicorn.workers.parting import PARTING, has_heirs
 
@@ -138,6 +138,11 @@ class GeventWorker(AsyncWorker):
         assert self._leaving is not None, "init_process comes first"
         self.put_files_first()
         self.timekeeper = Greenlets.of(self)
+        if self.server_class is None:
+            numbers = ["app", "running", "exception", "refused"]
+            counting.opens(self, *numbers, room=self.worker_connections)
+        elif issubclass(self.wsgi_handler, PyWSGIHandler):
+            counting.opens(self, room=self.worker_connections)
         servers = [self._server(listener) for listener in self.sockets]
         for server in servers:
             server.start()
@@ -199,6 +204,7 @@ class GeventWorker(AsyncWorker):
                 **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
             )
             server.blackbox = self.blackbox
+            server.worker = self
             server.names = naming.Names.of(self.cfg)
             return server
         server = StreamServer(
@@ -364,7 +370,13 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
         headers = self.headers.items() if getattr(self, "headers", None) else []
         environ = getattr(self, "environ", None) or {}
         self.server.log.access(resp, list(headers), environ, finished - started)
+        slot = counting.slot_of(getattr(self.server, "worker", None))
+        if slot is not None:
+            # Without a status line its client has gone.
+            code = counting.code_of(status) if status else counting.CLIENT_LEFT
+            slot.count_request(code, max(0, int((finished - started).total_seconds() * 1e9)))
         if self.flight is not None:
+            self.flight.counted()
             self.flight.logged()
 
     def get_environ(self) -> dict[str, Any]:

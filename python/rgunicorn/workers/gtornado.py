@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from rgunicorn import _core, sock
 from rgunicorn.errors import missing_package
-from rgunicorn.workers import base, parting, recycling, timekeeping
+from rgunicorn.workers import base, counting, parting, recycling, timekeeping
 from rgunicorn.workers.naming import Names
 
 try:
@@ -65,6 +65,7 @@ class TornadoWorker(base.Worker):
     def run(self) -> None:
         """Serves until the worker is told to stop, then finishes the requests that it has."""
         self.timekeeper = _core.Timekeeper.of(self)
+        counting.opens(self)
         self.server = self._make_server()
         self.server.add_sockets([listener.sock for listener in self.sockets])
         # Every signal handler of Python's writes to it, and so does the reloader.
@@ -153,6 +154,8 @@ class Server(HTTPServer):
     def initialize(self, *args: Any, **kwargs: Any) -> None:
         super().initialize(*args, **kwargs)
         self.busy: dict[object, Flight | None] = {}
+        # What is to be counted of them, with Tornado's part of their connection.
+        self._bills: dict[object, tuple[counting.Bill, Any]] = {}
         # Says what requests are called, if they have names.
         self.names: Names | None = None
         # Requests that somebody looks at, with Tornado's part of their connection.
@@ -188,10 +191,14 @@ class Server(HTTPServer):
         self._done(server_conn)
         super().on_close(server_conn)
 
-    def begin(self, server_conn: object, flight: Flight | None) -> None:
-        """A connection has a request."""
+    def begin(self, server_conn: object, connection: Any, flight: Flight | None) -> None:
+        """A connection has a request. Arguments as for `enter`."""
         self._done(server_conn)
         self.busy[server_conn] = flight
+        self._bills[server_conn] = counting.Bill(self.worker, flight), connection
+        connection.rgunicorn_status = counting.CLIENT_LEFT
+        write = connection.write_headers
+        connection.write_headers = functools.partial(_write_headers, None, connection, write)
 
     def enter(self, server_conn: object, connection: Any, line: Any, headers: Any) -> None:
         """A request is complete and goes to the application.
@@ -218,6 +225,7 @@ class Server(HTTPServer):
         if timed is None:
             return
         self._timed[server_conn] = timed, connection
+        self._bills[server_conn][0].timed = timed
         connection.rgunicorn_deadline = timed.deadline
         write = connection.write_headers
         connection.write_headers = functools.partial(_write_headers, timed, connection, write)
@@ -229,6 +237,9 @@ class Server(HTTPServer):
                 connection.stream.close()
 
     def _done(self, server_conn: object) -> None:
+        if server_conn in self._bills:
+            bill, connection = self._bills.pop(server_conn)
+            bill.answer(connection.rgunicorn_status, of_app=False)
         timed, _ = self._timed.pop(server_conn, (None, None))
         if timed is not None:
             timed.end()
@@ -238,20 +249,28 @@ class Server(HTTPServer):
 
 
 def _write_headers(
-    timed: _core.Timed, connection: Any, write: Callable[..., Any], *args: Any, **kwargs: Any
+    timed: _core.Timed | None,
+    connection: Any,
+    write: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
 ) -> Any:
-    if not timed.speak():
+    """Tornado's own, for a request that somebody looks at, and that is counted."""
+    connection.rgunicorn_status = getattr(args[0], "code", counting.CLIENT_LEFT)
+    if timed is not None and not timed.speak():
         # Whatever is written to a closed stream is forgotten, in Tornado's own way.
         connection.stream.close()
     return write(*args, **kwargs)
 
 
-def _write_named(connection: Any, field: tuple[str, str], *args: Any, **kwargs: Any) -> Any:
+def _write_named(
+    write: Callable[..., Any], field: tuple[str, str], *args: Any, **kwargs: Any
+) -> Any:
     # After the first line.
     headers = args[1] if len(args) > 1 else kwargs["headers"]
     if field[0] not in headers:
         headers[field[0]] = field[1]
-    return type(connection).write_headers(connection, *args, **kwargs)
+    return write(*args, **kwargs)
 
 
 class _Counted(httputil.HTTPMessageDelegate):
@@ -277,7 +296,8 @@ class _Counted(httputil.HTTPMessageDelegate):
         headers: httputil.HTTPHeaders,
     ) -> Awaitable[None] | None:
         self._name(headers)
-        self._server.begin(self._connection, self._depart(start_line, headers))
+        flight = self._depart(start_line, headers)
+        self._server.begin(self._connection, self._request_conn, flight)
         self._server.worker.handle_request()
         self._head = start_line, headers
         return self._delegate.headers_received(start_line, headers)
@@ -295,8 +315,8 @@ class _Counted(httputil.HTTPMessageDelegate):
             headers[header] = name
             connection: Any = self._request_conn
             connection.rgunicorn_request_id = name
-            write = functools.partial(_write_named, connection, (header, name))
-            connection.write_headers = write
+            write = connection.write_headers
+            connection.write_headers = functools.partial(_write_named, write, (header, name))
 
     def _depart(self, start_line: Any, headers: httputil.HTTPHeaders) -> Flight | None:
         box = self._server.worker.blackbox
