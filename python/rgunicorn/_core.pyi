@@ -58,6 +58,10 @@ class Fleet:
     def sleep(self, now_ns: int) -> float: ...
     def ready(self) -> int: ...
     def serving(self) -> int: ...
+    def cause(self, pid: int) -> Literal["reload", "surplus", "wish", "stop"] | None:
+        """Why it was told to leave."""
+    def holds_back(self, now_ns: int) -> bool:
+        """Whether workers are missing and none is forked, because they end too early."""
     def dismiss(self, pid: int, now_ns: int) -> list[Action]: ...
 
 class AccessChoice:
@@ -187,7 +191,7 @@ class Scoreboard:
 class Sighting(TypedDict):
     """A request as shared memory shows it. What is bytes came from a client, or is garbage."""
 
-    phase: Literal["waiting", "app", "sending", "answered"]
+    phase: Literal["waiting", "app", "sending", "answered", "coming"]
     method: bytes
     path: bytes
     path_cut: bool
@@ -274,6 +278,10 @@ class Slot:
         write_ns: int | None = None,
     ) -> None: ...
     def count_event(self, name: str, n: int = 1) -> None: ...
+    def tell(self, *names: str) -> None:
+        """From now on the worker tells what has these names: `requests`, `queue`, `app`, `write`,
+        `whole`, `bytes`, `connections`, `running`, `room`, and those of events."""
+    def set_room(self, requests: int) -> None: ...
     @property
     def is_lost(self) -> bool: ...
     @property
@@ -290,6 +298,21 @@ class Slot:
     def release(self) -> None: ...
     def begin_work(self, now_ns: int) -> None: ...
     def end_work(self, since_ns: int, now_ns: int) -> None: ...
+
+class StaticFiles:
+    def __new__(cls, cfg: Any) -> StaticFiles: ...
+    def answer(
+        self, environ: dict[str, Any]
+    ) -> (
+        tuple[
+            str,
+            list[tuple[str, str]],
+            bytes | None,
+            tuple[int, int, int] | None,
+            str | None,
+        ]
+        | None
+    ): ...
 
 class Timekeeper:
     """Looks at how long the requests of a worker take."""
@@ -311,6 +334,8 @@ class Timed:
     def deadline(self) -> Deadline | None: ...
     def speak(self) -> bool: ...
     def claim_line(self) -> bool: ...
+    def claim_count(self) -> bool:
+        """Whether the request is the caller's to count; once."""
     def end(self) -> bool: ...
 
 class Deadline:
@@ -341,8 +366,20 @@ class TLSSession:
         """TLS's goodbye, if it is in a state for one."""
 
 def notepad() -> int: ...
+def bear_witness(signal: int, fd: int, aborts: bool) -> None: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
+def serve_status(board: Scoreboard, listener: int, line: int, about: Any) -> None:
+    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed
+    or the parent has ended, with whom this process dies from now on.
+
+    Args:
+        about: a `rgunicorn.status.Plan`.
+
+    Raises:
+        OSError: a descriptor is not open.
+    """
+
 def refusal(name: str, text: str) -> tuple[int, str, str] | None:
     """Status, reason and page text for an exception class `name` that says `text`.
 
@@ -405,6 +442,8 @@ class Rules:
         Raises:
             ValueError: a list of allowed addresses can't be read.
         """
+
+    def request_id(self, peer: str | None, values: list[bytes]) -> str | None: ...
 
 class RequestDecoder:
     """Reads one request head or uwsgi packet; the first of a connection with its PROXY preamble."""
@@ -474,7 +513,10 @@ class ResponseEncoder:
                 be sent.
         """
 
-    def head(self, keep_alive: bool, server: str) -> bytes: ...
+    named: bool
+    def head(
+        self, keep_alive: bool, server: str, named: tuple[str, str] | None = None
+    ) -> bytes: ...
     def piece(self, data: bytes) -> bytes:
         """A piece of the body as it goes on the wire: what the framing lets through."""
 

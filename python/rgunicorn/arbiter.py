@@ -20,6 +20,7 @@ from rgunicorn import (
     preload,
     reload,
     sock,
+    statuskeeper,
     touch,
     upgrade,
     util,
@@ -70,6 +71,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         self._autoscale = autoscale.Autoscale()
         self._touch = touch.Touch()
         self._preload = preload.Preload()
+        self._status = statuskeeper.Keeper()
         self.pidfile: Pidfile | None = None
         self.systemd = False
         # The master that executed us, while it lives.
@@ -93,13 +95,15 @@ class Arbiter(autoscale.Headcount, Supervisor):
                 `worker_tmp_dir` can not be used.
         """
         env, address = app.cfg.env, app.cfg.address
-        workertmp.prepare(app.cfg)
+        late = workertmp.prepare(app.cfg)
         handoff.prepare()
         if timekeeping.is_on(app.cfg):
             timekeeping.prepare(self.SIG_QUEUE)
         self.app = app
         self.cfg = app.cfg
         reload.set_up_log(self)
+        if late:
+            self.log.warning(late)
         if "GUNICORN_PID" in os.environ:
             self.log.reopen_files()
 
@@ -143,6 +147,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
             self.init_signals()
             # After on_starting, which may write the files.
             self.prepare_tls()
+            self._status.open(self)
             if not self.LISTENERS:
                 self.LISTENERS = handover.open_listeners(self)
             self.log.debug("Arbiter booted")
@@ -156,6 +161,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
             # run into the start timeout of the unit.
             self._unit.ready(self.log, "Gunicorn arbiter booted")
         except BaseException:
+            self._status.end(self)
             self._unlink_pidfile()
             raise
 
@@ -310,6 +316,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
         self.LISTENERS, self._superseded = [], []
         self._stop_workers(graceful)
+        self._status.end(self)
 
     def halt(self, reason: object = None, exit_status: int = 0) -> None:
         """Ends the server: stops everything, says why, removes the pidfile, exits."""

@@ -50,6 +50,22 @@ def say(log: Any, action: Action, ended: Worker | None, oom: OomCounter) -> None
             )
 
 
+def tell_count(log: Any, count: int) -> None:
+    """How many workers there are, for instrument.statsd, which sends records with these extras."""
+    metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
+    log.debug("%s workers", count, extra=metric)
+
+
+def tell_backlog(log: Any, listeners: list[Any]) -> None:
+    """How many connections wait at `listeners`, for instrument.statsd."""
+    # Unix sockets do not tell (-1). With reuse_port it is the workers that have the queues.
+    waiting = [n for n in (listener.get_backlog() for listener in listeners) if n >= 0]
+    if waiting:
+        total = sum(waiting)
+        metric = {"metric": "gunicorn.backlog", "value": total, "mtype": "histogram"}
+        log.debug("socket backlog: %s", total, extra=metric)
+
+
 def signal_name(sig: int) -> str:
     """`SIGKILL` for 9; real-time signals have no name."""
     try:

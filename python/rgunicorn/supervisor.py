@@ -14,7 +14,18 @@ import sys
 import time
 import traceback
 
-from rgunicorn import _process, departure, forensics, overdue, reports, sock, systemd, upgrade, util
+from rgunicorn import (
+    _process,
+    bulletin,
+    departure,
+    forensics,
+    overdue,
+    reports,
+    sock,
+    systemd,
+    upgrade,
+    util,
+)
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, HaltServer
 from rgunicorn.oom import OomCounter
@@ -29,6 +40,7 @@ if TYPE_CHECKING:
     from rgunicorn.app.base import BaseApplication
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
+    from rgunicorn.statuskeeper import Keeper
     from rgunicorn.workers.base import Worker
 
 
@@ -57,6 +69,7 @@ class Supervisor:
     worker_class: type[Worker]
     proc_name: str
     timeout: float
+    _status: Keeper
 
     def __init__(self) -> None:
         self.SIG_QUEUE = Inbox()
@@ -94,6 +107,7 @@ class Supervisor:
         Returns:
             The signal numbers in the order they came; empty when the time is over.
         """
+        self._status.look(self)
         deadline = self._fleet.sleep(time.monotonic_ns())
         timeout = min(timeout, deadline, self._unit.live(self.log), self._departure.left)
         signals = self.SIG_QUEUE.wait(timeout)
@@ -108,19 +122,10 @@ class Supervisor:
         count = self._fleet.serving()
         if count != self._last_worker_count:
             self._last_worker_count = count
-            # instrument.statsd sends records with these extras.
-            metric = {"metric": "gunicorn.workers", "value": count, "mtype": "gauge"}
-            self.log.debug("%s workers", count, extra=metric)
+            reports.tell_count(self.log, count)
         if self.cfg.enable_backlog_metric:
-            self._measure_backlog()
-
-    def _measure_backlog(self) -> None:
-        # Unix sockets do not tell (-1). With reuse_port it is the workers that have the queues.
-        waiting = [n for n in (listener.get_backlog() for listener in self.LISTENERS) if n >= 0]
-        if waiting:
-            total = sum(waiting)
-            metric = {"metric": "gunicorn.backlog", "value": total, "mtype": "histogram"}
-            self.log.debug("socket backlog: %s", total, extra=metric)
+            reports.tell_backlog(self.log, self.LISTENERS)
+        bulletin.post(self)
 
     def spawn_workers(self) -> None:
         """Forks the workers that are missing."""
@@ -178,13 +183,12 @@ class Supervisor:
         try:
             os.kill(pid, sig)
         except ProcessLookupError:
-            actions = self._fleet.on_vanished(pid, time.monotonic_ns())
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
                 worker.tmp.close()
                 self._bury(worker, None, None)
                 self.cfg.worker_exit(self, worker)
-            self._perform(actions)
+            self._perform(self._fleet.on_vanished(pid, time.monotonic_ns()))
             return
         if sig in (signal.SIGTERM, signal.SIGQUIT) and pid in self.WORKERS:
             self.WORKERS[pid].dismissed = True
@@ -214,6 +218,8 @@ class Supervisor:
             if pid == self.reexec_pid:
                 self.reexec_pid = 0
                 self._upgrade.on_ended(self, code, sig)
+                continue
+            if self._status.on_ended(self, pid, code, sig):
                 continue
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
@@ -248,6 +254,7 @@ class Supervisor:
         """Writes down what a worker leaves behind that has ended."""
         if sig == signal.SIGKILL and not worker.killed:
             worker.oom_kills = self._oom.take()
+        bulletin.note_end(self, worker, code, sig)
         forensics.bury(self.log, worker, code, sig)
 
     def _perform(self, actions: list[Action], ended: Worker | None = None) -> None:
@@ -293,6 +300,7 @@ class Supervisor:
             return True
         except Exception as exc:
             # A hook of the new configuration that raises, or no room for one more process.
+            bulletin.note_spawn_failure()
             actions = self._fleet.on_spawn_failed(time.monotonic_ns())
             if not actions:
                 raise
@@ -360,6 +368,7 @@ class Supervisor:
         for listener in self._superseded:
             listener.close()
         self._upgrade.in_worker()
+        self._status.in_worker()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid

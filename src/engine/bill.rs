@@ -4,11 +4,11 @@
 //! The response is counted before its last byte leaves: a client that has read it and looks at the
 //! numbers then finds itself there. How long things took is known, and counted, after that byte.
 
-use super::App;
 use super::conn::Conn;
 use super::exchange::Exchange;
 use super::refusal::Refusal;
 use super::timekeeper::Timed;
+use super::{App, Engine};
 use crate::sys::flights::{Flight, Mark};
 use crate::sys::scoreboard::Slot;
 use crate::sys::tally::{Event, Outcome};
@@ -188,6 +188,15 @@ impl<A: App> Exchange<'_, A> {
         // Without a head its client has gone, or hears nothing of us.
         let status = if self.encoder.head_sent() { self.encoder.status() } else { CLIENT_LEFT };
         self.conclude(status);
+    }
+}
+
+impl<A: App> Engine<A> {
+    /// Shows others what the connections are at.
+    pub(super) fn show_connections(&mut self) {
+        if let Some(slot) = self.shared.slot {
+            self.table.show(slot, self.ready.len());
+        }
     }
 }
 

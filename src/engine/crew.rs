@@ -18,6 +18,7 @@ use super::{App, Conn, Options, Verdict};
 use crate::sys::bell::Bell;
 use crate::sys::flights::Flights;
 use crate::sys::scoreboard::Slot;
+use crate::sys::tells::Tells;
 
 type Channel<T> = (Sender<T>, Receiver<T>);
 
@@ -150,6 +151,10 @@ impl<A: App> Crew<A> {
             news: AtomicBool::new(false),
             dozing: AtomicBool::new(false),
         };
+        if let Some(slot) = slot {
+            slot.set_room(shared.options.app_threads as u64);
+            slot.tell(Tells::ALL);
+        }
         let (returns, returned) = unbounded();
         let crew = Self {
             shared: Arc::new(shared),

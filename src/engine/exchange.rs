@@ -1,27 +1,24 @@
 //! One request and its response, as the application drives them.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::conn::{Conn, Phase};
+use super::App;
+use super::conn::Conn;
 use super::crew::Shared;
 use super::pace::Stopwatch;
 use super::timekeeper::Timed;
-use super::{App, Refusal, Verdict};
 use crate::http::{
-    BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
+    BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints,
 };
-use crate::sys::clock::{Clock, monotonic_ns};
+use crate::sys::clock::Clock;
 use crate::sys::flights::{self, Flight, Mark};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket;
 use crate::sys::spool::Spool;
-
-/// Between two looks for signals while a slow reader is waited for.
-const A_MOMENT: Duration = Duration::from_secs(1);
 
 /// The client will not take any more of the response.
 #[derive(Debug)]
@@ -30,15 +27,6 @@ pub enum Gone {
     Broken(io::Error),
     /// The client read nothing for as long as it may.
     Stalled,
-}
-
-/// How a wait for a slow reader ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
-    /// The application may produce more.
-    Free,
-    /// Let signal handlers run, then wait on.
-    NotYet,
 }
 
 /// What is there of a request body when the application starts.
@@ -62,7 +50,7 @@ pub struct Rest {
 /// One request and its response.
 pub struct Exchange<'e, A: App> {
     pub(super) shared: &'e Shared,
-    clock: &'e mut Clock,
+    pub(super) clock: &'e mut Clock,
     stopwatch: &'e mut Stopwatch,
     pub(super) conn: &'e mut Conn<A>,
     /// The request as others see it.
@@ -74,7 +62,7 @@ pub struct Exchange<'e, A: App> {
     /// then nothing promises another request: the rest would be taken for one.
     body_over: Option<Arc<AtomicBool>>,
     /// When the client was last seen to take something, while it is waited for; else 0.
-    progress_ns: u64,
+    pub(super) progress_ns: u64,
     /// Something has been sent since the clock was last read.
     moved: bool,
     /// What is known of it to whoever looks at how long requests take.
@@ -115,19 +103,6 @@ impl<'e, A: App> Exchange<'e, A> {
         if let Some(flight) = self.flight {
             flight.advance(flights::Phase::Waiting, flights::Phase::App);
         }
-    }
-
-    /// How long the request had waited, here and where a proxy says, before the application began
-    /// or, if it has not, until now. `None` when that is not known.
-    pub fn waited_ns(&self) -> Option<u64> {
-        let until_ns = self.conn.bill.begun_ns().unwrap_or(self.clock.now_ns());
-        let since_ns = Some(self.conn.waits_since_ns).filter(|since_ns| *since_ns != 0);
-        since_ns.map(|since_ns| until_ns.saturating_sub(since_ns))
-    }
-
-    /// How long it has been with the application, up to the clock's last tick.
-    pub fn ran_ns(&self) -> u64 {
-        self.conn.bill.begun_ns().map_or(0, |begun_ns| self.clock.now_ns().saturating_sub(begun_ns))
     }
 
     /// The request as others see it: what the master can tell of it if the worker dies.
@@ -248,9 +223,10 @@ impl<'e, A: App> Exchange<'e, A> {
         self.clock.tick();
         self.moved = false;
         let out = self.conn.outbox.tail();
-        let options = &self.shared.options;
+        let (start, options) = (out.len(), &self.shared.options);
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
+        self.sign(start, Some(fields));
         Ok(())
     }
 
@@ -306,73 +282,7 @@ impl<'e, A: App> Exchange<'e, A> {
         self.broken
     }
 
-    /// Whether the application may produce more before [`Exchange::wait_room`].
-    pub fn has_room(&self) -> bool {
-        self.conn.outbox.in_memory() <= self.shared.options.response_memory
-    }
-
-    /// Makes room: sends what the client takes, and moves the rest to the unlinked file. When that
-    /// is full, waits for the client, for a moment: signal handlers may want to run. Meanwhile the watcher serves the I/O of all others; the application slot stays taken.
-    ///
-    /// # Errors
-    /// The client has gone, or makes no progress.
-    pub fn wait_room(&mut self) -> Result<Room, Gone> {
-        self.send()?;
-        if !self.has_room() {
-            let options = &self.shared.options;
-            let dir = options.spool_dir.as_deref();
-            // A full disk is no reason to fail: memory and back-pressure remain.
-            let _ = self.conn.outbox.spill(options.response_limit, dir);
-        }
-        if self.progress_ns == 0 {
-            self.clock.tick();
-            self.progress_ns = self.clock.now_ns();
-        }
-        if let Some(fd) = self.conn.socket().filter(|_| !self.has_room()) {
-            socket::wait_writable(fd, A_MOMENT).map_err(Gone::Broken)?;
-            self.clock.tick();
-            let now_ns = self.clock.now_ns();
-            // A slow reader is no reason for the arbiter to think that the worker hangs.
-            self.shared.beat(now_ns);
-            if self.send()? > 0 {
-                self.progress_ns = now_ns;
-            } else {
-                let patience_ns = self.shared.options.write_timeout.map_or(u64::MAX, nanos);
-                if now_ns - self.progress_ns >= patience_ns {
-                    return Err(Gone::Stalled);
-                }
-            }
-        }
-        if !self.has_room() {
-            return Ok(Room::NotYet);
-        }
-        self.progress_ns = 0;
-        Ok(Room::Free)
-    }
-
-    /// Sends what has been encrypted already, and waits for the client to take it.
-    ///
-    /// # Errors
-    /// The client has gone, or makes no progress.
-    pub fn settle(&mut self) -> Result<(), Gone> {
-        let mut since_ns = monotonic_ns();
-        while let Some(tls) = self.conn.tls.as_mut().filter(|tls| tls.unsent() > 0) {
-            let Some(fd) = self.conn.socket.as_ref().map(AsFd::as_fd) else { return Ok(()) };
-            let now_ns = monotonic_ns();
-            self.shared.beat(now_ns);
-            if tls.pay(fd).map_err(Gone::Broken)? > 0 {
-                since_ns = now_ns;
-                continue;
-            }
-            if now_ns - since_ns >= self.shared.options.write_timeout.map_or(u64::MAX, nanos) {
-                return Err(Gone::Stalled);
-            }
-            socket::wait_writable(fd, A_MOMENT).map_err(Gone::Broken)?;
-        }
-        Ok(())
-    }
-
-    fn send(&mut self) -> Result<u64, Gone> {
+    pub(super) fn send(&mut self) -> Result<u64, Gone> {
         if self.encoder.complete() {
             // What goes out now may be the last of it.
             self.conclude(self.encoder.status());
@@ -400,31 +310,4 @@ impl<'e, A: App> Exchange<'e, A> {
         self.conclude(self.encoder.status());
         finish
     }
-
-    /// Puts the page for `refusal` in the outbox.
-    pub fn refuse(&mut self, refusal: &Refusal) {
-        if !self.speak() {
-            return;
-        }
-        self.conclude_refused(refusal, self.clock.now_ns());
-        refusal.answer(self.conn.outbox.tail());
-        // Nothing that came with it is a request.
-        self.conn.readable = true;
-    }
-
-    /// Puts the 500 page in the outbox, if nothing of a response has been sent.
-    pub fn fail(&mut self) -> Verdict {
-        if self.encoder.head_sent() || !self.speak() {
-            return Verdict::Drop;
-        }
-        self.conn.bill.speak_last(self.clock.now_ns());
-        self.conclude(500);
-        error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
-        self.conn.phase = Phase::Busy;
-        Verdict::Close
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

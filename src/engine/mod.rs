@@ -12,7 +12,10 @@
 //! read and written by the loop; the application only ever sees complete requests (or, past
 //! [`Options::body_limit`], the start of a large one).
 
+mod answers;
 mod bill;
+mod booking;
+mod burden;
 pub mod conn;
 pub mod crew;
 pub mod deadlines;
@@ -22,6 +25,7 @@ pub mod exchange;
 pub mod hand;
 mod lateness;
 mod limited;
+mod naming;
 mod notices;
 pub mod outbox;
 mod overload;
@@ -31,6 +35,7 @@ mod progress;
 pub mod reactor;
 mod reception;
 pub mod refusal;
+mod slow_reader;
 pub mod static_files;
 mod static_reply;
 pub mod sync;
@@ -48,16 +53,17 @@ pub mod watch;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::http::Policy;
+use crate::http::{IdHeader, Policy};
 use crate::log::notice::Notice;
 
 pub use conn::Conn;
 pub use crew::{Crew, Shared};
-pub use exchange::{Exchange, Gone, Room};
+pub use exchange::{Exchange, Gone};
 pub use hand::Hand;
 pub use overload::Patience;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
+pub use slow_reader::Room;
 pub use static_files::StaticMap;
 pub use static_reply::Served;
 pub use transport::Secured;
@@ -135,6 +141,8 @@ pub struct Options {
     pub policy: Policy,
     /// Value of the `Server` header; empty for none.
     pub server: Vec<u8>,
+    /// The field that carries the name of a request, if requests have names.
+    pub id_header: Option<IdHeader>,
     /// Whether connections may serve more than one request.
     pub keep_alive: bool,
     /// How long a connection may wait for its next request.
@@ -159,6 +167,8 @@ pub struct Options {
     pub patience: Patience,
     /// Files that are served without the application.
     pub static_map: StaticMap,
+    /// Whether those may be sent by sendfile(2).
+    pub sendfile: bool,
     /// Most connections held at once.
     pub max_connections: usize,
     /// Bytes of a request body kept in memory.

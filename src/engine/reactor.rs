@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::burden::Burden;
 use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
@@ -33,8 +33,6 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
-use crate::sys::tally::Connections;
-use crate::sys::tells::Tells;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -113,10 +111,9 @@ pub struct Engine<A: App> {
     inboxes: Vec<Vec<u8>>,
     /// Where messages between workers are put together and taken apart.
     pub(super) message: Vec<u8>,
+    pub(super) burden: Burden,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
-    /// What others were shown last.
-    shown: Connections,
 }
 
 impl<A: App> Engine<A> {
@@ -152,6 +149,7 @@ impl<A: App> Engine<A> {
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
             drain: Drain::default(),
+            burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
             signalled: false,
@@ -160,12 +158,7 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             message: Vec::new(),
             hesitates: false,
-            shown: Connections::default(),
         };
-        if let Some(slot) = slot {
-            slot.set_room(engine.shared.options.app_threads as u64);
-            slot.tell(Tells::ALL);
-        }
         engine.open_doors()?;
         Ok((Box::new(engine), crew))
     }
@@ -213,27 +206,6 @@ impl<A: App> Engine<A> {
         Ok(())
     }
 
-    /// Shows others what the connections are at.
-    pub(super) fn show_connections(&mut self) {
-        let Some(slot) = self.shared.slot else { return };
-        let mut now = self.table.at_home();
-        let away = self.table.len() as u64 - now.reading - now.writing - now.idle;
-        now.waiting = self.ready.len() as u64;
-        now.running = away.saturating_sub(now.waiting);
-        if now != self.shown {
-            self.shown = now;
-            slot.set_connection_states(now);
-        }
-    }
-
-    /// As in Gunicorn, every thread shall find a connection beside those that are kept: notes
-    /// whether there is room for one more of these.
-    pub(super) fn note_crowd(&self) {
-        let options = &self.shared.options;
-        let kept = options.max_connections.saturating_sub(options.app_threads);
-        self.shared.crowded.store(self.table.len() > kept, Ordering::Relaxed);
-    }
-
     /// Whether a signal came in since the last question.
     pub(super) fn take_signal(&mut self) -> bool {
         std::mem::take(&mut self.signalled)
@@ -250,11 +222,6 @@ impl<A: App> Engine<A> {
     /// waits at the doors, if that matters.
     pub(super) fn has_others(&self) -> bool {
         self.table.len() > 1 || !self.ready.is_empty() || self.greets_while_busy()
-    }
-
-    /// Whether people are let in though nobody is free: the engine has answers of its own.
-    pub(super) fn greets_while_busy(&self) -> bool {
-        self.shared.options.patience.is_limited() || self.static_files.is_some()
     }
 
     /// Queues a request for the application.
@@ -298,6 +265,7 @@ impl<A: App> Engine<A> {
         }
         conn.count_traffic(self.shared.slot);
         self.lighten(&mut conn);
+        self.note(&mut conn);
         self.table.settle(conn);
     }
 

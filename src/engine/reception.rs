@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::App;
@@ -248,6 +249,14 @@ impl<A: App> Engine<A> {
 
     pub(super) fn listeners(&self) -> impl Iterator<Item = &Listener> {
         self.reception.listeners.iter()
+    }
+
+    /// As in Gunicorn, every thread shall find a connection beside those that are kept: notes
+    /// whether there is room for one more of these.
+    pub(super) fn note_crowd(&self) {
+        let options = &self.shared.options;
+        let kept = options.max_connections.saturating_sub(options.app_threads);
+        self.shared.crowded.store(self.table.len() > kept, Ordering::Relaxed);
     }
 
     fn may_admit(&self) -> bool {

@@ -3,6 +3,7 @@
 
 use super::{App, Conn};
 use crate::sys::poller::{Readiness, Token};
+use crate::sys::scoreboard::Slot;
 use crate::sys::tally::Connections;
 
 enum Place<A: App> {
@@ -30,6 +31,8 @@ pub struct Table<A: App> {
     held: usize,
     /// What they are at, those at home.
     at: [usize; 3],
+    /// What others were shown last.
+    shown: Connections,
 }
 
 /// What a connection at home is at.
@@ -47,7 +50,13 @@ pub(super) enum At {
 
 impl<A: App> Default for Table<A> {
     fn default() -> Self {
-        Self { entries: Vec::new(), vacant: Vec::new(), held: 0, at: [0; 3] }
+        Self {
+            entries: Vec::new(),
+            vacant: Vec::new(),
+            held: 0,
+            at: [0; 3],
+            shown: Connections::default(),
+        }
     }
 }
 
@@ -80,10 +89,16 @@ impl<A: App> Table<A> {
         self.held
     }
 
-    /// What the connections are at, but for those that are away.
-    pub fn at_home(&self) -> Connections {
+    /// Shows others what the connections are at; `ready` of those that are away wait for a thread.
+    pub(super) fn show(&mut self, slot: Slot, ready: usize) {
         let [reading, writing, idle] = self.at.map(|n| n as u64);
-        Connections { reading, writing, idle, ..Connections::default() }
+        let (away, waiting) = (self.len() as u64 - reading - writing - idle, ready as u64);
+        let running = away.saturating_sub(waiting);
+        let now = Connections { reading, waiting, running, writing, idle };
+        if now != self.shown {
+            self.shown = now;
+            slot.set_connection_states(now);
+        }
     }
 
     /// Puts a connection down.

@@ -1,7 +1,7 @@
 //! One worker process as the fleet remembers it: its name, its duty, what it has been told.
 
 use super::action::{Action, Sig};
-use super::{Limits, TICK_NS};
+use super::{Cause, Limits, TICK_NS};
 
 /// A worker that has booted but does not beat its heart is believed to serve after this.
 const SILENT_NS: u64 = 300_000_000_000;
@@ -13,6 +13,8 @@ pub(super) struct Child {
     pub(super) pid: i32,
     pub(super) id: Identity,
     pub(super) duty: Duty,
+    /// Why it was told to leave.
+    pub(super) cause: Option<Cause>,
     pub(super) spawned_ns: u64,
     /// The `timeout` it was forked with: it beats its heart accordingly.
     pub(super) timeout_ns: u64,
@@ -49,6 +51,7 @@ impl Child {
             pid,
             id,
             duty: Duty::Serving,
+            cause: None,
             spawned_ns: now_ns,
             timeout_ns: limits.timeout_ns,
             boot_ns: limits.boot_ns,
@@ -123,7 +126,8 @@ impl Child {
         self.termed || self.quit || self.aborted_ns.is_some() || self.killed_ns.is_some()
     }
 
-    pub(super) fn retire(&mut self, deadline_ns: u64) {
+    pub(super) fn retire(&mut self, cause: Cause, deadline_ns: u64) {
+        self.cause.get_or_insert(cause);
         self.duty = Duty::Retiring;
         self.deadline_ns = Some(self.deadline_ns.map_or(deadline_ns, |old| old.min(deadline_ns)));
     }

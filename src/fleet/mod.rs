@@ -11,6 +11,7 @@
 //! in `reload.rs`, how one worker follows another in `relief.rs`.
 
 mod action;
+mod cause;
 mod child;
 mod ends;
 mod lapse;
@@ -20,6 +21,7 @@ mod reload;
 mod scale;
 
 pub use action::{Action, Sig};
+pub use cause::Cause;
 use child::Child;
 pub use child::{Duty, Identity, Signs, Wish};
 pub use lapse::TICK_NS;
@@ -158,7 +160,7 @@ impl Fleet {
             actions.push(Action::Reloaded);
             let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
             for child in self.children.iter_mut().filter(|it| it.duty == Duty::Outgoing) {
-                child.retire(deadline_ns);
+                child.retire(Cause::Reload, deadline_ns);
                 child.tell(Sig::Term, &mut actions);
             }
         }
@@ -231,7 +233,7 @@ impl Fleet {
         self.leaver = None;
         let mut actions = Vec::new();
         for child in &mut self.children {
-            child.retire(now_ns.saturating_add(limit_ns));
+            child.retire(Cause::Stop, now_ns.saturating_add(limit_ns));
             child.tell(sig, &mut actions);
         }
         actions

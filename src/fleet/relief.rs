@@ -8,7 +8,7 @@
 
 use super::action::{Action, Sig};
 use super::child::Child;
-use super::{Duty, Fleet, Strategy, Wish};
+use super::{Cause, Duty, Fleet, Strategy, Wish};
 
 impl Fleet {
     /// Whoever has to leave at once is told so; `balance` forks in its place. If that is everybody,
@@ -21,7 +21,7 @@ impl Fleet {
         let room = self.target.max(1).saturating_sub(leaving.count());
         let wishing = self.children.iter_mut().filter(|it| it.duty != Duty::Retiring && leaves(it));
         for child in wishing.take(room) {
-            child.retire(deadline_ns);
+            child.retire(Cause::Wish, deadline_ns);
             child.tell(Sig::Term, actions);
         }
     }
@@ -57,7 +57,7 @@ impl Fleet {
         let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
         let leaver = self.leaver;
         for child in self.children.iter_mut().filter(|it| Some(it.pid) == leaver) {
-            child.retire(deadline_ns);
+            child.retire(child.cause_of_relief(), deadline_ns);
             child.tell(Sig::Term, actions);
         }
     }
@@ -75,7 +75,9 @@ impl Fleet {
                 (it.killed_ns.is_none(), replacing && it.ready, !asks)
             });
             let Some(child) = first else { return };
-            child.retire(deadline_ns);
+            let asks = child.duty == Duty::Outgoing || child.wish.is_some();
+            let cause = if asks { child.cause_of_relief() } else { Cause::Surplus };
+            child.retire(cause, deadline_ns);
             child.tell(Sig::Term, actions);
         }
     }
@@ -103,6 +105,13 @@ impl Fleet {
 
     pub(super) fn is_rolling(&self) -> bool {
         self.reload.as_ref().is_some_and(|it| it.strategy == Strategy::Rolling)
+    }
+}
+
+impl Child {
+    /// Why it is replaced by another one.
+    fn cause_of_relief(&self) -> Cause {
+        if self.duty == Duty::Outgoing { Cause::Reload } else { Cause::Wish }
     }
 }
 

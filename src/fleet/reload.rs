@@ -9,7 +9,7 @@
 
 use super::action::{Action, Sig};
 use super::child::Child;
-use super::{Duty, Fleet, Wish};
+use super::{Cause, Duty, Fleet, Wish};
 
 /// How long a generation may take to become ready, and its first worker before it. A worker that
 /// hangs in its imports would keep the reload pending for ever.
@@ -90,7 +90,7 @@ impl Fleet {
         let deadline_ns = now_ns.saturating_add(self.limits.graceful_ns);
         for child in self.children.iter_mut().filter(|child| child.duty == Duty::Serving) {
             if superseded && !(rolling && child.ready) {
-                child.retire(deadline_ns);
+                child.retire(Cause::Reload, deadline_ns);
                 child.tell(Sig::Term, &mut actions);
             } else {
                 child.duty = Duty::Outgoing;
@@ -150,7 +150,7 @@ impl Fleet {
                     child.wish = child.wish.max(Some(Wish::Successor));
                 }
                 Duty::Serving => {
-                    child.retire(deadline_ns);
+                    child.retire(Cause::Reload, deadline_ns);
                     child.tell(Sig::Term, actions);
                 }
                 Duty::Retiring => {}

@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 
-use super::{Action, Duty, Fleet, Phase, Sig};
+use super::{Action, Cause, Duty, Fleet, Phase, Sig};
 
 /// Busier than this part of its threads, over [`WINDOW`] samples, a fleet is too small …
 const HIGH: f64 = 0.75;
@@ -300,7 +300,7 @@ impl Fleet {
         }
         let counts = |child: &&mut super::Child| child.pid == pid && child.duty == Duty::Serving;
         if let Some(child) = self.children.iter_mut().find(counts) {
-            child.retire(deadline_ns);
+            child.retire(Cause::Surplus, deadline_ns);
             child.tell(Sig::Term, &mut actions);
         }
         actions

@@ -244,6 +244,21 @@ impl Fleet {
         self.fleet.ready()
     }
 
+    /// Why `pid` was told to leave: `reload`, `surplus`, `wish` or `stop`; `None` when it was not.
+    fn cause(&self, pid: i32) -> Option<&'static str> {
+        self.fleet.cause(pid).map(|cause| match cause {
+            fleet::Cause::Reload => "reload",
+            fleet::Cause::Surplus => "surplus",
+            fleet::Cause::Wish => "wish",
+            fleet::Cause::Stop => "stop",
+        })
+    }
+
+    /// Whether workers are missing and none is forked, because they end too early or do not boot.
+    fn holds_back(&self, now_ns: u64) -> bool {
+        self.fleet.holds_back(now_ns)
+    }
+
     /// How many workers count towards the target.
     fn serving(&self) -> usize {
         self.fleet.count(fleet::Duty::Serving)

@@ -10,6 +10,7 @@ mod ending;
 mod environ;
 mod errors;
 mod ffi;
+mod fields;
 mod flights;
 mod fork;
 mod hooks;
@@ -26,6 +27,7 @@ mod session;
 mod start_response;
 mod state;
 mod static_files;
+mod status;
 mod timekeeper;
 mod tls;
 mod worker;
@@ -47,7 +49,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, bear_witness, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]
@@ -58,6 +60,8 @@ mod _core {
     use super::scoreboard::{Scoreboard, Slot};
     #[pymodule_export]
     use super::static_files::StaticFiles;
+    #[pymodule_export]
+    use super::status::serve_status;
     #[pymodule_export]
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]

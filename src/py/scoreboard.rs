@@ -12,6 +12,7 @@ use crate::sys::course::Course;
 use crate::sys::header::{Fact, Reason};
 use crate::sys::scoreboard::{self, Wish};
 use crate::sys::tally::{Event, Outcome};
+use crate::sys::tells::Tells;
 
 /// Wishes by the settings they come from.
 const WISHES: [(&str, Wish); 5] = [
@@ -208,6 +209,24 @@ impl Slot {
         self.slot.age()
     }
 
+    /// From now on the worker tells what has these names: `requests`, `queue`, `app`, `write`, `whole`,
+    /// `bytes`, `connections`, `running`, `room`, and those of events. Without, there is nothing of it
+    /// in a snapshot. ValueError for another name.
+    #[pyo3(signature = (*names))]
+    fn tell(&self, names: Vec<String>) -> PyResult<()> {
+        for name in names {
+            let known = Tells::named(&name);
+            let unknown = || PyValueError::new_err(format!("nothing to tell: {name}"));
+            self.slot.tell(known.ok_or_else(unknown)?);
+        }
+        Ok(())
+    }
+
+    /// How many requests the worker can run at once.
+    fn set_room(&self, requests: u64) {
+        self.slot.set_room(requests);
+    }
+
     /// A request is over, in a worker whose loop is Python; times in nanoseconds, `None` for what
     /// there was not.
     #[pyo3(signature = (status, whole_ns, queue_ns=None, app_ns=None, write_ns=None))]
@@ -239,6 +258,13 @@ pub(super) fn wish_name(wish: Wish) -> Option<&'static str> {
 
 fn fact(name: &str) -> PyResult<Fact> {
     Fact::named(name).ok_or_else(|| PyValueError::new_err(format!("no fact: {name}")))
+}
+
+impl Scoreboard {
+    /// The board itself, for who reads it without Python.
+    pub(crate) fn board(&self) -> scoreboard::Scoreboard {
+        self.board
+    }
 }
 
 impl Slot {

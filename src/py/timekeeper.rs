@@ -132,6 +132,12 @@ impl Timed {
         self.timed.log()
     }
 
+    /// Whether the request is the caller's to count on the scoreboard; once. False: whoever has
+    /// taken it from its thread counts it.
+    fn claim_count(&self) -> bool {
+        !self.timed.is_overruled() && self.timed.claim_count()
+    }
+
     /// Whether the client has been answered, or cut off, because it took too long.
     #[getter]
     fn is_overruled(&self) -> bool {

@@ -40,10 +40,12 @@ pub enum Phase {
     Sending = 4,
     /// Somebody else has answered: it was past its deadline.
     Answered = 5,
+    /// It has no thread: it is being received, or waits for one.
+    Coming = 6,
 }
 
 impl Phase {
-    const ALL: [Self; 4] = [Self::Waiting, Self::App, Self::Sending, Self::Answered];
+    const ALL: [Self; 5] = [Self::Waiting, Self::App, Self::Sending, Self::Answered, Self::Coming];
 
     fn of(word: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| *phase as u64 == word & CODE)
@@ -160,6 +162,17 @@ impl Flights {
         }
         self.header.overflow.fetch_add(1, Ordering::Relaxed);
         None
+    }
+
+    /// Notes a request in [`Phase::Coming`], in one of the last `most` places: the others are for those
+    /// that run. `None` when there is no room, which is nobody's fault.
+    pub fn begin_coming(&self, most: usize, ticket: &Ticket<'_>) -> Option<Flight<'_>> {
+        let beside = self.places.iter().enumerate().rev().take(most);
+        let (index, place, serial) =
+            beside.filter_map(|(index, it)| Some((index, it, it.board(ticket)?))).next()?;
+        let flight = Flight { place, index, serial };
+        flight.advance(Phase::Waiting, Phase::Coming);
+        Some(flight)
     }
 
     /// The requests that run now. Each may end at any time.

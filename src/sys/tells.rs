@@ -43,6 +43,12 @@ impl Tells {
         Self(1 << (Self::EVENTS + event as u32))
     }
 
+    /// By its name in Python: of a part of a worker's view, of a histogram, or of an event.
+    pub fn named(name: &str) -> Option<Self> {
+        let known = NAMES.iter().find(|(known, _)| *known == name).map(|(_, numbers)| *numbers);
+        known.or_else(|| Event::named(name).map(Self::of))
+    }
+
     /// Both sets.
     pub const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -57,6 +63,18 @@ impl Tells {
         Self(word)
     }
 }
+
+const NAMES: [(&str, Tells); 9] = [
+    ("requests", Tells::REQUESTS),
+    ("queue", Tells::QUEUE_TIME),
+    ("app", Tells::APP_TIME),
+    ("write", Tells::WRITE_TIME),
+    ("whole", Tells::WHOLE_TIME),
+    ("bytes", Tells::BYTES),
+    ("connections", Tells::CONNECTIONS),
+    ("running", Tells::WORK),
+    ("room", Tells::ROOM),
+];
 
 impl Slot {
     /// From now on the worker tells these numbers, too.
@@ -88,5 +106,8 @@ mod tests {
         board.claim(0, 2).unwrap();
         assert_eq!(told(), counters);
         assert!(!told().has(Tells::REQUESTS.and(Tells::BYTES)));
+        assert_eq!(Tells::named("room"), Some(Tells::ROOM));
+        assert_eq!(Tells::named("shed"), Some(Tells::of(Event::Shed)));
+        assert_eq!(Tells::named("nothing"), None);
     }
 }

@@ -14,6 +14,7 @@ from harness import kinds
 from harness.kinds import Kind
 from harness.shift import Shift, Start
 from harness.wire import Response, Wire, get, post
+
 CSS = b"body { color: teal }\n" * 40
 
 pytestmark = pytest.mark.ours("static_map")
@@ -95,6 +96,16 @@ def test_a_large_file_arrives_as_it_is(shared: Start, transport: str, site: Path
     assert part.header("Content-Range") == "bytes 1000000-2500000/3000001"
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_without_sendfile(shared: Start, transport: str, site: Path) -> None:
+    expected = (site / "www" / "big.bin").read_bytes()
+    with Wire(shared(kinds.GTHREAD, transport, sendfile=False).address) as wire:
+        for _ in range(2):
+            assert wire.send(get("/static/big.bin")).response().body == expected
+        part = wire.send(get("/static/big.bin", "Range: bytes=7-2500000")).response()
+    assert (part.status, part.body) == (206, expected[7:2_500_001])
+
+
 @pytest.mark.parametrize(
     ("accept", "coding", "body"),
     [
@@ -118,9 +129,7 @@ def test_precompressed_forms(
     assert response.header("Content-Type") == "text/css; charset=utf-8"
     tag = response.header("ETag") or ""
     assert tag.endswith(f'-{coding}"' if coding else '"')
-    again = ask(
-        shared(), "/static/x.css", f"Accept-Encoding: {accept}", f"If-None-Match: {tag}"
-    )
+    again = ask(shared(), "/static/x.css", f"Accept-Encoding: {accept}", f"If-None-Match: {tag}")
     assert (again.status, again.header("ETag")) == (304, tag)
     assert again.header("Vary") == "Accept-Encoding"
 

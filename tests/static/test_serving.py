@@ -190,9 +190,7 @@ def test_a_client_that_never_stops_asking_holds_nobody_up(start: Callable[..., S
     assert "access lines left out" not in shift.server.assert_clean_exit()
 
 
-def test_a_release_that_is_switched_by_a_link(
-    start: Callable[..., Shift], tmp_path: Path
-) -> None:
+def test_a_release_that_is_switched_by_a_link(start: Callable[..., Shift], tmp_path: Path) -> None:
     """Files and code change together, with the reload."""
     for release in ("1", "2"):
         (tmp_path / release).mkdir()

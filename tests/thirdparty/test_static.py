@@ -52,9 +52,7 @@ def test_gevent_serves_them(spawn: Spawn, www: Path, worker: str) -> None:
     server.wait_log('"GET /s/big.bin HTTP/1.1" 206 ')
 
 
-@pytest.mark.parametrize(
-    ("worker", "name"), [("tornado", "TornadoWorker"), ("asgi", "ASGIWorker")]
-)
+@pytest.mark.parametrize(("worker", "name"), [("tornado", "TornadoWorker"), ("asgi", "ASGIWorker")])
 def test_others_say_that_they_do_not(spawn: Spawn, www: Path, worker: str, name: str) -> None:
     settings = {"worker_class": worker, "static_map": f"/s={www}"}
     server: Server = spawn("green:app", ready=False, settings=settings)

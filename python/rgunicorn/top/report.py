@@ -102,7 +102,7 @@ def _totals(
         if times := _times(rates["times"]):
             parts.append(times)
         if parts:
-            lines.append(f"last {interval:.3g} s".ljust(10) + ", ".join(parts))
+            lines.append(f"last {interval:.3g} s".ljust(9) + " " + ", ".join(parts))
     return lines
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
+from textual.screen import Screen
 from textual.widgets import DataTable, Footer, Sparkline, Static
 
 from rgunicorn.top import rows, words
@@ -245,7 +245,7 @@ class Top(App[str]):
             self.push_screen(Details(slot))
 
 
-class Details(ModalScreen[None]):
+class Details(Screen[None]):
     """One worker, and all that it runs.
 
     Args:
@@ -253,13 +253,12 @@ class Details(ModalScreen[None]):
     """
 
     CSS = """
-    Details { align: center middle; }
-    #details { width: 96%; height: 90%; border: round $primary; background: $surface; }
+    #details { height: 1fr; border: round $primary; }
     #facts { height: auto; margin: 0 0 1 0; }
     #current { height: 1fr; }
     """
     BINDINGS: ClassVar = [
-        Binding("escape,enter,q", "leave", "Back", priority=True),
+        Binding("escape,enter,q", "leave", "Back", priority=True, key_display="esc"),
     ]
 
     app: Top
@@ -267,22 +266,25 @@ class Details(ModalScreen[None]):
     def __init__(self, slot: int) -> None:
         super().__init__()
         self._slot = slot
+        self._is_made = False
         self._texts: list[tuple[str, ...]] | None = None
 
     def compose(self) -> ComposeResult:
         with Vertical(id="details"):
             yield Static(id="facts", markup=False)
             yield DataTable(id="current", cursor_type="row")
+        yield Footer()
 
     def on_mount(self) -> None:
         table = self.query_one(DataTable)
         table.add_columns("AGE", "PHASE", "FROM", "ID", "REQUEST")
+        self._is_made = True
         self.show()
 
     def show(self) -> None:
         """Shows what was seen last."""
         worker = self.app.worker(self._slot)
-        if worker is None or not self.is_mounted:
+        if worker is None or not self._is_made:
             return
         self.query_one("#facts", Static).update(Text("\n".join(rows.details(worker))))
         texts = rows.requests(worker)

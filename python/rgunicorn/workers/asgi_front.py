@@ -14,7 +14,7 @@ from http import HTTPStatus
 
 from rgunicorn.http.message import Request
 from rgunicorn.http.wsgi import Response
-from rgunicorn.workers import parting
+from rgunicorn.workers import counting, parting
 from rgunicorn.workers.asgi_rules import Refused, Rules
 
 TYPE_CHECKING = False
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     Scope = dict[str, Any]
 
 
+# What uvicorn answers to a WebSocket handshake that is not accepted.
+_FORBIDDEN = 403
+
+
 class Front:
     """The ASGI application that uvicorn calls.
 
@@ -40,7 +44,7 @@ class Front:
 
     def __init__(self, worker: ASGIWorker) -> None:
         cfg = worker.cfg
-        self._worker = worker
+        self.worker = worker
         self._app = worker.wsgi
         self._log: Any = worker.log
         self._rules = Rules(cfg)
@@ -59,11 +63,12 @@ class Front:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        self._worker.count_request()
+        self.worker.count_request()
         is_http = scope["type"] == "http"
         try:
             self._rules.apply(scope)
         except Refused as refused:
+            counting.refuse(self.worker, refused.status if is_http else _FORBIDDEN)
             await _answer(send, refused, is_http)
             return
         if self._root_path:
@@ -73,7 +78,7 @@ class Front:
     @property
     def is_over(self) -> bool:
         """Whether nobody waits for answers any more."""
-        return self._worker.exit_code is not None
+        return self.worker.exit_code is not None
 
     def client_left(self, scope: Scope) -> None:
         """Gives the application `asgi_disconnect_grace_period` seconds to end this request.
@@ -98,22 +103,27 @@ class Front:
         self._running[key] = task
         request = None
         flight = self._depart(scope)
-        send = self._heading(scope, send, flight)
+        bill = counting.Bill(self.worker, flight)
+        send = self._heading(scope, _counted(send, bill), flight)
+        # Whoever says nothing is answered with 500 by uvicorn, as long as somebody is there.
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
         try:
             if self._logs or self._pre_request or self._post_request:
                 request = request_of(scope)
                 exchange = Exchange(request, scope["method"] == "HEAD", send)
                 send = exchange.send
             if self._pre_request:
-                self._pre_request(self._worker, request)
+                self._pre_request(self.worker, request)
             await self._app(scope, receive, send)
         except asyncio.CancelledError:
             if key not in self._given_up:
                 raise
+            status = counting.CLIENT_LEFT
             self._log.debug("Request given up, its client has left: %s", scope["path"])
         finally:
             del self._running[key]
             self._given_up.discard(key)
+            bill.end(status)
             try:
                 if request is not None:
                     self._conclude(exchange, scope, flight)
@@ -125,31 +135,38 @@ class Front:
         """`send`, with what is to be done when a head goes out."""
         # HTTP/2 has no such field.
         may_close = scope["http_version"].startswith("1")
+        request_id = scope.get("rgunicorn.request_id")
 
         async def heading(message: Message) -> None:
             if message["type"] == "http.response.start":
                 if flight is not None:
                     flight.sending()
-                if may_close and (self._closes or not parting.promises(self._worker)):
+                if may_close and (self._closes or not parting.promises(self.worker)):
                     message = {**message, "headers": _closing(message.get("headers", ()))}
+                if request_id is not None:
+                    named = self._rules.sign(message.get("headers", ()), request_id)
+                    message = {**message, "headers": named}
             await send(message)
 
         return heading
 
     def _depart(self, scope: Scope) -> Flight | None:
         """Notes the request, for whoever tells of it if the worker dies."""
-        box = self._worker.blackbox
+        box = self.worker.blackbox
         if box is None or box.flights is None:
             return None
         major, _, minor = scope["http_version"].partition(".")
         client = scope.get("client")
-        request_id = next((v for name, v in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = scope.get("rgunicorn.request_id")
+        if request_id is None:
+            sent = (value for name, value in scope["headers"] if name == b"x-request-id")
+            request_id = _text(next(sent, b""))
         return box.flights.begin(
             scope["method"],
             scope["raw_path"].decode("latin-1"),
             (int(major), int(minor or 0)),
             str(client[0]) if client else "",
-            _text(request_id),
+            request_id,
         )
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -160,6 +177,7 @@ class Front:
             await send(message)
             accepted = accepted or message["type"] == "websocket.accept"
 
+        bill = counting.Bill(self.worker)
         try:
             await self._app(scope, receive, noting)
         except Exception:
@@ -170,6 +188,8 @@ class Front:
                         {"type": "websocket.close", "code": 1011, "reason": "Application error"}
                     )
             raise
+        finally:
+            bill.end(counting.TAKEN if accepted else _FORBIDDEN)
 
     def _conclude(self, exchange: Exchange, scope: Scope, flight: Flight | None) -> None:
         response = exchange.response
@@ -187,7 +207,7 @@ class Front:
             self._log.exception("Exception in the access log")
         try:
             if self._post_request:
-                self._post_request(self._worker, exchange.request, environ, response)
+                self._post_request(self.worker, exchange.request, environ, response)
         except Exception:
             self._log.exception("Exception in post_request hook")
 
@@ -231,6 +251,10 @@ def watched(protocol: Any, front: Front, head_limit: int) -> Any:
     class Watched(protocol):
         # Bytes of the present head so far; None between heads.
         _head: int | None = None
+
+        def send_400_response(self, msg: str) -> None:
+            counting.refuse(front.worker, 400)
+            super().send_400_response(msg)
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)
@@ -281,6 +305,7 @@ def request_of(scope: Scope) -> Request:
     request.headers = [(_text(name).upper(), _text(value)) for name, value in scope["headers"]]
     request.scheme = scope["scheme"]
     request.peer_addr = request.remote_addr = tuple(scope.get("client") or ("", ""))
+    request.request_id = scope.get("rgunicorn.request_id")
     return request
 
 
@@ -296,6 +321,8 @@ def environ_of(scope: Scope, request: Request) -> dict[str, Any]:
         "REMOTE_ADDR": request.peer_addr[0],
         "wsgi.url_scheme": request.scheme,
     }
+    if request.request_id is not None:
+        environ["rgunicorn.request_id"] = request.request_id
     if scope.get("client"):
         environ["REMOTE_PORT"] = str(request.peer_addr[1])
     for name, value in request.headers:
@@ -328,6 +355,20 @@ def _closing(fields: Any) -> list[Any]:
     """
     kept = [(name, value) for name, value in fields if bytes(name).lower() != b"connection"]
     return [*kept, (b"connection", b"close")]
+
+
+def _counted(send: Send, bill: counting.Bill) -> Send:
+    """`send` for a request that is counted when its response is complete."""
+
+    async def counted(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            bill.status = message["status"]
+        elif message["type"] == "http.response.body" and not message.get("more_body"):
+            # Before the client can know that this was all.
+            bill.end()
+        await send(message)
+
+    return counted
 
 
 def _used(cfg: Any, name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from rgunicorn.http import get_parser
-from rgunicorn.workers import base, exchange
+from rgunicorn.workers import base, counting, exchange
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ class AsyncWorker(base.Worker):
 
     @classmethod
     def speaks_uwsgi(cls) -> bool:
+        return True
+
+    @classmethod
+    def names_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def logs_requests(cls) -> bool:
         return True
 
     def timeout_ctx(self) -> AbstractContextManager[Any]:
@@ -96,13 +104,14 @@ class AsyncWorker(base.Worker):
             exchange.Gone: the client has gone.
             Exception: what happened before anything was sent.
         """
-        return exchange.run_request(
-            self,
-            req,
-            sock,
-            addr,
-            listener_name,
-            multithread=True,
-            keepalive=bool(self.cfg.keepalive),
-            is_handled=self.is_already_handled,
-        )
+        with counting.at_work(self):
+            return exchange.run_request(
+                self,
+                req,
+                sock,
+                addr,
+                listener_name,
+                multithread=True,
+                keepalive=bool(self.cfg.keepalive),
+                is_handled=self.is_already_handled,
+            )

@@ -15,7 +15,9 @@ from datetime import datetime
 from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
-from rgunicorn.workers import parting, recycling, timekeeping
+from rgunicorn.workers import counting, parting, recycling, timekeeping
+from rgunicorn.workers.naming import called
+from rgunicorn.workers.refusal import refusal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +75,8 @@ def run_request(
     resp: Any = None
     flight = depart(worker, req, addr)
     timed = timekeeping.enter(worker, req, sock, addr, flight)
+    bill = counting.Bill(worker, flight)
+    bill.timed = timed
     try:
         worker.cfg.pre_request(worker, req)
         resp, environ = wsgi.create(req, sock, addr, server, worker.cfg)
@@ -94,6 +98,7 @@ def run_request(
         try:
             if not wsgi.ClientSocket.is_taken(environ):
                 _send(resp, respiter, environ)
+                bill.answer(counting.code_of(resp.status))
                 _report(worker, req, resp)
                 if timed is None or timed.claim_line():
                     _log_access(worker, resp, req, environ, started)
@@ -107,14 +112,17 @@ def run_request(
             raise Taken
         return not resp.should_close() and not (timed is not None and timed.is_overruled)
     except Taken:
+        bill.answer(counting.TAKEN)
         raise
     except (Exception, SystemExit) as exc:
         if isinstance(exc, SystemExit) and not worker.alive:
             # That of a signal handler.
             raise
         if wsgi.ClientSocket.is_taken(environ):
-            worker.log.exception("Error handling request %s", req.uri)
+            bill.answer(counting.TAKEN)
+            worker.log.exception("Error handling request %s%s", req.uri, called(req))
             raise Taken from None
+        _count_failure(bill, exc, req, resp)
         if is_departure(exc, req, resp):
             if flight is not None:
                 flight.client_gone()
@@ -124,10 +132,10 @@ def run_request(
             if mine:
                 raise
             # The client has been told that it took too long.
-            worker.log.exception("Error handling request %s", req.uri)
+            worker.log.exception("Error handling request %s%s", req.uri, called(req))
             raise Gone from BrokenPipeError(errno.EPIPE, timekeeping.TOO_LATE)
         # Too late for an error page: the missing end tells the client.
-        worker.log.exception("Error handling request")
+        worker.log.exception("Error handling request%s", called(req))
         if mine:
             _log_access(worker, resp, req, environ, started)
         return False
@@ -143,6 +151,19 @@ def run_request(
                 flight.end()
 
 
+def _count_failure(bill: counting.Bill, exc: BaseException, req: Any, resp: Any) -> None:
+    gone = is_departure(exc, req, resp)
+    refused = None if gone else refusal(exc)
+    if not gone and refused is None:
+        bill.note_exception()
+    if resp is not None and resp.headers_sent:
+        bill.answer(counting.code_of(resp.status))
+    elif gone:
+        bill.answer(counting.CLIENT_LEFT)
+    else:
+        bill.answer(refused[0] if refused else 500)
+
+
 def depart(worker: Any, req: Any, addr: Any) -> Flight | None:
     """Notes that `worker` runs `req`, for whoever tells of it if the worker dies. The caller ends
     what it gets; None when there is nowhere to note it."""
@@ -151,7 +172,9 @@ def depart(worker: Any, req: Any, addr: Any) -> Flight | None:
         return None
     proxied = getattr(req, "proxy_protocol_info", None)
     peer = proxied["client_addr"] if proxied else addr[0] if isinstance(addr, tuple) else ""
-    request_id = next((value for name, value in req.headers if name == "X-REQUEST-ID"), "")
+    request_id = getattr(req, "request_id", None)
+    if request_id is None:
+        request_id = next((value for name, value in req.headers if name == "X-REQUEST-ID"), "")
     flight: Flight | None = box.flights.begin(
         req.method, req.path, req.version, str(peer), request_id
     )
@@ -217,6 +240,10 @@ def report_failure(worker: Any, req: Any, client: Any, addr: Any, exc: BaseExcep
     # Nothing but the connection can fail before there is a request.
     gone = exc.__cause__ if isinstance(exc, Gone) else exc if req is None else None
     if not isinstance(gone, OSError):
+        if req is None:
+            # With a request, whoever has run it has counted it.
+            refused = refusal(exc)
+            counting.refuse(worker, refused[0] if refused else 500)
         worker.handle_error(req, client, addr, exc)
     elif isinstance(gone, TimeoutError) and gone.errno is None:
         worker.log.warning("Client timed out: ip=%s", addr[0] if addr else "")

@@ -15,7 +15,7 @@ from logging import DEBUG, WARNING, getLogger
 from rgunicorn import sock
 from rgunicorn.errors import missing_package
 from rgunicorn.http import banner
-from rgunicorn.workers import base, parting, recycling
+from rgunicorn.workers import base, counting, parting, recycling
 from rgunicorn.workers.asgi_front import Front, watched
 from rgunicorn.workers.asgi_rules import Rules
 
@@ -83,6 +83,14 @@ class ASGIWorker(base.Worker):
         return texts
 
     @classmethod
+    def names_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def logs_requests(cls) -> bool:
+        return True
+
+    @classmethod
     def check_config(cls, cfg: Config, log: Logger) -> None:
         """Names the settings that have no effect here."""
         for name, why in _WITHOUT_EFFECT.items():
@@ -107,6 +115,7 @@ class ASGIWorker(base.Worker):
             return
         head_limit = Rules(self.cfg).head
         front = Front(self)
+        counting.opens(self, "refused")
         config = self._config(front, head_limit)
         config.load()
         config.http_protocol_class = watched(config.http_protocol_class, front, head_limit)

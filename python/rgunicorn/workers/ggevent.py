@@ -17,7 +17,7 @@ from rgunicorn import _core, sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
-from rgunicorn.workers import exchange
+from rgunicorn.workers import counting, exchange, naming
 from rgunicorn.workers.base_async import AsyncWorker
 from rgunicorn.workers.parting import PARTING, has_heirs
 
@@ -109,6 +109,10 @@ class GeventWorker(AsyncWorker):
         return cls.server_class is None
 
     @classmethod
+    def names_requests(cls) -> bool:
+        return cls.server_class is None or issubclass(cls.wsgi_handler, PyWSGIHandler)
+
+    @classmethod
     def serves_files(cls) -> bool:
         return True
 
@@ -134,6 +138,11 @@ class GeventWorker(AsyncWorker):
         assert self._leaving is not None, "init_process comes first"
         self.put_files_first()
         self.timekeeper = Greenlets.of(self)
+        if self.server_class is None:
+            numbers = ["app", "running", "exception", "refused"]
+            counting.opens(self, *numbers, room=self.worker_connections)
+        elif issubclass(self.wsgi_handler, PyWSGIHandler):
+            counting.opens(self, room=self.worker_connections)
         servers = [self._server(listener) for listener in self.sockets]
         for server in servers:
             server.start()
@@ -195,6 +204,8 @@ class GeventWorker(AsyncWorker):
                 **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
             )
             server.blackbox = self.blackbox
+            server.worker = self
+            server.names = naming.Names.of(self.cfg)
             return server
         server = StreamServer(
             listener, handle=functools.partial(self._handle, _Door(listener)), spawn=pool
@@ -317,6 +328,8 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
     """Handles the requests of `PyWSGIServer`."""
 
     flight: Flight | None = None
+    # Field and value of what the request is called.
+    named: tuple[str, str] | None = None
 
     def handle_one_response(self) -> None:
         """Runs the application."""
@@ -329,7 +342,7 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
                 self.path.partition("?")[0],
                 version,
                 str(peer),
-                self.headers.get("X-Request-ID") or "",
+                self.named[1] if self.named else self.headers.get("X-Request-ID") or "",
             )
         try:
             super().handle_one_response()
@@ -339,6 +352,7 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
                 self.flight = None
 
     def finalize_headers(self) -> None:
+        naming.sign(self.response_headers, self.named)
         super().finalize_headers()
         if self.flight is not None:
             self.flight.sending()
@@ -356,13 +370,21 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
         headers = self.headers.items() if getattr(self, "headers", None) else []
         environ = getattr(self, "environ", None) or {}
         self.server.log.access(resp, list(headers), environ, finished - started)
+        slot = counting.slot_of(getattr(self.server, "worker", None))
+        if slot is not None:
+            # Without a status line its client has gone.
+            code = counting.code_of(status) if status else counting.CLIENT_LEFT
+            slot.count_request(code, max(0, int((finished - started).total_seconds() * 1e9)))
         if self.flight is not None:
+            self.flight.counted()
             self.flight.logged()
 
     def get_environ(self) -> dict[str, Any]:
+        self.named = naming.take(self.server, self.client_address, self.headers)
         environ: dict[str, Any] = super().get_environ()
         environ["gunicorn.sock"] = self.socket
         environ["RAW_URI"] = self.path
+        naming.tell(environ, self.named)
         return environ
 
 

@@ -48,7 +48,7 @@ def _forget() -> None:
     worker = _worker
     if worker is None:
         return
-    blackbox = worker.blackbox
+    blackbox, slot = worker.blackbox, getattr(worker.tmp, "slot", None)
     for sig in worker.SIGNALS:
         if getattr(signal.getsignal(sig), "__self__", None) is worker:
             default = signal.default_int_handler if sig == signal.SIGINT else signal.SIG_DFL
@@ -58,6 +58,5 @@ def _forget() -> None:
     _unblock()
     if blackbox is not None:
         blackbox.secede()
-    slot = getattr(worker.tmp, "slot", None)
     if slot is not None:
         slot.secede()

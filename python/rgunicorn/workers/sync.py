@@ -101,8 +101,11 @@ class SyncWorker(NativeWorker):
         if not self.is_python_needed():
             _core.serve_sync(self)
             return
+        from rgunicorn.workers import counting
+
         self.put_files_first()
         self.timekeeper = _core.Timekeeper.of(self)
+        counting.opens(self, "app", "running", "exception", "refused", room=1)
         # Often enough to see soon that the master is gone; 0 is no limit for the master.
         timeout = min(self.timeout or 0.5, 1.0)
         for listener in self.sockets:

@@ -49,8 +49,11 @@ class PythonThreads(_Base):
         `graceful_timeout` seconds at most."""
         import selectors
 
+        from rgunicorn.workers import counting
+
         self.put_files_first()
         self.timekeeper = _core.Timekeeper.of(self)
+        counting.opens(self, "app", "running", "exception", "refused", room=self.cfg.threads)
         self.nr_conns = 0
         self.keepalived_conns = deque()
         self.pending_conns = deque()

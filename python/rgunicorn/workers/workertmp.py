@@ -15,9 +15,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rgunicorn.config import Config
 
-# The board of each directory (None: no file at all). The master makes it with its first worker;
-# a child only ever inherits it.
-_boards: dict[str | None, Scoreboard] = {}
+# One for the life of the master, or what has been counted would begin anew, and whoever looks would
+# look at the wrong one. A child only ever inherits it.
+_board: Scoreboard | None = None
+# Where that is: the first configuration has decided.
+_directory: str | None = None
 
 
 class WorkerTmp:
@@ -26,7 +28,8 @@ class WorkerTmp:
     The master makes it before the fork; the worker calls `notify`; the master reads.
 
     Args:
-        cfg: setting `worker_tmp_dir`: with a directory the memory is a file there.
+        cfg: setting `worker_tmp_dir`: with a directory the memory is a file there. The first worker
+            decides.
 
     Raises:
         RuntimeError: the directory can't be used, or all 4096 places are taken.
@@ -37,9 +40,10 @@ class WorkerTmp:
     upcoming: tuple[int | None, int] = (None, 0)
 
     def __init__(self, cfg: Config) -> None:
-        self.slot: Slot = _board(cfg.worker_tmp_dir).claim(*WorkerTmp.upcoming)
+        kept = _made(cfg.worker_tmp_dir)
+        self.slot: Slot = kept.claim(*WorkerTmp.upcoming)
         WorkerTmp.upcoming = (None, 0)
-        self._fileno = _boards[cfg.worker_tmp_dir].fileno()
+        self._fileno = kept.fileno()
         self._owner = os.getpid()
         self._made = time.time()
         self._closed = False
@@ -74,14 +78,34 @@ class WorkerTmp:
         self._closed = True
 
 
-def prepare(cfg: Config) -> None:
+def prepare(cfg: Config) -> str | None:
     """Makes the memory now, in the master, so that a directory that can't be used is an error of
-    the start, or of the reload, and not of the first fork.
+    the start and not of the first fork.
+
+    Returns:
+        What is to be said of a directory that comes too late: the memory stays where it is.
 
     Raises:
         RuntimeError: the directory is missing, or nothing can be made in it.
     """
-    _board(cfg.worker_tmp_dir)
+    _made(cfg.worker_tmp_dir)
+    if (cfg.worker_tmp_dir or None) == _directory:
+        return None
+    return f"worker_tmp_dir = {cfg.worker_tmp_dir!r} counts from the next start on, or from USR2"
+
+
+def shared(cfg: Config) -> Scoreboard:
+    """The same, made now if it is not there.
+
+    Raises:
+        RuntimeError: as `prepare`.
+    """
+    return _made(cfg.worker_tmp_dir)
+
+
+def board() -> Scoreboard | None:
+    """What this process and its workers share, once it is there."""
+    return _board
 
 
 def announce(course: str, until_ns: int = 0) -> None:
@@ -91,16 +115,18 @@ def announce(course: str, until_ns: int = 0) -> None:
         course: see `Scoreboard.set_course`.
         until_ns: when the limit of a stop is over, monotonic nanoseconds; 0 while there is none.
     """
-    for board in _boards.values():
-        board.set_course(course, until_ns)
+    if _board is not None:
+        _board.set_course(course, until_ns)
 
 
-def _board(directory: str | None) -> Scoreboard:
-    if directory not in _boards:
-        if directory and not os.path.isdir(directory):
-            raise RuntimeError(f"{directory} doesn't exist. Can't create workertmp.")
+def _made(directory: str | None) -> Scoreboard:
+    global _board, _directory
+    if directory and not os.path.isdir(directory):
+        raise RuntimeError(f"{directory} doesn't exist. Can't create workertmp.")
+    if _board is None:
         try:
-            _boards[directory] = Scoreboard(directory or None)
+            _board = Scoreboard(directory or None)
         except OSError as exc:
             raise RuntimeError(f"Can't create the heartbeat file in {directory!r}: {exc}") from exc
-    return _boards[directory]
+        _directory = directory or None
+    return _board
