@@ -273,9 +273,11 @@ class Worker:
     def put_files_first(self) -> None:
         """Answers for `static_map` before the application is asked, in a loop in Python."""
         if self.cfg.static_map:
+            from rgunicorn.workers import counting
             from rgunicorn.workers.static_files import StaticFiles
 
-            self.wsgi = StaticFiles(self.wsgi, self.cfg, self.log)
+            slot = counting.slot_of(self)
+            self.wsgi = StaticFiles(self.wsgi, self.cfg, self.log, slot)
 
     def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         """SIGUSR1: reopen the log files."""

@@ -28,12 +28,22 @@ class StaticFiles:
         app: the other one.
         cfg: the configuration.
         log: for files that can't be given.
+        slot: the worker's place on the scoreboard; None when it has none.
     """
 
-    def __init__(self, app: Callable[..., Iterable[bytes]], cfg: Config, log: Logger) -> None:
+    def __init__(
+        self,
+        app: Callable[..., Iterable[bytes]],
+        cfg: Config,
+        log: Logger,
+        slot: _core.Slot | None = None,
+    ) -> None:
         self.app = app
         self.log = log
         self._files = _core.StaticFiles(cfg)
+        self._slot = slot
+        if slot is not None:
+            slot.tell("static")
         # gevent's is one of greenlets: nobody switches inside.
         self._turn = threading.Lock()
 
@@ -43,6 +53,8 @@ class StaticFiles:
         if answer is None:
             return self.app(environ, start_response)
         status, headers, body, part, notice = answer
+        if self._slot is not None:
+            self._slot.count_event("static")
         if notice is not None:
             self.log.error("%s", notice)
         file = None if part is None else Part(*part)
