@@ -245,11 +245,6 @@ class Supervisor:
         # What the last ones have said.
         overdue.say_all(self.log, self.WORKERS)
 
-    def _forensics(self, worker: Worker, why: str) -> None:
-        """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
-        for half a second at most."""
-        forensics.examine(self.log, worker, why)
-
     def _bury(self, worker: Worker, code: int | None, sig: int | None) -> None:
         """Writes down what a worker leaves behind that has ended."""
         if sig == signal.SIGKILL and not worker.killed:
@@ -344,12 +339,12 @@ class Supervisor:
             pid,
             time.monotonic() - worker._forked,
         )
-        self._forensics(worker, "it has not finished booting")
+        forensics.examine(self.log, worker, "it has not finished booting")
 
     def _before_kill(self, worker: Worker) -> None:
         worker.killed = True
         if not worker.aborted or forensics.has_news(worker):
-            self._forensics(worker, "it did not leave in time, and is killed")
+            forensics.examine(self.log, worker, "it did not leave in time, and is killed")
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the
