@@ -267,7 +267,8 @@ class Supervisor:
                 case ("timeout", pid):
                     self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
                     self.WORKERS[pid].aborted = True
-                    self._forensics(self.WORKERS[pid], f"no heartbeat for {self.timeout} s")
+                    why = f"no heartbeat for {self.timeout} s"
+                    forensics.examine(self.log, self.WORKERS[pid], why)
                 case ("hang", pid):
                     self._report_hang(pid)
                 case ("child_exit", _):
@@ -275,11 +276,9 @@ class Supervisor:
                 case ("reloaded",):
                     self._on_reloaded()
                 case ("reload_failed", pid, stay):
-                    why = (
-                        "the new workers took too long to boot"
-                        if pid is None
-                        else f"worker (pid:{pid}) failed to boot"
-                    )
+                    why = f"worker (pid:{pid}) failed to boot"
+                    if pid is None:
+                        why = "the new workers took too long to boot"
                     if stay:
                         why += f"; {stay} that are new already serve until old ones are back"
                     self._on_reload_failed(why)

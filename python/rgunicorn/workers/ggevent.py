@@ -12,7 +12,7 @@ import re
 import time
 from datetime import datetime
 
-from rgunicorn import _core, sock, tls
+from rgunicorn import sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
