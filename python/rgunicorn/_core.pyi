@@ -148,6 +148,7 @@ class ServerFacts(TypedDict):
     boot_time_ns: int
     back_off: int
     backlog: int
+    version: int
 
 class Snapshot(TypedDict):
     """`now_ns`: monotonic, when it was taken. `ends`: workers that have ended, by reason
@@ -370,8 +371,8 @@ def bear_witness(signal: int, fd: int, aborts: bool) -> None: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
 def serve_status(board: Scoreboard, listener: int, line: int, about: Any) -> None:
-    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed or
-    the parent has ended, with whom this process dies from now on.
+    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed
+    or the parent has ended, with whom this process dies from now on.
 
     Args:
         about: a `rgunicorn.status.Plan`.

@@ -146,6 +146,7 @@ def begin(server: Arbiter) -> bool:
         if before.cfg.address != server.cfg.address:
             _relisten(server)
         sock.follow(server.LISTENERS, server.cfg)
+        server._status.prepare(server)
         server.log.reopen_files()
         server.cfg.on_reload(server)
     except (Exception, SystemExit) as exc:

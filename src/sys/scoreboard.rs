@@ -5,7 +5,7 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 7
+//! # Layout, version 8
 //! Places of 2048 bytes (whole cache lines, so that neighbours do not share one). The first is the
 //! header (`header.rs`), the others are slots: what is of one worker, then what all workers of the slot
 //! have counted (`tally.rs`). Everything is a native-endian u64. Whoever changes a field raises

@@ -101,8 +101,8 @@ class Residue:
     received: list[Failure]
     """Uploads of which a part had been received."""
     spoken: list[Failure]
-    """The client began to send when the worker was stopped already, on a connection that was idle, or
-    on which nothing had ever been sent: it was closed by the kill."""
+    """The client began to send when the worker was stopped already, on a connection that was idle,
+    or on which nothing had ever been sent: it was closed by the kill."""
     waiting: list[Failure]
     """The worker may have had the whole request, and had not begun with it."""
 

@@ -29,6 +29,7 @@ CHECKS: tuple[Check, ...] = (
     process.development,
     process.files,
     network.trust,
+    network.status,
     network.limits,
     network.files,
     network.tls,

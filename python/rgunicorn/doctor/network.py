@@ -8,7 +8,7 @@ from rgunicorn import static_map
 from rgunicorn.doctor.finding import ERROR, HINT, WARNING, Finding
 from rgunicorn.doctor.words import Recorder, parts
 from rgunicorn.errors import ConfigError
-from rgunicorn.util import user_traceback
+from rgunicorn.util import parse_address, user_traceback
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,6 +51,23 @@ def trust(subject: Subject, machine: Machine) -> Iterator[Finding]:
                 f"bind is open to the network, and whoever connects may send {what}",
                 subject.write(name, "127.0.0.1,::1"),
             )
+
+
+def status(subject: Subject, machine: Machine) -> Iterator[Finding]:
+    """Yields: the status pages are open to the network."""
+    bind = subject.cfg.status_bind
+    where = None if bind is None else parse_address(bind)
+    if not isinstance(where, tuple) or not _is_public(where[0]):
+        return
+    # In a container there is no other way, and who gets there is decided outside.
+    yield subject.finding(
+        HINT if machine.in_container else WARNING,
+        "status-open",
+        "status_bind",
+        "whoever can connect there reads how many requests you have, of what kind, and how long "
+        "they take; nobody is asked who they are",
+        subject.write("status_bind", f"127.0.0.1:{where[1]}") + ", or a firewall before it",
+    )
 
 
 def limits(subject: Subject, machine: Machine) -> Iterator[Finding]:
@@ -140,6 +157,18 @@ def tls(subject: Subject, machine: Machine) -> Iterator[Finding]:
             "port 80 speaks TLS as well: all listeners do when a certificate is set",
             'bind = "0.0.0.0:443"',
         )
+
+
+def _is_public(host: str) -> bool:
+    """Whether others than those of a private network may get there. A name is not looked up."""
+    from ipaddress import ip_address
+
+    if host in EVERYWHERE:
+        return True
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return False
 
 
 def _open_to_all(subject: Subject) -> bool:
