@@ -2,9 +2,10 @@
 
     python benches/accesslog/run.py --gunicorn .venv-gunicorn/bin/python --rounds 6
 
-Each round starts every configuration once, every second round in the other order; figures are medians
-over rounds of CPU time (master and workers, /proc/PID/stat) divided by the requests that wrk counts. The
-lines in the log are counted: nobody wins by not logging. Needs wrk, taskset and two cores.
+Each round starts every configuration once, every second round in the other order; figures are
+medians over rounds of CPU time (master and workers, /proc/PID/stat) divided by the requests that
+wrk counts. The lines in the log are counted: nobody wins by not logging. Needs wrk, taskset and two
+cores.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.named_lines import read, steady
-from harness.server import Command, Spawn
+from harness.server import Spawn
 from harness.wait import until
 from harness.wire import exchange, get
 
@@ -27,13 +27,11 @@ def block(language: str) -> str:
 
 
 @pytest.mark.parametrize("style", ["json", "logfmt"])
-def test_the_example(spawn: Spawn, command: Command, style: str) -> None:
+def test_the_example(spawn: Spawn, tmp_path: Path, style: str) -> None:
     words = block("sh").replace(" json ", f" {style} ").split()
     assert (words[0], words[-1]) == ("rgunicorn", "app:app")
-    server = spawn(None, ready=False, args=[*words[1:-1], "example:app"])
-    (server.directory / "example.py").write_text(APP)
-    server.end()
-    server.start().wait_ready()
+    (tmp_path / "app.py").write_text(APP)
+    server = spawn(words[-1], args=words[1:-1], env={"PYTHONPATH": str(tmp_path)})
     example = block(style)
     parent = "00-{trace_id}-{span_id}-{trace_flags}".format(**read(style, example))
     exchange(
