@@ -71,7 +71,7 @@ CASES: list[tuple[list[str], dict[str, object]]] = [
         {"bind": [":443"], "certfile": "a.crt", "keyfile": "a.key"},
     ),
     (
-        ["http-socket = /run/a.sock", "chmod-socket", "chown-socket = root:www-data"],
+        ["http-socket = /run/a.sock", "chmod-socket = 1", "chown-socket = root:www-data"],
         {
             "bind": ["unix:/run/a.sock"],
             "unix_socket_mode": "666",
@@ -133,7 +133,7 @@ CASES: list[tuple[list[str], dict[str, object]]] = [
         ["http = :80", "http-keepalive = 75"],
         {"bind": [":80"], "keepalive": 75, "sync_keepalive": True},
     ),
-    (["http = :80", "http-keepalive"], {"bind": [":80"], "sync_keepalive": True}),
+    (["http = :80", "http-keepalive = 1"], {"bind": [":80"], "sync_keepalive": True}),
     # Requests.
     (["buffer-size = 4000"], {}),
     (["buffer-size = 8000"], {"limit_request_line": 8000}),

@@ -45,7 +45,7 @@ def test_ini(tmp_path: Path) -> None:
     )
     options = read(ini(tmp_path, text))
     assert pairs(options) == [
-        ("master", None),
+        ("master", ""),
         ("env", "A=1 # no comment"),
         ("env", ""),
         ("env", "B"),
@@ -70,7 +70,7 @@ def test_magic(tmp_path: Path) -> None:
     path = ini(tmp_path / "conf.d", "[uwsgi]\nv = %n|%e|%s|%c|%d|%p|%0|%%|%x\n", "shop.v.ini")
     parts = str(tmp_path).split("/")
     assert read(path)[0].value == "|".join(
-        ("shop.v", "ini", "shop.v.ini", "conf.d", str(path.parent), str(path), parts[1], "%", "")
+        ("shop.v", "ini", "shop.v.ini", "conf.d", f"{path.parent}/", str(path), parts[1], "%", "")
     )
 
 
@@ -113,7 +113,7 @@ is = %(flag)
     assert found["all"] == "/srv/shop/venv%(nothing)"
     assert found["file"] == "s3cret"
     assert (found["sum"], found["cat"], found["half"]) == ("18", "45", "9")
-    assert found["is"] == "true"
+    assert found["is"] == ""
 
 
 def test_environment(tmp_path: Path) -> None:
@@ -170,20 +170,22 @@ endif
     assert values(tmp_path, text) == [
         ("socket", ":3031"),
         ("socket", ":3032"),
-        ("flag", None),
-        ("flag", None),
+        ("flag", ""),
+        ("flag", ""),
         ("mule", "1"),
         ("mule", "2"),
         ("yes", "1"),
+        ("no", "1"),
         ("yes", ":3031"),
     ]
+    assert "which uWSGI 2.0 ignores" in read(tmp_path / "a.ini")[7].condition
 
 
 def test_questions_about_the_machine_stay_open(tmp_path: Path) -> None:
     text = "[uwsgi]\nif-env = HOME\na = 1\nelse =\na = 2\nendif =\na = 3\n"
     found = [option.condition for option in read(ini(tmp_path, text), HOME="/")]
     place = f"'if-env = HOME' ({tmp_path}/a.ini:2)"
-    assert found == [place, f"the else of {place}", ""]
+    assert found == [place, f"the else of {place}, which uWSGI 2.0 ignores", ""]
 
 
 def test_includes(tmp_path: Path) -> None:
@@ -324,10 +326,11 @@ def test_deep_xml(tmp_path: Path) -> None:
 def test_json(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(
-        '{"uwsgi": {"a": "1", "b": [":1", ":2"], "c": true, "d": null, "a": 2, "e": {}}}'
+        '{"uwsgi": {"a": "1", "b": [":1", ":2"], "c": true, "d": null, "a": 2, "e": {}, "f": []}}'
     )
     options = read(path)
-    expected = [("a", "1"), ("b", ":1"), ("b", ":2"), ("c", "true"), ("d", None), ("a", "2")]
+    expected = [("a", "1"), ("b", ":1"), ("b", ":2"), ("c", "1"), ("d", ""), ("a", "2")]
+    assert all(options[at].unclear for at in (4, 6, 7))
     assert pairs(options)[:6] == expected
     for text, reason in (
         ('{"uwsgi":\n{,}}', r"a\.json:2"),
@@ -343,12 +346,21 @@ def test_json(tmp_path: Path) -> None:
 def test_yaml(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(
-        "uwsgi:\n  a: 1\n  b:\n    - ':1'\n    - :2\n  c: true\n  a: 0x10\n  endif:\n  d: {}\n"
+        "uwsgi:\n  a: 1\n  b:\n    - ':1'\n    - :2\n  c: true\n"
+        "  a: 0x10\n  endif:\n  d: {}\n  e: []\n"
     )
     options = read(path)
-    expected = [("a", "1"), ("b", ":1"), ("b", ":2"), ("c", "true"), ("a", "0x10"), ("d", "")]
+    expected = [
+        ("a", "1"),
+        ("b", ":1"),
+        ("b", ":2"),
+        ("c", "true"),
+        ("a", "0x10"),
+        ("d", ""),
+        ("e", ""),
+    ]
     assert pairs(options) == expected
-    assert options[2].place.line == 5 and options[5].unclear
+    assert options[2].place.line == 5 and options[5].unclear and options[6].unclear
     for text, reason in (
         ("uwsgi: [", r"a\.yaml"),
         ("- a", "no mapping 'uwsgi'"),

@@ -36,14 +36,20 @@ class Logic:
         """What uWSGI makes of the next option: nothing, itself, or several.
 
         Raises:
-            Unreadable: a loop of too many turns.
+            Unreadable: a loop of too many turns, or a block in a block.
         """
         if option.name in _END:
             self._block, self._is_else = None, False
         elif option.name == "else":
             self._is_else = self._block is not None
         elif option.name in NAMES:
-            self._block, self._is_else = option, False
+            if self._block is not None and not self._is_skipped():
+                raise Unreadable(
+                    f"{option.place}: {option.written!r} is inside of the block of "
+                    f"{self._block.place}, which uWSGI refuses"
+                )
+            if self._block is None:
+                self._block = option
         else:
             given = [option] if self._block is None else self._in_block(option, self._block)
             self._seen += given
@@ -53,12 +59,19 @@ class Logic:
     def _in_block(self, option: Option, block: Option) -> list[Option]:
         if block.name in _LOOPS:
             return [_with(option, turn) for turn in _turns(block)]
+        if self._is_else:
+            # Version 2.0 takes `else` for a placeholder, and goes on with the block.
+            condition = f"the else of {block.written!r} ({block.place}), which uWSGI 2.0 ignores"
+            return [replace(option, condition=condition)]
         if block.name in _OF_OPTIONS:
             holds, value = self._asked(block)
-            return [_with(option, value)] if holds is not self._is_else else []
-        branch = "the else of " if self._is_else else ""
-        condition = f"{branch}{block.written!r} ({block.place})"
-        return [replace(option, condition=condition)]
+            return [_with(option, value)] if holds else []
+        return [replace(option, condition=f"{block.written!r} ({block.place})")]
+
+    def _is_skipped(self) -> bool:
+        """Whether nothing in the block counts."""
+        block = self._block
+        return block is not None and block.name in _OF_OPTIONS and not self._asked(block)[0]
 
     def _asked(self, block: Option) -> tuple[bool, str]:
         """Whether the question of a block is answered by yes, and the value of its option."""

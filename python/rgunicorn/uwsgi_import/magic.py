@@ -51,7 +51,8 @@ class Magic:
             directory = os.path.dirname(full)
         base = os.path.basename(full)
         stem, dot, extension = base.rpartition(".")
-        self._names |= {"o": path, "p": full, "s": base, "d": directory, "x": section}
+        self._names |= {"o": path, "p": full, "s": base, "x": section}
+        self._names["d"] = directory.rstrip("/") + "/"
         self._names |= {"n": stem if dot else base, "e": extension if dot else ""}
         self._names["c"] = os.path.basename(directory)
         parts = [part for part in directory.split("/") if part]
@@ -70,6 +71,9 @@ class Magic:
         at = 0
         while at < len(text):
             name = text[at + 1 : at + 2]
+            if text[at] == "%" and not name:
+                # It would take the line end with it, and so the next line.
+                unclear = unclear or "the percent sign at its end joins it with the next line"
             if text[at] != "%" or not name:
                 pieces.append(text[at])
                 at += 1

@@ -31,7 +31,7 @@ class Option:
     name: str
     """With dashes, as uWSGI's options are written."""
     value: str | None
-    """None: the name alone, which means yes."""
+    """None: the name alone in XML or YAML, which means yes. In ini that is an empty text."""
     place: Place
     written: str
     """As in the file, before placeholders were filled in; one line."""
@@ -39,6 +39,8 @@ class Option:
     """Why the value is not known here; empty if it is."""
     condition: str = ""
     """The condition under which uWSGI takes the line, with its place; empty if always."""
+    is_fixed: bool = False
+    """A placeholder by `set-placeholder`: uWSGI leaves its value as it is, until it is used."""
     notes: tuple[str, ...] = ()
     """What the reader should know of how the value came about."""
 

@@ -53,7 +53,7 @@ def fill_in(options: Sequence[Option], environ: Mapping[str, str]) -> tuple[list
     passes: tuple[tuple[str, _Lookup], ...] = (("$", variable), ("@", _content), ("%", option))
     for symbol, lookup in passes:
         for index, each in enumerate(filled):
-            if each.value is None or each.unclear or f"{symbol}(" not in each.value:
+            if each.value is None or each.unclear or each.is_fixed:
                 continue
             try:
                 value, notes = _replaced(each.value, symbol, lookup)
@@ -64,38 +64,49 @@ def fill_in(options: Sequence[Option], environ: Mapping[str, str]) -> tuple[list
 
 
 def _replaced(value: str, symbol: str, lookup: _Lookup) -> tuple[str, list[str]]:
-    """What is put in may hold further placeholders of the same kind; one that leads nowhere is
-    left as it is."""
+    """The value with what stands in its places. As in uWSGI, the innermost place comes first, one
+    that leads nowhere is left as it is, and what was put in is looked through again, but for the
+    first character of all."""
     notes: list[str] = []
     start = 0
     for _ in range(_MOST):
-        start = value.find(f"{symbol}(", start)
-        end = _closing(value, start + 2) if start >= 0 else -1
-        if end < 0:
+        place = _next_place(value, symbol, start)
+        if place is None:
             return value, notes
-        found = lookup(value[start + 2 : end])
+        begin, end = place
+        found = lookup(value[begin:end])
         if found is None:
-            start += 2
+            start = end + 1
             continue
         text, note = found
-        value = value[:start] + text + value[end + 1 :]
+        value = value[: begin - 2] + text + value[end + 1 :]
         if len(value) > _LARGEST:
             break
         if note and note not in notes:
             notes.append(note)
+        start = 1
     raise _Unclear("its placeholders lead round in a circle")
 
 
-def _closing(text: str, start: int) -> int:
-    depth = 0
+def _next_place(text: str, symbol: str, start: int) -> tuple[int, int] | None:
+    """Where the next name in `symbol(...)` begins and ends, from `start` on."""
+    begin, depth = -1, 0
     for at in range(start, len(text)):
-        if text[at] == "(":
+        char = text[at]
+        if char == symbol:
+            begin = at + 2 if text[at + 1 : at + 2] == "(" else -1
+            depth = 0
+        elif begin < 0 or at < begin:
+            continue
+        elif char == "(":
             depth += 1
-        elif text[at] == ")":
-            if not depth:
-                return at if at > start else -1
+        elif char == ")" and depth:
             depth -= 1
-    return -1
+        elif char == ")" and at > begin:
+            return begin, at
+        elif char == ")":
+            begin = -1
+    return None
 
 
 def _content(name: str) -> tuple[str, str] | None:

@@ -37,7 +37,7 @@ _INCLUDES = {
     "include": None,
     "config": None,
 }
-_PLACEHOLDER = ("set-placeholder", "set-ph")
+PLACEHOLDER = ("set-placeholder", "set-ph")
 
 # Far more than anybody writes; a pipe or a device has no end.
 _LARGEST = 1 << 20
@@ -73,12 +73,11 @@ def read(location: str, kind: str | None, environ: Mapping[str, str]) -> Reading
     reader = _Reader()
     options = reader.all_of(location, kind)
     filled, used = placeholders.fill_in(options, environ)
-    return Reading(location, filled, frozenset(used | reader.declared), reader.mode)
+    return Reading(location, filled, frozenset(used), reader.mode)
 
 
 class _Reader:
     def __init__(self) -> None:
-        self.declared: set[str] = set()
         self.mode = 0o666
         self._logic = Logic()
         self._first: Magic | None = None
@@ -113,6 +112,9 @@ class _Reader:
         self._stack.append(key)
         for option in self._parsed(kind, raw, text, path, section):
             value, notes, unclear = magic.fill_in(option.text)
+            if kind == "ini":
+                # uWSGI fills in first, and splits lines then.
+                value = value.strip(ini.BLANKS)
             if option.value is not None:
                 unclear = option.unclear or unclear
                 option = replace(option, value=value, notes=tuple(notes), unclear=unclear)
@@ -179,15 +181,13 @@ class _Reader:
                 self._later.append(option)
             else:
                 yield from self._load(option.text, _INCLUDES[option.name], option)
-        elif option.name in (*_PLACEHOLDER, "set"):
+        elif option.name in (*PLACEHOLDER, "set"):
             name, equals, value = option.text.partition("=")
             if not equals:
                 raise Unreadable(
                     f"{option.place}: {option.name} = {option.text!r} has no NAME=VALUE"
                 )
-            if option.name != "set":
-                self.declared.add(name)
-            yield replace(option, name=name, value=value)
+            yield replace(option, name=name, value=value, is_fixed=option.name != "set")
         else:
             yield option
 

@@ -20,7 +20,7 @@ ROWS: tuple[Row, ...] = (
         "a systemd template unit, one instance for each application (docs/deploy)",
     ),
     elsewhere(
-        "spooler spooler-* spoolers",
+        "spooler spooler-*",
         "There is no queue of tasks, and no module uwsgi to fill one.",
         "Celery, RQ, Dramatiq or Huey",
     ),
@@ -30,7 +30,8 @@ ROWS: tuple[Row, ...] = (
         f"a program of its own, kept by {_UNIT}",
     ),
     elsewhere(
-        "cron cron2 unique-cron cron-* legion-cron unique-legion-cron unique-cron-legion",
+        "cron cron2 unique-cron cron-* curl-cron curl-cron-* legion-cron unique-legion-cron "
+        "unique-cron-legion",
         "There is no timetable.",
         "cron, a systemd timer, a Kubernetes CronJob, or Celery beat",
     ),
@@ -74,7 +75,7 @@ ROWS: tuple[Row, ...] = (
         "`on_starting`, `when_ready`, `post_fork`, `worker_exit`, and others of docs/settings.md",
     ),
     elsewhere(
-        "exec-* call-* touch-exec",
+        "exec-* call-* touch-exec binsh",
         "Nothing is run from the configuration.",
         "ExecStartPre= and ExecStartPost= of systemd, or the hooks `on_starting` and `post_fork`",
     ),
@@ -90,14 +91,18 @@ ROWS: tuple[Row, ...] = (
         _UNIT,
     ),
     elsewhere(
-        "http-to-https http-redirect",
+        "http-to-https",
         "Nothing is redirected here.",
         "nginx's `return 301 https://...`, or a middleware (SECURE_SSL_REDIRECT in Django)",
     ),
     elsewhere(
         "fastrouter fastrouter-* rawrouter rawrouter-* sslrouter sslrouter-* subscribe-to "
         "subscribe subscribe2 subscription-* http-subscription-* zerg zerg-* http-use-* "
-        "http-fallback",
+        "http-fallback http-zerg http-resubscribe http-gracetime sslrouter2 forkptyrouter "
+        "forkptyrouter-* forkptyurouter forkpty-* tuntap-* zergpool st subscriptions-* "
+        "subscribe-freq "
+        "subscribe-with-modifier1 start-unsubscribed unsubscribe-on-graceful-reload weight "
+        "auto-weight",
         "There is no router in front of other servers.",
         "nginx, HAProxy or Traefik",
     ),
@@ -112,7 +117,8 @@ ROWS: tuple[Row, ...] = (
         "logrotate with `kill -USR1` of the master",
     ),
     elsewhere(
-        "log-socket rsyslog log-encoder log-req-encoder worker-log-encoder log-route log-req-route "
+        "log-socket rsyslog-* log-encoder log-req-encoder worker-log-encoder "
+        "worker-log-req-encoder log-route log-req-route "
         "log-filter log-drain logger-list worker-logger worker-logger-req",
         "There is an error log and an access log, in a file, a stream or syslog.",
         'what collects your logs; `access_log_format = "json"` makes that easy',
@@ -123,13 +129,14 @@ ROWS: tuple[Row, ...] = (
         "the directory's permissions, or logrotate's `create`",
     ),
     elsewhere(
-        "alarm alarm-* log-alarm not-log-alarm lq-alarm backlog-alarm segfault-alarm "
+        "alarm alarm-* not-alarm-log log-alarm not-log-alarm lq-alarm backlog-alarm segfault-alarm "
         "listen-queue-alarm metric-alarm metric-threshold",
         "Nothing is sent from here.",
         "alert rules on `/metrics`",
     ),
     elsewhere(
-        "carbon carbon-* statsd-* snmp snmp-community stats-pusher-default-freq",
+        "carbon carbon-* statsd-* snmp snmp-community stats-pusher-default-freq "
+        "stats-pushers-default-freq",
         "Metrics go to Prometheus or statsd.",
         "`status_bind` and its `/metrics`, or `statsd_host`",
     ),
@@ -140,7 +147,10 @@ ROWS: tuple[Row, ...] = (
     elsewhere("cpu-affinity", _SANDBOX, "CPUAffinity= of systemd, or `taskset`"),
     elsewhere(
         "chroot pivot-root pivot_root cgroup cgroup-* namespace namespace-* ns ns-net unshare "
-        "unshare2 setns setns-* cap jail jail2 jail-* jailed libjail refork re-fork refork-as-root "
+        "unshare2 setns setns-* cap jail jail2 jail-* jailed libjail refork refork-* re-fork "
+        "re-fork-* jidfile jid-file "
+        "privileged-binary-patch privileged-binary-patch-arg unprivileged-binary-patch "
+        "unprivileged-binary-patch-arg "
         "drop-after-init drop-after-apps",
         _SANDBOX,
         "RootDirectory=, PrivateTmp=, CapabilityBoundingSet= of systemd, or a container",
@@ -153,7 +163,7 @@ ROWS: tuple[Row, ...] = (
     elsewhere("envdir early-envdir", "No directory is read.", "EnvironmentFile= of systemd"),
     elsewhere("unenv", "Nothing is taken out of the environment.", "UnsetEnvironment= of systemd"),
     elsewhere(
-        "wait-for-* wait-interface wait-iface",
+        "wait-for-* wait-interface wait-interface-* wait-iface wait-iface-*",
         "Nothing is waited for.",
         "After= and Requires= of systemd",
     ),
@@ -176,7 +186,7 @@ ROWS: tuple[Row, ...] = (
     elsewhere(
         "ssl-option ssl-enable3 ssl-enable-sslv3 ssl-enable-tlsv1 ssl-verify-depth "
         "ssl-sessions-use-cache ssl-session-use-cache ssl-sessions-timeout ssl-session-timeout "
-        "ssl-verbose https-export-cert https-session-context https2",
+        "ssl-verbose ssl-tmp-dir https-export-cert https-session-context https2",
         "TLS is Python's, with its safe defaults.",
         "`ciphers`, `cert_reqs`, or the hook `ssl_context`",
     ),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from rgunicorn.uwsgi_import.row import Row, missing
 
-_LANGUAGE = "Only Python is served."
+_LANGUAGE = "Only Python is served, by CPython."
 
 ROWS: tuple[Row, ...] = (
     missing(
-        "async asyncio loop greenlet ugreen tornado",
+        "async asyncio loop greenlet ugreen ugreen-stacksize stackless fiber tornado",
         "There is no loop that WSGI applications share by uWSGI's own switching.",
         '`threads`, worker_class = "gevent" for WSGI, or "asgi" for ASGI applications',
     ),
@@ -130,7 +130,7 @@ ROWS: tuple[Row, ...] = (
         "tcp-fast-open-client tcp-fastopen-client http-stud-prefix http-var http-manage-source "
         "http-server-name-as-http-host http-path-info-no-decode-slashes http-auto-gzip "
         "http-post-buffering http-post-buffering-dir http-stats http-ss http-stats-server http-uid "
-        "http-gid http-backend-http",
+        "http-gid http-backend-http http-manage-rtsp",
         "It is about uWSGI's HTTP router.",
         "nginx",
     ),
@@ -148,9 +148,21 @@ ROWS: tuple[Row, ...] = (
     missing("file-write", "No files are written."),
     missing("after-request-hook after-request-call", "No function is called.", "`post_request`"),
     missing(
-        "php php-* psgi perl perl-* rack ruby rails rbrequire lua lua-* jvm jvm-* mono mono-* "
-        "cgi cgi-* go go-*",
+        "php-* early-php early-php-* psgi psgi-* perl-* early-perl early-perl-* early-psgi plshell "
+        "plshell-* coroae rack rails ruby-* rubyrequire rb-* rbrequire rbshell rbshell-* rbthread "
+        "rbthreads require shared-require shared-rb-require shared-rbrequire shared-ruby-require "
+        "shared-rubyrequire gemset rvm rvm-path lua lua-* luashell luashell-* jvm-* jwsgi ring-* "
+        "clojure-load mono-* cgi cgi-* go-* gccgo-* goroutines erlang erlang-* pypy-*",
         _LANGUAGE,
         "php-fpm, Puma, or what serves that language",
+    ),
+    missing("auto-snapshot", "The server makes no copies of itself.", "USR2 for a new master"),
+    missing("pyshell pyshell-*", "There is no shell in the server.", "`python -i`"),
+    missing(
+        "dumbloop-* symcall symcall-* profiler ldap ldap-* pam pam-user geoip-* glusterfs-* "
+        "rados-* "
+        "webdav-* xslt-* sqlite sqlite3 rrdtool rrdtool-* zabbix-template zeromq zeromq-socket zmq "
+        "zmq-socket mongrel2 log-zeromq notfound-log nagios pty-*",
+        "It belongs to a plugin of uWSGI.",
     ),
 )

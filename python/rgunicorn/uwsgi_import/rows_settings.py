@@ -79,7 +79,11 @@ APPLICATION: tuple[Row, ...] = (
     composed("paste ini-paste ini-paste-logged", "paste"),
     composed("paste-name", "paste"),
     one("chdir", "chdir", text, "It must exist; it also comes first on the Python path."),
-    composed("pythonpath python-path pp", "pythonpath", "Directories with commas between them."),
+    composed(
+        "pythonpath python-path pp early-pythonpath early-python-path",
+        "pythonpath",
+        "Directories with commas between them.",
+    ),
     one("env ienv", "raw_env", assignment, "Set before the application is loaded."),
 )
 

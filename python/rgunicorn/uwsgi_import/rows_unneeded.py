@@ -21,7 +21,7 @@ ROWS: tuple[Row, ...] = (
         "Unknown names in a config file are ignored; `rgunicorn doctor --strict` finds them.",
     ),
     unneeded(
-        "thunder-lock thunder-lock-watchdog no-thunder-lock",
+        "thunder-lock thunder-lock-watchdog",
         "A connection wakes one worker; no lock is needed.",
     ),
     unneeded("no-orphans", "Workers end when their master is gone, always."),
@@ -58,7 +58,9 @@ ROWS: tuple[Row, ...] = (
     ),
     unneeded(
         "http-modifier1 http-modifier2 http-socket-modifier1 http-socket-modifier2 "
-        "allowed-modifiers remap-modifier",
+        "https-socket-modifier1 https-socket-modifier2 fastcgi-modifier1 fastcgi-modifier2 "
+        "scgi-modifier1 scgi-modifier2 raw-modifier1 raw-modifier2 allowed-modifiers "
+        "remap-modifier",
         "Modifiers choose between uWSGI's plugins.",
     ),
     unneeded(
@@ -132,10 +134,28 @@ ROWS: tuple[Row, ...] = (
     unneeded("no-initgroups", "Supplementary groups stay as they are, unless `initgroups` is set."),
     unneeded("stats-push", "Metrics are fetched from `/metrics`, or pushed by `statsd_host`."),
     unneeded(
-        "metric enable-metrics metrics-dir metrics-dir-restore metrics-no-cores",
+        "metric enable-metrics metrics-dir metrics-dir-restore metric-dir metric-dir-restore "
+        "metrics-no-cores",
         "Metrics are at `/metrics` with `status_bind`, always.",
     ),
     unneeded(
         "fallback-config", "A configuration that can not be loaded leaves the old one at work."
+    ),
+    unneeded("paste-logger", "A `[loggers]` section of the PasteDeploy file is used anyway."),
+    unneeded("shutdown-sockets", "Listeners are closed when the server stops, always."),
+    unneeded("mem-collector-freq", "Memory is looked at once a second."),
+    unneeded(
+        "early-python py-master-check-signals use-abort backtrace-depth clock force-gateway "
+        "safe-fd "
+        "fd-safe disable-async-warn-on-queue-full",
+        "It tunes the inside of uWSGI.",
+    ),
+    unneeded(
+        "stop reload pause suspend resume ping ping-timeout no-server command-mode extract "
+        "connect-and-read cflags config-py dot-h build-plugin binary-append-data print-sym "
+        "print-symbol python-version alarms-list cheaper-algo-list cheaper-algos-list cheaper-list "
+        "clock-list clocks-list imperial-monitor-list imperial-monitors-list loggers-list "
+        "loops-list plugin-list router-list routers-list",
+        "It is a command of uWSGI's own.",
     ),
 )

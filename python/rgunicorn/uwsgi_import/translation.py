@@ -65,7 +65,7 @@ def _sorted(reading: Reading, draft: Draft) -> dict[str, list[Option]]:
     for option in reading.options:
         row = find(option.name)
         dashed = option.name.replace("_", "-")
-        if row is None and option.name in reading.used:
+        if option.is_fixed or (row is None and option.name in reading.used):
             # A placeholder: its value is where it is used.
             continue
         if row is None and dashed != option.name and find(dashed) is not None:

@@ -45,18 +45,19 @@ def _pairs(value: Any) -> list[tuple[str, Any]]:
 def _json_options(pairs: list[Any], file: str) -> Iterator[Option]:
     place = Place(file, 0)
     for name, value in _pairs(pairs):
-        several = isinstance(value, list) and not any(isinstance(one, tuple) for one in value)
+        # An object is a list of pairs, and an empty one could be either.
+        several = isinstance(value, list) and value and not isinstance(value[0], tuple)
         for one in value if several else [value]:
-            if isinstance(one, (list, dict)):
-                yield Option(name, "", place, f'"{name}": ...', unclear="it is an object")
+            if one is None or isinstance(one, (list, dict)):
+                yield Option(name, "", place, f'"{name}": ...', unclear="it is no single value")
             else:
                 yield Option(name, _scalar(one), place, f'"{name}": {json.dumps(one)}')
 
 
-def _scalar(value: Any) -> str | None:
+def _scalar(value: Any) -> str:
     if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
+        return "1" if value else "0"
+    return str(value)
 
 
 def read_yaml(text: str, file: str, key: str) -> list[Option]:
@@ -95,7 +96,7 @@ def read_yaml(text: str, file: str, key: str) -> list[Option]:
 def _yaml_options(mapping: Any, file: str) -> Iterator[Option]:
     for name, value in mapping.value:
         label = name.value if isinstance(name.value, str) else "?"
-        several = isinstance(value.value, list) and value.id == "sequence"
+        several = value.id == "sequence" and value.value
         for one in value.value if several else [value]:
             place = Place(file, one.start_mark.line + 1)
             if isinstance(one.value, str):
