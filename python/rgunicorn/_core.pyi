@@ -148,6 +148,7 @@ class ServerFacts(TypedDict):
     boot_time_ns: int
     back_off: int
     backlog: int
+    version: int
 
 class Snapshot(TypedDict):
     """`now_ns`: monotonic, when it was taken. `ends`: workers that have ended, by reason

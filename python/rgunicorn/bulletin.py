@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import time
 
+from rgunicorn import version_info
 from rgunicorn.workers import workertmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rgunicorn.supervisor import Supervisor
     from rgunicorn.workers.base import Worker
+
+# 1.2.3 is 1_002_003.
+_VERSION = sum(n * 1000**i for i, n in enumerate(reversed(version_info)))
 
 # Reasons (`sys::header::Reason`) by what a worker asked for (`Slot.wish`).
 _WISHES = {
@@ -38,6 +42,7 @@ def post(server: Supervisor) -> None:
         "threads": capacity(cfg) if capacity is not None else 0,
         "max_queue": cfg.max_queue,
         "backlog": cfg.backlog,
+        "version": _VERSION,
         "reloads": stats["reloads"],
         "reload_failures": stats["reload_failures"],
         "reload_failed": stats["reload_failure"] is not None,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::scoreboard::{SLOT_SIZE, SLOTS, Scoreboard};
 
 pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-pub(super) const VERSION: u64 = 7;
+pub(super) const VERSION: u64 = 8;
 
 /// Why a worker has ended, or has to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +140,8 @@ pub enum Fact {
     BackOff = 12,
     /// `backlog` of the listeners.
     Backlog = 13,
+    /// Of rgunicorn: 1_002_003 is 1.2.3.
+    Version = 14,
 }
 
 impl Fact {
@@ -149,7 +151,7 @@ impl Fact {
     }
 
     /// All of them, each at its number.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Pid,
         Self::StartedAt,
         Self::Workers,
@@ -164,6 +166,7 @@ impl Fact {
         Self::BootTime,
         Self::BackOff,
         Self::Backlog,
+        Self::Version,
     ];
 
     /// Its name in Python.
@@ -183,6 +186,7 @@ impl Fact {
             Self::BootTime => "boot_time_ns",
             Self::BackOff => "back_off",
             Self::Backlog => "backlog",
+            Self::Version => "version",
         }
     }
 }

@@ -5,7 +5,7 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 7
+//! # Layout, version 8
 //! Places of 2048 bytes (whole cache lines, so that neighbours do not share one). The first is the
 //! header (`header.rs`), the others are slots: what is of one worker, then what all workers of the slot
 //! have counted (`tally.rs`). Everything is a native-endian u64. Whoever changes a field raises
@@ -14,7 +14,7 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -98,6 +98,12 @@ impl Scoreboard {
         // memory is a valid value of everything in it.
         unsafe { mmap_anonymous(start, length, access, own)? };
         Ok(())
+    }
+
+    /// The same to work with.
+    pub fn as_fd(&self) -> BorrowedFd<'static> {
+        // SAFETY: nobody ever closes it; see `new`.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
     }
 
     /// The descriptor behind the mapping; open as long as the process.

@@ -45,16 +45,14 @@ pub fn install(signal: i32, fd: RawFd, aborts: bool) -> io::Result<()> {
         return Ok(());
     }
     // Whoever is in a system call goes on undisturbed, but at an abort Python has to run.
-    exchange(signal, Some(&ours(libc::SA_RESTART)))?;
-    if aborts {
-        exchange(ABORT, Some(&ours(libc::SA_NODEFER)))?;
+    exchange(signal, Some(&ours(writer, libc::SA_RESTART)))?;
+    if let Some(abort) = abort {
+        exchange(ABORT, Some(&ours(abort, libc::SA_NODEFER)))?;
     }
     Ok(())
 }
 
-fn ours(flags: i32) -> libc::sigaction {
-    // SAFETY: all-zero is a valid value: no flags, nothing blocked.
-    let mut action = unsafe { MaybeUninit::<libc::sigaction>::zeroed().assume_init() };
+fn ours(mut action: libc::sigaction, flags: i32) -> libc::sigaction {
     action.sa_sigaction = on_signal as extern "C" fn(i32) as usize;
     action.sa_flags = flags | libc::SA_ONSTACK;
     action
@@ -62,13 +60,14 @@ fn ours(flags: i32) -> libc::sigaction {
 
 /// Returns how `signal` was handled; from here on `new` does, if there is one.
 fn exchange(signal: i32, new: Option<&libc::sigaction>) -> io::Result<libc::sigaction> {
-    let mut before = ours(0);
-    // SAFETY: both pointers are valid or null; `new` is `ours`, whose handler makes async-signal-safe
-    // calls only, or one that was installed before.
-    let done =
-        unsafe { libc::sigaction(signal, new.map_or(ptr::null(), ptr::from_ref), &raw mut before) };
-    Errno::result(done)?;
-    Ok(before)
+    let new = new.map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: all-zero is a valid value to be written over; `new` is null or `ours`, whose handler makes
+    // async-signal-safe calls only, or one that was installed before.
+    unsafe {
+        let mut before = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        Errno::result(libc::sigaction(signal, new, &raw mut before))?;
+        Ok(before)
+    }
 }
 
 extern "C" fn on_signal(signal: i32) {

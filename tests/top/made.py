@@ -24,6 +24,7 @@ FACTS = {
     "boot_time_ns": 3 * SECOND,
     "back_off": 0,
     "backlog": 2048,
+    "version": 1_002_003,
 }
 
 

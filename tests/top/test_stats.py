@@ -14,6 +14,7 @@ from harness.proc import descriptors
 from harness.server import Server, Spawn, children, clean_environment
 from harness.wait import until
 from harness.wire import Wire, ask, get
+from rgunicorn import __version__
 from top.looking import at_the_gate, currents, gate, look, run, told
 
 
@@ -74,7 +75,7 @@ def test_by_pidfile_and_by_worker(server: Server) -> None:
     for words in ((server.pid,), ("-p", pidfile), (pidfile,), (server.workers()[1],)):
         assert told(*map(str, words))["server"]["pid"] == server.pid
     done = run("stats", "master.pid", cwd=server.directory)
-    assert done.stdout.startswith(f"rgunicorn {server.pid}  "), done
+    assert done.stdout.startswith(f"rgunicorn {__version__}  pid {server.pid}  up "), done
     assert f"127.0.0.1:{server.address[1]}" in done.stdout.split("\n")[0]
 
 

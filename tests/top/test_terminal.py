@@ -15,6 +15,7 @@ from harness.server import Server, Spawn, clean_environment
 from harness.terminal import Terminal
 from harness.wait import until
 from harness.wire import ask, get
+from rgunicorn import __version__
 from top.looking import at_the_gate, gate, run
 
 Start = Callable[..., Terminal]
@@ -44,7 +45,7 @@ def counted(text: str) -> int:
 
 def test_it_shows_what_happens(server: Server, top: Start) -> None:
     screen = top(server.pid, "-i", "0.3")
-    text = screen.wait(f"rgunicorn {server.pid}")
+    text = screen.wait(f"rgunicorn {__version__}  pid {server.pid}  up ")
     assert f"127.0.0.1:{server.address[1]}" in text
     until(lambda: counted(screen.text()) >= 0, "the requests")
     before = counted(screen.text())
@@ -95,7 +96,7 @@ def test_with_a_pidfile_it_follows_the_successor(spawn: Spawn, top: Start) -> No
     screen.wait("has ended; waiting for another one")
     server.start().wait_ready()
     assert server.pid != first
-    screen.wait(f"rgunicorn {server.pid}")
+    screen.wait(f"pid {server.pid}  ")
     until(lambda: "has ended" not in screen.text(), "it to be forgotten", show=screen.text)
     screen.type("q")
     assert screen.wait_exit() == 0

@@ -67,6 +67,8 @@ def _server(sample: Sample) -> dict[str, Any]:
     snapshot: Mapping[str, Any] = sample.snapshot
     facts, workers = snapshot["server"], snapshot["workers"]
     found: dict[str, Any] = {"pid": sample.pid, "command": sample.command}
+    if number := facts["version"]:
+        found["version"] = f"{number // 10**6}.{number // 1000 % 1000}.{number % 1000}"
     if facts["started_at_ns"]:
         found["started_at"] = facts["started_at_ns"] / 1e9
         found["uptime"] = max(0.0, sample.at - found["started_at"])

@@ -10,7 +10,7 @@ from rgunicorn.top.finding import NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from rgunicorn._core import Display, FlightsDisplay, Sighting, Snapshot, WorkerView
+    from rgunicorn._core import FlightsDisplay, Sighting, Snapshot, WorkerView
     from rgunicorn.top.finding import Server
     from rgunicorn.top.processes import Usage
 
@@ -53,13 +53,10 @@ class Reader:
         self._command = processes.command(server.pid)
         self._is_contained = processes.inner_pid(server.pid) != server.pid
         self._flights: dict[int, FlightsDisplay] = {}
-        self._open()
-
-    def _open(self) -> None:
-        """What may be another after a reload: addresses, `worker_tmp_dir`."""
-        pid = self.server.pid
+        pid = server.pid
         try:
-            self._displays: list[Display] = [board.open() for board in boards.of(pid)]
+            # One for the whole life of the master, whatever `worker_tmp_dir` says later.
+            self._display = boards.of(pid)[0].open()
         except ValueError as exc:
             raise NotFound(
                 f"the server with pid {pid} is of another version: {exc}; "
@@ -70,12 +67,14 @@ class Reader:
                 f"the server with pid {pid} is of user {processes.user(pid)}: only that user "
                 "and root may look at it"
             ) from None
-        except OSError:
-            self._displays = []
-        if not self._displays:
-            raise NotFound(f"the server with pid {pid} has just ended")
-        self._addresses = tuple(processes.addresses(pid))
-        self._reloads = self._snapshot()["server"]["reloads"]
+        except (OSError, IndexError):
+            raise NotFound(f"the server with pid {pid} has just ended") from None
+        self._look_up()
+
+    def _look_up(self) -> None:
+        """What may be another after a reload."""
+        self._reloads = self._display.snapshot()["server"]["reloads"]
+        self._addresses = tuple(processes.addresses(self.server.pid))
 
     def sample(self, shares: bool = False) -> Sample:
         """Looks at the server now.
@@ -88,13 +87,9 @@ class Reader:
         """
         if not self.server.lives():
             raise Ended
-        snapshot = self._snapshot()
+        snapshot = self._display.snapshot()
         if snapshot["server"]["reloads"] != self._reloads:
-            try:
-                self._open()
-            except NotFound:
-                raise Ended from None
-            snapshot = self._snapshot()
+            self._look_up()
         workers = [worker for worker in snapshot["workers"] if worker["alive"]]
         pids = self._pids(workers)
         self._find_flights(workers, snapshot["now_ns"])
@@ -113,13 +108,6 @@ class Reader:
             usage,
             running,
         )
-
-    def _snapshot(self) -> Snapshot:
-        snapshots = [display.snapshot() for display in self._displays]
-        if len(snapshots) == 1:
-            return snapshots[0]
-        # A reload has changed `worker_tmp_dir`: the workers from then on are on another board.
-        return max(snapshots, key=lambda it: max((w["age"] for w in it["workers"]), default=0))
 
     def _pids(self, workers: list[WorkerView]) -> dict[int, int]:
         """The workers' pids as seen from here, by age."""

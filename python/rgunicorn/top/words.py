@@ -114,7 +114,8 @@ def ends(server: Mapping[str, Any]) -> str:
 
 def title(server: Mapping[str, Any]) -> str:
     """The server in one line."""
-    parts = [f"rgunicorn {server['pid']}"]
+    parts = [" ".join(["rgunicorn", *([server["version"]] if "version" in server else [])])]
+    parts.append(f"pid {server['pid']}")
     if "uptime" in server:
         parts.append(f"up {since(server['uptime'])}")
     parts.append(server["course"])
