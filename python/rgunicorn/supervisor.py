@@ -312,13 +312,7 @@ class Supervisor:
                 continue
             if slot.wish is None and now >= getattr(worker, "_grows_old", math.inf):
                 slot.wish = "max_worker_lifetime"
-                self.log.info(
-                    "Worker (pid:%s) is %.0f s old, above max_worker_lifetime = %s: it leaves when "
-                    "its successor is ready",
-                    pid,
-                    now - worker._forked,
-                    worker.cfg.max_worker_lifetime,
-                )
+                reports.tell_age(self.log, worker, now)
             wish = slot.wish
             at_once = None if wish is None else wish in self.URGENT_WISHES
             signs.append((pid, slot.booted_ns, slot.heartbeat_ns, at_once))
@@ -333,11 +327,7 @@ class Supervisor:
     def _report_hang(self, pid: int) -> None:
         worker = self.WORKERS[pid]
         worker.aborted = True
-        self.log.critical(
-            "WORKER BOOT TIMEOUT (pid:%s): the application is not loaded after %.0f s",
-            pid,
-            time.monotonic() - worker._forked,
-        )
+        reports.tell_hang(self.log, worker)
         forensics.examine(self.log, worker, "it has not finished booting")
 
     def _before_kill(self, worker: Worker) -> None:

@@ -138,9 +138,7 @@ ROWS: tuple[Row, ...] = (
         "metrics-no-cores",
         "Metrics are at `/metrics` with `status_bind`, always.",
     ),
-    unneeded(
-        "fallback-config", "A reload that fails leaves the old configuration at work."
-    ),
+    unneeded("fallback-config", "A reload that fails leaves the old configuration at work."),
     unneeded("paste-logger", "A `[loggers]` section of the PasteDeploy file is used anyway."),
     unneeded("shutdown-sockets", "Listeners are closed when the server stops, always."),
     unneeded("mem-collector-freq", "Memory is looked at once a second."),
