@@ -52,7 +52,9 @@ class Setup:
 
 def main() -> int:
     args = arguments()
-    pythons = {"rgunicorn": args.rgunicorn, "gunicorn": args.gunicorn}
+    # Servers run elsewhere. Not resolved: a link leads out of its environment.
+    given = {"rgunicorn": args.rgunicorn, "gunicorn": args.gunicorn}
+    pythons = {name: python and os.path.abspath(python) for name, python in given.items()}
     setups = [
         Setup(server, worker, log)
         for worker in ("gthread", "sync")

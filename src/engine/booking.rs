@@ -33,6 +33,7 @@ impl<A: App> Engine<A> {
         let Some(flights) = self.shared.flights.as_ref().filter(|_| conn.booking.is_none()) else {
             return;
         };
+        conn.name_request(self.shared.options.id_header.as_ref());
         let flight = flights.begin_coming(MOST, &ticket(conn, self.clock.now_ns(), (0, 0)));
         let name = flight.map(Flight::name);
         conn.booking = name.map(|name| Booking { flights: flights.clone(), name });

@@ -272,13 +272,7 @@ def _software() -> str:
 
 
 class GeventResponse:
-    """A response as the access log sees it.
-
-    Args:
-        status: the status line's text.
-        headers: pairs.
-        clength: bytes of body sent.
-    """
+    """A response as the access log sees it: the status line's text, pairs, bytes of body sent."""
 
     def __init__(self, status: Any, headers: Any, clength: int | None) -> None:
         self.status = status
@@ -326,9 +320,8 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
         status = self.status
         if isinstance(status, bytes):
             status = status.decode("latin-1")
-        resp = GeventResponse(
-            status, getattr(self, "response_headers", None) or [], self.response_length
-        )
+        answered = getattr(self, "response_headers", None) or []
+        resp = GeventResponse(status, answered, self.response_length)
         headers = self.headers.items() if getattr(self, "headers", None) else []
         environ = getattr(self, "environ", None) or {}
         self.server.log.access(resp, list(headers), environ, finished - started)
