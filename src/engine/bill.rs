@@ -104,6 +104,8 @@ impl<A: App> Conn<A> {
         if let (Some(slot), Some(event)) = (slot, refusal.event()) {
             slot.count_event(event, 1);
         }
+        // Nobody else is to tell of it from here on.
+        self.booking = None;
         self.bill.speak_last(now_ns);
         self.count_answer(slot, refusal.status());
     }

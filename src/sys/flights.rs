@@ -151,6 +151,9 @@ impl Flights {
     /// `hint` is where the search begins: the caller's last place, most likely free again.
     #[inline]
     pub fn begin(&self, hint: &mut usize, ticket: &Ticket<'_>) -> Option<Flight<'_>> {
+        if cfg!(feature = "uncounted") {
+            return None;
+        }
         let room = self.places.len();
         for step in 0..room {
             let index = (*hint + step) % room;
