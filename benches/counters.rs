@@ -63,7 +63,7 @@ fn fly(flights: &Flights, place: &mut usize) {
     let Some(flight) = flights.begin(place, black_box(&ticket)) else { return };
     flight.advance(Phase::Waiting, Phase::App);
     flight.advance(Phase::App, Phase::Sending);
-    flight.mark(Mark::Counted);
+    flight.mark_alone(Mark::Counted);
     flight.mark(Mark::Logged);
     flight.end();
 }

@@ -208,8 +208,10 @@ const CLIENT_LEFT: u16 = 499;
 /// Whether a request in the application is the caller's to count. To be asked once.
 pub(super) fn is_mine(timed: Option<&Timed>, flight: Option<Flight<'_>>) -> bool {
     let mine = timed.is_none_or(Timed::claim_count);
-    if let Some(flight) = flight.filter(|_| mine) {
-        flight.mark(Mark::Counted);
+    match flight.filter(|_| mine) {
+        Some(flight) if timed.is_some() => _ = flight.mark(Mark::Counted),
+        Some(flight) => flight.mark_alone(Mark::Counted),
+        None => {}
     }
     mine
 }

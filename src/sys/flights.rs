@@ -276,6 +276,13 @@ impl Flight<'_> {
         before & mark as u64 != 0
     }
 
+    /// The same for its owner, while nobody else marks it: no watch looks at it.
+    #[inline]
+    pub fn mark_alone(self, mark: Mark) {
+        let before = self.place.marks.load(Ordering::Relaxed);
+        self.place.marks.store(before | mark as u64, Ordering::Release);
+    }
+
     /// Whether it has the mark.
     pub fn has(self, mark: Mark) -> bool {
         self.place.marks.load(Ordering::Acquire) & mark as u64 != 0
