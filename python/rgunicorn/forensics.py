@@ -263,7 +263,8 @@ def _count(worker: Worker, sighting: Sighting) -> None:
     if slot is None:
         return
     age_ns = min(max(0, time.monotonic_ns() - sighting["started_ns"]), 2**62)
-    slot.count_request(_status(worker, sighting), age_ns, app_ns=age_ns)
+    called = sighting["phase"] not in ("coming", "waiting")
+    slot.count_request(_status(worker, sighting), age_ns, app_ns=age_ns if called else None)
     if worker.aborted and not sighting["overdue"]:
         slot.count_event("overdue")
 

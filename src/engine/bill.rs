@@ -104,6 +104,8 @@ impl<A: App> Conn<A> {
         if let (Some(slot), Some(event)) = (slot, refusal.event()) {
             slot.count_event(event, 1);
         }
+        // Nobody else is to tell of it from here on.
+        self.booking = None;
         self.bill.speak_last(now_ns);
         self.count_answer(slot, refusal.status());
     }
@@ -206,8 +208,10 @@ const CLIENT_LEFT: u16 = 499;
 /// Whether a request in the application is the caller's to count. To be asked once.
 pub(super) fn is_mine(timed: Option<&Timed>, flight: Option<Flight<'_>>) -> bool {
     let mine = timed.is_none_or(Timed::claim_count);
-    if let Some(flight) = flight.filter(|_| mine) {
-        flight.mark(Mark::Counted);
+    match flight.filter(|_| mine) {
+        Some(flight) if timed.is_some() => _ = flight.mark(Mark::Counted),
+        Some(flight) => flight.mark_alone(Mark::Counted),
+        None => {}
     }
     mine
 }
