@@ -70,11 +70,14 @@ class Pages:
         return False
 
     def wait_ready(self, server: Server) -> Pages:
-        """Waits until `/readyz` is 200."""
+        """Waits until `/readyz` is 200 and all workers have booted."""
+        wanted = int(str(server.settings.get("workers", 1)))
 
         def ready() -> bool:
             with contextlib.suppress(OSError):
-                return self.ask("/readyz")[0] == 200
+                if self.ask("/readyz")[0] == 200:
+                    workers = self.stats()["workers"]
+                    return sum(worker["accepting"] for worker in workers) >= wanted
             return False
 
         until(ready, "the server to be ready", show=server.log)
