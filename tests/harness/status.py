@@ -11,8 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .server import Address, Server, children
+from .server import Address, Server, children, free_port
 from .wait import until
+
+
+def pages_port() -> int:
+    """A port that nobody listens on, and that no server of a test is going to be given."""
+    while True:
+        port = free_port() - 12000
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 @dataclass(frozen=True)
