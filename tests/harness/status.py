@@ -11,8 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .server import Address, Server, children
+from .server import Address, Server, children, free_port
 from .wait import until
+
+
+def pages_port() -> int:
+    """A port that nobody listens on, and that no server of a test is going to be given."""
+    while True:
+        port = free_port() - 12000
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
 
 
 @dataclass(frozen=True)
@@ -70,11 +81,14 @@ class Pages:
         return False
 
     def wait_ready(self, server: Server) -> Pages:
-        """Waits until `/readyz` is 200."""
+        """Waits until `/readyz` is 200 and all workers have booted."""
+        wanted = int(str(server.settings.get("workers", 1)))
 
         def ready() -> bool:
             with contextlib.suppress(OSError):
-                return self.ask("/readyz")[0] == 200
+                if self.ask("/readyz")[0] == 200:
+                    workers = self.stats()["workers"]
+                    return sum(worker["accepting"] for worker in workers) >= wanted
             return False
 
         until(ready, "the server to be ready", show=server.log)

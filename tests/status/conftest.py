@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.server import Command, Server, Spawn, free_port, spawner
-from harness.status import Pages
+from harness.server import Command, Server, Spawn, spawner
+from harness.status import Pages, pages_port
 
 Watched = Callable[..., tuple[Server, Pages]]
 
@@ -15,7 +15,7 @@ def watching(spawn: Spawn, directory: Path) -> Watched:
     def watched(
         app: str = "kitchen:app", unix: bool = False, ready: bool = True, **settings: object
     ) -> tuple[Server, Pages]:
-        where = str(directory / "status.sock") if unix else ("127.0.0.1", free_port())
+        where = str(directory / "status.sock") if unix else ("127.0.0.1", pages_port())
         pages = Pages(where)
         server = spawn(
             app,

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.server import Server, children, free_port
-from harness.status import Pages, process_of
+from harness.server import Server, children
+from harness.status import Pages, pages_port, process_of
 from harness.wait import until
 from harness.wire import Wire, get
 
@@ -59,7 +59,7 @@ def is_worker(pid: int) -> bool:
 
 
 def test_it_comes_back_and_nobody_hears_of_it(spawn, tmp_path: Path) -> None:
-    pages = Pages(("127.0.0.1", free_port()))
+    pages = Pages(("127.0.0.1", pages_port()))
     server = spawn(
         "tiny:application",
         ready=False,
@@ -246,7 +246,7 @@ def test_an_address_that_can_not_be_had_ends_the_start(watched, tmp_path: Path) 
 
 
 def test_an_application_that_does_not_boot(spawn) -> None:
-    pages = Pages(("127.0.0.1", free_port()))
+    pages = Pages(("127.0.0.1", pages_port()))
     server = spawn(
         "fails:application",
         ready=False,

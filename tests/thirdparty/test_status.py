@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.server import free_port, spawner, thirdparty
-from harness.status import Pages, process_of
+from harness.server import spawner, thirdparty
+from harness.status import Pages, pages_port, process_of
 from harness.wait import until
 from harness.wire import Wire, get
 
@@ -25,7 +25,7 @@ def test_every_worker_class_is_ready_and_counted(kind: str, tmp_path: Path) -> N
     command = thirdparty("rgunicorn")
     if command is None:
         pytest.skip("RGUNICORN_THIRDPARTY_PYTHON is not set: `make test` makes that environment")
-    pages = Pages(("127.0.0.1", free_port()))
+    pages = Pages(("127.0.0.1", pages_port()))
     with spawner(tmp_path, command) as spawn:
         server = spawn(
             KINDS[kind],
