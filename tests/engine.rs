@@ -157,6 +157,7 @@ fn options() -> Options {
             script_name_env: Vec::new(),
         },
         server: b"test".to_vec(),
+        id_header: None,
         keep_alive: true,
         idle_timeout: Duration::from_secs(60),
         header_timeout: Some(Duration::from_secs(60)),
@@ -169,6 +170,7 @@ fn options() -> Options {
         inline_up_to: Duration::from_millis(1),
         patience: Patience::default(),
         static_map: StaticMap::default(),
+        sendfile: true,
         max_connections: 1000,
         body_memory: 1000,
         body_limit: 1 << 30,
@@ -359,4 +361,29 @@ fn stopping_finishes_what_has_begun() {
     assert!(answer.ends_with("\r\n\r\nabcdef"), "{answer}");
     assert!(answer.contains("Connection: close"), "{answer}");
     server.stop();
+}
+
+#[test]
+fn files_need_no_application() {
+    let dir = tempfile::tempdir().unwrap();
+    let large = vec![b'l'; 300_000];
+    std::fs::write(dir.path().join("small.css"), "small").unwrap();
+    std::fs::write(dir.path().join("large"), &large).unwrap();
+    for sendfile in [true, false] {
+        let server = Server::start(|options| {
+            options.static_map.places = vec![(b"/s".to_vec(), dir.path().to_owned())];
+            options.static_map.types.insert(b"css".to_vec(), b"text/css".to_vec());
+            options.sendfile = sendfile;
+        });
+        let mut stream = server.connect();
+        let ask = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.write_all((ask("/s/small.css") + &ask("/s/large")).as_bytes()).unwrap();
+        stream.write_all((ask("/s/none") + &ask("/s/small.css")).as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let answers = rest(&mut stream);
+        assert_eq!(answers.matches("Content-Type: text/css\r\n").count(), 2);
+        assert!(answers.contains(str::from_utf8(&large).unwrap()));
+        assert!(answers.ends_with("small"));
+        assert_eq!(server.calls.load(Ordering::SeqCst), 1);
+    }
 }

@@ -192,7 +192,7 @@ class Scoreboard:
 class Sighting(TypedDict):
     """A request as shared memory shows it. What is bytes came from a client, or is garbage."""
 
-    phase: Literal["waiting", "app", "sending", "answered"]
+    phase: Literal["waiting", "app", "sending", "answered", "coming"]
     method: bytes
     path: bytes
     path_cut: bool
@@ -300,6 +300,21 @@ class Slot:
     def begin_work(self, now_ns: int) -> None: ...
     def end_work(self, since_ns: int, now_ns: int) -> None: ...
 
+class StaticFiles:
+    def __new__(cls, cfg: Any) -> StaticFiles: ...
+    def answer(
+        self, environ: dict[str, Any]
+    ) -> (
+        tuple[
+            str,
+            list[tuple[str, str]],
+            bytes | None,
+            tuple[int, int, int] | None,
+            str | None,
+        ]
+        | None
+    ): ...
+
 class Timekeeper:
     """Looks at how long the requests of a worker take."""
 
@@ -352,11 +367,12 @@ class TLSSession:
         """TLS's goodbye, if it is in a state for one."""
 
 def notepad() -> int: ...
+def bear_witness(signal: int, fd: int, aborts: bool) -> None: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...
 def fork(inbox: Inbox, in_child: Callable[[], Any] | None = None) -> int: ...
 def serve_status(board: Scoreboard, listener: int, line: int, about: Any) -> None:
-    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed or
-    the parent has ended, with whom this process dies from now on.
+    """Serves the status pages on the descriptor `listener`, until the other end of `line` is closed
+    or the parent has ended, with whom this process dies from now on.
 
     Args:
         about: a `rgunicorn.status.Plan`.
@@ -428,6 +444,8 @@ class Rules:
             ValueError: a list of allowed addresses can't be read.
         """
 
+    def request_id(self, peer: str | None, values: list[bytes]) -> str | None: ...
+
 class RequestDecoder:
     """Reads one request head or uwsgi packet; the first of a connection with its PROXY preamble."""
 
@@ -496,7 +514,10 @@ class ResponseEncoder:
                 be sent.
         """
 
-    def head(self, keep_alive: bool, server: str) -> bytes: ...
+    named: bool
+    def head(
+        self, keep_alive: bool, server: str, named: tuple[str, str] | None = None
+    ) -> bytes: ...
     def piece(self, data: bytes) -> bytes:
         """A piece of the body as it goes on the wire: what the framing lets through."""
 

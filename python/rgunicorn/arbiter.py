@@ -20,6 +20,7 @@ from rgunicorn import (
     preload,
     reload,
     sock,
+    statuskeeper,
     touch,
     upgrade,
     util,
@@ -70,6 +71,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         self._autoscale = autoscale.Autoscale()
         self._touch = touch.Touch()
         self._preload = preload.Preload()
+        self._status = statuskeeper.Keeper()
         self.pidfile: Pidfile | None = None
         self.systemd = False
         # The master that executed us, while it lives.
@@ -145,6 +147,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
             self.init_signals()
             # After on_starting, which may write the files.
             self.prepare_tls()
+            self._status.open(self)
             if not self.LISTENERS:
                 self.LISTENERS = handover.open_listeners(self)
             self.log.debug("Arbiter booted")
@@ -158,6 +161,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
             # run into the start timeout of the unit.
             self._unit.ready(self.log, "Gunicorn arbiter booted")
         except BaseException:
+            self._status.end(self)
             self._unlink_pidfile()
             raise
 
@@ -312,6 +316,7 @@ class Arbiter(autoscale.Headcount, Supervisor):
         sock.close_sockets([*self.LISTENERS, *self._superseded], self._owns_listeners())
         self.LISTENERS, self._superseded = [], []
         self._stop_workers(graceful)
+        self._status.end(self)
 
     def halt(self, reason: object = None, exit_status: int = 0) -> None:
         """Ends the server: stops everything, says why, removes the pidfile, exits."""

@@ -10,7 +10,6 @@ from urllib.parse import unquote_to_bytes
 
 from rgunicorn import _core, _process
 
-
 # Ours. Made only for who asks for them, for everything else of an atoms mapping is Gunicorn's.
 MORE = ("slot", "queue_time", "request_id", "traceparent")
 

@@ -40,6 +40,7 @@ _PHASES = {
     "app": "in the application",
     "sending": "sending its response",
     "answered": "answered by 504",
+    "coming": "not begun",
 }
 
 _THREAD = re.compile(r"^((?:Current t|T)hread 0x([0-9a-f]+)[^\n]*?):?$", re.MULTILINE)
@@ -72,7 +73,7 @@ def examine(log: Any, worker: Worker, why: str) -> None:
     asked = box.asked
     if asked is not None:
         _await_stacks(worker, asked + PATIENCE)
-    running = box.running()
+    running = _begun(box.running())
     _tell_requests(log, worker, running, "Stuck request", why)
     if not _tell_stacks(log, worker, running):
         cause = _state(worker.pid) if asked is not None else "it has not got so far"
@@ -82,7 +83,7 @@ def examine(log: Any, worker: Worker, why: str) -> None:
 def has_news(worker: Worker) -> bool:
     """Whether a worker runs requests that the error log does not know of."""
     box = worker.blackbox
-    return box is not None and any(_key(it) not in box.told for it in box.running())
+    return box is not None and any(_key(it) not in box.told for it in _begun(box.running()))
 
 
 def doomed(actions: list[Action], workers: dict[int, Worker]) -> list[Worker]:
@@ -111,6 +112,9 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
         return
     try:
         running = box.running()
+        if code == 0:
+            # It has left as it should: who did not send his request in time has been told so.
+            running = _begun(running)
         _write_lines(log, worker)
         _tell_requests(log, worker, running, "Lost request", _how_it_ended(worker, code, sig))
         for sighting in running:
@@ -127,6 +131,10 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
             )
     finally:
         box.close()
+
+
+def _begun(running: list[Sighting]) -> list[Sighting]:
+    return [sighting for sighting in running if sighting["phase"] != "coming"]
 
 
 def _how_it_ended(worker: Worker, code: int | None, sig: int | None) -> str:
@@ -285,7 +293,9 @@ class LostRequest:
         self.path = self.uri = _path(sighting)
         self.version = sighting["version"]
         request_id = _text(sighting["request_id"])
-        self.headers = [("X-REQUEST-ID", request_id)] if request_id else []
+        header = getattr(worker.cfg, "request_id_header", None)
+        self.headers = [((header or "X-Request-ID").upper(), request_id)] if request_id else []
+        self.request_id = request_id if header and request_id else None
         self.trailers: list[tuple[str, str]] = []
         self.scheme = "https" if worker.cfg.is_ssl else "http"
         self.peer_addr = self.remote_addr = (_text(sighting["peer"]), 0)

@@ -76,6 +76,7 @@ def reexec(server: Arbiter) -> None:
         os.chdir(server.START_CTX["cwd"])
         environ = _environment(server, master_pid)
         environ[upgrade.VARIABLE] = str(writer)
+        server._status.pass_on(environ)
         os.set_inheritable(writer, True)
         os.execvpe(server.START_CTX[0], server.START_CTX["args"], environ)
     except BaseException:

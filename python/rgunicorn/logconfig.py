@@ -1,4 +1,5 @@
-"""`logconfig`, `logconfig_dict` and `logconfig_json`: logging as the standard library configures it."""
+"""`logconfig`, `logconfig_dict`, `logconfig_json`: logging as the standard library configures
+it."""
 
 from __future__ import annotations
 

@@ -77,11 +77,11 @@ def _fields(message: bytes) -> Iterator[bytes]:
 
 def _say(log: Any, worker: Any, fields: list[str]) -> None:
     kind, pid, end, micros, thread, stack = fields[:6]
-    method, uri, path, query, version, addr, waited_us = fields[6:13]
-    headers = list(zip(fields[13::2], fields[14::2], strict=False))
+    method, uri, path, query, version, addr, waited_us, request_id = fields[6:14]
+    headers = list(zip(fields[14::2], fields[15::2], strict=False))
     age = timedelta(microseconds=int(micros))
     # Without its query, which may hold what is nobody's business.
-    what = f"{method} {_printable(path)}"
+    what = f"{method} {_printable(path)}" + (f" (id: {request_id})" if request_id else "")
     seconds = f"{age.total_seconds():.1f}"
     if kind == "slow":
         log.warning("Slow request: %s runs for %s s (pid:%s)", what, seconds, pid)
@@ -117,6 +117,7 @@ def _say(log: Any, worker: Any, fields: list[str]) -> None:
         worker_pid=int(pid),
         worker_slot=getattr(worker, "slot", None),
         queue_us=int(waited_us) if waited_us else None,
+        request_id=request_id or None,
     )
     resp = SimpleNamespace(
         status="504 Gateway Timeout",

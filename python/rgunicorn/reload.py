@@ -79,6 +79,10 @@ class Pending:
         known = [*self.listeners, *self.superseded]
         sock.close_sockets([it for it in opened if it not in known], server._owns_listeners())
         server.LISTENERS, server._superseded = self.listeners, self.superseded
+        try:
+            sock.follow(self.listeners, self.cfg)
+        except (ConfigError, OSError) as exc:
+            server.log.error("%s", exc)
         if server.cfg is self.cfg:
             os.environ.update(self.cfg.env)
             return
@@ -141,6 +145,8 @@ def begin(server: Arbiter) -> bool:
         server.prepare_tls()
         if before.cfg.address != server.cfg.address:
             _relisten(server)
+        sock.follow(server.LISTENERS, server.cfg)
+        server._status.prepare(server)
         server.log.reopen_files()
         server.cfg.on_reload(server)
     except (Exception, SystemExit) as exc:

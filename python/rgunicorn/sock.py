@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from rgunicorn import util
+from rgunicorn import ownership, util
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -141,6 +141,9 @@ class UnixSocket(BaseSocket):
 
     FAMILY = socket.AF_UNIX
 
+    # Device and inode of the file, when we have made it.
+    _made: tuple[int, int] | None = None
+
     def __init__(self, address: Any, conf: Config, log: Logger, fd: int | None = None) -> None:
         if fd is None and not is_abstract(address):
             try:
@@ -157,13 +160,38 @@ class UnixSocket(BaseSocket):
         return f"unix:{self.cfg_addr}"
 
     def bind(self, sock: socket.socket) -> None:
-        umask = os.umask(self.conf.umask)
+        named = not is_abstract(self.cfg_addr)
+        wanted = ownership.rights(self.conf) if named else None
+        if wanted is not None:
+            ownership.bind(sock, self.cfg_addr, wanted, self.conf)
+        else:
+            umask = os.umask(self.conf.umask)
+            try:
+                sock.bind(self.cfg_addr)
+            finally:
+                os.umask(umask)
+            if named:
+                util.chown(self.cfg_addr, self.conf.uid, self.conf.gid)
+        if named:
+            there = os.lstat(self.cfg_addr)
+            self._made = there.st_dev, there.st_ino
+
+    def follow(self, conf: Config) -> None:
+        """Gives the file the owner and the mode of a new configuration, if one of the two speaks
+        of them. What somebody else has made, or has put in its place, is left alone.
+
+        Raises:
+            ConfigError: we may not.
+        """
+        before, self.conf = self.conf, conf
+        if self._made is None or not (ownership.rights(before) or ownership.rights(conf)):
+            return
         try:
-            sock.bind(self.cfg_addr)
-        finally:
-            os.umask(umask)
-        if not is_abstract(self.cfg_addr):
-            util.chown(self.cfg_addr, self.conf.uid, self.conf.gid)
+            there = os.lstat(self.cfg_addr)
+        except FileNotFoundError:
+            return
+        if (there.st_dev, there.st_ino) == self._made:
+            ownership.change(self.cfg_addr, ownership.by_default(conf), conf)
 
 
 def is_abstract(address: str | bytes) -> bool:
@@ -206,6 +234,17 @@ def create_sockets(
         close_sockets(listeners)
         raise
     return listeners
+
+
+def follow(listeners: Iterable[Any], conf: Config) -> None:
+    """Gives the files of unix sockets that stay the owner and the mode of a new configuration.
+
+    Raises:
+        ConfigError: we may not.
+    """
+    for listener in listeners:
+        if isinstance(listener, UnixSocket):
+            listener.follow(conf)
 
 
 def check_bindable(conf: Config, log: Logger) -> None:

@@ -8,8 +8,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rgunicorn.config import Config
 
-# Python's table is the system's where there is /etc/mime.types, and has gaps where there is none, as
-# in slim container images: what browsers refuse to use, or offer to download, under another type.
+# Python's table is the system's where there is /etc/mime.types, and has gaps where there is none,
+# as in slim container images: what browsers refuse, or offer to download, under another type.
 # RFC 9239 for JavaScript: the older name is what some tables still have.
 _WEB = {
     "avif": "image/avif",

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rgunicorn.app.base import BaseApplication
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
+    from rgunicorn.statuskeeper import Keeper
     from rgunicorn.workers.base import Worker
 
 
@@ -68,6 +69,7 @@ class Supervisor:
     worker_class: type[Worker]
     proc_name: str
     timeout: float
+    _status: Keeper
 
     def __init__(self) -> None:
         self.SIG_QUEUE = Inbox()
@@ -105,6 +107,7 @@ class Supervisor:
         Returns:
             The signal numbers in the order they came; empty when the time is over.
         """
+        self._status.look(self)
         deadline = self._fleet.sleep(time.monotonic_ns())
         timeout = min(timeout, deadline, self._unit.live(self.log), self._departure.left)
         signals = self.SIG_QUEUE.wait(timeout)
@@ -215,6 +218,8 @@ class Supervisor:
             if pid == self.reexec_pid:
                 self.reexec_pid = 0
                 self._upgrade.on_ended(self, code, sig)
+                continue
+            if self._status.on_ended(self, pid, code, sig):
                 continue
             worker = self.WORKERS.pop(pid, None)
             if worker is not None:
@@ -363,6 +368,7 @@ class Supervisor:
         for listener in self._superseded:
             listener.close()
         self._upgrade.in_worker()
+        self._status.in_worker()
         slot = getattr(worker.tmp, "slot", None)
         if slot is not None:
             slot.pid = worker.pid

@@ -67,6 +67,12 @@ class Upgrade:
         waiting = self._successor is not None and not self._successor.settled
         return _LOOK if waiting or self._writer is not None else 1.0
 
+    @property
+    def answers_elsewhere(self) -> bool:
+        """Whether it is the other master that tells how the server is: the newer one, once it is
+        ready."""
+        return self._writer is not None or (self._successor is not None and self._successor.ready)
+
     # The new master's side.
 
     def connect(self) -> None:

@@ -259,8 +259,15 @@ def write_nonblock(sock: socket.socket, data: bytes, chunked: bool = False) -> N
         sock.setblocking(True)
 
 
-def write_error(sock: socket.socket, status_int: int, reason: str, mesg: str) -> None:
-    """Sends the server's own error page and asks for the connection to be closed."""
+def write_error(
+    sock: socket.socket,
+    status_int: int,
+    reason: str,
+    mesg: str,
+    field: tuple[str, str] | None = None,
+) -> None:
+    """Sends the server's own error page, with one more header field if there is one, and asks for
+    the connection to be closed."""
     import html
 
     text = (
@@ -269,8 +276,9 @@ def write_error(sock: socket.socket, status_int: int, reason: str, mesg: str) ->
     )
     # An offender outside Latin-1 becomes a character reference instead of an encoding error.
     page = text.encode("latin-1", "xmlcharrefreplace")
+    more = f"{field[0]}: {field[1]}\r\n" if field else ""
     head = (
-        f"HTTP/1.1 {status_int} {reason}\r\nConnection: close\r\n"
+        f"HTTP/1.1 {status_int} {reason}\r\n{more}Connection: close\r\n"
         f"Content-Type: text/html\r\nContent-Length: {len(page)}\r\n\r\n"
     )
     write_nonblock(sock, head.encode("latin-1") + page)

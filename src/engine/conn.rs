@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::App;
 use super::bill::Bill;
+use super::booking::Booking;
 use super::deadlines::Deadline;
 use super::outbox::Outbox;
 use super::table::At;
@@ -93,6 +94,15 @@ pub struct Conn<A: App> {
     /// Since when the current request waits for a thread, monotonic nanoseconds, with the time
     /// before it came here. What it waited is the time from then to its start.
     pub waits_since_ns: u64,
+    /// What the current request is called; empty when it has no name.
+    pub(super) request_id: Vec<u8>,
+    /// Since when it has been coming, or sending the current request: monotonic nanoseconds, 0 when
+    /// nobody has looked.
+    pub(super) young_since_ns: u64,
+    /// It is among those who may be given away before a request runs.
+    pub(super) is_noted: bool,
+    /// The current request is noted though it has not begun.
+    pub(super) booking: Option<Booking>,
     /// What of all that is still to be counted.
     pub(super) bill: Bill,
     /// What the application keeps with the connection.
@@ -129,6 +139,10 @@ impl<A: App> Conn<A> {
             served: 0,
             before_ns: 0,
             waits_since_ns: 0,
+            request_id: Vec::new(),
+            young_since_ns: 0,
+            is_noted: false,
+            booking: None,
             bill: Bill::default(),
             session: A::Session::default(),
         }
@@ -154,6 +168,10 @@ impl<A: App> Conn<A> {
         self.claim = None;
         self.served = 0;
         self.before_ns = 0;
+        self.request_id.clear();
+        self.young_since_ns = 0;
+        self.is_noted = false;
+        self.booking = None;
         self.bill = Bill::default();
         self.session = A::Session::default();
     }
@@ -258,6 +276,10 @@ impl<A: App> Conn<A> {
         self.served += 1;
         self.claim = None;
         self.before_ns = 0;
+        self.request_id.clear();
+        self.young_since_ns = 0;
+        self.is_noted = false;
+        self.booking = None;
         self.bill.next();
         self.phase = Phase::Head;
     }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::App;
+use super::conn::{Conn, Phase};
 use super::parcel::Parcel;
 use super::reactor::{Engine, Job, ROOM, Work};
 use super::refusal::Refusal;
@@ -35,29 +36,43 @@ impl<A: App> Engine<A> {
     /// Gives what is ready to the siblings, as far as there is room in the queue: at once when one
     /// of them is idle, else after a while, so that nobody who came later is served first.
     pub(super) fn hand_over(&mut self) {
+        self.give(true);
+    }
+
+    /// The same; with `at_will` false only as far as the allowance goes.
+    pub(super) fn give(&mut self, at_will: bool) {
         self.hesitates = false;
         if self.reception.handoff.is_none() || self.reception.awaits_room {
             return;
         }
         let Some(oldest) = self.ready.front() else { return };
         let waited_ns = self.clock.now_ns().saturating_sub(oldest.since_ns);
-        let siblings_idle = self.shared.slot.is_none_or(Slot::sibling_waits);
-        if !siblings_idle && u128::from(waited_ns) < PATIENCE.as_nanos() {
-            self.hesitates = self.ready.iter().any(may_travel);
-            return;
-        }
+        let is_due = || {
+            self.shared.slot.is_none_or(Slot::sibling_waits)
+                || u128::from(waited_ns) >= PATIENCE.as_nanos()
+        };
+        let now = at_will && is_due();
+        let limited = self.shared.options.patience.is_limited();
         let mut staying = VecDeque::new();
         while let Some(job) = self.ready.pop_front() {
             if !may_travel(&job) {
                 staying.push_back(job);
                 continue;
             }
+            // Where waiting is limited it is looked who has left meanwhile, which the queue hides.
+            let may = now || !limited && self.burden.allowance.take(1);
+            if !may {
+                self.hesitates = true;
+                staying.push_back(job);
+                break;
+            }
             // Counted before: a sibling may have taken it when the call returns.
             let slot = self.counting_slot();
             if let Some(slot) = slot {
                 slot.enter_transit();
             }
-            let sent = self.send_off(&job);
+            let ready = matches!(job.work, Work::Request);
+            let sent = self.send_off(&job.conn, job.conn.waits_since_ns, ready);
             if let (Some(slot), Ok(false) | Err(_)) = (slot, &sent) {
                 slot.leave_transit();
             }
@@ -77,6 +92,9 @@ impl<A: App> Engine<A> {
         }
         staying.append(&mut self.ready);
         self.ready = staying;
+        if at_will {
+            self.book_ready();
+        }
     }
 
     /// There is room in the queue again.
@@ -124,7 +142,8 @@ impl<A: App> Engine<A> {
             return Err(io::ErrorKind::InvalidData.into());
         }
         if !ready {
-            self.proceed(conn);
+            conn.young_since_ns = since_ns;
+            self.go_on(conn);
             return Ok(true);
         }
         match self.parse_head(&mut conn) {
@@ -143,20 +162,44 @@ impl<A: App> Engine<A> {
         Ok(true)
     }
 
-    fn send_off(&mut self, job: &Job<A>) -> io::Result<bool> {
+    /// A request goes on being received that a sibling had begun with; or it is judged once more.
+    fn go_on(&mut self, mut conn: Box<Conn<A>>) {
+        if conn.body.is_some() {
+            match self.parse_head(&mut conn) {
+                Ok(true) => {
+                    conn.phase = Phase::Body;
+                    self.shared.claim(&mut conn);
+                }
+                // Settings may have changed between there and here.
+                Ok(false) => return self.close(conn),
+                Err(error) => return self.enqueue(conn, Work::Refusal(Refusal::Parse(error))),
+            }
+        }
+        self.proceed(conn);
+    }
+
+    /// Puts a connection into the queue; it is still to be closed here. False: there is no room.
+    ///
+    /// # Errors
+    /// It can't travel.
+    pub(super) fn send_off(
+        &mut self,
+        conn: &Conn<A>,
+        since_ns: u64,
+        ready: bool,
+    ) -> io::Result<bool> {
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
-        let name = self.reception.names.get(job.conn.listener).map_or(&[][..], Vec::as_slice);
-        let ready = matches!(job.work, Work::Request);
+        let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
         self.message.clear();
-        self.message.extend_from_slice(&start(INLINE, job.conn.waits_since_ns));
-        Parcel::of(&job.conn, name, ready).write(&mut self.message);
-        let mut fds = Parcel::descriptors(&job.conn);
+        self.message.extend_from_slice(&start(INLINE, since_ns));
+        Parcel::of(conn, name, ready).write(&mut self.message);
+        let mut fds = Parcel::descriptors(conn);
         if self.message.len() <= MESSAGE_BYTES {
             return handoff.send(&self.message, &fds);
         }
         let file = file::in_memory(self.message.get(START_BYTES..).unwrap_or_default())?;
         fds.push(file.as_fd());
-        handoff.send(&start(IN_FILE, job.conn.waits_since_ns), &fds)
+        handoff.send(&start(IN_FILE, since_ns), &fds)
     }
 
     /// Since when the oldest request in the queue waits, monotonic nanoseconds.
@@ -172,7 +215,7 @@ impl<A: App> Engine<A> {
         self.shared.slot
     }
 
-    fn await_room(&mut self) {
+    pub(super) fn await_room(&mut self) {
         let Some(handoff) = &self.reception.handoff else { return };
         // Without: it is tried again at the next event.
         if self.poller.watch_room(handoff.sending(), ROOM).is_ok() {

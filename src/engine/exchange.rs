@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use super::conn::{Conn, Phase};
+use super::App;
+use super::conn::Conn;
 use super::crew::Shared;
 use super::pace::Stopwatch;
 use super::timekeeper::Timed;
-use super::{App, Refusal, Verdict};
 use crate::http::{
-    BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints, error_page,
+    BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints,
 };
 use crate::sys::clock::Clock;
 use crate::sys::flights::{self, Flight, Mark};
@@ -103,19 +103,6 @@ impl<'e, A: App> Exchange<'e, A> {
         if let Some(flight) = self.flight {
             flight.advance(flights::Phase::Waiting, flights::Phase::App);
         }
-    }
-
-    /// How long the request had waited, here and where a proxy says, before the application began
-    /// or, if it has not, until now. `None` when that is not known.
-    pub fn waited_ns(&self) -> Option<u64> {
-        let until_ns = self.conn.bill.begun_ns().unwrap_or(self.clock.now_ns());
-        let since_ns = Some(self.conn.waits_since_ns).filter(|since_ns| *since_ns != 0);
-        since_ns.map(|since_ns| until_ns.saturating_sub(since_ns))
-    }
-
-    /// How long it has been with the application, up to the clock's last tick.
-    pub fn ran_ns(&self) -> u64 {
-        self.conn.bill.begun_ns().map_or(0, |begun_ns| self.clock.now_ns().saturating_sub(begun_ns))
     }
 
     /// The request as others see it: what the master can tell of it if the worker dies.
@@ -236,9 +223,10 @@ impl<'e, A: App> Exchange<'e, A> {
         self.clock.tick();
         self.moved = false;
         let out = self.conn.outbox.tail();
-        let options = &self.shared.options;
+        let (start, options) = (out.len(), &self.shared.options);
         let date = self.clock.http_date();
         self.encoder.head(out, &facts, status, fields, &options.server, date);
+        self.sign(start, Some(fields));
         Ok(())
     }
 
@@ -321,28 +309,5 @@ impl<'e, A: App> Exchange<'e, A> {
         self.conn.bill.speak_last(self.clock.now_ns());
         self.conclude(self.encoder.status());
         finish
-    }
-
-    /// Puts the page for `refusal` in the outbox.
-    pub fn refuse(&mut self, refusal: &Refusal) {
-        if !self.speak() {
-            return;
-        }
-        self.conclude_refused(refusal, self.clock.now_ns());
-        refusal.answer(self.conn.outbox.tail());
-        // Nothing that came with it is a request.
-        self.conn.readable = true;
-    }
-
-    /// Puts the 500 page in the outbox, if nothing of a response has been sent.
-    pub fn fail(&mut self) -> Verdict {
-        if self.encoder.head_sent() || !self.speak() {
-            return Verdict::Drop;
-        }
-        self.conn.bill.speak_last(self.clock.now_ns());
-        self.conclude(500);
-        error_page(500, "Internal Server Error", "", self.conn.outbox.tail());
-        self.conn.phase = Phase::Busy;
-        Verdict::Close
     }
 }

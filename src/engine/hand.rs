@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::booking::ticket;
 use super::crew::{Crew, Done, Task};
 use super::exchange::Exchange;
 use super::pace::Stopwatch;
@@ -10,8 +11,7 @@ use super::reception::Visit;
 use super::{App, Conn, Stage, Verdict};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
-use crate::sys::flights::{Flight, Peer, Ticket};
-use crate::sys::listener::PeerAddr;
+use crate::sys::flights::Flight;
 use crate::sys::thread;
 
 /// Connections accepted between two looks at the poller.
@@ -68,6 +68,7 @@ impl<'a, A: App> Hand<'a, A> {
                         return Ok(());
                     }
                     let Some(job) = engine.next_job() else { break };
+                    engine.unburden();
                     self.crew.leave_in_seat(engine);
                     let done = self.perform(job);
                     match self.crew.take_seat() {
@@ -111,10 +112,14 @@ impl<'a, A: App> Hand<'a, A> {
         if let Some(slot) = shared.slot {
             slot.work().begin(begun_ns);
         }
+        if work.has_request() {
+            conn.name_request(shared.options.id_header.as_ref());
+        }
         let flight = match &work {
             Work::Request => self.depart(&conn),
             Work::Refusal(_) => None,
         };
+        conn.booking = None;
         let (clock, stopwatch) = (&mut self.clock, &mut self.stopwatch);
         let mut exchange = Exchange::new(shared, clock, stopwatch, &mut conn, flight);
         let mut verdict = match work {
@@ -153,22 +158,7 @@ impl<'a, A: App> Hand<'a, A> {
     /// Notes the request of `conn`, for whoever will have to tell of it.
     fn depart(&mut self, conn: &Conn<A>) -> Option<Flight<'a>> {
         let flights = self.crew.shared.flights.as_ref()?;
-        let (head, bytes) = (&conn.head, conn.head_bytes());
-        let proxied = conn.proxy.as_ref().and_then(|info| info.source);
-        let peer = match (head.param(bytes, b"REMOTE_ADDR"), proxied, conn.addr) {
-            (Some(name), ..) => Peer::Named(name),
-            (None, Some(addr), _) | (None, None, PeerAddr::Ip(addr)) => Peer::Ip(addr.ip()),
-            (None, None, PeerAddr::Unix) => Peer::Nobody,
-        };
-        let ticket = Ticket {
-            method: head.method.of(bytes),
-            path: head.path.of(bytes),
-            id: head.field(bytes, "x-request-id").unwrap_or_default(),
-            peer,
-            version: head.version,
-            started_ns: self.clock.now_ns(),
-            thread: self.thread,
-        };
+        let ticket = ticket(conn, self.clock.now_ns(), self.thread);
         flights.begin(&mut self.place, &ticket)
     }
 

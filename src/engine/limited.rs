@@ -25,8 +25,8 @@ impl<A: App> Exchange<'_, A> {
         if let Some(timekeeper) = &self.shared.timekeeper {
             let flights = self.shared.flights.clone();
             let flight = flights.zip(self.flight.map(Flight::name));
-            let policy = &self.shared.options.policy;
-            self.timed = timekeeper.watch_over(self.conn, policy, flight)?;
+            let (policy, header) = (&self.shared.options.policy, self.id_header());
+            self.timed = timekeeper.watch_over(self.conn, policy, header, flight)?;
         }
         Ok(())
     }

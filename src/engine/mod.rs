@@ -12,7 +12,10 @@
 //! read and written by the loop; the application only ever sees complete requests (or, past
 //! [`Options::body_limit`], the start of a large one).
 
+mod answers;
 mod bill;
+mod booking;
+mod burden;
 pub mod conn;
 pub mod crew;
 pub mod deadlines;
@@ -22,6 +25,7 @@ pub mod exchange;
 pub mod hand;
 mod lateness;
 mod limited;
+mod naming;
 mod notices;
 pub mod outbox;
 mod overload;
@@ -49,7 +53,7 @@ pub mod watch;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::http::Policy;
+use crate::http::{IdHeader, Policy};
 use crate::log::notice::Notice;
 
 pub use conn::Conn;
@@ -137,6 +141,8 @@ pub struct Options {
     pub policy: Policy,
     /// Value of the `Server` header; empty for none.
     pub server: Vec<u8>,
+    /// The field that carries the name of a request, if requests have names.
+    pub id_header: Option<IdHeader>,
     /// Whether connections may serve more than one request.
     pub keep_alive: bool,
     /// How long a connection may wait for its next request.
@@ -161,6 +167,8 @@ pub struct Options {
     pub patience: Patience,
     /// Files that are served without the application.
     pub static_map: StaticMap,
+    /// Whether those may be sent by sendfile(2).
+    pub sendfile: bool,
     /// Most connections held at once.
     pub max_connections: usize,
     /// Bytes of a request body kept in memory.

@@ -19,6 +19,8 @@ pub(super) const COPY_UP_TO: usize = 16 * 1024;
 const PIECES_PER_CALL: usize = 16;
 /// Most bytes asked of one sendfile(2), so that one fast reader does not hold the loop.
 const FILE_BYTES_PER_CALL: u64 = 1 << 20;
+/// Read at once of a file that is not for sendfile(2).
+const READ_AT_ONCE: usize = 64 * 1024;
 /// Most bytes sent for one connection before the others get their turn.
 const BYTES_PER_FLUSH: u64 = 8 << 20;
 /// A buffer that grew past this is given back once it is empty.
@@ -31,8 +33,8 @@ pub(super) enum Piece<C> {
     Bytes(usize),
     /// `chunk[at..end]`.
     Chunk { chunk: C, at: usize, end: usize },
-    /// `len` bytes of a file from `offset`.
-    File { file: File, offset: i64, len: u64 },
+    /// `len` bytes of a file from `offset`; `read` and sent where there shall be no sendfile(2).
+    File { file: File, offset: i64, len: u64, read: bool },
     /// The next so many bytes of the spill file.
     Spilled(u64),
 }
@@ -139,7 +141,13 @@ impl<C: AsRef<[u8]>> Outbox<C> {
     /// Appends `len` bytes of `file` from `offset`.
     pub fn push_file(&mut self, file: OwnedFd, offset: i64, len: u64) {
         self.close_tail();
-        self.queue.push_back(Piece::File { file: file.into(), offset, len });
+        self.queue.push_back(Piece::File { file: file.into(), offset, len, read: false });
+    }
+
+    /// The same without sendfile(2), which some file systems do badly.
+    pub fn push_read(&mut self, file: OwnedFd, offset: i64, len: u64) {
+        self.close_tail();
+        self.queue.push_back(Piece::File { file: file.into(), offset, len, read: true });
     }
 
     /// Moves what waits in memory behind everything else to the unlinked file, made in `dir` when
@@ -256,8 +264,11 @@ impl<C: AsRef<[u8]>> Outbox<C> {
             return Ok(sent);
         }
         match self.queue.front_mut() {
-            Some(Piece::File { file, offset, len }) => {
-                let sent = send_range(socket, &*file, offset, *len)?;
+            Some(Piece::File { file, offset, len, read }) => {
+                let sent = match read {
+                    true => read_and_send(socket, file, offset, *len)?,
+                    false => send_range(socket, &*file, offset, *len)?,
+                };
                 if let Transfer::Bytes(n) = sent {
                     *len -= (n as u64).min(*len);
                     if *len == 0 {
@@ -367,4 +378,23 @@ fn send_range(
         Transfer::Bytes(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         sent => Ok(sent),
     }
+}
+
+/// The same with a copy in between. What the socket does not take is read again.
+fn read_and_send(
+    socket: BorrowedFd<'_>,
+    file: &File,
+    offset: &mut i64,
+    len: u64,
+) -> io::Result<Transfer> {
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(READ_AT_ONCE).min(READ_AT_ONCE)];
+    let n = file.read_at(&mut bytes, u64::try_from(*offset).unwrap_or(0))?;
+    if n == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let sent = socket::transmit(socket, bytes.get(..n).unwrap_or_default())?;
+    if let Transfer::Bytes(n) = sent {
+        *offset += n as i64;
+    }
+    Ok(sent)
 }

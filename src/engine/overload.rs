@@ -124,6 +124,11 @@ impl<A: App> Engine<A> {
         Some(job)
     }
 
+    /// Whether people are let in though nobody is free: the engine has answers of its own.
+    pub(super) fn greets_while_busy(&self) -> bool {
+        self.shared.options.patience.is_limited() || self.static_files.is_some()
+    }
+
     /// No thread of this worker is free. What is ready goes to a sibling, waits, or is turned away.
     pub(super) fn keep_in_line(&mut self) {
         if !self.shared.options.patience.is_limited() {
@@ -268,12 +273,17 @@ impl<A: App> Engine<A> {
     /// Answers a request and ends its connection, without the application.
     pub(super) fn turn_away(&mut self, mut conn: Box<Conn<A>>, refusal: Refusal) {
         self.turned_away.count(&refusal);
+        let shared = self.shared.clone();
+        let header = shared.options.id_header.as_ref();
+        conn.name_request(header);
         self.put_on_account(&mut conn, Account::Refused(refusal.clone()));
         conn.count_refusal(self.shared.slot, &refusal, self.clock.now_ns());
         if refusal.is_silent() {
             return self.close(conn);
         }
+        let start = conn.outbox.tail().len();
         refusal.answer(conn.outbox.tail());
+        conn.sign(start, header);
         // Nothing that came with it is a request.
         conn.head.clear();
         conn.filled = 0;
@@ -291,6 +301,8 @@ impl<A: App> Engine<A> {
         // A place that no table has: whoever gives it back does nothing.
         let mut record = Box::new(Conn::new(Token { place: u32::MAX, generation: u32::MAX }));
         record.listener = conn.listener;
+        record.request_id = conn.request_id.clone();
+        record.waits_since_ns = conn.waits_since_ns;
         record.addr = conn.addr;
         record.peer = conn.peer;
         record.trusted = conn.trusted;

@@ -90,6 +90,7 @@ impl<A: App> Engine<A> {
         let Done { mut conn, verdict, lap } = done;
         if let Some(lap) = lap {
             self.pace.note(lap);
+            self.burden.allowance.earn(lap.took_ns);
         }
         conn.phase = match verdict {
             Verdict::Keep => Phase::FlushThenKeep,

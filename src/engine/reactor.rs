@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::burden::Burden;
 use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
@@ -110,6 +111,7 @@ pub struct Engine<A: App> {
     inboxes: Vec<Vec<u8>>,
     /// Where messages between workers are put together and taken apart.
     pub(super) message: Vec<u8>,
+    pub(super) burden: Burden,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
 }
@@ -147,6 +149,7 @@ impl<A: App> Engine<A> {
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
             drain: Drain::default(),
+            burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
             signalled: false,
@@ -221,11 +224,6 @@ impl<A: App> Engine<A> {
         self.table.len() > 1 || !self.ready.is_empty() || self.greets_while_busy()
     }
 
-    /// Whether people are let in though nobody is free: the engine has answers of its own.
-    pub(super) fn greets_while_busy(&self) -> bool {
-        self.shared.options.patience.is_limited() || self.static_files.is_some()
-    }
-
     /// Queues a request for the application.
     pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
         conn.phase = Phase::Busy;
@@ -267,6 +265,7 @@ impl<A: App> Engine<A> {
         }
         conn.count_traffic(self.shared.slot);
         self.lighten(&mut conn);
+        self.note(&mut conn);
         self.table.settle(conn);
     }
 

@@ -2,6 +2,7 @@
 //! the outbox, its deadlines, the next request. It needs neither thread nor GIL; its access line
 //! follows when the application can write one.
 
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::App;
@@ -49,18 +50,21 @@ impl<A: App> Engine<A> {
         self.shared.claim(conn);
         conn.waits_since_ns = begun_ns.saturating_sub(conn.before_ns);
         conn.deadline.disarm();
+        conn.waits_since_ns = begun_ns.saturating_sub(conn.before_ns);
         if let Some(notice) = reply.notice.take() {
             self.notices.push(notice);
         }
+        conn.name_request(self.shared.options.id_header.as_ref());
         let mut stopwatch = Stopwatch::new(false);
         let mut exchange = Exchange::new(&self.shared, &mut self.clock, &mut stopwatch, conn, None);
         // Nobody else speaks for it.
         let _always = exchange.start(reply.status.as_bytes(), &reply.fields, true);
         match reply.body {
             Body::Bytes(bytes) => exchange.push_bytes(&bytes),
-            Body::File { file, offset, len } => {
+            Body::File { file, offset, len } if self.shared.options.sendfile => {
                 exchange.push_file(file, offset, len);
             }
+            Body::File { file, offset, len } => exchange.push_read(file, offset, len),
         }
         let keeps = exchange.end().keep_alive;
         let encoder = std::mem::take(&mut exchange.encoder);
@@ -115,6 +119,14 @@ impl<A: App> Exchange<'_, A> {
         let taken = self.encoder.begin_chunk(out, bytes.len());
         out.extend_from_slice(bytes.get(..taken).unwrap_or_default());
         self.encoder.end_chunk(out);
+    }
+
+    /// Appends `len` bytes of a file from `offset`, without sendfile(2).
+    fn push_read(&mut self, file: OwnedFd, offset: i64, len: u64) {
+        let ask = usize::try_from(len).unwrap_or(usize::MAX);
+        let taken = self.encoder.begin_chunk(self.conn.outbox.tail(), ask) as u64;
+        self.conn.outbox.push_read(file, offset, taken);
+        self.encoder.end_chunk(self.conn.outbox.tail());
     }
 
     /// Takes up the counters of an answer that the engine has given, for its access line.

@@ -130,6 +130,7 @@ fn run_ready<A: App + 'static>(
         // The time may be over for those that wait.
         engine.mind_exit(true);
         let Some(job) = engine.next_job() else { return Ok(engine) };
+        engine.unburden();
         let watched = engine.has_others()
             && crew.ensure_watcher().unwrap_or_else(|error| {
                 engine.notices.push(Notice::NoWatcher { error: error.to_string() });
@@ -144,6 +145,8 @@ fn run_ready<A: App + 'static>(
         let done = hand.perform(job);
         crew.calling.store(false, Ordering::Relaxed);
         engine = crew.reclaim()?;
+        // The times of whoever comes in now count from now on, however long that was.
+        engine.clock.advance(hand.clock.now_ns());
         engine.take_back(done);
         if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
             engine.first_come();

@@ -22,7 +22,7 @@ impl<C: AsRef<[u8]>> Outbox<C> {
                 Some(Piece::Chunk { chunk, at, end }) => {
                     copy(chunk.as_ref().get(*at..*end).unwrap_or_default(), room, into)
                 }
-                Some(Piece::File { file, offset, len }) => {
+                Some(Piece::File { file, offset, len, .. }) => {
                     let read = read_range(file, *offset as u64, *len, room, into)?;
                     *offset += read as i64;
                     *len -= read as u64;

@@ -13,7 +13,7 @@ use super::bill::is_mine;
 pub use super::lateness::Mail;
 use super::lateness::{Post, Watch};
 use super::{App, Conn};
-use crate::http::{Policy, unquote};
+use crate::http::{IdHeader, Policy, unquote};
 use crate::sys::bell::Bell;
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
@@ -306,6 +306,7 @@ impl Timekeeper {
         &self,
         conn: &Conn<A>,
         policy: &Policy,
+        header: Option<&IdHeader>,
         flight: Option<Noted>,
     ) -> io::Result<Option<Arc<Timed>>> {
         let Some(socket) = conn.socket() else { return Ok(None) };
@@ -332,9 +333,10 @@ impl Timekeeper {
         }
         let waited_ns = monotonic_ns().saturating_sub(conn.waits_since_ns);
         about.field((waited_ns / 1000).to_string().as_bytes());
-        for field in &head.fields {
-            about.field(field.name.of(bytes));
-            about.field(field.value.of(bytes));
+        about.field(conn.request_id());
+        for (name, value) in conn.fields(header) {
+            about.field(name);
+            about.field(value);
         }
         let (free, plain) = (!conn.owes(), conn.tls.is_none());
         self.enter(Entry { socket, free, plain, counts: false, about, flight }).map(Some)

@@ -64,6 +64,7 @@ pub(super) fn guard<A: App>(crew: &Crew<A>) {
             // The one slot is taken: whoever knocks now shall be heard by a sibling.
             let doors = engine.doors_while_busy();
             engine.keep_in_line();
+            engine.let_young_go();
             if doors.and_then(|()| engine.turn(false)).is_err() {
                 // The leader will meet the same error, and ends with it.
                 break;

@@ -56,6 +56,16 @@ enum Framing {
     UntilClose,
 }
 
+/// Puts one more field into the head that begins at `start` of `out`, behind its status line.
+pub fn add_field(out: &mut Vec<u8>, start: usize, name: &[u8], value: &[u8]) {
+    let head = out.get(start..).unwrap_or_default();
+    let Some(end) = memchr::memchr(b'\n', head) else { return };
+    let mut field = Vec::with_capacity(name.len() + value.len() + 4);
+    append_field(&mut field, name, value);
+    let at = start + end + 1;
+    out.splice(at..at, field);
+}
+
 impl Encoder {
     /// Appends the response head to `out`: status line, Server (unless empty), Date, Connection,
     /// Transfer-Encoding if any, then the application's fields.

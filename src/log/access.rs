@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::basic::reduce_to_user;
 use super::escape::{escape_utf8_tail, push_latin1};
 use super::format::Atom;
-use super::named::{Named, Text, push_seconds};
+use super::line::push_seconds;
+use super::named::{Named, Text};
 
 /// What one access line is made of. Byte strings are raw: escaping is done here.
 #[derive(Clone, Copy)]

@@ -9,6 +9,7 @@ mod basic;
 pub mod choice;
 mod escape;
 pub mod format;
+mod line;
 pub mod named;
 pub mod notice;
 pub mod traceparent;

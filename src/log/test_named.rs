@@ -215,7 +215,7 @@ fn days_of_the_calendar() {
     ];
     for (seconds, expected) in cases {
         let mut out = Vec::new();
-        super::push_time(Duration::from_secs(seconds), &mut out);
+        crate::log::line::push_time(Duration::from_secs(seconds), &mut out);
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }
 }

@@ -11,11 +11,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::app::PyApp;
+use super::fields::{AnswerFields, RequestFields};
 use super::hooks::Views;
 use super::start_response::Announced;
 use crate::engine::{Exchange, Served};
-use crate::http::{Head, ResponseFields, unquote};
-use crate::log::{Choice, Fields, Format, Record};
+use crate::http::unquote;
+use crate::log::{Choice, Format, Record};
 use crate::sys::clock::wall_time;
 use crate::sys::flights::{Flights, Mark};
 use crate::sys::listener::PeerAddr;
@@ -231,10 +232,10 @@ impl Access {
             duration_ns: when.duration_ns,
             at: when.at,
             queue_ns: when.queue_ns,
-            request_id: b"",
+            request_id: conn.request_id(),
             pid: self.pid,
             slot: self.worker_slot,
-            request_fields: &RequestFields { head, bytes },
+            request_fields: &RequestFields { head, bytes, name: exchange.named() },
             response_fields: &response.fields,
         };
         let start = self.lines.len();
@@ -367,36 +368,6 @@ struct Answer<'a> {
     status: u16,
     body_bytes: u64,
     fields: AnswerFields<'a>,
-}
-
-struct AnswerFields<'a>(Option<&'a ResponseFields>);
-
-impl Fields for AnswerFields<'_> {
-    fn visit(&self, name: &[u8], each: &mut dyn FnMut(&[u8])) {
-        let Some(fields) = self.0 else { return };
-        for (field, value) in fields.iter() {
-            if field.eq_ignore_ascii_case(name) {
-                each(value);
-            }
-        }
-    }
-}
-
-struct RequestFields<'a> {
-    head: &'a Head,
-    bytes: &'a [u8],
-}
-
-impl Fields for RequestFields<'_> {
-    fn visit(&self, name: &[u8], each: &mut dyn FnMut(&[u8])) {
-        for field in &self.head.fields {
-            if field.name.len() == name.len()
-                && field.name.of(self.bytes).eq_ignore_ascii_case(name)
-            {
-                each(field.value.of(self.bytes));
-            }
-        }
-    }
 }
 
 fn push_ip(addr: Option<SocketAddr>, into: &mut Vec<u8>) {

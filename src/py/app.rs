@@ -184,7 +184,8 @@ impl PyApp {
             Ok(environ) => environ,
             Err(unfit) => return Err((unfit.into(), Some(announced))),
         };
-        if let Err(error) = self.access.observe(py, &environ) {
+        let named = self.environ.name(py, &environ, exchange);
+        if let Err(error) = named.and_then(|()| self.access.observe(py, &environ)) {
             return Err((error.into(), Some(announced)));
         }
         if let Some(timed) = exchange.timed().filter(|timed| timed.is_limited()) {

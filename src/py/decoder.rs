@@ -12,14 +12,16 @@ use super::errors;
 use super::ffi::latin1;
 use super::options;
 use crate::http::{
-    BodyDecoder, BodyEvent, Framing, Head, HeadReader, ParseError, Peer, Policy, Preamble,
-    ProxyInfo, admit, poll_preamble, split_script_name, unquote, uwsgi_vars,
+    BodyDecoder, BodyEvent, Framing, Head, HeadReader, IdHeader, ParseError, Peer, Policy,
+    Preamble, ProxyInfo, admit, poll_preamble, request_id, split_script_name, unquote, uwsgi_vars,
 };
+use crate::sys::unique;
 
 /// What is accepted from whom: the settings that judge requests, read once.
 #[pyclass(frozen, module = "rgunicorn._core")]
 pub(crate) struct Rules {
     policy: Arc<Policy>,
+    id_header: Option<Arc<IdHeader>>,
 }
 
 #[pymethods]
@@ -28,7 +30,21 @@ impl Rules {
     #[new]
     #[pyo3(signature = (cfg, uwsgi=false))]
     fn new(cfg: &Bound<'_, PyAny>, uwsgi: bool) -> PyResult<Self> {
-        Ok(Self { policy: Arc::new(options::policy_for(cfg, uwsgi)?) })
+        let id_header = options::id_header(cfg)?.map(Arc::new);
+        Ok(Self { policy: Arc::new(options::policy_for(cfg, uwsgi)?), id_header })
+    }
+
+    /// The name of a request: as its client calls it, if that is to be believed, or a new one. None
+    /// without `request_id_header`, or when the kernel has no random numbers. `peer`: as for
+    /// `RequestDecoder`; `values`: of the fields of that name.
+    fn request_id(&self, peer: Option<&str>, values: Vec<Vec<u8>>) -> Option<String> {
+        self.id_header.as_ref()?;
+        let trusted = self.policy.forwarded_allow.allows(&peer_of(peer));
+        let sent = match &values[..] {
+            [value] if trusted && request_id::is_sane(value) => Some(&value[..]),
+            _ => None,
+        };
+        name(sent)
     }
 }
 
@@ -36,6 +52,7 @@ impl Rules {
 #[pyclass(module = "rgunicorn._core")]
 pub(crate) struct RequestDecoder {
     policy: Arc<Policy>,
+    id_header: Option<Arc<IdHeader>>,
     peer: Peer,
     buf: Vec<u8>,
     preamble_over: bool,
@@ -54,7 +71,8 @@ impl RequestDecoder {
     fn new(rules: &Bound<'_, Rules>, peer: Option<&str>, first: bool) -> Self {
         Self {
             policy: rules.get().policy.clone(),
-            peer: peer.map_or(Peer::Unix, |text| Peer::Ip(ip(text))),
+            id_header: rules.get().id_header.clone(),
+            peer: peer_of(peer),
             buf: Vec::new(),
             preamble_over: !first,
             proxy: None,
@@ -125,11 +143,23 @@ impl RequestDecoder {
     fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let (head, bytes) = (&self.head, &self.buf[..]);
         let headers = PyList::empty(py);
+        let id_header = self.id_header.as_deref();
         for field in &head.fields {
-            let name = latin1(py, &field.name.of(bytes).to_ascii_uppercase())?;
+            let name = field.name.of(bytes);
+            if id_header.is_some_and(|header| header.is(name)) {
+                continue;
+            }
+            let name = latin1(py, &name.to_ascii_uppercase())?;
             headers.append((name, latin1(py, field.value.of(bytes))?))?;
         }
+        let trusted = self.policy.forwarded_allow.allows(&self.peer);
+        let named = id_header
+            .and_then(|header| Some((header, name(header.sent(head, bytes).filter(|_| trusted))?)));
         let facts = PyDict::new(py);
+        if let Some((header, name)) = &named {
+            headers.append((latin1(py, &header.name().to_ascii_uppercase())?, name))?;
+            facts.set_item("request_id", name)?;
+        }
         facts.set_item("method", latin1(py, head.method.of(bytes))?)?;
         facts.set_item("uri", latin1(py, &head.uri(bytes))?)?;
         facts.set_item("path", latin1(py, head.path.of(bytes))?)?;
@@ -302,6 +332,19 @@ pub(crate) fn path_info<'py>(
     let mut plain = Vec::with_capacity(below.len());
     unquote(below, &mut plain);
     latin1(py, &plain)
+}
+
+/// A name that was sent, or a new one.
+fn name(sent: Option<&[u8]>) -> Option<String> {
+    let name = match sent {
+        Some(sent) => sent.to_vec(),
+        None => unique::name().ok()?.to_vec(),
+    };
+    String::from_utf8(name).ok()
+}
+
+fn peer_of(text: Option<&str>) -> Peer {
+    text.map_or(Peer::Unix, |text| Peer::Ip(ip(text)))
 }
 
 /// An address that is none is nobody's: it is on no list but `*`.

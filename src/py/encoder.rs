@@ -6,7 +6,7 @@ use pyo3::types::{PyBytes, PyList};
 use super::errors;
 use super::ffi::latin1;
 use super::start_response::{Announced, octets};
-use crate::http::{Encoder, Facts, early_hints as append_hints};
+use crate::http::{Encoder, Facts, IdHeader, add_field, early_hints as append_hints};
 use crate::sys::clock::Clock;
 
 /// One response: what the application announced, and its framing.
@@ -17,6 +17,9 @@ pub(crate) struct ResponseEncoder {
     chunks: bool,
     announced: Announced,
     encoder: Encoder,
+    /// A field was added to the head.
+    #[pyo3(get)]
+    named: bool,
 }
 
 #[pymethods]
@@ -32,6 +35,7 @@ impl ResponseEncoder {
             chunks,
             announced: Announced::default(),
             encoder: Encoder::default(),
+            named: false,
         }
     }
 
@@ -41,18 +45,28 @@ impl ResponseEncoder {
         Ok(self.announced.code)
     }
 
-    /// The head. `keep_alive`: request and worker allow another request.
+    /// The head. `keep_alive`: request and worker allow another request; `named`: name and value of a
+    /// field to add unless the application has set it.
+    #[pyo3(signature = (keep_alive, server, named=None))]
     fn head<'py>(
         &mut self,
         py: Python<'py>,
         keep_alive: bool,
         server: &Bound<'py, PyAny>,
+        named: Option<(String, String)>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let Self { version, is_head, chunks, .. } = *self;
         let facts = Facts { version, is_head, keep_alive, chunks };
         let (mut out, server, clock) = (Vec::with_capacity(512), octets(server)?, Clock::new());
         let Announced { status, fields, .. } = &self.announced;
         self.encoder.head(&mut out, &facts, status, fields, &server, clock.http_date());
+        if let Some((name, value)) = named {
+            let header = IdHeader::new(&name);
+            self.named = !fields.iter().any(|(name, _)| header.is(name));
+            if self.named {
+                add_field(&mut out, 0, header.name(), value.as_bytes());
+            }
+        }
         Ok(PyBytes::new(py, &out))
     }
 

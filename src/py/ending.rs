@@ -83,8 +83,7 @@ impl PyApp {
                     if let Some(notice) = departure(py, &error, true) {
                         self.notice(&notice);
                     } else {
-                        let (method, uri) = request_words(exchange);
-                        self.report(py, error, "Error handling request %s %s", &[&method, &uri]);
+                        self.report_request(py, exchange, error);
                     }
                 }
                 self.state.refresh(py);
@@ -118,8 +117,7 @@ impl PyApp {
                 if verdict == Verdict::Drop {
                     self.report(py, error, "Error handling request", &[]);
                 } else {
-                    let (method, uri) = request_words(exchange);
-                    self.report(py, error, "Error handling request %s %s", &[&method, &uri]);
+                    self.report_request(py, exchange, error);
                     self.log_error_access(py, exchange, 500);
                     self.state.refresh(py);
                     return verdict;
@@ -133,6 +131,19 @@ impl PyApp {
         }
         self.state.refresh(py);
         verdict
+    }
+
+    /// Logs what a request has raised.
+    fn report_request(&self, py: Python<'_>, exchange: &mut Exchange<'_, Self>, error: PyErr) {
+        let (method, uri) = request_words(exchange);
+        match exchange.conn().request_id() {
+            b"" => self.report(py, error, "Error handling request %s %s", &[&method, &uri]),
+            name => {
+                let name: String = name.iter().map(|byte| char::from(*byte)).collect();
+                let words: [&str; 3] = [&method, &uri, &name];
+                self.report(py, error, "Error handling request %s %s (id: %s)", &words);
+            }
+        }
     }
 
     pub(super) fn close(

@@ -9,7 +9,7 @@ use super::ffi::latin1;
 use super::keys::Keys;
 use super::session::Handle;
 use super::tls;
-use crate::engine::Conn;
+use crate::engine::{Conn, Exchange};
 use crate::http::{Head, ParseError, Policy, ProxyInfo, ProxyProtocol, split_script_name, unquote};
 use crate::sys::listener::PeerAddr;
 
@@ -154,6 +154,28 @@ impl Environ {
             add_params(py, keys, &environ, head, bytes)?;
         }
         Ok(environ)
+    }
+}
+
+impl Environ {
+    /// Puts the name of a request into its environ, in place of what its client may have called it.
+    pub(super) fn name(
+        &mut self,
+        py: Python<'_>,
+        environ: &Bound<'_, PyDict>,
+        exchange: &Exchange<'_, super::app::PyApp>,
+    ) -> PyResult<()> {
+        let Some(header) = exchange.id_header() else { return Ok(()) };
+        let key = self.keys.header(py, header.name())?;
+        match exchange.named() {
+            Some((_, name)) => {
+                let name = latin1(py, name)?;
+                environ.set_item(key, &name)?;
+                environ.set_item(pyo3::intern!(py, "rgunicorn.request_id"), name)
+            }
+            None if environ.contains(&key)? => environ.del_item(key),
+            None => Ok(()),
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::sys::clock::monotonic_ns;
 use crate::sys::file;
 use crate::sys::flights::{self, Mark, Peer, Phase, Sighting, Ticket};
 use crate::sys::manifest::{Label, Manifest};
-use crate::sys::thread;
+use crate::sys::{thread, witness};
 
 /// A descriptor until somebody closes it.
 #[expect(clippy::disallowed_types, reason = "floor 3, and never held across a call")]
@@ -147,7 +147,7 @@ impl FlightsDisplay {
 
     /// The requests that run, as `Flights.running` has them.
     fn running<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.manifest.running().filter_map(flights::Flight::sight).map(|it| shown(py, it)).collect()
+        self.manifest.running()?.into_iter().map(|it| shown(py, it)).collect()
     }
 }
 
@@ -222,6 +222,15 @@ pub(crate) fn notepad() -> PyResult<i32> {
     Ok(file::notepad()?.into_raw_fd())
 }
 
+/// From here on `signal`, at which faulthandler writes all stacks to `fd`, has them written by a copy
+/// of the process. With `aborts` SIGABRT as well, before what it does now.
+///
+/// Raises OSError when there is no such signal.
+#[pyfunction]
+pub(crate) fn bear_witness(signal: i32, fd: i32, aborts: bool) -> PyResult<()> {
+    Ok(witness::install(signal, fd, aborts)?)
+}
+
 /// Latin-1, as WSGI has it; at most one byte more than `most`, which shows that it was longer.
 fn octets(text: &str, most: usize) -> Vec<u8> {
     text.chars().take(most + 1).map(|it| u8::try_from(it).unwrap_or(b'?')).collect()
@@ -234,6 +243,7 @@ fn shown(py: Python<'_>, sighting: Sighting) -> PyResult<Bound<'_, PyDict>> {
         Phase::App => "app",
         Phase::Sending => "sending",
         Phase::Answered => "answered",
+        Phase::Coming => "coming",
     };
     it.set_item("phase", phase)?;
     it.set_item("method", PyBytes::new(py, &sighting.method))?;

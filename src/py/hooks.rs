@@ -162,7 +162,10 @@ impl<'py> Views<'py> {
         tell_wait(&request, exchange)?;
         let (conn, policy) = exchange.conn_and_policy();
         let environ = match app.environ.build(py, conn, policy, None) {
-            Ok(environ) => environ,
+            Ok(environ) => {
+                app.environ.name(py, &environ, exchange)?;
+                environ
+            }
             // The path is not below SCRIPT_NAME: show it as it came.
             Err(_) => request.call_method0("bare_environ")?.cast_into::<PyDict>()?,
         };
@@ -187,14 +190,13 @@ impl<'py> Views<'py> {
             return Ok(request.clone());
         }
         let trailers: Vec<_> = exchange.trailers().to_vec();
-        let conn = exchange.conn();
+        let headers = PyList::empty(py);
+        for (name, value) in exchange.fields() {
+            headers.append((upper(py, name)?, latin1(py, value)?))?;
+        }
+        let (conn, ..) = exchange.facts();
         let bytes = conn.head_bytes();
         let head = &conn.head;
-        let headers = PyList::empty(py);
-        for field in &head.fields {
-            headers
-                .append((upper(py, field.name.of(bytes))?, latin1(py, field.value.of(bytes))?))?;
-        }
         let trailing = PyList::empty(py);
         for (name, value) in &trailers {
             trailing.append((upper(py, name)?, latin1(py, value)?))?;
@@ -227,6 +229,9 @@ impl<'py> Views<'py> {
         facts.set_item("proxy_protocol_info", proxy)?;
         facts.set_item("req_number", conn.served + 1)?;
         facts.set_item("keep_alive", head.keep_alive)?;
+        if let Some((_, name)) = exchange.named() {
+            facts.set_item("request_id", latin1(py, name)?)?;
+        }
         let module = if head.uwsgi {
             let vars = PyDict::new(py);
             for (name, value) in uwsgi_vars(bytes) {

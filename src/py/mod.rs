@@ -10,6 +10,7 @@ mod ending;
 mod environ;
 mod errors;
 mod ffi;
+mod fields;
 mod flights;
 mod fork;
 mod hooks;
@@ -48,7 +49,7 @@ mod _core {
     #[pymodule_export]
     use super::errors::refusal;
     #[pymodule_export]
-    use super::flights::{Flight, Flights, FlightsDisplay, notepad};
+    use super::flights::{Flight, Flights, FlightsDisplay, bear_witness, notepad};
     #[pymodule_export]
     use super::fork::fork;
     #[pymodule_export]

@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 use super::static_files;
 use crate::engine::timekeeper::Bounds;
 use crate::engine::{Options, Patience};
-use crate::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode};
+use crate::http::{AllowList, HeaderMap, IdHeader, Limits, Policy, ProxyMode};
 
 /// Calls that last longer than this, on average, go to a thread of their own. With the GIL a second
 /// thread is of use only when the first one waits; without it, as soon as it costs less than the
@@ -58,6 +58,7 @@ pub(super) fn read(
     Ok(Options {
         policy: policy(cfg)?,
         server: server.as_bytes().to_vec(),
+        id_header: id_header(cfg)?,
         keep_alive: keeps && !idle_timeout.is_zero(),
         idle_timeout,
         header_timeout: limit("client_header_timeout")?,
@@ -73,6 +74,7 @@ pub(super) fn read(
             max_wait: limit("max_queue_time")?,
         },
         static_map: static_files::map(cfg)?,
+        sendfile: cfg.getattr("sendfile")?.is_truthy()?,
         max_connections: cfg.getattr("worker_connections")?.extract::<usize>()?.max(1),
         body_memory: memory(size("request_buffer_size")?.min(body_limit)),
         body_limit,
@@ -83,6 +85,14 @@ pub(super) fn read(
         // The arbiter looks once a second; `timeout` 0 turns it off but not the parent check.
         tick: Duration::from_secs_f64(if timeout > 0.0 { timeout.clamp(0.1, 1.0) } else { 1.0 }),
     })
+}
+
+/// The field that carries the name of a request. A configuration of somebody's own may be older than
+/// the setting.
+pub(super) fn id_header(cfg: &Bound<'_, PyAny>) -> PyResult<Option<IdHeader>> {
+    let name = cfg.getattr_opt("request_id_header")?;
+    let name: Option<String> = name.map(|name| name.extract()).transpose()?.flatten();
+    Ok(name.filter(|name| !name.is_empty()).map(|name| IdHeader::new(&name)))
 }
 
 /// What of requests that take long is to be watched.

@@ -130,6 +130,7 @@ fn serving<'a>(
 mod tests {
     use super::*;
     use crate::sys::scoreboard::{Scoreboard, Slot};
+    use crate::sys::tally::Connections;
 
     const LIMITS: Limits =
         Limits { timeout_ns: 30 * SECOND_NS, stuck_ns: 60 * SECOND_NS, max_queue: 5 };
@@ -193,7 +194,7 @@ mod tests {
         let mut scene = Scene::new();
         let slot = scene.worker(0);
         slot.set_booted(Some(SECOND_NS));
-        slot.set_queued(3);
+        slot.set_connection_states(Connections { waiting: 3, ..Connections::default() });
         slot.enter_transit();
         assert!(scene.fails(2, &LIMITS).is_empty());
         slot.enter_transit();

@@ -24,7 +24,7 @@ const PER_TURN: usize = 16;
 const MOST_BYTES: usize = 32 << 20;
 /// The longest sleep: between two looks at the scoreboard, and at who our parent is.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long answers may take that are on their way when we are to leave.
+/// How long those who are in may take when we are to leave: who has just come is about to ask.
 const LAST_NS: u64 = 500_000_000;
 /// After an error of accept(2).
 const PAUSE_NS: u64 = 100_000_000;
@@ -81,7 +81,7 @@ impl House<'_> {
     fn is_left(&self) -> bool {
         self.leaves_at_ns.is_some_and(|leaves_at_ns| {
             self.now_ns() >= leaves_at_ns
-                || self.guests.iter().all(|guest| guest.phase == Phase::Silent)
+                || self.guests.iter().all(|guest| guest.phase == Phase::Leaving)
         })
     }
 

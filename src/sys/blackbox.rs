@@ -53,7 +53,7 @@ impl BlackBox {
         for _ in 0..ATTEMPTS {
             self.file.set_len(0)?;
             self.file.rewind()?;
-            let fate = stand_in::handle(self.signal, PATIENCE)?;
+            let fate = stand_in::handle(self.signal, None, PATIENCE)?;
             self.file.rewind()?;
             text.clear();
             (&self.file).take(TEXT_BYTES).read_to_end(&mut text)?;

@@ -42,6 +42,11 @@ impl Clock {
         }
     }
 
+    /// Another clock of this process has been read at `now_ns`, without having read this one.
+    pub fn advance(&mut self, now_ns: u64) {
+        self.monotonic_ns = self.monotonic_ns.max(now_ns);
+    }
+
     /// CLOCK_MONOTONIC of the last [`Clock::tick`], nanoseconds.
     pub fn now_ns(&self) -> u64 {
         self.monotonic_ns

@@ -150,7 +150,7 @@ mod tests {
         for length in 0..72 {
             assert_eq!(of_tcp(&vec![1; length]), None);
         }
-        for bytes in [vec![0; 40], vec![255; 40], vec![4, 0, 4, 0].repeat(6)] {
+        for bytes in [vec![0; 40], vec![255; 40], [4, 0, 4, 0].repeat(6)] {
             for length in 0..bytes.len() {
                 of_unix(&bytes[..length]);
             }

@@ -14,7 +14,7 @@
 use std::fs::File;
 use std::io;
 use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -98,6 +98,12 @@ impl Scoreboard {
         // memory is a valid value of everything in it.
         unsafe { mmap_anonymous(start, length, access, own)? };
         Ok(())
+    }
+
+    /// The same to work with.
+    pub fn as_fd(&self) -> BorrowedFd<'static> {
+        // SAFETY: nobody ever closes it; see `new`.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
     }
 
     /// The descriptor behind the mapping; open as long as the process.

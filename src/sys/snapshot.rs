@@ -162,15 +162,11 @@ fn snapshot(header: &Header, slots: &[Cells], now_ns: u64) -> Snapshot {
 
 #[cfg(test)]
 mod tests {
-    use std::os::fd::BorrowedFd;
-
     use super::*;
     use crate::sys::tally::Outcome;
 
     fn descriptor(board: &Scoreboard) -> OwnedFd {
-        // SAFETY: the board keeps its descriptor open for ever.
-        let fd = unsafe { BorrowedFd::borrow_raw(board.as_raw_fd()) };
-        fd.try_clone_to_owned().unwrap()
+        board.as_fd().try_clone_to_owned().unwrap()
     }
 
     #[test]

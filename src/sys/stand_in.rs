@@ -32,15 +32,19 @@ const CRASHES: [Signal; 5] =
 /// The longest pause between two looks whether it has ended.
 const PAUSE: Duration = Duration::from_millis(4);
 
-/// Runs the handler of `signal` in a copy of this process, if it has one, and waits for it, for
-/// `patience` at most. Makes nothing but async-signal-safe calls.
+/// Runs the handler of `signal`, or that in `action`, in a copy of this process, if there is one, and
+/// waits for it, for `patience` at most. Makes nothing but async-signal-safe calls.
 ///
 /// The process that waits for children of its own does not find the copy: its end sends no SIGCHLD,
 /// and `waitpid(-1)` does not see it.
 ///
 /// # Errors
 /// No copy could be made: EAGAIN (too many processes), ENOMEM, EPERM where it is forbidden.
-pub fn handle(signal: i32, patience: Duration) -> io::Result<Fate> {
+pub fn handle(
+    signal: i32,
+    action: Option<&libc::sigaction>,
+    patience: Duration,
+) -> io::Result<Fate> {
     // None may reach the copy: its handlers write into pipes that both have.
     let before = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     // SAFETY: fork(2) without a signal at the end, and without what libraries want done at a fork.
@@ -48,7 +52,7 @@ pub fn handle(signal: i32, patience: Duration) -> io::Result<Fate> {
     let pid =
         unsafe { libc::syscall(libc::SYS_clone, 0_usize, 0_usize, 0_usize, 0_usize, 0_usize) };
     if pid == 0 {
-        perform(signal);
+        perform(signal, action);
     }
     let failed = Errno::last();
     before.thread_set_mask()?;
@@ -86,7 +90,7 @@ fn wait(pid: Pid, patience: Duration) -> Fate {
 }
 
 /// The whole life of the copy.
-fn perform(signal: i32) -> ! {
+fn perform(signal: i32, action: Option<&libc::sigaction>) -> ! {
     // No core file, and no life of its own. Neither can fail with these arguments.
     let _undumped = prctl::set_dumpable(false);
     let _bound = prctl::set_pdeathsig(Signal::SIGKILL);
@@ -98,10 +102,13 @@ fn perform(signal: i32) -> ! {
         for crash in CRASHES {
             let _always = nix::sys::signal::signal(crash, SigHandler::Handler(crashed));
         }
-        let mut action = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
-        if libc::sigaction(signal, ptr::null(), &raw mut action) == 0
-            && action.sa_sigaction != libc::SIG_DFL
-            && action.sa_sigaction != libc::SIG_IGN
+        if let Some(action) = action {
+            libc::sigaction(signal, action, ptr::null_mut());
+        }
+        let mut found = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        if libc::sigaction(signal, ptr::null(), &raw mut found) == 0
+            && found.sa_sigaction != libc::SIG_DFL
+            && found.sa_sigaction != libc::SIG_IGN
         {
             let mut blocked = MaybeUninit::<libc::sigset_t>::zeroed().assume_init();
             libc::sigfillset(&raw mut blocked);
@@ -139,8 +146,7 @@ mod tests {
     extern "C" fn returns(_signal: i32) {}
 
     extern "C" fn crashes(_signal: i32) {
-        // SAFETY: a crash is what is wanted.
-        unsafe { libc::raise(libc::SIGSEGV) };
+        let _never = nix::sys::signal::raise(Signal::SIGSEGV);
     }
 
     extern "C" fn aborts(_signal: i32) {
@@ -149,15 +155,14 @@ mod tests {
 
     extern "C" fn hangs(_signal: i32) {
         loop {
-            // SAFETY: waits for nothing.
-            unsafe { libc::pause() };
+            std::thread::park();
         }
     }
 
     #[test]
     fn what_happens_there_stays_there() {
         let first = libc::SIGRTMIN() + 5;
-        assert_eq!(handle(first, LONG).unwrap(), Fate::Done);
+        assert_eq!(handle(first, None, LONG).unwrap(), Fate::Done);
         for (at, (handler, patience, fate)) in [
             (returns as extern "C" fn(i32), LONG, Fate::Done),
             (crashes, LONG, Fate::Crashed),
@@ -169,7 +174,7 @@ mod tests {
         {
             let signal = first + i32::try_from(at).unwrap();
             handled(signal, handler);
-            assert_eq!(handle(signal, patience).unwrap(), fate, "handler {at}");
+            assert_eq!(handle(signal, None, patience).unwrap(), fate, "handler {at}");
         }
     }
 }

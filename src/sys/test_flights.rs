@@ -43,6 +43,21 @@ fn what_is_noted_is_seen() {
 }
 
 #[test]
+fn those_that_come_take_the_last_places_only() {
+    let flights = Flights::new(4, 0).unwrap();
+    let coming: Vec<_> =
+        (0..3).map_while(|_| flights.begin_coming(2, &ticket(b"/coming"))).collect();
+    assert_eq!(coming.len(), 2);
+    assert_eq!(flights.overflow(), 0);
+    assert!(coming.iter().all(|it| it.phase() == Some(Phase::Coming)));
+    let mut hint = 0;
+    let running: Vec<_> = (0..3).map_while(|_| flights.begin(&mut hint, &ticket(b"/"))).collect();
+    assert_eq!(running.len(), 2);
+    assert_eq!(coming[0].end(), Some(Phase::Coming));
+    assert!(flights.begin(&mut hint, &ticket(b"/")).is_some());
+}
+
+#[test]
 fn one_of_several_moves_a_flight_on_and_none_moves_its_successor() {
     let flights = Flights::new(1, 0).unwrap();
     let mut hint = 0;

@@ -57,12 +57,10 @@ fn a_sibling_that_waits_is_seen_until_it_is_gone() {
 
 #[test]
 fn board_is_seen_through_another_mapping_of_its_descriptor() {
-    use std::os::fd::BorrowedFd;
     let board = Scoreboard::new(None).unwrap();
     board.slot(SLOTS - 1).unwrap().claim(99);
-    // SAFETY: the board keeps its descriptor open for ever.
-    let fd = unsafe { BorrowedFd::borrow_raw(board.as_raw_fd()) };
-    let (header, slots) = map_to_read(&File::from(fd.try_clone_to_owned().unwrap())).unwrap();
+    let fd = board.as_fd().try_clone_to_owned().unwrap();
+    let (header, slots) = map_to_read(&File::from(fd)).unwrap();
     assert!(header.version().1);
     assert_eq!(slots[SLOTS - 1].age.load(Ordering::Relaxed), 99);
     assert_eq!(board.last_free(), Some(SLOTS - 2));
@@ -80,13 +78,11 @@ fn board_in_a_directory_leaves_no_file_behind() {
 
 #[test]
 fn what_a_child_of_the_application_writes_stays_with_it() {
-    use std::os::fd::BorrowedFd;
     let board = Scoreboard::new(None).unwrap();
     let slot = board.claim(0, 1).unwrap();
     slot.count_response(200);
-    // SAFETY: the board keeps its descriptor open for ever.
-    let fd = unsafe { BorrowedFd::borrow_raw(board.as_raw_fd()) };
-    let (_, slots) = map_to_read(&File::from(fd.try_clone_to_owned().unwrap())).unwrap();
+    let fd = board.as_fd().try_clone_to_owned().unwrap();
+    let (_, slots) = map_to_read(&File::from(fd)).unwrap();
     slot.secede().unwrap();
     slot.count_response(200);
     slot.beat(7);

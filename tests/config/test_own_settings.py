@@ -134,3 +134,33 @@ def test_limits_of_waiting(ours: CommandLine) -> None:
     assert [ours.config("app")[name] for name in ("max_queue", "max_queue_time")] == ["0", "0"]
     shown = ours.config("--max-queue=50", "--max-queue-time=1500ms", "app")
     assert [shown[name] for name in ("max_queue", "max_queue_time")] == ["50", "1.5"]
+
+
+@pytest.mark.parametrize(
+    ("bind", "status"),
+    [
+        ("127.0.0.1:8000", "127.0.0.1:8000"),
+        ("127.0.0.1:9", ":9"),
+        ("0.0.0.0:9", "127.0.0.1:9"),
+        ("[::]:9", "127.0.0.1:9"),
+        ("unix:/run/s", "unix:///run/s"),
+    ],
+)
+def test_the_status_pages_have_an_address_of_their_own(
+    ours: CommandLine, bind: str, status: str
+) -> None:
+    done = ours("--check-config", "--bind", bind, "--status-bind", status, "app")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"\nError: status_bind = {status!r} is where the application is served (bind = {bind!r}): "
+        "give it another port or path.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("bind", "status"),
+    [("127.0.0.1:8000", "127.0.0.1:8001"), ("unix:/run/s", "unix:/run/t"), (":0", ":0")],
+)
+def test_another_one_is_fine(ours: CommandLine, bind: str, status: str) -> None:
+    done = ours("--check-config", "--bind", bind, "--status-bind", status, "app")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

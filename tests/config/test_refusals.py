@@ -77,11 +77,6 @@ USED: list[tuple[str, Any, str]] = [
     ("dirty_worker_exit", hook2, "dirty arbiters"),
     ("control_socket", "/tmp/x.ctl", "the control socket"),
     ("control_socket_mode", 0o660, "the control socket"),
-    ("status_bind", "127.0.0.1:9100", "the status pages"),
-    ("request_id_header", "X-Request-ID", "the name of a request"),
-    ("static_map", ["/static=/srv"], "static files"),
-    ("unix_socket_owner", "nobody", "the owner and the mode of unix sockets"),
-    ("unix_socket_mode", "660", "the owner and the mode of unix sockets"),
 ]
 
 

@@ -290,6 +290,34 @@ OWN_CASES: list[tuple[str, Any, Any]] = [
     ("max_rss_hard", "1G", 1 << 30),
     ("max_worker_lifetime", "1d", 86400),
     ("max_worker_lifetime_jitter", "90m", 5400),
+    # validate_static_map, validate_owner, validate_mode; more in test_files.py
+    ("static_map", {"/static": "/srv"}, ["/static=/srv"]),
+    ("static_map", "/static", Raises("ValueError", "'/static' names no directory; write PREFIX=")),
+    ("unix_socket_owner", "root:0", "root:0"),
+    ("unix_socket_owner", "no-such", Raises("ConfigError", "there is no user 'no-such'")),
+    ("unix_socket_mode", 0o660, "660"),
+    ("unix_socket_mode", 660, Raises("ConfigError", "660 is decimal, and means 0o1224 in octal")),
+    # validate_status_bind
+    *(
+        ("status_bind", text, text.strip())
+        for text in ("127.0.0.1:9100", ":9100", "tcp://[::1]:0", "localhost:1", " unix:/run/s ")
+    ),
+    ("status_bind", "", None),
+    ("status_bind", None, None),
+    *(
+        ("status_bind", text, Raises("ValueError", f"Invalid address: {text!r}; {why}"))
+        for text, why in (
+            ("fd://3", "the status process gets no inherited socket"),
+            ("fd://x", "the status process gets no inherited socket"),
+            ("127.0.0.1", "'' is not a valid port number."),
+            ("localhost:http", "'http' is not a valid port number."),
+            ("127.0.0.1:65536", "ports end at 65535"),
+            ("127.0.0.1:1,127.0.0.1:2", "'1,127.0.0.1' is not a valid port number."),
+            ("unix:", "the path is missing"),
+        )
+    ),
+    ("status_bind", ["127.0.0.1:9100"], Raises("TypeError", "Not a string")),
+    ("status_bind", 9100, Raises("TypeError", "Not a string")),
 ]
 
 

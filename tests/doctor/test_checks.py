@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,22 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
     ),
     (WARNING, "ignored", "keepalive", "keepalive = 9", "keepalive = 9\nthreads = 2", {}),
     (WARNING, "ignored", "umask", "umask = 7", "umask = 7\nbind = 'unix:/x'", {}),
+    (
+        WARNING,
+        "ignored",
+        "unix_socket_mode",
+        "unix_socket_mode = '660'",
+        "unix_socket_mode = '660'\nbind = 'unix:/x'",
+        {},
+    ),
+    (
+        WARNING,
+        "source-served",
+        "static_map",
+        f"static_map = '/static={Path(__file__).parent}'",
+        f"static_map = '/static={Path(__file__).parents[2]}/docs'",
+        {},
+    ),
     (
         WARNING,
         "ignored",
@@ -204,6 +221,30 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
         "bind = ':80'\nproxy_allow_ips = '*'\nproxy_protocol = 'v1'",
         "bind = '127.0.0.1:80'\nproxy_allow_ips = '*'\nproxy_protocol = 'v1'",
         {},
+    ),
+    (
+        WARNING,
+        "status-open",
+        "status_bind",
+        "status_bind = '0.0.0.0:9100'",
+        "status_bind = '10.0.0.7:9100'",
+        {},
+    ),
+    (
+        WARNING,
+        "status-open",
+        "status_bind",
+        "status_bind = '[2600::7]:9100'",
+        "status_bind = 'unix:/run/shop/status.sock'",
+        {},
+    ),
+    (
+        HINT,
+        "status-open",
+        "status_bind",
+        "status_bind = ':9100'",
+        "status_bind = 'localhost:9100'",
+        {"machine": Healthy(in_container=True)},
     ),
     (WARNING, "no-limit", "limit_request_line", "limit_request_line = 0", "", {}),
     (

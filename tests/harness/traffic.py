@@ -41,8 +41,10 @@ class Failure:
     """Requests that were answered on this connection before."""
     port: int
     """The client's, 0 on a unix socket."""
+    sent: float
+    """When its first byte was about to be sent: CLOCK_MONOTONIC, seconds."""
     at: float
-    """CLOCK_MONOTONIC, seconds."""
+    """When it was known to have failed."""
     what: str
 
     @property
@@ -77,12 +79,17 @@ class Client(threading.Thread):
         self.failures: list[Failure] = []
         self.by: Counter[int] = Counter()
         """Answers by worker."""
+        self.sent = 0.0
+        """When the first byte of its last request was about to be sent."""
         self.fresh = 0
         """Port of a connection on which nothing has been answered yet, 0 when there is none."""
 
     def run(self) -> None:
         while not self.over.is_set() and len(self.failures) < GIVE_UP:
+            if self.manner == "prompt":
+                time.sleep(self.dice.uniform(0, 0.02))
             self.connections += 1
+            self.sent = time.monotonic()
             try:
                 wire = Wire(self.address, timeout=HANG)
             except OSError as error:
@@ -113,9 +120,10 @@ class Client(threading.Thread):
 
     def _ask(self, wire: Wire, name: str, before: int) -> bool:
         """One request and its answer; whether the connection goes on."""
-        closing = self.manner == "closing"
+        closing = self.manner in ("closing", "prompt")
         pieces, body = self._request(name, closing)
         wire.received.clear()
+        self.sent = time.monotonic()
         try:
             # The answer, if there is one, counts, not that a request could not be sent whole.
             with contextlib.suppress(ConnectionResetError, BrokenPipeError):
@@ -166,13 +174,19 @@ class Client(threading.Thread):
     def _fail(self, kind: str, name: str, before: int, wire: Wire | None, what: str) -> bool:
         port = _port(wire) if wire is not None else 0
         now = time.monotonic()
-        self.failures.append(Failure(kind, name, self.manner, before, port, now, what))
+        failure = Failure(kind, name, self.manner, before, port, self.sent, now, what)
+        self.failures.append(failure)
         return False
 
 
 def _closing(client: Client, before: int) -> None:
     """A connection for each request, and says so; the pause makes room for others' ports."""
     time.sleep(client.dice.uniform(0, 0.02))
+
+
+def _prompt(client: Client, before: int) -> None:
+    """The same, but the request comes with the connection, as most clients have it: they pause
+    before it."""
 
 
 def _kept(client: Client, before: int) -> None:
@@ -187,6 +201,7 @@ def _pausing(client: Client, before: int) -> None:
 
 MANNERS: dict[str, Callable[[Client, int], None]] = {
     "closing": _closing,
+    "prompt": _prompt,
     "kept": _kept,
     "pausing": _pausing,
     "uploading": _kept,

@@ -25,6 +25,8 @@ def config() -> MakeConfig:
         defaults: dict[str, Any] = {
             "accesslog": None,
             "access_log_format": FORMAT,
+            "access_log_skip": [],
+            "access_log_when": "all",
             "capture_output": False,
             "disable_redirect_access_to_syslog": False,
             "errorlog": "-",

@@ -96,6 +96,16 @@ def test_a_large_file_arrives_as_it_is(shared: Start, transport: str, site: Path
     assert part.header("Content-Range") == "bytes 1000000-2500000/3000001"
 
 
+@pytest.mark.parametrize("transport", ["tcp", "tls"])
+def test_without_sendfile(shared: Start, transport: str, site: Path) -> None:
+    expected = (site / "www" / "big.bin").read_bytes()
+    with Wire(shared(kinds.GTHREAD, transport, sendfile=False).address) as wire:
+        for _ in range(2):
+            assert wire.send(get("/static/big.bin")).response().body == expected
+        part = wire.send(get("/static/big.bin", "Range: bytes=7-2500000")).response()
+    assert (part.status, part.body) == (206, expected[7:2_500_001])
+
+
 @pytest.mark.parametrize(
     ("accept", "coding", "body"),
     [

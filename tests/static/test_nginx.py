@@ -125,3 +125,21 @@ def test_an_empty_file(shared: Start, nginx: Nginx) -> None:
         with Wire(server) as wire:
             response = wire.send(get("/static/empty.txt")).response()
         assert (response.status, response.header("Content-Length")) == (200, "0")
+
+
+@pytest.mark.parametrize(
+    ("method", "field", "ours", "theirs"),
+    [
+        ("HEAD", "Range: bytes=0-3", 200, 206),
+        ("GET", "Range: bytes=x", 200, 416),
+        ("GET", "Range: bytes=3-0", 200, 416),
+    ],
+)
+def test_what_is_different_on_purpose(
+    shared: Start, nginx: Nginx, method: str, field: str, ours: int, theirs: int
+) -> None:
+    """RFC 9110 section 14.2: only GET has ranges, and what is malformed is ignored."""
+    for address, status in ((shared().address, ours), (("127.0.0.1", nginx.port), theirs)):
+        with Wire(address) as wire:
+            wire.send(get("/static/plain.txt", field, method=method))
+            assert wire.response(method).status == status

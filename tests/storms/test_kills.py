@@ -12,17 +12,33 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from harness import kinds
 from harness.kinds import Kind
 from harness.proc import clients_of, is_stopped
-from harness.traffic import Traffic, traffic
+from harness.traffic import Failure, Traffic, traffic
 from harness.wait import until
+from harness.wire import Wire, ask, get, post
 from storms.conftest import Open, Site
 
 KILLS = 10
+# Also with `sync_keepalive`, unless another worker class is under test.
+STORMY_AND_KEPT = kinds.ALL if kinds.STORMY == (kinds.SYNC, kinds.GTHREAD) else kinds.STORMY
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A worker that was killed."""
+
+    pid: int
+    at: float
+    """When it was stopped: CLOCK_MONOTONIC, seconds."""
+    ports: set[int]
+    """Of its clients."""
 
 
 @contextlib.contextmanager
@@ -44,19 +60,19 @@ def running_in(site: Site, pid: int) -> set[str]:
     return {run.id for run in runs if run.pid == pid and run.ended == float("inf")}
 
 
-def kill_one(site: Site, clients: Traffic, idle: bool) -> tuple[int, set[int]]:
-    """Kills a worker that has nothing to do, or one that runs a request: its pid, the ports of its
-    clients."""
+def kill_one(site: Site, clients: Traffic, idle: bool) -> Kill:
+    """Kills a worker that has nothing to do, or one that runs a request."""
     dice = random.Random(time.monotonic_ns())
     for _ in range(2000):
         pid = dice.choice(site.workers)
+        at = time.monotonic()
         with stopped(site, pid) as ports:
             running = running_in(site, pid)
             # One who has not been served yet may have sent a request.
             busy = bool(running) or bool(ports & clients.fresh_ports())
             if busy != idle and (idle or running):
                 os.kill(pid, signal.SIGKILL)
-                return pid, ports
+                return Kill(pid, at, ports)
         time.sleep(0.002)
     raise AssertionError(f"no {'idle' if idle else 'busy'} worker\n{site.news()}")
 
@@ -67,8 +83,7 @@ def test_idle_workers(open_site: Open, kind: Kind) -> None:
     site = open_site(kind, workers=3)
     with traffic(site.server.address) as clients:
         for _ in range(KILLS):
-            pid, _ = kill_one(site, clients, idle=True)
-            site.settle({pid})
+            site.settle({kill_one(site, clients, idle=True).pid})
             clients.wait_answers(10)
     print(clients.report())
     assert all(failure.is_race for failure in clients.failures), clients.report()
@@ -78,29 +93,122 @@ def test_idle_workers(open_site: Open, kind: Kind) -> None:
         clients.assert_nothing_failed()
 
 
-@pytest.mark.parametrize("kind", kinds.STORMY, ids=str)
+@dataclass
+class Residue:
+    """Requests that failed though they had not begun: those that no server can save, or this one
+    does not."""
+
+    received: list[Failure]
+    """Uploads of which a part had been received."""
+    spoken: list[Failure]
+    """The client began to send when the worker was stopped already, on a connection that was idle,
+    or on which nothing had ever been sent: it was closed by the kill."""
+    waiting: list[Failure]
+    """The worker may have had the whole request, and had not begun with it."""
+
+    @classmethod
+    def of(cls, failures: list[Failure], kills: list[Kill]) -> Residue:
+        residue = cls([], [], [])
+        for failure in failures:
+            at = max(kill.at for kill in kills if failure.port in kill.ports)
+            if failure.sent >= at:
+                residue.spoken.append(failure)
+            elif failure.manner == "uploading":
+                residue.received.append(failure)
+            else:
+                residue.waiting.append(failure)
+        return residue
+
+
+@pytest.mark.parametrize("kind", STORMY_AND_KEPT, ids=str)
 def test_busy_workers(open_site: Open, kind: Kind) -> None:
     """Those fail who had their request in one of them."""
     site = open_site(kind, workers=3)
-    killed: set[int] = set()
-    ports: set[int] = set()
-    manners = ("closing", "kept", "pausing", "uploading", "napping", "napping")
+    kills: list[Kill] = []
+    manners = ("closing", "prompt", "kept", "pausing", "uploading", "napping", "napping")
     with traffic(site.server.address, manners) as clients:
         for _ in range(KILLS):
-            pid, theirs = kill_one(site, clients, idle=False)
-            killed.add(pid)
-            ports |= theirs
-            site.settle({pid})
+            kills.append(kill_one(site, clients, idle=False))
+            site.settle({kills[-1].pid})
             clients.wait_answers(10)
-    failed = {failure.id: failure for failure in clients.failures}
     pids = {run.id: run.pid for run in site.ledger.runs()}
-    print(clients.report())
-    print(f"not begun: {sorted(set(failed) - set(pids))}")
-    log = site.server.wait_log("was sent SIGKILL", len(killed))
-    assert set(failed) & set(pids), "no running request was hit"
-    for failure in failed.values():
+    log = site.server.wait_log("was sent SIGKILL", len(kills))
+    begun = [failure for failure in clients.failures if failure.id in pids]
+    for failure in clients.failures:
         assert failure.kind in ("silent", "cut"), failure
-        assert failure.port in ports, failure
-        if failure.id in pids:
-            assert pids[failure.id] in killed, failure
-            assert f"(id: {failure.id}," in log, failure
+        assert failure.port in set().union(*(kill.ports for kill in kills)), failure
+    assert begun, "no running request was hit"
+    for failure in begun:
+        assert pids[failure.id] in {kill.pid for kill in kills}, failure
+        assert f"(id: {failure.id}," in log, failure
+    residue = Residue.of([it for it in clients.failures if it.id not in pids], kills)
+    print(clients.report())
+    print(f"{len(begun)} had begun; {residue}")
+    if kind.name == "sync":
+        # Nobody but who was sending a body while no sibling was free to go on with it.
+        assert not residue.spoken and not residue.waiting, residue
+    else:
+        # A request can come on an idle connection in the millisecond after another has begun.
+        assert len(residue.waiting) <= KILLS, residue
+
+
+@pytest.mark.parametrize("kind", (kinds.SYNC, kinds.SYNC_KEPT), ids=str)
+def test_who_has_not_spoken_is_served_by_the_successor(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    site = open_site(kind, workers=1)
+    (pid,) = site.workers
+    port = site.server.address[1]
+    with Wire(site.server.address) as silent, Wire(site.server.address) as runs:
+        own = silent.sock.getsockname()[1]
+        until(lambda: own in clients_of(pid, port), "it to be let in", show=site.news)
+        runs.send(get(f"/gate{tmp_path}/gate", "X-Id: runs", "X-Request-Id: runs"))
+        until(lambda: site.ledger.run("runs"), "the other to run", show=site.news)
+        assert own not in clients_of(pid, port)
+        os.kill(pid, signal.SIGKILL)
+        assert silent.send(get("/hello", "X-Id: silent")).response().status == 200
+        assert runs.is_closed()
+    assert "(id: runs," in site.server.wait_log("Lost request")
+    assert site.log().count("Lost request") == 1
+
+
+def test_what_was_received_in_part_goes_on_at_an_idle_sibling(
+    open_site: Open, tmp_path: Path
+) -> None:
+    site = open_site(kinds.SYNC, workers=2)
+    port = site.server.address[1]
+    body = b"0123456789" * 5000
+    head, rest = post("/echo", body, "X-Id: upload")[:30], post("/echo", body, "X-Id: upload")[30:]
+    with Wire(site.server.address) as upload, Wire(site.server.address) as runs:
+        upload.send(head)
+        own = upload.sock.getsockname()[1]
+
+        def owner() -> int | None:
+            return next((pid for pid in site.workers if own in clients_of(pid, port)), None)
+
+        pid = until(owner, "it to be let in", show=site.news)
+        (other,) = set(site.workers) - {pid}
+        with stopped(site, other):
+            runs.send(get(f"/gate{tmp_path}/gate", "X-Id: runs"))
+            until(lambda: site.ledger.run("runs"), "the other to run", show=site.news)
+            assert own not in clients_of(pid, port)
+        upload.send(rest[:20000])
+        until(lambda: own in clients_of(other, port), "the sibling to take it", show=site.news)
+        os.kill(pid, signal.SIGKILL)
+        assert upload.send(rest[20000:]).response().body == body
+
+
+@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+def test_a_request_that_is_being_received_is_named(open_site: Open, kind: Kind) -> None:
+    site = open_site(kind, workers=1, accesslog="-")
+    (pid,) = site.workers
+    raw = post("/echo", b"x" * 10, "X-Request-Id: half", "Expect: 100-continue")
+    with Wire(site.server.address).send(raw[:-10]) as wire:
+        assert wire.read_until(b"\r\n\r\n").startswith(b"HTTP/1.1 100 ")
+        # The worker waits for the rest: it has done something else meanwhile.
+        assert ask(site.server.address, get("/hello")).status == 200
+        os.kill(pid, signal.SIGKILL)
+    log = site.server.wait_log("was sent SIGKILL")
+    assert "Lost request: POST /echo (id: half, from: 127.0.0.1, " in log
+    assert "phase: not begun" in log
+    assert '"POST /echo HTTP/1.1" 500 ' in log

@@ -104,6 +104,7 @@ class WSGIApplication(Application):
 # First words that are no application, and who runs them.
 COMMANDS = {
     "doctor": "rgunicorn.app.doctor",
+    "import-uwsgi": "rgunicorn.app.import_uwsgi",
     "stats": "rgunicorn.app.stats",
     "top": "rgunicorn.app.top",
 }

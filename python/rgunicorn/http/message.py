@@ -109,6 +109,10 @@ class Request(Message):
         self.environ: dict[str, Any] | None = None
         # PATH_INFO, if it need not be made of `path`.
         self.path_info: str | None = None
+        # Its name (`request_id_header`), None when it has none.
+        self.request_id: str | None = None
+        # Microseconds that it had waited for a thread, None when nobody knows.
+        self.queue_us: int | None = None
         if unreader is not None:
             self.rules = rules or _core.Rules(cfg, self.is_uwsgi)
             self._parse(unreader)
@@ -142,6 +146,7 @@ class Request(Message):
     def _take(self, facts: Any) -> None:
         for name in ("method", "uri", "path", "query", "version", "headers", "scheme"):
             setattr(self, name, facts[name])
+        self.request_id = facts.get("request_id")
         self.script_name = facts["script_name"]
         self.expects_continue = facts["expect_continue"]
         self.proxy_protocol_info = facts["proxy_protocol_info"] or None

@@ -236,13 +236,19 @@ class Response:
             raise RuntimeError("the application returned a body without calling start_response")
         return self._encoder
 
+    def _named(self) -> tuple[str, str] | None:
+        """The field that says what the request is called."""
+        name = getattr(self.req, "request_id", None)
+        return None if name is None or self.cfg is None else (self.cfg.request_id_header, name)
+
     def _head(self) -> tuple[list[str], list[str]]:
         """The server's lines, and the application's with the empty one that ends the head."""
         encoder = self._announced()
-        head = encoder.head(not self.should_close(), self.version).decode("latin-1")
+        keep_alive = not self.should_close()
+        head = encoder.head(keep_alive, self.version, self._named()).decode("latin-1")
         lines = [f"{line}\r\n" for line in head.split("\r\n")[:-1]]
-        # Status, Server, Date, Connection, Transfer-Encoding.
-        own = 3 + bool(self.version) + encoder.chunked
+        # Status, the name of the request, Server, Date, Connection, Transfer-Encoding.
+        own = 3 + encoder.named + bool(self.version) + encoder.chunked
         return lines[:own], lines[own:]
 
     def _take_head(self) -> bytes:
@@ -252,7 +258,7 @@ class Response:
         if not self._body_may_be_skipped():
             self.must_close = True
         if type(self).default_headers is DEFAULT_HEADERS:
-            head = encoder.head(not self.should_close(), self.version)
+            head = encoder.head(not self.should_close(), self.version, self._named())
         else:
             lines = [*self.default_headers(), *self._head()[1]]
             head = "".join(lines).encode("latin-1")

@@ -56,7 +56,7 @@ def base_environ(cfg: Any) -> dict[str, Any]:
 def default_environ(req: Any, sock: Any, cfg: Any) -> dict[str, Any]:
     """`base_environ` and what the request line says; without header fields, path and addresses."""
     major, minor = req.version
-    return base_environ(cfg) | {
+    environ = base_environ(cfg) | {
         "wsgi.input": getattr(req, "body", None),
         "gunicorn.socket": sock,
         "REQUEST_METHOD": req.method,
@@ -64,6 +64,10 @@ def default_environ(req: Any, sock: Any, cfg: Any) -> dict[str, Any]:
         "RAW_URI": req.uri,
         "SERVER_PROTOCOL": f"HTTP/{major}.{minor}",
     }
+    name = getattr(req, "request_id", None)
+    if name is not None:
+        environ["rgunicorn.request_id"] = name
+    return environ
 
 
 def proxy_environ(req: Any) -> dict[str, str]:

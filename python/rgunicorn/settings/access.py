@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_duration, validate_list_string, validate_string
 
 TYPE_CHECKING = False
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 _CONDITIONS = (
     "allowed are all, or any of 4xx, 5xx, slow:SECONDS and sample:N with commas between them, such "
     "as 5xx,slow:1.5,sample:100"
+)
+# Headers that mean something to the server, or to HTTP.
+_TAKEN = re.compile(
+    "authorization|connection|content-.*|cookie|date|expect|forwarded|host|keep-alive|location|"
+    "proxy|script-name|server|set-cookie|te|trailer|transfer-encoding|upgrade|x-forwarded-.*|"
+    "x-request-start",
+    re.IGNORECASE,
 )
 _PATHS = "allowed are paths such as /healthz, and the beginning of paths such as /static/*"
 
@@ -48,6 +55,19 @@ def validate_access_log_skip(val: Any) -> list[str]:
         if not path or not (path == "*" or body.startswith("/")) or "?" in body or "*" in body:
             raise ValueError(f"Invalid access_log_skip: {path!r}; {_PATHS}")
     return [path for path in paths if path]
+
+
+def validate_request_id_header(val: Any) -> str | None:
+    """A header name that stands for no other part of HTTP; None or nothing for none."""
+    name = validate_string(val)
+    if not name:
+        return None
+    if re.fullmatch(r"[A-Za-z0-9-]+", name) is None or _TAKEN.fullmatch(name):
+        raise ValueError(
+            f"Invalid request_id_header: {val!r}; allowed is the name of a header of its own, of "
+            "letters, digits and -, such as X-Request-ID"
+        )
+    return name
 
 
 class AccessLogWhen(Setting):
@@ -89,13 +109,14 @@ class RequestIdHeader(Setting):
     section = "rgunicorn"
     cli = ["--request-id-header"]
     meta = "HEADER"
-    validator = validate_string
+    validator = validate_request_id_header
     default = None
-    unbuilt = Unbuilt("the name of a request", "a middleware that makes one")
     desc = """\
         The header that carries the name of a request, such as `X-Request-ID`.
 
-        Taken from the request if a peer of `forwarded_allow_ips` has sent it, else made anew. It
-        is in the environ as the header and as `rgunicorn.request_id`, in the access log, in what
-        the error log says of the request, and in the response.
+        Taken from the request if a peer of `forwarded_allow_ips` has sent one that is sane: up to
+        96 letters, digits and `-._~:+/=@;`. Else it is a new UUID (version 7, sorted by time); what
+        the client has called the request is forgotten. The name is in the environ as the header
+        and as `rgunicorn.request_id`, in the access log, in what the error log says of the request,
+        and in the response, unless the application has set the header itself.
         """

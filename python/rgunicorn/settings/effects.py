@@ -132,6 +132,12 @@ def _umask(cfg: Config) -> str | None:
     return "it is the mask of unix listeners only, and bind has none"
 
 
+def _unix_socket(cfg: Config) -> str | None:
+    if any(str(bind).startswith("unix:") for bind in cfg.bind):
+        return None
+    return "it is about unix listeners that the server makes, and bind has none"
+
+
 def _logconfig(*stronger: str) -> Callable[[Config], str | None]:
     def check(cfg: Config) -> str | None:
         used = [name for name in stronger if not cfg.settings[name].has_default]
@@ -155,4 +161,6 @@ _SPECIAL: dict[str, Callable[[Config], str | None]] = {
     "logconfig": _logconfig("logconfig_dict", "logconfig_json"),
     "logconfig_json": _logconfig("logconfig_dict"),
     "umask": _umask,
+    "unix_socket_mode": _unix_socket,
+    "unix_socket_owner": _unix_socket,
 }

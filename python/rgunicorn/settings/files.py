@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from rgunicorn import static_map
+from rgunicorn import ownership, static_map
 from rgunicorn.errors import ConfigError
-from rgunicorn.settings.base import Setting, Unbuilt
+from rgunicorn.settings.base import Setting
 from rgunicorn.settings.validators import validate_list_string, validate_string
 
 TYPE_CHECKING = False
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rgunicorn.config import Config
-
-_SOCKETS = Unbuilt("the owner and the mode of unix sockets", "use umask, and user and group")
 
 
 def validate_static_map(val: Any) -> list[str]:
@@ -32,6 +30,27 @@ def validate_static_map(val: Any) -> list[str]:
             )
         seen[prefix] = entry
     return entries
+
+
+def validate_owner(val: Any) -> str | None:
+    """`USER`, `USER:GROUP` or `:GROUP` that exist, or None."""
+    text = validate_string(val)
+    if text is not None:
+        try:
+            ownership.owner(text)
+        except ValueError as exc:
+            raise ConfigError(f"unix_socket_owner: {exc}") from None
+    return text
+
+
+def validate_mode(val: Any) -> str | None:
+    """An octal mode, as it is written, or None."""
+    if val is None:
+        return None
+    try:
+        return f"{ownership.mode(val.strip() if isinstance(val, str) else val):03o}"
+    except (ValueError, TypeError) as exc:
+        raise ConfigError(f"unix_socket_mode: {exc}") from None
 
 
 def refuse_places(cfg: Config) -> None:
@@ -87,13 +106,16 @@ class UnixSocketOwner(Setting):
     section = "rgunicorn"
     cli = ["--unix-socket-owner"]
     meta = "USER[:GROUP]"
-    validator = validate_string
+    validator = validate_owner
     default = None
-    unbuilt = _SOCKETS
     desc = """\
         Who owns the unix sockets of `bind`: `USER`, `USER:GROUP` or `:GROUP`, names or numbers.
 
-        By default `user` and `group` own them.
+        By default `user` and `group` own them. To give a socket to another user the server is
+        started as root; its group can be any that its user is in.
+
+        Set before anybody can connect. Sockets that were inherited (systemd, `fd://`, USR2) stay as
+        they are; a reload with another value changes those that the server has made itself.
         """
 
 
@@ -102,11 +124,12 @@ class UnixSocketMode(Setting):
     section = "rgunicorn"
     cli = ["--unix-socket-mode"]
     meta = "MODE"
-    validator = validate_string
+    validator = validate_mode
     default = None
-    unbuilt = _SOCKETS
     desc = """\
         The mode of the unix sockets of `bind`, in octal: `660`.
 
-        By default `umask` decides.
+        Who connects needs write permission. In a config file text or
+        `0o660`; the number 660 would mean something else, and is refused.
+        By default `umask` decides. For which sockets and when: as `unix_socket_owner`.
         """

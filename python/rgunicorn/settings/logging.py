@@ -72,11 +72,12 @@ class AccessLogFormat(Setting):
     desc = """\
         What a line of the access log looks like.
 
-        A format of atoms such as `%(h)s`, or `json`, or `logfmt`. `json` is one object a line, `logfmt` the same as `name=value`: `time` (UTC),
-        `remote_addr`, `user`, `method`, `path` and `query` (as sent), `protocol`, `status`,
-        `bytes`, `duration` and `queue_time` (seconds), `referer`, `user_agent`, `request_id`,
-        `trace_id`, `span_id` and `trace_flags` (of a valid `traceparent`), `pid`, `slot`. What is
-        missing has no name. Lines are ASCII, and nothing that a client sends can end a value.
+        A format of atoms such as `%(h)s`, or `json`, or `logfmt`. `json` is one object a line,
+        `logfmt` the same as `name=value`: `time` (UTC), `remote_addr`, `user`, `method`, `path` and
+        `query` (as sent), `protocol`, `status`, `bytes`, `duration` and `queue_time` (seconds),
+        `referer`, `user_agent`, `request_id`, `trace_id`, `span_id` and `trace_flags` (of a valid
+        `traceparent`), `pid`, `slot`. What is missing has no name. Lines are ASCII, and nothing
+        that a client sends can end a value.
 
         | atom | stands for |
         |---|---|

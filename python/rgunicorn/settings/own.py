@@ -171,8 +171,10 @@ def refuse_conflicts(cfg: Config) -> None:
     # Not above: settings are in the order in which their modules are read.
     from rgunicorn.settings.files import refuse_places
     from rgunicorn.settings.scaling import refuse_range
+    from rgunicorn.settings.status import refuse_shared_address
 
     refuse_range(cfg)
+    refuse_shared_address(cfg)
     refuse_places(cfg)
     for kind in ("request", "response"):
         size = cfg.settings[f"{kind}_buffer_size"]

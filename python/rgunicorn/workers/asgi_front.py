@@ -135,6 +135,7 @@ class Front:
         """`send`, with what is to be done when a head goes out."""
         # HTTP/2 has no such field.
         may_close = scope["http_version"].startswith("1")
+        request_id = scope.get("rgunicorn.request_id")
 
         async def heading(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -142,6 +143,9 @@ class Front:
                     flight.sending()
                 if may_close and (self._closes or not parting.promises(self.worker)):
                     message = {**message, "headers": _closing(message.get("headers", ()))}
+                if request_id is not None:
+                    named = self._rules.sign(message.get("headers", ()), request_id)
+                    message = {**message, "headers": named}
             await send(message)
 
         return heading
@@ -153,13 +157,16 @@ class Front:
             return None
         major, _, minor = scope["http_version"].partition(".")
         client = scope.get("client")
-        request_id = next((v for name, v in scope["headers"] if name == b"x-request-id"), b"")
+        request_id = scope.get("rgunicorn.request_id")
+        if request_id is None:
+            sent = (value for name, value in scope["headers"] if name == b"x-request-id")
+            request_id = _text(next(sent, b""))
         return box.flights.begin(
             scope["method"],
             scope["raw_path"].decode("latin-1"),
             (int(major), int(minor or 0)),
             str(client[0]) if client else "",
-            _text(request_id),
+            request_id,
         )
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -298,6 +305,7 @@ def request_of(scope: Scope) -> Request:
     request.headers = [(_text(name).upper(), _text(value)) for name, value in scope["headers"]]
     request.scheme = scope["scheme"]
     request.peer_addr = request.remote_addr = tuple(scope.get("client") or ("", ""))
+    request.request_id = scope.get("rgunicorn.request_id")
     return request
 
 
@@ -313,6 +321,8 @@ def environ_of(scope: Scope, request: Request) -> dict[str, Any]:
         "REMOTE_ADDR": request.peer_addr[0],
         "wsgi.url_scheme": request.scheme,
     }
+    if request.request_id is not None:
+        environ["rgunicorn.request_id"] = request.request_id
     if scope.get("client"):
         environ["REMOTE_PORT"] = str(request.peer_addr[1])
     for name, value in request.headers:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import ipaddress
 
+from rgunicorn.workers.naming import Names
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -53,6 +55,8 @@ class Rules:
         self._networks = [
             ipaddress.ip_network(allowed) for allowed in cfg.forwarded_allow_ips if allowed != "*"
         ]
+        self._names = Names.of(cfg)
+        self._id_field = self._names.header.lower().encode() if self._names else None
         self._is_listed = functools.lru_cache(maxsize=1024)(self._look_up)
 
     @property
@@ -79,6 +83,28 @@ class Rules:
         ]
         if trusted:
             self._set_scheme(scope, fields)
+        if self._names is not None:
+            self._name(self._names, scope)
+
+    def _name(self, names: Names, scope: Scope) -> None:
+        """Gives the request its name, in place of what its client may have called it."""
+        sent = [value.decode("latin-1") for name, value in scope["headers"] if self._is_id(name)]
+        headers = [field for field in scope["headers"] if not self._is_id(field[0])]
+        request_id = names.name(scope.get("client"), sent)
+        if request_id is not None:
+            headers.append((self._id_field, request_id.encode()))
+            scope["rgunicorn.request_id"] = request_id
+        scope["headers"] = headers
+
+    def sign(self, fields: Any, request_id: str) -> list[tuple[bytes, bytes]]:
+        """The fields of a response with the name of its request, unless it is there."""
+        signed = list(fields)
+        if self._id_field and not any(bytes(it).lower() == self._id_field for it, _ in signed):
+            signed.append((self._id_field, request_id.encode()))
+        return signed
+
+    def _is_id(self, name: bytes) -> bool:
+        return name.replace(b"_", b"-") == self._id_field
 
     def _check_limits(self, scope: Scope, fields: Fields) -> None:
         target = len(scope["raw_path"]) + len(scope["query_string"]) + bool(scope["query_string"])

@@ -17,7 +17,8 @@ import traceback
 from datetime import datetime
 
 from rgunicorn import util
-from rgunicorn.workers import offspring, recycling
+from rgunicorn.workers import fitness, offspring, recycling
+from rgunicorn.workers.naming import called, named
 from rgunicorn.workers.refusal import refusal
 from rgunicorn.workers.workertmp import WorkerTmp
 
@@ -148,6 +149,18 @@ class Worker:
         return False
 
     @classmethod
+    def names_requests(cls) -> bool:
+        """Whether `request_id_header` counts: requests are read by the core or `get_parser`, or
+        the class names them by `naming.Names`."""
+        return False
+
+    @classmethod
+    def logs_requests(cls) -> bool:
+        """Whether access lines are those of `Logger.access`. A class of one's own that calls it
+        says so by an override."""
+        return False
+
+    @classmethod
     def serves_files(cls) -> bool:
         """Whether `static_map` counts: the core answers, or `run` calls `put_files_first`."""
         return False
@@ -156,33 +169,7 @@ class Worker:
     def refusals(cls, cfg: Config) -> list[str]:
         """What of the configuration this worker can not do, as sentences with what to do
         instead."""
-        texts = []
-        if cfg.max_workers and not cls.capacity(cfg):
-            texts.append(
-                f"max_workers = {cfg.max_workers} can not be used with {cls.__name__}, which does "
-                "not tell how busy it is: set workers, or use worker_class 'sync' or 'gthread'."
-            )
-        # Every word but this one means HTTP to Gunicorn.
-        if cfg.protocol == "uwsgi" and not cls.speaks_uwsgi():
-            texts.append(
-                f"protocol = 'uwsgi' can not be used with {cls.__name__}, whose server speaks HTTP "
-                "only: use proxy_pass in nginx, or worker_class 'sync', 'gthread' or 'gevent'."
-            )
-        for name in ("request_timeout", "log_slow"):
-            value = getattr(cfg, name, 0)
-            if value and not cls.times_requests():
-                texts.append(
-                    f"{name} = {value!r} can not be used with {cls.__name__}, whose server does "
-                    "not say when a request begins: use worker_class 'sync', 'gthread', 'gevent' "
-                    "or 'tornado', or a limit of the application's framework."
-                )
-        if cfg.static_map and not cls.serves_files():
-            texts.append(
-                f"static_map = {cfg.static_map!r} can not be used with {cls.__name__}, whose "
-                "server knows the application only: use worker_class 'sync', 'gthread' or "
-                "'gevent', or let the proxy or the application's framework serve the files."
-            )
-        return texts
+        return fitness.refusals(cls, cfg)
 
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
@@ -337,14 +324,14 @@ class Worker:
             status, reason, page = 500, "Internal Server Error", ""
             if hasattr(req, "uri"):
                 method = f"{req.method} " if hasattr(req, "method") else ""
-                self.log.exception("Error handling request %s%s", method, req.uri)
+                self.log.exception("Error handling request %s%s%s", method, req.uri, called(req))
             else:
                 self.log.exception("Error handling request (no URI read)")
 
         if req is not None:
             self._log_refused(req, client, addr, f"{status} {reason}", len(page), start)
         try:
-            util.write_error(client, status, reason, page)
+            util.write_error(client, status, reason, page, named(req, self.cfg))
         except OSError:
             self.log.debug("Failed to send error message.")
 

@@ -27,6 +27,14 @@ class AsyncWorker(base.Worker):
     def speaks_uwsgi(cls) -> bool:
         return True
 
+    @classmethod
+    def names_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def logs_requests(cls) -> bool:
+        return True
+
     def timeout_ctx(self) -> AbstractContextManager[Any]:
         """Ends its block without a word when it lasts longer than `keepalive` seconds."""
         raise NotImplementedError

@@ -15,7 +15,7 @@ import resource
 import signal
 import sys
 
-from rgunicorn._core import Flights, notepad
+from rgunicorn._core import Flights, bear_witness, notepad
 from rgunicorn.text import printable
 
 TYPE_CHECKING = False
@@ -94,10 +94,17 @@ class BlackBox:
         if self.flights is None:
             return
         self._move_up()
+        aborts = False
         if not faulthandler.is_enabled():
-            # The handler for SIGABRT that is there now is called afterwards.
             faulthandler.enable(file=self._fd, all_threads=True)
+            # It reads frames of threads that run, and may crash of it: no matter for who crashes
+            # anyway, but at SIGABRT the worker has to run its own handler afterwards.
+            handler = signal.getsignal(signal.SIGABRT)
+            if handler is not None:
+                signal.signal(signal.SIGABRT, handler)
+                aborts = True
         faulthandler.register(STACK_SIGNAL, file=self._fd, all_threads=True, chain=False)
+        bear_witness(STACK_SIGNAL, self._fd, aborts)
         self.flights.stack_signal = int(STACK_SIGNAL)
 
     def secede(self) -> None:

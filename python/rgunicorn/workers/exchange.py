@@ -16,6 +16,7 @@ from rgunicorn import util
 from rgunicorn.http import wsgi
 from rgunicorn.http.errors import NoMoreData
 from rgunicorn.workers import counting, parting, recycling, timekeeping
+from rgunicorn.workers.naming import called
 from rgunicorn.workers.refusal import refusal
 
 TYPE_CHECKING = False
@@ -119,7 +120,7 @@ def run_request(
             raise
         if wsgi.ClientSocket.is_taken(environ):
             bill.answer(counting.TAKEN)
-            worker.log.exception("Error handling request %s", req.uri)
+            worker.log.exception("Error handling request %s%s", req.uri, called(req))
             raise Taken from None
         _count_failure(bill, exc, req, resp)
         if is_departure(exc, req, resp):
@@ -131,10 +132,10 @@ def run_request(
             if mine:
                 raise
             # The client has been told that it took too long.
-            worker.log.exception("Error handling request %s", req.uri)
+            worker.log.exception("Error handling request %s%s", req.uri, called(req))
             raise Gone from BrokenPipeError(errno.EPIPE, timekeeping.TOO_LATE)
         # Too late for an error page: the missing end tells the client.
-        worker.log.exception("Error handling request")
+        worker.log.exception("Error handling request%s", called(req))
         if mine:
             _log_access(worker, resp, req, environ, started)
         return False
@@ -171,7 +172,9 @@ def depart(worker: Any, req: Any, addr: Any) -> Flight | None:
         return None
     proxied = getattr(req, "proxy_protocol_info", None)
     peer = proxied["client_addr"] if proxied else addr[0] if isinstance(addr, tuple) else ""
-    request_id = next((value for name, value in req.headers if name == "X-REQUEST-ID"), "")
+    request_id = getattr(req, "request_id", None)
+    if request_id is None:
+        request_id = next((value for name, value in req.headers if name == "X-REQUEST-ID"), "")
     flight: Flight | None = box.flights.begin(
         req.method, req.path, req.version, str(peer), request_id
     )

@@ -83,6 +83,14 @@ class ASGIWorker(base.Worker):
         return texts
 
     @classmethod
+    def names_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def logs_requests(cls) -> bool:
+        return True
+
+    @classmethod
     def check_config(cls, cfg: Config, log: Logger) -> None:
         """Names the settings that have no effect here."""
         for name, why in _WITHOUT_EFFECT.items():

@@ -17,7 +17,7 @@ from rgunicorn import _core, sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
-from rgunicorn.workers import counting, exchange
+from rgunicorn.workers import counting, exchange, naming
 from rgunicorn.workers.base_async import AsyncWorker
 from rgunicorn.workers.parting import PARTING, has_heirs
 
@@ -107,6 +107,10 @@ class GeventWorker(AsyncWorker):
     @classmethod
     def times_requests(cls) -> bool:
         return cls.server_class is None
+
+    @classmethod
+    def names_requests(cls) -> bool:
+        return cls.server_class is None or issubclass(cls.wsgi_handler, PyWSGIHandler)
 
     @classmethod
     def serves_files(cls) -> bool:
@@ -201,6 +205,7 @@ class GeventWorker(AsyncWorker):
             )
             server.blackbox = self.blackbox
             server.worker = self
+            server.names = naming.Names.of(self.cfg)
             return server
         server = StreamServer(
             listener, handle=functools.partial(self._handle, _Door(listener)), spawn=pool
@@ -323,6 +328,8 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
     """Handles the requests of `PyWSGIServer`."""
 
     flight: Flight | None = None
+    # Field and value of what the request is called.
+    named: tuple[str, str] | None = None
 
     def handle_one_response(self) -> None:
         """Runs the application."""
@@ -335,7 +342,7 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
                 self.path.partition("?")[0],
                 version,
                 str(peer),
-                self.headers.get("X-Request-ID") or "",
+                self.named[1] if self.named else self.headers.get("X-Request-ID") or "",
             )
         try:
             super().handle_one_response()
@@ -345,6 +352,7 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
                 self.flight = None
 
     def finalize_headers(self) -> None:
+        naming.sign(self.response_headers, self.named)
         super().finalize_headers()
         if self.flight is not None:
             self.flight.sending()
@@ -372,9 +380,11 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
             self.flight.logged()
 
     def get_environ(self) -> dict[str, Any]:
+        self.named = naming.take(self.server, self.client_address, self.headers)
         environ: dict[str, Any] = super().get_environ()
         environ["gunicorn.sock"] = self.socket
         environ["RAW_URI"] = self.path
+        naming.tell(environ, self.named)
         return environ
 
 

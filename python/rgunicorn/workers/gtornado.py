@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from rgunicorn import _core, sock
 from rgunicorn.errors import missing_package
 from rgunicorn.workers import base, counting, parting, recycling, timekeeping
+from rgunicorn.workers.naming import Names
 
 try:
     from tornado import httputil
@@ -28,7 +29,7 @@ except ImportError as exc:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
     from rgunicorn._core import Flight
@@ -55,6 +56,10 @@ class TornadoWorker(base.Worker):
 
     @classmethod
     def times_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def names_requests(cls) -> bool:
         return True
 
     def run(self) -> None:
@@ -89,6 +94,7 @@ class TornadoWorker(base.Worker):
             options["ssl_options"] = sock.ssl_context(self.cfg)
         server = Server(app, **options)
         server.worker = self
+        server.names = Names.of(self.cfg)
         return server
 
     async def _serve(self) -> None:
@@ -131,6 +137,9 @@ class Container(WSGIContainer):
 
     def environ(self, request: httputil.HTTPServerRequest) -> dict[str, Any]:
         environ: dict[str, Any] = super().environ(request)
+        name = getattr(request.connection, "rgunicorn_request_id", None)
+        if name is not None:
+            environ["rgunicorn.request_id"] = name
         deadline = getattr(request.connection, "rgunicorn_deadline", None)
         if deadline is not None:
             environ["rgunicorn.deadline"] = deadline
@@ -147,6 +156,8 @@ class Server(HTTPServer):
         self.busy: dict[object, Flight | None] = {}
         # What is to be counted of them, with Tornado's part of their connection.
         self._bills: dict[object, tuple[counting.Bill, Any]] = {}
+        # Says what requests are called, if they have names.
+        self.names: Names | None = None
         # Requests that somebody looks at, with Tornado's part of their connection.
         self._timed: dict[object, tuple[_core.Timed, Any]] = {}
 
@@ -186,7 +197,8 @@ class Server(HTTPServer):
         self.busy[server_conn] = flight
         self._bills[server_conn] = counting.Bill(self.worker, flight), connection
         connection.rgunicorn_status = counting.CLIENT_LEFT
-        connection.write_headers = functools.partial(_write_headers, None, connection)
+        write = connection.write_headers
+        connection.write_headers = functools.partial(_write_headers, None, connection, write)
 
     def enter(self, server_conn: object, connection: Any, line: Any, headers: Any) -> None:
         """A request is complete and goes to the application.
@@ -202,7 +214,8 @@ class Server(HTTPServer):
         decoded = unquote_to_bytes(path).decode("latin-1")
         version = line.version.removeprefix("HTTP/")
         peer = str(connection.context.remote_ip or "")
-        fields = [line.method, line.path, decoded, query, version, peer, ""]
+        name = getattr(connection, "rgunicorn_request_id", None)
+        fields = [line.method, line.path, decoded, query, version, peer, "", name or ""]
         for pair in headers.get_all():
             fields += pair
         plain = not isinstance(connection.stream, SSLIOStream)
@@ -214,7 +227,8 @@ class Server(HTTPServer):
         self._timed[server_conn] = timed, connection
         self._bills[server_conn][0].timed = timed
         connection.rgunicorn_deadline = timed.deadline
-        connection.write_headers = functools.partial(_write_headers, timed, connection)
+        write = connection.write_headers
+        connection.write_headers = functools.partial(_write_headers, timed, connection, write)
 
     def end_overdue(self) -> None:
         """Ends connections whose clients have been told that they took too long."""
@@ -234,13 +248,29 @@ class Server(HTTPServer):
             flight.end()
 
 
-def _write_headers(timed: _core.Timed | None, connection: Any, *args: Any, **kwargs: Any) -> Any:
+def _write_headers(
+    timed: _core.Timed | None,
+    connection: Any,
+    write: Callable[..., Any],
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
     """Tornado's own, for a request that somebody looks at, and that is counted."""
     connection.rgunicorn_status = getattr(args[0], "code", counting.CLIENT_LEFT)
     if timed is not None and not timed.speak():
         # Whatever is written to a closed stream is forgotten, in Tornado's own way.
         connection.stream.close()
-    return type(connection).write_headers(connection, *args, **kwargs)
+    return write(*args, **kwargs)
+
+
+def _write_named(
+    write: Callable[..., Any], field: tuple[str, str], *args: Any, **kwargs: Any
+) -> Any:
+    # After the first line.
+    headers = args[1] if len(args) > 1 else kwargs["headers"]
+    if field[0] not in headers:
+        headers[field[0]] = field[1]
+    return write(*args, **kwargs)
 
 
 class _Counted(httputil.HTTPMessageDelegate):
@@ -265,11 +295,28 @@ class _Counted(httputil.HTTPMessageDelegate):
         start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
         headers: httputil.HTTPHeaders,
     ) -> Awaitable[None] | None:
+        self._name(headers)
         flight = self._depart(start_line, headers)
         self._server.begin(self._connection, self._request_conn, flight)
         self._server.worker.handle_request()
         self._head = start_line, headers
         return self._delegate.headers_received(start_line, headers)
+
+    def _name(self, headers: httputil.HTTPHeaders) -> None:
+        """Gives the request its name, in place of what its client may have called it."""
+        names = self._server.names
+        if names is None:
+            return
+        header = names.header
+        name = names.name(getattr(self._context, "address", None), headers.get_list(header))
+        if header in headers:
+            del headers[header]
+        if name is not None:
+            headers[header] = name
+            connection: Any = self._request_conn
+            connection.rgunicorn_request_id = name
+            write = connection.write_headers
+            connection.write_headers = functools.partial(_write_named, write, (header, name))
 
     def _depart(self, start_line: Any, headers: httputil.HTTPHeaders) -> Flight | None:
         box = self._server.worker.blackbox
@@ -278,7 +325,8 @@ class _Counted(httputil.HTTPMessageDelegate):
         path = start_line.path.partition("?")[0]
         version = (1, 0) if start_line.version == "HTTP/1.0" else (1, 1)
         peer = getattr(self._context, "remote_ip", "") or ""
-        request_id = headers.get("X-Request-ID", "")
+        header = self._server.worker.cfg.request_id_header or "X-Request-ID"
+        request_id = headers.get(header, "")
         return box.flights.begin(start_line.method, path, version, peer, request_id)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, which takes long to import.
 _ASYNC = 0x80 | 0x200
 
+# Requests that have no thread yet and are noted all the same, beside one for each thread; as in the
+# core's `booking.rs`.
+_COMING = 64
+
 
 class NativeWorker(base.Worker):
     """A worker whose `run` hands everything that happens per request to the core."""
@@ -34,12 +38,12 @@ class NativeWorker(base.Worker):
 
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
-        return max(1, cfg.threads)
+        return max(1, cfg.threads) + _COMING
 
     @classmethod
     def slates(cls, cfg: Config) -> int:
         # The application's threads, and gthread's main thread.
-        return cls.flight_room(cfg) + 1
+        return max(1, cfg.threads) + 1
 
     @classmethod
     def speaks_uwsgi(cls) -> bool:
@@ -57,6 +61,14 @@ class NativeWorker(base.Worker):
 
     @classmethod
     def times_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def names_requests(cls) -> bool:
+        return True
+
+    @classmethod
+    def logs_requests(cls) -> bool:
         return True
 
     @classmethod

@@ -3,6 +3,7 @@ application. The core decides, as it does for the native workers."""
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 
@@ -67,7 +68,7 @@ class Part:
     """
 
     def __init__(self, fd: int, offset: int, length: int) -> None:
-        self._file = open(fd, "rb", buffering=0)
+        self._file = io.FileIO(fd)
         # sendfile goes by the file's own offset.
         self._file.seek(offset)
         self._left = length

@@ -91,8 +91,9 @@ def enter(
     path = req.path_info
     if path is None:
         path = unquote_to_bytes(req.path).decode("latin-1")
+    fields = [req.method, req.uri, path, req.query, version, _peer(req, addr)]
     # How long it has waited is not known here.
-    fields = [req.method, req.uri, path, req.query, version, _peer(req, addr), ""]
+    fields += "", getattr(req, "request_id", None) or ""
     for name, value in req.headers:
         fields += name, value
     return watch(worker, sock, not hasattr(sock, "getpeercert"), fields, flight)

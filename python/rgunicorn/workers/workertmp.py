@@ -94,6 +94,15 @@ def prepare(cfg: Config) -> str | None:
     return f"worker_tmp_dir = {cfg.worker_tmp_dir!r} counts from the next start on, or from USR2"
 
 
+def shared(cfg: Config) -> Scoreboard:
+    """The same, made now if it is not there.
+
+    Raises:
+        RuntimeError: as `prepare`.
+    """
+    return _made(cfg.worker_tmp_dir)
+
+
 def board() -> Scoreboard | None:
     """What this process and its workers share, once it is there."""
     return _board

@@ -1,0 +1,72 @@
+//! Requests that have begun to come and have no thread yet, noted for whoever has to tell of them when
+//! the worker is killed.
+
+use std::sync::Arc;
+
+use super::reactor::Work;
+use super::{App, Conn, Engine};
+use crate::sys::flights::{Flight, Flights, Peer, Ticket};
+use crate::sys::listener::PeerAddr;
+
+/// So many are noted at most; each worker has places for those beside the ones for its threads.
+/// `NativeWorker.flight_room` knows the same number.
+const MOST: usize = 64;
+
+/// A request is noted as long as this lives.
+#[derive(Debug)]
+pub(super) struct Booking {
+    flights: Arc<Flights>,
+    name: (usize, u64),
+}
+
+impl Drop for Booking {
+    fn drop(&mut self) {
+        if let Some(flight) = self.flights.named(self.name) {
+            flight.end();
+        }
+    }
+}
+
+impl<A: App> Engine<A> {
+    /// Notes the request of `conn`, whose head is complete; once.
+    pub(super) fn book(&self, conn: &mut Conn<A>) {
+        let Some(flights) = self.shared.flights.as_ref().filter(|_| conn.booking.is_none()) else {
+            return;
+        };
+        let flight = flights.begin_coming(MOST, &ticket(conn, self.clock.now_ns(), (0, 0)));
+        let name = flight.map(Flight::name);
+        conn.booking = name.map(|name| Booking { flights: flights.clone(), name });
+    }
+
+    /// Notes those that wait for a thread here.
+    pub(super) fn book_ready(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        for job in ready.iter_mut().filter(|job| matches!(job.work, Work::Request)) {
+            self.book(&mut job.conn);
+        }
+        self.ready = ready;
+    }
+}
+
+/// What is noted of the request of `conn`.
+pub(super) fn ticket<A: App>(conn: &Conn<A>, started_ns: u64, thread: (u64, u32)) -> Ticket<'_> {
+    let (head, bytes) = (&conn.head, conn.head_bytes());
+    let proxied = conn.proxy.as_ref().and_then(|info| info.source);
+    let peer = match (head.param(bytes, b"REMOTE_ADDR"), proxied, conn.addr) {
+        (Some(name), ..) => Peer::Named(name),
+        (None, Some(addr), _) | (None, None, PeerAddr::Ip(addr)) => Peer::Ip(addr.ip()),
+        (None, None, PeerAddr::Unix) => Peer::Nobody,
+    };
+    Ticket {
+        method: head.method.of(bytes),
+        path: head.path.of(bytes),
+        id: match conn.request_id() {
+            b"" => head.field(bytes, "x-request-id").unwrap_or_default(),
+            name => name,
+        },
+        peer,
+        version: head.version,
+        started_ns,
+        thread,
+    }
+}
