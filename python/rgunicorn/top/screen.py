@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Seconds between two looks, to choose from.
 PACES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_OF_THE_TABLE = {"sort", "reverse", "details"}
 _STATES = {"busy": "green", "booting": "yellow"}
 
 
@@ -208,6 +209,11 @@ class Top(App[str]):
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self.action_details()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What sorts the table of workers is not offered where nobody sees it."""
+        del parameters
+        return not (isinstance(self.screen, Details) and action in _OF_THE_TABLE)
 
     def action_sort(self, step: int) -> None:
         """Sorts by the next column."""
