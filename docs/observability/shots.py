@@ -69,13 +69,9 @@ async def pictures(pid: int) -> None:
         # The busiest first, by the request that has run for longest.
         await pilot.press("left")
         for name in ("top", "top-worker"):
-            while not any(
-                it["age"] > 1.5
-                for worker in app._watch.document["workers"]
-                for it in worker.get("current", ())
-            ):
+            while not any(re.match(r"\d\.\d\ds GET /reports", row[-1]) for row in app._texts):
                 await asyncio.sleep(0.1)
-            await pilot.pause()
+            await pilot.press("ctrl+home")
             write(name, app.export_screenshot(title="rgunicorn top"))
             await pilot.press("enter")
 
@@ -83,6 +79,8 @@ async def pictures(pid: int) -> None:
 def write(name: str, svg: str) -> None:
     """Writes a picture; its names do not change from one run to the next."""
     svg = re.sub(r"terminal-\d+", f"terminal-{name}", svg)
+    # librsvg takes spaces that do not break for spaces to leave out.
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)
     (HERE / "img").mkdir(exist_ok=True)
     (HERE / "img" / f"{name}.svg").write_text(svg)
 

@@ -31,6 +31,12 @@ _OF_THE_TABLE = {"sort", "reverse", "details"}
 _STATES = {"busy": "green", "booting": "yellow"}
 
 
+class Workers(DataTable[Text]):
+    """The table of workers."""
+
+    BINDINGS: ClassVar = [Binding("enter", "select_cursor", "Details")]
+
+
 class Top(App[str]):
     """The screen for one server.
 
@@ -63,7 +69,6 @@ class Top(App[str]):
         Binding("p", "pause", "Pause"),
         Binding("plus,equals_sign", "pace(-1)", "Faster", key_display="+"),
         Binding("minus", "pace(1)", "Slower", key_display="-"),
-        Binding("enter", "details", "Details"),
     ]
 
     def __init__(self, watch: Watch, interval: float = 1.0) -> None:
@@ -89,7 +94,7 @@ class Top(App[str]):
                 yield Static(id="p99-now", markup=False)
                 yield Sparkline(id="p99")
         yield Static(id="counters", markup=False)
-        yield DataTable(id="workers", cursor_type="row", cell_padding=0, zebra_stripes=True)
+        yield Workers(id="workers", cursor_type="row", cell_padding=0, zebra_stripes=True)
         yield Footer()
 
     def on_mount(self) -> None:
