@@ -147,7 +147,7 @@ impl FlightsDisplay {
 
     /// The requests that run, as `Flights.running` has them.
     fn running<'py>(&self, py: Python<'py>) -> PyResult<Vec<Bound<'py, PyDict>>> {
-        self.manifest.running().filter_map(flights::Flight::sight).map(|it| shown(py, it)).collect()
+        self.manifest.running()?.into_iter().map(|it| shown(py, it)).collect()
     }
 }
 

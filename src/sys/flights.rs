@@ -47,7 +47,7 @@ pub enum Phase {
 impl Phase {
     const ALL: [Self; 5] = [Self::Waiting, Self::App, Self::Sending, Self::Answered, Self::Coming];
 
-    fn of(word: u64) -> Option<Self> {
+    pub(super) fn of(word: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| *phase as u64 == word & CODE)
     }
 }
@@ -103,7 +103,7 @@ impl Flights {
         let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
         let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
         let start = match fd {
-            // SAFETY: a file of this length, which nobody can shorten, at an address the kernel chooses.
+            // SAFETY: a file of this length, at an address the kernel chooses.
             Some(fd) => unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, fd, 0)? },
             // SAFETY: fresh anonymous memory at an address the kernel chooses.
             None => unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_SHARED)? },
@@ -120,11 +120,6 @@ impl Flights {
             std::slice::from_raw_parts(first.as_ptr(), slates)
         };
         Ok(Self { header, places, slates, length })
-    }
-
-    #[cfg(test)]
-    pub(super) fn header(&self) -> &'static Header {
-        self.header
     }
 
     /// For a child that the application has forked: what it does from here on, nobody else sees.
@@ -159,7 +154,6 @@ impl Flights {
             let index = (*hint + step) % room;
             if let Some(serial) = self.places[index].board(ticket) {
                 *hint = index;
-                self.header.reach(index);
                 return Some(Flight { place: &self.places[index], index, serial });
             }
         }
@@ -180,7 +174,10 @@ impl Flights {
 
     /// The requests that run now. Each may end at any time.
     pub fn running(&self) -> impl Iterator<Item = Flight<'_>> {
-        running(self.places)
+        self.places.iter().enumerate().filter_map(|(index, place)| {
+            let word = place.word.load(Ordering::Acquire);
+            Phase::of(word).map(|_| Flight { place, index, serial: word >> CODE_BITS })
+        })
     }
 
     /// A flight by the number of its place and its serial number, as [`Flight::name`] tells.
@@ -307,13 +304,6 @@ impl Flight<'_> {
 fn length(room: usize, slates: usize) -> usize {
     let places = room.clamp(1, MOST_PLACES) + 1;
     places * size_of::<Place>() + slates.min(MOST_PLACES) * size_of::<Slate>()
-}
-
-pub(super) fn running(places: &[Place]) -> impl Iterator<Item = Flight<'_>> {
-    places.iter().enumerate().filter_map(|(index, place)| {
-        let word = place.word.load(Ordering::Acquire);
-        Phase::of(word).map(|_| Flight { place, index, serial: word >> CODE_BITS })
-    })
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 //! keeps open while it knows the worker, and a header that says whose it is.
 //!
 //! Whoever may look at the master's descriptors (the same user, or root) opens it for reading,
-//! `/proc/PID/fd/N`. A reader believes nothing, not even that a master made the memory.
+//! `/proc/PID/fd/N`, and reads it as a file: what has never been used stays without memory, and a file
+//! that becomes shorter is no SIGBUS. A reader believes nothing, not even that a master made it.
 //!
 //! # Layout, version 1
 //! Records of 512 bytes of native-endian u64: this header, then the places (`ticket.rs`), then what
@@ -10,22 +11,20 @@
 
 use std::fs::File;
 use std::io;
-use std::num::NonZeroUsize;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 
-use super::flights::{Flight, MOST_PLACES, running};
-use super::ticket::Place;
+use super::flights::{MOST_PLACES, Phase};
+use super::ticket::{CODE_BITS, Place, Sighting};
 
 const MAGIC: u64 = u64::from_be_bytes(*b"rgunflts");
 const VERSION: u64 = 1;
 const RECORD: usize = size_of::<Place>();
+/// Places that are read at once.
+const AT_ONCE: usize = 256;
 
 /// The worker that flights are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,8 +45,6 @@ pub(super) struct Header {
     slot: AtomicU64,
     age: AtomicU64,
     room: AtomicU64,
-    /// No place from here on was ever taken: to read them would make the kernel give them memory.
-    reached: AtomicU64,
     /// Requests that found no room.
     pub(super) overflow: AtomicU64,
     pub(super) stack_signal: AtomicU64,
@@ -64,105 +61,109 @@ impl Header {
         self.room.store(room as u64, Ordering::Relaxed);
         self.magic.store(MAGIC, Ordering::Release);
     }
-
-    /// The place with this number has been taken.
-    #[inline]
-    pub(super) fn reach(&self, index: usize) {
-        let index = index as u64;
-        if self.reached.load(Ordering::Relaxed) <= index {
-            self.reached.fetch_max(index + 1, Ordering::Relaxed);
-        }
-    }
 }
 
-/// New memory of that many bytes, zeroed, which nobody can make shorter or longer.
+/// New memory of that many bytes, zeroed.
 ///
 /// # Errors
 /// What memfd_create(2) answers: EMFILE, ENOMEM …
 pub(super) fn memory(length: usize) -> io::Result<OwnedFd> {
-    let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-    let file = File::from(memfd_create("rgunicorn-flights", flags)?);
+    let file = File::from(memfd_create("rgunicorn-flights", MFdFlags::MFD_CLOEXEC)?);
     file.set_len(length as u64)?;
-    let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
-    fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
     Ok(file.into())
 }
 
-/// The flights of a worker of another server, to look at. Unmapped when dropped.
+/// The flights of a worker of another server, to look at.
 #[derive(Debug)]
 pub struct Manifest {
-    header: &'static Header,
-    places: &'static [Place],
-    length: NonZeroUsize,
+    file: File,
+    label: Label,
+    room: usize,
 }
 
 impl Manifest {
     /// By a descriptor of the memory, opened for reading.
     ///
     /// # Errors
-    /// `InvalidData`: it is something else, or of another version, which the message names; what
-    /// mmap(2) answers.
+    /// `InvalidData`: it is something else, or of another version, which the message names.
     pub fn open(fd: OwnedFd) -> io::Result<Self> {
         let file = File::from(fd);
-        // What can be cut short would kill its reader by SIGBUS.
-        let seals = fcntl(&file, FcntlArg::F_GET_SEALS).map(SealFlag::from_bits_truncate);
-        if !seals.is_ok_and(|seals| seals.contains(SealFlag::F_SEAL_SHRINK)) {
+        let invalid = |why: &str| io::Error::new(io::ErrorKind::InvalidData, why);
+        let mut octets = [0; 5 * 8];
+        let readable = file.read_exact_at(&mut octets, 0).is_ok();
+        let mut words = words(&octets);
+        let mut next = || words.next().unwrap_or(0);
+        if !readable || next() != MAGIC {
             return Err(invalid("no flights of a worker"));
         }
-        let mut start = [0; 16];
-        let readable = file.read_exact_at(&mut start, 0).is_ok();
-        let [magic, version] = [&start[..8], &start[8..]].map(|octets| {
-            u64::from_ne_bytes(std::array::from_fn(|n| octets.get(n).copied().unwrap_or(0)))
-        });
-        if !readable || magic != MAGIC {
-            return Err(invalid("no flights of a worker"));
-        }
+        let version = next();
         if version != VERSION {
             return Err(invalid(&format!(
                 "the flights have layout {version}, and this rgunicorn reads layout {VERSION}"
             )));
         }
-        let records = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX) / RECORD;
-        let room = records.saturating_sub(1).min(MOST_PLACES);
-        let length = NonZeroUsize::new((room + 1) * RECORD).filter(|_| room > 0);
-        let length = length.ok_or_else(|| invalid("no flights of a worker"))?;
-        let access = ProtFlags::PROT_READ;
-        // SAFETY: a fresh mapping that lies within the file, which stays as long as it is.
-        let start = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file.as_fd(), 0)? };
-        // SAFETY: page-aligned, mapped until our drop, any bytes are a valid value, and all access
-        // goes through atomics.
-        let header = unsafe { start.cast::<Header>().as_ref() };
-        // SAFETY: the same, for as many records behind it as were mapped.
-        let places =
-            unsafe { std::slice::from_raw_parts(start.cast::<Place>().add(1).as_ptr(), room) };
-        Ok(Self { header, places, length })
+        let label = Label { slot: next().checked_sub(1), age: next() };
+        let room = usize::try_from(next()).unwrap_or(usize::MAX).min(MOST_PLACES);
+        Ok(Self { file, label, room })
     }
 
     /// Whose flights they say that they are.
     pub fn label(&self) -> Label {
-        let slot = self.header.slot.load(Ordering::Relaxed).checked_sub(1);
-        Label { slot, age: self.header.age.load(Ordering::Relaxed) }
+        self.label
     }
 
-    /// The requests that run now. Each may end at any time.
-    pub fn running(&self) -> impl Iterator<Item = Flight<'_>> {
-        let [reached, room] = [&self.header.reached, &self.header.room]
-            .map(|cell| usize::try_from(cell.load(Ordering::Relaxed)).unwrap_or(usize::MAX));
-        running(&self.places[..reached.min(room).min(self.places.len())])
+    /// The requests that run now.
+    ///
+    /// # Errors
+    /// What pread(2) answers.
+    pub fn running(&self) -> io::Result<Vec<Sighting>> {
+        let mut found = Vec::new();
+        let mut octets = vec![0; AT_ONCE.min(self.room) * RECORD];
+        for first in (0..self.room).step_by(AT_ONCE) {
+            let some = octets.len().min((self.room - first) * RECORD);
+            let got = self.file.read_at(&mut octets[..some], offset(first))?;
+            for (n, record) in octets[..got].chunks_exact(RECORD).enumerate() {
+                let word = words(record).next().unwrap_or(0);
+                if Phase::of(word).is_some() {
+                    found.extend(self.sight(first + n, word >> CODE_BITS)?);
+                }
+            }
+            if got < some {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is noted at a place, if all of that is of the flight with that serial number.
+    fn sight(&self, index: usize, serial: u64) -> io::Result<Option<Sighting>> {
+        let mut record = [0; RECORD];
+        // As `Flight::sight`: its number, then the rest, then its number again.
+        fence(Ordering::Acquire);
+        if self.file.read_at(&mut record, offset(index))? < RECORD {
+            return Ok(None);
+        }
+        fence(Ordering::Acquire);
+        let mut after = [0; 8];
+        if self.file.read_at(&mut after, offset(index))? < after.len() {
+            return Ok(None);
+        }
+        let place = Place::copied(words(&record));
+        let word = place.word.load(Ordering::Relaxed);
+        let is_one = [word, u64::from_ne_bytes(after)].iter().all(|it| it >> CODE_BITS == serial);
+        Ok(Phase::of(word).filter(|_| is_one).map(|phase| place.read(phase)))
     }
 }
 
-impl Drop for Manifest {
-    fn drop(&mut self) {
-        // SAFETY: our own mapping, with the length it was made with; the references to it are
-        // private, or borrow from us.
-        let unmapped = unsafe { munmap(NonNull::from(self.header).cast(), self.length.get()) };
-        debug_assert!(unmapped.is_ok());
-    }
+/// Where a place lies.
+fn offset(index: usize) -> u64 {
+    (index as u64 + 1) * RECORD as u64
 }
 
-fn invalid(why: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, why)
+fn words(octets: &[u8]) -> impl Iterator<Item = u64> {
+    octets.chunks_exact(8).map(|chunk| {
+        u64::from_ne_bytes(std::array::from_fn(|n| chunk.get(n).copied().unwrap_or(0)))
+    })
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 use std::fs::OpenOptions;
+use std::net::IpAddr;
 use std::os::fd::AsRawFd;
 
-use super::super::flights::{Flights, Phase};
-use super::super::ticket::{Peer, Ticket};
+use super::super::flights::{Flights, Mark};
+use super::super::ticket::{PATH_BYTES, Peer, Ticket};
 use super::*;
 
 const LABEL: Label = Label { slot: Some(3), age: 17 };
@@ -11,8 +12,8 @@ fn ticket(path: &[u8]) -> Ticket<'_> {
     Ticket {
         method: b"GET",
         path,
-        id: b"",
-        peer: Peer::Nobody,
+        id: b"an-id",
+        peer: Peer::Ip(IpAddr::from([10, 0, 0, 1])),
         version: (1, 1),
         started_ns: 7,
         thread: (8, 9),
@@ -20,87 +21,83 @@ fn ticket(path: &[u8]) -> Ticket<'_> {
 }
 
 /// The memory as another process opens it: by its link below /proc.
-fn opened(fd: &Option<OwnedFd>) -> OwnedFd {
+fn opened(fd: &Option<OwnedFd>, write: bool) -> File {
     let path = format!("/proc/self/fd/{}", fd.as_ref().unwrap().as_raw_fd());
-    OpenOptions::new().read(true).open(path).unwrap().into()
+    OpenOptions::new().read(true).write(write).open(path).unwrap()
+}
+
+fn manifest(fd: &Option<OwnedFd>) -> Manifest {
+    Manifest::open(opened(fd, false).into()).unwrap()
 }
 
 #[test]
 fn others_see_what_runs() {
-    let (flights, fd) = Flights::listed(4, 2, LABEL).unwrap();
-    let other = Manifest::open(opened(&fd)).unwrap();
+    let (flights, fd) = Flights::listed(600, 2, LABEL).unwrap();
+    let other = manifest(&fd);
     assert_eq!(other.label(), LABEL);
-    assert_eq!(other.running().count(), 0);
+    assert_eq!(other.running().unwrap(), []);
     let flight = flights.begin(&mut 2, &ticket(b"/a")).unwrap();
     flight.advance(Phase::Waiting, Phase::App);
+    flight.mark(Mark::ClientGone);
+    flight.set_deadline_ns(5);
+    let long = vec![b'x'; PATH_BYTES + 1];
+    let last = flights.begin(&mut 599, &ticket(&long)).unwrap();
     flights.slate(0).unwrap().keep(b"a line\n");
-    let seen: Vec<_> = other.running().filter_map(Flight::sight).collect();
-    assert_eq!((seen.len(), &seen[0].path[..], seen[0].phase), (1, &b"/a"[..], Phase::App));
+    // The same as by the memory itself.
+    let seen = other.running().unwrap();
+    assert_eq!(seen, [flight.sight().unwrap(), last.sight().unwrap()]);
+    assert_eq!((&seen[0].path[..], seen[0].phase), (&b"/a"[..], Phase::App));
     flight.end();
-    assert_eq!(other.running().count(), 0);
+    last.end();
+    assert_eq!(other.running().unwrap(), []);
     // A child of the worker's application is none of it.
     flights.secede().unwrap();
     flights.begin(&mut 0, &ticket(b"/own")).unwrap();
-    assert_eq!(other.running().count(), 0);
+    assert_eq!(other.running().unwrap(), []);
 }
 
 #[test]
 fn the_workers_own_descriptor_is_not_needed() {
     let (flights, fd) = Flights::listed(1, 0, Label { slot: None, age: 1 }).unwrap();
-    let other = Manifest::open(opened(&fd)).unwrap();
+    let other = manifest(&fd);
     drop(fd);
     flights.begin(&mut 0, &ticket(b"/b")).unwrap();
-    assert_eq!((other.running().count(), other.label().slot), (1, None));
+    assert_eq!((other.running().unwrap().len(), other.label().slot), (1, None));
     drop(flights);
-    assert_eq!(other.running().count(), 1, "the reader's mapping is its own");
+    assert_eq!(other.running().unwrap().len(), 1, "the file stays while somebody has it");
 }
 
 #[test]
 fn garbage_is_bounded() {
     let (flights, fd) = Flights::listed(2, 0, LABEL).unwrap();
-    let other = Manifest::open(opened(&fd)).unwrap();
+    let file = opened(&fd, true);
     flights.begin(&mut 0, &ticket(b"/a")).unwrap();
-    for cell in [&other.header.room, &other.header.reached, &other.header.slot] {
-        cell_of(&flights, cell, &other).store(u64::MAX, Ordering::Relaxed);
+    // Slot, age and room.
+    file.write_all_at(&[0xff; 24], 16).unwrap();
+    let other = manifest(&fd);
+    let all = u64::MAX;
+    assert_eq!(other.label(), Label { slot: Some(all - 1), age: all });
+    assert_eq!(other.running().unwrap().len(), 1);
+    // A place full of it: a flight by its word, everything else at its limit.
+    file.write_all_at(&[0xff; RECORD], offset(1)).unwrap();
+    file.write_all_at(&(all << CODE_BITS | Phase::App as u64).to_ne_bytes(), offset(1)).unwrap();
+    let seen = other.running().unwrap();
+    assert_eq!((seen.len(), seen[1].path.len(), seen[1].peer.len()), (2, PATH_BYTES, 0));
+    // It becomes shorter meanwhile.
+    for length in [offset(1) + 100, offset(1), offset(0), 0] {
+        file.set_len(length).unwrap();
+        assert_eq!(other.running().unwrap().len(), usize::from(length >= offset(1)));
     }
-    assert_eq!(other.running().count(), 1);
-    assert_eq!(other.label().slot, Some(u64::MAX - 1));
-    flights.header().entitle(Label { slot: Some(u64::MAX), age: 0 }, 0);
-    assert_eq!((other.running().count(), other.label().slot), (0, Some(u64::MAX - 1)));
-}
-
-/// The writer's cell behind the one that `reader` may only read.
-fn cell_of<'a>(flights: &'a Flights, cell: &AtomicU64, reader: &Manifest) -> &'a AtomicU64 {
-    let header = reader.header;
-    let own = flights.header();
-    let cells = [(&header.room, &own.room), (&header.reached, &own.reached)];
-    cells.iter().find(|(theirs, _)| std::ptr::eq(*theirs, cell)).map_or(&own.slot, |(_, it)| *it)
 }
 
 #[test]
 fn what_is_something_else_is_refused() {
-    let file: OwnedFd = tempfile::tempfile().unwrap().into();
     let words = |fd| Manifest::open(fd).unwrap_err().to_string();
-    assert_eq!(words(file), "no flights of a worker");
-    // Sealed, and empty or zeroed.
-    for length in [0, 100, 4096] {
+    for length in [0, 39, 4096] {
         assert_eq!(words(memory(length).unwrap()), "no flights of a worker");
     }
-    let (flights, fd) = Flights::listed(1, 0, LABEL).unwrap();
-    flights.header().version.store(9, Ordering::Relaxed);
-    let other = "the flights have layout 9, and this rgunicorn reads layout 1";
-    assert_eq!(words(opened(&fd)), other);
-    // The right words, and nothing behind them.
-    let short = File::from(memory(RECORD).unwrap());
-    short.write_all_at(&[MAGIC.to_ne_bytes(), VERSION.to_ne_bytes()].concat(), 0).unwrap();
-    assert_eq!(words(short.into()), "no flights of a worker");
-}
-
-#[test]
-fn nobody_can_cut_it_short() {
     let (_flights, fd) = Flights::listed(1, 0, LABEL).unwrap();
-    let fd = fd.unwrap();
-    let path = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
-    assert_eq!(file.set_len(0).unwrap_err().raw_os_error(), Some(libc::EPERM));
+    opened(&fd, true).write_all_at(&9u64.to_ne_bytes(), 8).unwrap();
+    let other = "the flights have layout 9, and this rgunicorn reads layout 1";
+    assert_eq!(words(opened(&fd, false).into()), other);
 }

@@ -112,6 +112,25 @@ pub(super) struct Place {
 const _: () = assert!(size_of::<Place>() == 512);
 
 impl Place {
+    /// A place with these words, as they lie in memory; what is missing is 0.
+    pub(super) fn copied(mut words: impl Iterator<Item = u64>) -> Self {
+        let mut next = || AtomicU64::new(words.next().unwrap_or(0));
+        Self {
+            word: next(),
+            started_ns: next(),
+            deadline_ns: next(),
+            marks: next(),
+            thread: next(),
+            tid: next(),
+            sizes: next(),
+            _reserved: next(),
+            method: std::array::from_fn(|_| next()),
+            path: std::array::from_fn(|_| next()),
+            id: std::array::from_fn(|_| next()),
+            peer: std::array::from_fn(|_| next()),
+        }
+    }
+
     /// Takes the place if it is free. Returns the flight's serial number.
     pub(super) fn board(&self, ticket: &Ticket<'_>) -> Option<u64> {
         let before = self.word.load(Ordering::Relaxed);

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harness.proc import descriptors
-from harness.server import Server, Spawn, children, clean_environment
+from harness.server import Command, Server, Spawn, children, clean_environment
 from harness.wait import until
 from harness.wire import Wire, ask, get
 from rgunicorn import __version__
@@ -149,6 +149,34 @@ def test_a_board_in_a_directory_is_found(spawn: Spawn, tmp_path: Path) -> None:
     with at_the_gate(server, "in"):
         (it,) = currents(look(server.pid))
         assert it["path"] == gate(server, "in")
+
+
+INSIDE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
+
+
+def has_namespaces() -> bool:
+    try:
+        return subprocess.run([*INSIDE, "true"], capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.skipif(not has_namespaces(), reason="unshare(1) and the right to use it are needed")
+def test_a_server_in_a_container_has_other_pids_there(spawn: Spawn, command: Command) -> None:
+    inside = Command((*INSIDE, *command.argv), command.name)
+    server = spawn("kitchen:app", command=inside, settings={"workers": 1})
+    (master,) = server.workers()
+    until(lambda: children(master), "its worker")
+    with Wire(server.address) as wire:
+        wire.send(get(gate(server, "in")))
+        until(lambda: currents(look(master)), "the request to run")
+        document = look(children(master)[0])
+        assert document["server"]["pid"] == master
+        (worker,) = document["workers"]
+        # As its own server knows it; its memory is found all the same.
+        assert worker["pid"] < 10 and worker["rss"] > 1 << 20
+        (server.directory / "in").touch()
+        assert wire.response().status == 200
 
 
 def test_sync_and_a_worker_that_was_killed(spawn: Spawn) -> None:

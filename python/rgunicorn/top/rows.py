@@ -160,7 +160,7 @@ def details(worker: Worker) -> list[str]:
         first.append(f"up {words.since(worker['age'])}")
     if "boot_time" in worker:
         first.append(f"booted in {words.duration(worker['boot_time'])}")
-    first.append(f"restarts of the slot {worker['restarts']}")
+    first.append(f"restarts {worker['restarts']}")
     second = [f"busy {_busy(worker)}"]
     if "utilisation" in rates:
         second.append(f"utilisation {words.percent(rates['utilisation'])}")

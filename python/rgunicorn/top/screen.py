@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 # Seconds between two looks, to choose from.
 PACES = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_OF_THE_TABLE = {"sort", "reverse", "details"}
 _STATES = {"busy": "green", "booting": "yellow"}
+
+
+class Workers(DataTable[Text]):
+    """The table of workers."""
+
+    BINDINGS: ClassVar = [Binding("enter", "select_cursor", "Details")]
 
 
 class Top(App[str]):
@@ -62,7 +69,6 @@ class Top(App[str]):
         Binding("p", "pause", "Pause"),
         Binding("plus,equals_sign", "pace(-1)", "Faster", key_display="+"),
         Binding("minus", "pace(1)", "Slower", key_display="-"),
-        Binding("enter", "details", "Details"),
     ]
 
     def __init__(self, watch: Watch, interval: float = 1.0) -> None:
@@ -88,7 +94,7 @@ class Top(App[str]):
                 yield Static(id="p99-now", markup=False)
                 yield Sparkline(id="p99")
         yield Static(id="counters", markup=False)
-        yield DataTable(id="workers", cursor_type="row", cell_padding=0, zebra_stripes=True)
+        yield Workers(id="workers", cursor_type="row", cell_padding=0, zebra_stripes=True)
         yield Footer()
 
     def on_mount(self) -> None:
@@ -208,6 +214,11 @@ class Top(App[str]):
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         self.action_details()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What sorts the table of workers is not offered where nobody sees it."""
+        del parameters
+        return not (isinstance(self.screen, Details) and action in _OF_THE_TABLE)
 
     def action_sort(self, step: int) -> None:
         """Sorts by the next column."""
