@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,26 @@ def say(log: Any, action: Action, ended: Worker | None, oom: OomCounter) -> None
                 pid,
                 pause,
             )
+
+
+def tell_age(log: Any, worker: Worker, now: float) -> None:
+    """`max_worker_lifetime`: the worker is too old at the monotonic second `now`."""
+    log.info(
+        "Worker (pid:%s) is %.0f s old, above max_worker_lifetime = %s: it leaves when its "
+        "successor is ready",
+        worker.pid,
+        now - worker._forked,
+        worker.cfg.max_worker_lifetime,
+    )
+
+
+def tell_hang(log: Any, worker: Worker) -> None:
+    """It never finishes booting."""
+    log.critical(
+        "WORKER BOOT TIMEOUT (pid:%s): the application is not loaded after %.0f s",
+        worker.pid,
+        time.monotonic() - worker._forked,
+    )
 
 
 def tell_count(log: Any, count: int) -> None:

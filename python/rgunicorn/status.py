@@ -52,7 +52,7 @@ class Plan:
         self.board = workertmp.shared(cfg)
         self.master = server.pid
         self.uid, self.gid = cfg.uid, cfg.gid
-        self.cwd = util.getcwd()
+        self.cwd = _text(util.getcwd())
         self.protocol = cfg.protocol
         #: The listeners of the server: address and inode number.
         self.doors = [_door(it) for it in server.LISTENERS]
@@ -75,8 +75,13 @@ def _door(listener: Any) -> tuple[str, int]:
         host, port = name[:2]
         name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     elif isinstance(name, bytes):
-        name = "@" + name[1:].decode(errors="backslashreplace")
-    return name, os.fstat(listener.fileno()).st_ino
+        name = b"@" + name[1:]
+    return _text(name), os.fstat(listener.fileno()).st_ino
+
+
+def _text(name: str | bytes) -> str:
+    """A name of the file system, which need not be UTF-8, as text that is."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def be_deaf() -> None:
@@ -97,9 +102,13 @@ def live(plan: Plan, line: int, log: Logger) -> NoReturn:
     try:
         util._setproctitle(plan.title)
         _silence()
+        # Of a process that has changed its user the kernel shows nothing in /proc.
+        others = _descriptors() - {0, 1, 2, line, plan.listener}
         _give_up_rights(plan, log)
-        _keep_only({0, 1, 2, line, plan.listener})
-        resource.setrlimit(resource.RLIMIT_NOFILE, (_DESCRIPTORS, _DESCRIPTORS))
+        _close(others)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(_DESCRIPTORS, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
         serve_status(plan.board, plan.listener, line, plan)
         code = 0
     except BaseException:
@@ -141,14 +150,17 @@ def _nobody() -> tuple[int, int]:
     return entry.pw_uid, entry.pw_gid
 
 
-def _keep_only(kept: set[int]) -> None:
-    """Closes all other descriptors: above all the listeners of the server, which nobody must keep
-    open who does not accept."""
+def _descriptors() -> set[int]:
+    """All that are open, perhaps more."""
     try:
-        opened = {int(name) for name in os.listdir("/proc/self/fd")}
+        return {int(name) for name in os.listdir("/proc/self/fd")}
     except OSError:
-        opened = set(range(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
-    for fd in opened - kept:
+        return set(range(resource.getrlimit(resource.RLIMIT_NOFILE)[0]))
+
+
+def _close(descriptors: set[int]) -> None:
+    """Above all the listeners of the server, which nobody must keep open who does not accept."""
+    for fd in descriptors:
         # That of the listing itself is gone already.
         with contextlib.suppress(OSError):
             os.close(fd)

@@ -245,11 +245,6 @@ class Supervisor:
         # What the last ones have said.
         overdue.say_all(self.log, self.WORKERS)
 
-    def _forensics(self, worker: Worker, why: str) -> None:
-        """Writes down what a worker that hangs is doing: its requests, its stacks. Waits for them,
-        for half a second at most."""
-        forensics.examine(self.log, worker, why)
-
     def _bury(self, worker: Worker, code: int | None, sig: int | None) -> None:
         """Writes down what a worker leaves behind that has ended."""
         if sig == signal.SIGKILL and not worker.killed:
@@ -272,7 +267,8 @@ class Supervisor:
                 case ("timeout", pid):
                     self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
                     self.WORKERS[pid].aborted = True
-                    self._forensics(self.WORKERS[pid], f"no heartbeat for {self.timeout} s")
+                    why = f"no heartbeat for {self.timeout} s"
+                    forensics.examine(self.log, self.WORKERS[pid], why)
                 case ("hang", pid):
                     self._report_hang(pid)
                 case ("child_exit", _):
@@ -280,11 +276,9 @@ class Supervisor:
                 case ("reloaded",):
                     self._on_reloaded()
                 case ("reload_failed", pid, stay):
-                    why = (
-                        "the new workers took too long to boot"
-                        if pid is None
-                        else f"worker (pid:{pid}) failed to boot"
-                    )
+                    why = f"worker (pid:{pid}) failed to boot"
+                    if pid is None:
+                        why = "the new workers took too long to boot"
                     if stay:
                         why += f"; {stay} that are new already serve until old ones are back"
                     self._on_reload_failed(why)
@@ -318,13 +312,7 @@ class Supervisor:
                 continue
             if slot.wish is None and now >= getattr(worker, "_grows_old", math.inf):
                 slot.wish = "max_worker_lifetime"
-                self.log.info(
-                    "Worker (pid:%s) is %.0f s old, above max_worker_lifetime = %s: it leaves when "
-                    "its successor is ready",
-                    pid,
-                    now - worker._forked,
-                    worker.cfg.max_worker_lifetime,
-                )
+                reports.tell_age(self.log, worker, now)
             wish = slot.wish
             at_once = None if wish is None else wish in self.URGENT_WISHES
             signs.append((pid, slot.booted_ns, slot.heartbeat_ns, at_once))
@@ -339,17 +327,13 @@ class Supervisor:
     def _report_hang(self, pid: int) -> None:
         worker = self.WORKERS[pid]
         worker.aborted = True
-        self.log.critical(
-            "WORKER BOOT TIMEOUT (pid:%s): the application is not loaded after %.0f s",
-            pid,
-            time.monotonic() - worker._forked,
-        )
-        self._forensics(worker, "it has not finished booting")
+        reports.tell_hang(self.log, worker)
+        forensics.examine(self.log, worker, "it has not finished booting")
 
     def _before_kill(self, worker: Worker) -> None:
         worker.killed = True
         if not worker.aborted or forensics.has_news(worker):
-            self._forensics(worker, "it did not leave in time, and is killed")
+            forensics.examine(self.log, worker, "it did not leave in time, and is killed")
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the

@@ -69,9 +69,11 @@ pub(super) struct Burden {
 }
 
 impl Burden {
-    /// Where waiting is limited those who wait have to be seen, and answered, by a busy worker.
+    /// Where waiting is limited, or files are served, those who wait have to be seen, and answered,
+    /// by a busy worker.
     pub(super) fn of(options: &Options, has_queue: bool) -> Self {
-        let gives = has_queue && !options.watched && !options.patience.is_limited();
+        let answers = options.patience.is_limited() || !options.static_map.places.is_empty();
+        let gives = has_queue && !options.watched && !answers;
         Self { gives, young: Vec::new(), allowance: Allowance::default() }
     }
 }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use super::timekeeper::{Bounds, Desk, Timed, nanos, put};
-use crate::http::error_page;
+use crate::http::{add_field, error_page};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
 use crate::sys::scoreboard::Wish;
@@ -174,6 +174,10 @@ fn due_ns(seen: &Seen, bounds: Bounds) -> Option<u64> {
 fn overrule(timed: &Timed) -> Option<Overruled> {
     let mut page = Vec::new();
     error_page(504, "Gateway Timeout", "", &mut page);
+    let name = timed.about.request_id();
+    if let Some(header) = timed.desk.id_header.as_ref().filter(|_| !name.is_empty()) {
+        add_field(&mut page, 0, header.name(), name);
+    }
     timed.voice.overrule(Some(&page[..]).filter(|_| timed.plain))
 }
 

@@ -48,7 +48,6 @@ impl<A: App> Engine<A> {
         let begun_ns = monotonic_ns();
         let Some(mut reply) = self.static_reply(conn) else { return false };
         self.shared.claim(conn);
-        conn.waits_since_ns = begun_ns.saturating_sub(conn.before_ns);
         conn.deadline.disarm();
         conn.waits_since_ns = begun_ns.saturating_sub(conn.before_ns);
         if let Some(notice) = reply.notice.take() {

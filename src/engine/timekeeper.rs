@@ -47,6 +47,25 @@ impl About {
         let room = ABOUT_BYTES.saturating_sub(self.0.len());
         put(&mut self.0, bytes.get(..room).unwrap_or(bytes));
     }
+
+    /// What the request is called; empty when it has no name.
+    pub(super) fn request_id(&self) -> &[u8] {
+        let mut rest = &self.0[..];
+        for _ in 0..BEFORE_ID {
+            rest = split_field(rest).1;
+        }
+        split_field(rest).0
+    }
+}
+
+/// Fields of [`About`] before the name of the request: method, target, path, query, version, address,
+/// time waited.
+const BEFORE_ID: usize = 7;
+
+fn split_field(fields: &[u8]) -> (&[u8], &[u8]) {
+    let (len, rest) = fields.split_first_chunk().unwrap_or((&[0; 4], &[]));
+    let len = u32::from_le_bytes(*len) as usize;
+    rest.split_at_checked(len).unwrap_or_default()
 }
 
 /// Counts a request that the worker has to finish, until it is dropped.
@@ -105,7 +124,7 @@ pub struct Timed {
     /// nothing back.
     settled: AtomicBool,
     flight: Option<Noted>,
-    desk: Arc<Desk>,
+    pub(super) desk: Arc<Desk>,
 }
 
 /// What the threads and the one that looks share.
@@ -115,6 +134,8 @@ pub(super) struct Desk {
     /// Requests that have come since it looked.
     pub(super) unseen: AtomicUsize,
     pub(super) slot: Option<Slot>,
+    /// The field that carries the name of a request, if requests have names.
+    pub(super) id_header: Option<IdHeader>,
     pid: u32,
 }
 
@@ -250,10 +271,11 @@ impl Timekeeper {
         slot: Option<Slot>,
         mail: Mail,
         stacks: Option<BlackBox>,
+        id_header: Option<IdHeader>,
     ) -> io::Result<Self> {
         let (requests, arriving) = unbounded();
         let (bell, unseen, pid) = (Bell::new()?, AtomicUsize::new(0), std::process::id());
-        let desk = Arc::new(Desk { bell, unseen, slot, pid });
+        let desk = Arc::new(Desk { bell, unseen, slot, id_header, pid });
         let mut watch = Watch::new(bounds, desk.clone(), arriving, Post::new(mail), stacks);
         spawn_deaf("rgunicorn-time", move || watch.run())?;
         Ok(Self { bounds, desk, requests })

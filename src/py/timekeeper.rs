@@ -39,7 +39,8 @@ pub(super) fn timekeeper(worker: &Bound<'_, PyAny>) -> PyResult<Option<timekeepe
         None
     };
     let slot = worker::slot(worker)?;
-    Ok(Some(timekeeper::Timekeeper::start(bounds, slot, Mail { queue, wake }, stacks)?))
+    let id_header = options::id_header(&worker.getattr("cfg")?)?;
+    Ok(Some(timekeeper::Timekeeper::start(bounds, slot, Mail { queue, wake }, stacks, id_header)?))
 }
 
 /// `environ["rgunicorn.deadline"]`: moves the deadline of its request.

@@ -189,6 +189,20 @@ pub(super) struct TallyCells {
 }
 
 impl TallyCells {
+    /// Where its fields lie.
+    #[cfg(test)]
+    pub(super) const OFFSETS: [usize; 9] = [
+        std::mem::offset_of!(Self, responses),
+        std::mem::offset_of!(Self, events),
+        std::mem::offset_of!(Self, bytes_in),
+        std::mem::offset_of!(Self, bytes_out),
+        std::mem::offset_of!(Self, connections),
+        std::mem::offset_of!(Self, queue),
+        std::mem::offset_of!(Self, app),
+        std::mem::offset_of!(Self, write),
+        std::mem::offset_of!(Self, whole),
+    ];
+
     #[inline]
     pub(super) fn add_response(&self, status: u16) {
         let class = usize::from(status / 100).clamp(1, CLASSES) - 1;

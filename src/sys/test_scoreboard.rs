@@ -89,3 +89,49 @@ fn what_a_child_of_the_application_writes_stays_with_it() {
     assert_eq!(slots[0].tally.requests(), 1);
     assert_eq!(slots[0].heartbeat_ns.load(Ordering::Relaxed), 0);
 }
+
+/// Where each field of layout 7 lies. Whoever has to change this test raises `header::VERSION`.
+#[test]
+fn the_layout_is_the_one_of_its_version() {
+    use std::mem::offset_of;
+
+    use crate::sys::tally::{BUCKETS, CLASSES, EVENTS};
+
+    assert_eq!(crate::sys::header::VERSION, 7);
+    assert_eq!((SLOTS, SLOT_SIZE, CLASSES, EVENTS, BUCKETS), (4096, 2048, 5, 8, 20));
+    let header = [
+        offset_of!(Header, magic),
+        offset_of!(Header, taken),
+        offset_of!(Header, course),
+        offset_of!(Header, stops_until_ns),
+        offset_of!(Header, transit),
+        offset_of!(Header, facts),
+        offset_of!(Header, ends),
+    ];
+    assert_eq!(header, [0, 32, 40, 48, 56, 64, 176]);
+    let cells = [
+        offset_of!(Cells, pid),
+        offset_of!(Cells, age),
+        offset_of!(Cells, state),
+        offset_of!(Cells, heartbeat_ns),
+        offset_of!(Cells, busy),
+        offset_of!(Cells, waiting),
+        offset_of!(Cells, booted_ns),
+        offset_of!(Cells, wish),
+        offset_of!(Cells, overdue),
+        offset_of!(Cells, heirless),
+        offset_of!(Cells, queued),
+        offset_of!(Cells, claimed_ns),
+        offset_of!(Cells, claimed_at_ns),
+        offset_of!(Cells, room),
+        offset_of!(Cells, requests_before),
+        offset_of!(Cells, respawns),
+        offset_of!(Cells, tells),
+        offset_of!(Cells, work),
+        offset_of!(Cells, tally),
+    ];
+    let words = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19];
+    assert_eq!(cells, words.map(|word| word * 8));
+    let tally = TallyCells::OFFSETS;
+    assert_eq!(tally, [0, 40, 104, 112, 120, 160, 328, 496, 664]);
+}

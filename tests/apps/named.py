@@ -1,12 +1,13 @@
 """What an application knows of a request's name and of its worker.
 
 `/facts` tells it in JSON, `/own` names the response itself, `/status?CODE` answers with that code,
-`/raise` raises, `/kill` ends the worker.
+`/raise?SECONDS` raises then, `/kill` ends the worker.
 """
 
 import json
 import os
 import signal
+import time
 
 KEYS = ("HTTP_X_REQUEST_ID", "rgunicorn.request_id", "rgunicorn.worker_slot")
 
@@ -14,6 +15,7 @@ KEYS = ("HTTP_X_REQUEST_ID", "rgunicorn.request_id", "rgunicorn.worker_slot")
 def app(environ, start_response):
     path, query = environ["PATH_INFO"], environ.get("QUERY_STRING", "")
     if path == "/raise":
+        time.sleep(float(query or 0))
         raise RuntimeError("asked to")
     if path == "/kill":
         os.kill(os.getpid(), signal.SIGKILL)

@@ -68,6 +68,12 @@ KINDS = {
             "never",
             "Invalid reload_strategy: 'never'; allowed are ready, rolling and gunicorn",
         ),
+        (
+            "access_log_when",
+            "2xx",
+            "Invalid access_log_when: '2xx'; allowed are all, or any of 4xx, 5xx, slow:SECONDS and "
+            "sample:N with commas between them, such as 5xx,slow:1.5,sample:100",
+        ),
         ("max_rss", "1.5G", f"Invalid size: '1.5G'; {SIZES}"),
         ("max_worker_lifetime", "1w", f"Invalid duration: '1w'; {DURATIONS}"),
     ],

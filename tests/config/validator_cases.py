@@ -242,6 +242,23 @@ OWN_CASES: list[tuple[str, Any, Any]] = [
         ("request_buffer_size", value, Raises("TypeError", f"Invalid size: {value!r}{SIZES}"))
         for value in (True, False, 1.0, None, b"64K", [64])
     ),
+    # validate_access_log_when
+    ("access_log_when", " 5XX,slow:500ms ", "5xx,slow:0.5"),
+    ("access_log_when", "2xx", Raises("ValueError", "Invalid access_log_when: '2xx'; allowed are")),
+    ("access_log_when", "slow:x", Raises("ValueError", "'slow:x': slow: Invalid duration: 'x'")),
+    ("access_log_when", None, Raises("TypeError", "Invalid access_log_when: None; allowed are")),
+    # validate_access_log_skip
+    ("access_log_skip", "/healthz", ["/healthz"]),
+    ("access_log_skip", ["/a", "/b/*"], ["/a", "/b/*"]),
+    ("access_log_skip", ["a"], Raises("ValueError", "Invalid access_log_skip: 'a'; allowed are")),
+    # validate_request_id_header
+    ("request_id_header", " X-Request-ID ", "X-Request-ID"),
+    ("request_id_header", None, None),
+    ("request_id_header", "", None),
+    *(
+        ("request_id_header", name, Raises("ValueError", f"Invalid request_id_header: {name!r};"))
+        for name in ("X Request", "X_Request_ID", "X-R:", "Host", "content-type", "X-Forwarded-For")
+    ),
     # validate_duration
     ("client_body_timeout", 0, 0),
     ("client_body_timeout", 30, 30),

@@ -126,11 +126,24 @@ def test_a_late_request_has_a_line_of_the_same_form(spawn: Spawn) -> None:
     )
     (worker,) = server.workers()
     # The application waits for a file that never comes.
-    exchange(server.address, get("/stuck/a?q", "X-Request-ID: r-1", "User-Agent: probe"))
+    answer = exchange(server.address, get("/stuck/a?q", "X-Request-ID: r-1", "User-Agent: probe"))
     (line,) = lines(server, 1)
     found = read("json", line)
     assert (found["status"], found["path"], found["query"]) == (504, "/stuck/a", "q")
     assert (found["request_id"], found["user_agent"]) == ("r-1", "probe")
     assert (found["pid"], found["slot"]) == (worker, 0)
+    assert b"\r\nX-Request-ID: r-1\r\n" in answer
     assert found["duration"] >= 0.3 and found["queue_time"] >= 0
     assert "REQUEST TIMEOUT: GET /stuck/a (id: r-1) ran for" in server.log()
+
+
+@pytest.mark.parametrize("config", ["", FILTERED], ids=["core", "python"])
+def test_a_failed_request_tells_how_long_it_ran(spawn: Spawn, config: str) -> None:
+    settings = {"accesslog": "access.log", "access_log_format": "json", "access_log_when": "slow:1"}
+    server = spawn("named:app", config=config, settings=settings)
+    exchange(server.address, get("/raise"))
+    exchange(server.address, get("/raise?1.1"))
+    (line,) = lines(server, 1)
+    found = read("json", line)
+    assert (found["query"], found["status"]) == ("1.1", 500)
+    assert found["duration"] >= 1.1

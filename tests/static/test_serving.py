@@ -49,17 +49,20 @@ def test_while_all_threads_are_busy(shared: Start, kind: Kind, transport: str) -
     shift = shared(kind, transport)
     path = f"/static/plain.txt?{transport}"
     line = f'"GET {path} HTTP/1.1" 200 10 '
-    with Wire(shift.address) as kept, Wire(shift.address) as apps:
+    with Wire(shift.address) as kept, Wire(shift.address) as apps, Wire(shift.address) as silent:
         if kind.keeps_alive:
             kept.send(get("/hello")).response()
+        # It has come, and says nothing yet.
+        shift.settle()
         with all_occupied(shift):
+            assert silent.send(get(path)).response().body == b"0123456789"
             if kind.keeps_alive:
                 assert kept.send(get(path)).response().body == b"0123456789"
             apps.send(get("/hello"))
             for _ in range(3):
                 assert body(shift, path) == b"0123456789"
         assert apps.response().header("X-Worker") is not None
-        count = 3 + kind.keeps_alive
+        count = 4 + kind.keeps_alive
         shift.server.wait_log(line, count)
         assert shift.server.log().count(line) == count
 

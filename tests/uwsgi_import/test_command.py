@@ -51,7 +51,9 @@ def test_to_a_file(line: CommandLine) -> None:
     assert again.returncode == 1
     assert again.stderr == "Error: gunicorn.conf.py exists; --force replaces it\n"
     line.write("shop.ini", "[uwsgi]\nmodule = app\n")
+    os.chmod(out, 0o666)
     assert line("import-uwsgi", "shop.ini", "-o", "gunicorn.conf.py", "--force").returncode == 0
+    assert stat.S_IMODE(out.stat().st_mode) == 0o640
     assert "spooler" not in out.read_text()
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import stat
 import sys
 
 from rgunicorn.uwsgi_import import reading, report, writing
@@ -92,6 +93,9 @@ def _write(text: str, output: str | None, force: bool, mode: int) -> None:
         # No more people may read it than the file it is made of: that may hold passwords.
         flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if force else os.O_EXCL)
         with open(os.open(output, flags, mode), "wb") as file:
+            before = os.fstat(file.fileno()).st_mode
+            if stat.S_ISREG(before):
+                os.fchmod(file.fileno(), stat.S_IMODE(before) & (mode | stat.S_IWUSR))
             file.write(data)
     except FileExistsError:
         raise Unreadable(f"{output} exists; --force replaces it") from None

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rgunicorn.config import Config
 
 TLS = ("certfile", "keyfile")
+ACCESS_LOGS = ("accesslog", "syslog", "logconfig", "logconfig_dict", "logconfig_json")
 
 #: Settings that only tune what another one turns on; they need one of those.
 NEEDS: dict[str, tuple[str, ...]] = {
@@ -39,13 +40,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "do_handshake_on_connect": TLS,
     "ssl_context": TLS,
     "suppress_ragged_eofs": TLS,
-    "access_log_format": (
-        "accesslog",
-        "syslog",
-        "logconfig",
-        "logconfig_dict",
-        "logconfig_json",
-    ),
+    "access_log_format": ACCESS_LOGS,
+    "access_log_when": ACCESS_LOGS,
+    "access_log_skip": ACCESS_LOGS,
 }
 
 #: Settings that count for some kinds of worker only. A kind is what `kind_of_worker` returns.

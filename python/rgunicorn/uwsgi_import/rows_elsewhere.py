@@ -17,7 +17,7 @@ ROWS: tuple[Row, ...] = (
     elsewhere(
         "emperor vassals-* vassal-* emperor-* early-emperor zeus heartbeat",
         "One server serves one application; nothing here watches a directory.",
-        "a systemd template unit, one instance for each application (docs/deploy)",
+        "a systemd template unit, one instance for each application (docs/deploy/systemd.md)",
     ),
     elsewhere(
         "spooler spooler-*",

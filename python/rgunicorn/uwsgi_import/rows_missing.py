@@ -31,7 +31,7 @@ ROWS: tuple[Row, ...] = (
     ),
     missing(
         "catch-exceptions",
-        "Tracebacks are never sent to clients.",
+        "Tracebacks of requests are never sent to clients.",
         "the error log; DEBUG of your framework while you develop",
     ),
     missing("exception-handler", "There are no handlers of uWSGI.", "Sentry, or a middleware"),

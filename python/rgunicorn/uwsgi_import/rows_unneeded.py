@@ -22,7 +22,7 @@ ROWS: tuple[Row, ...] = (
     ),
     unneeded(
         "thunder-lock thunder-lock-watchdog",
-        "A connection wakes one worker; no lock is needed.",
+        "Workers share their connections without a lock.",
     ),
     unneeded("no-orphans", "Workers end when their master is gone, always."),
     unneeded(
@@ -138,9 +138,7 @@ ROWS: tuple[Row, ...] = (
         "metrics-no-cores",
         "Metrics are at `/metrics` with `status_bind`, always.",
     ),
-    unneeded(
-        "fallback-config", "A configuration that can not be loaded leaves the old one at work."
-    ),
+    unneeded("fallback-config", "A reload that fails leaves the old configuration at work."),
     unneeded("paste-logger", "A `[loggers]` section of the PasteDeploy file is used anyway."),
     unneeded("shutdown-sockets", "Listeners are closed when the server stops, always."),
     unneeded("mem-collector-freq", "Memory is looked at once a second."),

@@ -348,6 +348,8 @@ class Worker:
         resp = Response(req, client, self.cfg)
         resp.status = status
         resp.response_length = length
+        # Since the application had it, if it came so far.
+        start = getattr(req, "started", start)
         self.log.access(resp, req, environ, datetime.now() - start)
 
     def _make_reloader(self) -> None:

@@ -70,7 +70,7 @@ def run_request(
         Exception, SystemExit: whatever was raised before anything was sent: `report_failure`
             answers. A SystemExit is the application's as long as `worker.alive`.
     """
-    started = datetime.now()
+    started = req.started = datetime.now()
     environ: dict[str, Any] = {}
     resp: Any = None
     flight = depart(worker, req, addr)

@@ -10,15 +10,15 @@ import functools
 import os
 import re
 import time
-import traceback
 from datetime import datetime
 
-from rgunicorn import _core, sock, tls
+from rgunicorn import sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
 from rgunicorn.workers import counting, exchange, naming
 from rgunicorn.workers.base_async import AsyncWorker
+from rgunicorn.workers.greenlets import Greenlets
 from rgunicorn.workers.parting import PARTING, has_heirs
 
 _NEEDED = (24, 10, 1)
@@ -265,44 +265,6 @@ class GeventWorker(AsyncWorker):
 
     def handle_usr1(self, sig: int, frame: FrameType | None) -> None:
         gevent.spawn(super().handle_usr1, sig, frame)
-
-
-class Greenlets:
-    """Remembers which greenlet runs which request, and ends those whose client has been told that
-    it took too long: the core's thread can't, for a greenlet that waits is on no thread.
-
-    Args:
-        keeper: the core's part.
-    """
-
-    def __init__(self, keeper: _core.Timekeeper) -> None:
-        self._keeper = keeper
-        self._running: dict[Any, tuple[_core.Timed, str]] = {}
-
-    @classmethod
-    def of(cls, worker: Any) -> Greenlets | None:
-        """For `worker`; None when nobody is to look."""
-        keeper = _core.Timekeeper.of(worker)
-        return None if keeper is None else cls(keeper)
-
-    def enter(
-        self, fd: int, plain: bool, fields: list[str], flight: _core.Flight | None
-    ) -> _core.Timed:
-        """A request enters the application, in the calling greenlet; as `Timekeeper.enter`."""
-        timed = self._keeper.enter(fd, plain, fields, flight)
-        self._running[gevent.getcurrent()] = timed, f"{fields[0]} {fields[2]!a}"
-        return timed
-
-    def end_overdue(self, log: Any) -> None:
-        """Ends greenlets that are overdue, and shows where they waited."""
-        for greenlet, (timed, what) in list(self._running.items()):
-            if timed.is_over or greenlet.dead:
-                del self._running[greenlet]
-            elif timed.is_overruled:
-                del self._running[greenlet]
-                stack = "".join(traceback.format_stack(greenlet.gr_frame))
-                log.error("Ending the greenlet of %s, past request_timeout:\n%s", what, stack)
-                greenlet.kill(block=False)
 
 
 def _software() -> str:
