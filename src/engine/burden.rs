@@ -46,6 +46,11 @@ impl Allowance {
         self.left_ns = (self.left_ns + took_ns / PART).min(MOST_MOVES * MOVE_NS);
     }
 
+    /// Whether there is enough for one move.
+    fn is_left(&self) -> bool {
+        self.left_ns >= MOVE_NS
+    }
+
     /// Takes `moves`, if there are so many.
     pub(super) fn take(&mut self, moves: u64) -> bool {
         let left_ns = self.left_ns.checked_sub(moves * MOVE_NS);
@@ -98,7 +103,7 @@ impl<A: App> Engine<A> {
 
     /// A request is about to run: gives away what a kill would take along, within the allowance.
     pub(super) fn unburden(&mut self) {
-        if !self.ready.is_empty() {
+        if self.burden.allowance.is_left() && !self.ready.is_empty() {
             self.give(false);
         }
         self.let_young_go();

@@ -68,7 +68,6 @@ impl<'a, A: App> Hand<'a, A> {
                         return Ok(());
                     }
                     let Some(job) = engine.next_job() else { break };
-                    engine.unburden();
                     self.crew.leave_in_seat(engine);
                     let done = self.perform(job);
                     match self.crew.take_seat() {

@@ -31,7 +31,10 @@ OWN = "REMOTE_PORT"
 
 
 def environ(body: bytes) -> dict[str, object]:
-    return dict(json.loads(body))
+    found = dict(json.loads(body))
+    # It says which worker it was.
+    del found["rgunicorn.worker_slot"]
+    return found
 
 
 def at_home(shift: Shift, raw: bytes, address: Address | None = None) -> dict[str, object]:
