@@ -18,7 +18,6 @@ from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
 from rgunicorn.workers import counting, exchange, naming
 from rgunicorn.workers.base_async import AsyncWorker
-from rgunicorn.workers.greenlets import Greenlets
 from rgunicorn.workers.parting import PARTING, has_heirs
 
 _NEEDED = (24, 10, 1)
@@ -39,6 +38,9 @@ if tuple(int(n) for n in re.findall(r"\d+", gevent.__version__)[:3]) < _NEEDED:
         "Install it with `pip install -U gevent`, in the same environment."
     )
 
+
+# It needs gevent, too.
+from rgunicorn.workers.greenlets import Greenlets  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
