@@ -90,12 +90,18 @@ class Terminal:
         self.read()
         return self.process.returncode
 
+    def hang_up(self) -> None:
+        """Takes the terminal away."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
     def close(self) -> None:
         """Ends the program, however it is."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
-        os.close(self._fd)
+        self.hang_up()
 
     def __enter__(self) -> Terminal:
         return self

@@ -131,3 +131,10 @@ sys.exit(main(sys.argv[1:]))
     ) as screen:
         assert screen.wait_exit() == 1
         assert "no process 4194300" in screen.text()
+
+
+def test_it_ends_with_its_terminal(server: Server, top: Start) -> None:
+    """It is not the terminal's own process here, so nobody sends SIGHUP."""
+    screen = top(server.pid)
+    screen.hang_up()
+    until(lambda: screen.process.poll() is not None, "the program to end")

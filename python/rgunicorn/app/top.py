@@ -69,9 +69,9 @@ def main(argv: Sequence[str]) -> int:
 
     from rgunicorn.top.screen import Top
 
-    app = Top(watch, args.interval)
+    app = Top(watch, args.interval, sys.stdin.fileno())
     end = app.run()
-    if end is not None:
+    if end:
         print(f"rgunicorn top: {end}")
     return app.return_code or 0
 

@@ -5,6 +5,8 @@ Everything that a client may have chosen comes as `Text`, never as markup, and p
 
 from __future__ import annotations
 
+import select
+
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding
@@ -43,6 +45,7 @@ class Top(App[str]):
     Args:
         watch: looks at it.
         interval: seconds between two looks.
+        terminal: the descriptor of the terminal, which may go away.
     """
 
     TITLE = "rgunicorn top"
@@ -71,8 +74,9 @@ class Top(App[str]):
         Binding("minus", "pace(1)", "Slower", key_display="-"),
     ]
 
-    def __init__(self, watch: Watch, interval: float = 1.0) -> None:
+    def __init__(self, watch: Watch, interval: float = 1.0, terminal: int | None = None) -> None:
         super().__init__()
+        self._terminal = terminal
         self._watch = watch
         self._interval = interval
         self._timer: Timer | None = None
@@ -99,7 +103,17 @@ class Top(App[str]):
 
     def on_mount(self) -> None:
         self._pace()
+        if self._terminal is not None:
+            self.set_interval(1, self._leave_if_alone)
         self.show()
+
+    def _leave_if_alone(self) -> None:
+        """Ends with the terminal: not everybody gets SIGHUP, and Textual would read the end of
+        its input for ever."""
+        poll = select.poll()
+        poll.register(self._terminal, 0)
+        if poll.poll(0):
+            self.exit("")
 
     def on_resize(self, event: Resize) -> None:
         self.call_after_refresh(self.show)
