@@ -353,4 +353,4 @@ def test_names_and_values_are_gunicorns() -> None:
     assert ours[:3] == theirs[:3]
     extra = set(ours[3]) - set(theirs[3])
     assert set(theirs[3]) <= set(ours[3])
-    assert extra == {"native_access_fd", "native_access_flush"}
+    assert extra == {"native_access_fd", "native_access_flush", "access_choice"}

@@ -121,7 +121,8 @@ def without_length(found: dict[str, object]) -> None:
 
 def environ(found: dict[str, list[object]]) -> dict[str, list[object]]:
     """An environ without this run's ports, this server's name and its private types."""
-    found = dict(found)
+    # What we add is a row of docs/compatibility.md.
+    found = {key: value for key, value in found.items() if not key.startswith("rgunicorn.")}
     for key in ("REMOTE_PORT", "SERVER_PORT"):
         if str(found.get(key, ["", ""])[1]).isdigit():
             found[key] = [found[key][0], "PORT"]

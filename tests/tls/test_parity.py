@@ -47,8 +47,11 @@ def pair(
 )
 def test_the_environ(pair: tuple[Server, Server], raw: bytes) -> None:
     theirs, ours = (json.loads(ask(server.address, raw).body) for server in pair)
-    added = {name for name in ours if name.startswith("SSL_")}
-    assert added == {"SSL_PROTOCOL", "SSL_CIPHER", "SSL_CLIENT_VERIFY"}
+    added = {name for name in ours if name.startswith(("SSL_", "rgunicorn."))}
+    assert added == {
+        *("SSL_PROTOCOL", "SSL_CIPHER", "SSL_CLIENT_VERIFY"),
+        "rgunicorn.worker_slot",
+    }
     known = ours.keys() - added
     assert known == theirs.keys()
     for name in known - OWN:

@@ -49,6 +49,7 @@ def test_complete(server: Server, mode: Mode) -> None:
         "SERVER_NAME": ["str", "example.test"],
         "SERVER_PORT": ["str", "80"],
         "SERVER_PROTOCOL": ["str", "HTTP/1.1"],
+        "rgunicorn.worker_slot": ["int", 0],
         "wsgi.input_terminated": ["bool", True],
         "wsgi.multiprocess": ["bool", False],
         "wsgi.multithread": ["bool", mode.worker != "sync"],

@@ -231,7 +231,9 @@ SCENES = (
             Case(
                 "loglevel",
                 "`debug`: values of the configuration",
-                lambda stage: stage.lines(r"^ +(?!sync_|touch_)\w+: (30|1000|2048|\[\]|False)$"),
+                lambda stage: stage.lines(
+                    r"^ +(?!sync_|touch_|static_|access_log_skip)\w+: (30|1000|2048|\[\]|False)$"
+                ),
                 set={"loglevel": "debug"},
                 short="debug",
             ),
