@@ -15,6 +15,8 @@ from harness.wire import Wire, ask, get
 
 pytestmark = pytest.mark.ours("has no black box")
 
+FLIGHTS = "/memfd:rgunicorn-flights"
+
 OWN_LOGGER = """
 from gunicorn.glogging import Logger
 
@@ -102,13 +104,14 @@ def test_nothing_of_the_dead_stays_in_the_master(spawn: Spawn) -> None:
         until(lambda: len(scene.server.workers()) == 2, "two workers", show=scene.server.log)
         scene.send("/fine")
         maps = (master / "maps").read_text()
-        return len(list((master / "fd").iterdir())), maps.count("/dev/zero")
+        return len(list((master / "fd").iterdir())), maps.count(FLIGHTS)
 
     before = held()
+    assert before[1] == 2
     for number in range(3):
         scene.send(f"/kill/{number}")
         scene.error("Lost request", f"/kill/{number}")
     assert held() == before
     # Nor do workers keep what was their siblings'.
     youngest = Path(f"/proc/{max(scene.server.workers())}/maps").read_text()
-    assert youngest.count("/dev/zero") == 1
+    assert youngest.count(FLIGHTS) == 1
