@@ -21,6 +21,8 @@ const MOVE_NS: u64 = 15_000;
 /// Moves may cost this part of the time that calls take: long ones are worth the trouble, and a kill
 /// hardly ever meets short ones.
 const PART: u64 = 20;
+/// Calls that take no longer, as they have been of late, are short.
+const SHORT: Duration = Duration::from_micros(500);
 /// Moves that can be saved up.
 const MOST_MOVES: u64 = 64;
 /// Room for so many tokens before those are looked for that lead nowhere.
@@ -102,8 +104,10 @@ impl<A: App> Engine<A> {
     }
 
     /// A request is about to run: gives away what a kill would take along, within the allowance.
+    /// Where calls are short the others are soon served here, and a move costs more than a call.
     pub(super) fn unburden(&mut self) {
-        if self.burden.allowance.is_left() && !self.ready.is_empty() {
+        let is_worth_it = self.pace.is_long(SHORT) && self.burden.allowance.is_left();
+        if is_worth_it && !self.ready.is_empty() {
             self.give(false);
         }
         self.let_young_go();

@@ -36,7 +36,8 @@ def screen(address: str, wanted: re.Pattern[str]) -> str:
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        env={**os.environ, "TERM": "xterm", "TZ": "UTC"},
+        # curses believes these more than the terminal.
+        env={**os.environ, "TERM": "xterm", "TZ": "UTC", "COLUMNS": "200", "LINES": "50"},
     )
     os.close(theirs)
     drawn, end = "", time.monotonic() + 30
