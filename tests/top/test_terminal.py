@@ -60,6 +60,8 @@ def test_it_shows_what_happens(server: Server, top: Start) -> None:
         for _ in range(3):
             screen.type("s")
         until(lambda: busy_first(screen.text()), "the busy worker to come first", show=screen.text)
+        # The cursor stays with its worker, which may be the other one.
+        screen.type("\x1b[A")
         screen.type("\r")
         screen.wait("in the app")
         screen.wait(gate(server, "seen")[:20])
