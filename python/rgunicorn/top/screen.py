@@ -103,13 +103,14 @@ class Top(App[str]):
 
     def on_mount(self) -> None:
         self._pace()
-        if self._terminal is not None:
-            self.set_interval(1, self._leave_if_alone)
+        self.set_interval(1, self._leave_if_alone)
         self.show()
 
     def _leave_if_alone(self) -> None:
         """Ends with the terminal: not everybody gets SIGHUP, and Textual would read the end of
         its input for ever."""
+        if self._terminal is None:
+            return
         poll = select.poll()
         poll.register(self._terminal, 0)
         if poll.poll(0):
