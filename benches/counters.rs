@@ -61,10 +61,10 @@ fn fly(flights: &Flights, place: &mut usize) {
         thread: (1, 1),
     };
     let Some(flight) = flights.begin(place, black_box(&ticket)) else { return };
-    flight.advance(Phase::Waiting, Phase::App);
-    flight.advance(Phase::App, Phase::Sending);
+    flight.advance_alone(Phase::Waiting, Phase::App);
+    flight.advance_alone(Phase::App, Phase::Sending);
     flight.mark_alone(Mark::Counted);
-    flight.mark(Mark::Logged);
+    flight.mark_alone(Mark::Logged);
     flight.end();
 }
 

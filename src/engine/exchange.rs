@@ -100,9 +100,7 @@ impl<'e, A: App> Exchange<'e, A> {
         self.clock.tick();
         self.conn.bill.begin(self.clock.now_ns());
         self.stopwatch.start(self.clock);
-        if let Some(flight) = self.flight {
-            flight.advance(flights::Phase::Waiting, flights::Phase::App);
-        }
+        self.move_on(flights::Phase::Waiting, flights::Phase::App);
     }
 
     /// The request as others see it: what the master can tell of it if the worker dies.

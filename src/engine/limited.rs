@@ -7,7 +7,7 @@ use super::crew::Shared;
 use super::exchange::Exchange;
 use super::timekeeper::Timed;
 use super::{App, Conn, Verdict};
-use crate::sys::flights::{Flight, Phase};
+use crate::sys::flights::{Flight, Mark, Phase};
 use crate::sys::voice::Overruled;
 
 impl Shared {
@@ -56,10 +56,28 @@ impl<A: App> Exchange<'_, A> {
     pub fn speak(&mut self) -> bool {
         let mine = self.timed.as_ref().is_none_or(|timed| timed.speak());
         self.broken |= !mine;
-        if let Some(flight) = self.flight.filter(|_| mine) {
-            flight.advance(Phase::App, Phase::Sending);
+        if mine {
+            self.move_on(Phase::App, Phase::Sending);
         }
         mine
+    }
+
+    /// Shows others where the request stands now.
+    pub(super) fn move_on(&self, from: Phase, to: Phase) {
+        match self.flight {
+            Some(flight) if self.timed.is_some() => _ = flight.advance(from, to),
+            Some(flight) => flight.advance_alone(from, to),
+            None => {}
+        }
+    }
+
+    /// Shows others that the access line is made.
+    pub fn mark_logged(&self) {
+        match self.flight {
+            Some(flight) if self.timed.is_some() => _ = flight.mark(Mark::Logged),
+            Some(flight) => flight.mark_alone(Mark::Logged),
+            None => {}
+        }
     }
 
     /// Whether the access line is for the request's own thread to write; once.

@@ -18,7 +18,7 @@ use crate::engine::{Exchange, Served};
 use crate::http::unquote;
 use crate::log::{Choice, Format, Record};
 use crate::sys::clock::wall_time;
-use crate::sys::flights::{Flights, Mark};
+use crate::sys::flights::Flights;
 use crate::sys::listener::PeerAddr;
 use crate::sys::slate::Slate;
 
@@ -180,10 +180,8 @@ impl Access {
     /// The line of this request is made: if the worker dies from here on, nobody makes another.
     /// One that still waits to be written, and is on no slate, would be lost with us.
     fn settle(&self, exchange: &Exchange<'_, PyApp>) {
-        if let Some(flight) =
-            exchange.flight().filter(|_| self.slate.is_some() || self.lines.is_empty())
-        {
-            flight.mark(Mark::Logged);
+        if self.slate.is_some() || self.lines.is_empty() {
+            exchange.mark_logged();
         }
     }
 

@@ -251,10 +251,21 @@ impl Flight<'_> {
             .is_ok()
     }
 
-    /// The request has ended. By its owner only. Returns where it stood.
+    /// The same for its owner, while nobody else moves it on: no watch looks at it.
+    #[inline]
+    pub fn advance_alone(self, from: Phase, to: Phase) {
+        if self.place.word.load(Ordering::Relaxed) == self.word(from) {
+            self.place.word.store(self.word(to), Ordering::Release);
+        }
+    }
+
+    /// The request has ended. By its owner only, who overrules whoever moves it on meanwhile. Returns
+    /// where it stood.
     #[inline]
     pub fn end(self) -> Option<Phase> {
-        Phase::of(self.place.word.swap(self.serial << CODE_BITS | FREE, Ordering::AcqRel))
+        let stood = Phase::of(self.place.word.load(Ordering::Acquire));
+        self.place.word.store(self.serial << CODE_BITS | FREE, Ordering::Release);
+        stood
     }
 
     /// When it is overdue: CLOCK_MONOTONIC, nanoseconds; 0 for never. By its owner only.
