@@ -270,7 +270,7 @@ const HISTOGRAMS: [(&str, &str, Tells, Part); 4] = [
     ),
     (
         "request_duration_seconds",
-        "Time from when the request was complete to the end of its response.",
+        "Time from X-Request-Start, or from when the request was complete, to the end of its response.",
         Tells::WHOLE_TIME,
         |tally| &tally.whole,
     ),
