@@ -10,6 +10,14 @@ from realconfigs.deployment import Deployment, Record
 HTTPS = "X-Forwarded-Proto: https"
 
 
+def undated(answer: Record) -> Record:
+    """Each server has collected its own files, perhaps in the next second."""
+    dates = ("Last-Modified", "ETag")
+    headers: list[tuple[str, str]] = answer["headers"]  # type: ignore[assignment]
+    assert {name for name, _ in headers} >= set(dates)
+    return answer | {"headers": [field for field in headers if field[0] not in dates]}
+
+
 def test_django(both: Both) -> None:
     def story(site: Deployment) -> Record:
         site.wait_workers(2)
@@ -19,8 +27,8 @@ def test_django(both: Both) -> None:
                 site.get("/"),
                 site.get("/", HTTPS),
                 site.get("/export/"),
-                site.get("/static/site.css", "Cookie: a=b"),
-                site.get("/static/site.css", "Range: bytes=0-3"),
+                undated(site.get("/static/site.css", "Cookie: a=b")),
+                undated(site.get("/static/site.css", "Range: bytes=0-3")),
                 site.get("/nothing/"),
                 site.get("/broken/"),
                 site.answer(post("/", b"a=1", "Content-Type: application/x-www-form-urlencoded")),
