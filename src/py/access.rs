@@ -276,6 +276,8 @@ impl PyApp {
             self.access.settle(exchange);
             return;
         }
+        // The lines of those before it come before it.
+        self.access.flush();
         let said = views.log_access(py, self, exchange, announced, duration_ns);
         self.access.settle(exchange);
         if let Err(error) = said {
