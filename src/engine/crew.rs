@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -120,6 +120,8 @@ pub struct Crew<A: App> {
     leaving: AtomicBool,
     /// The one thread of sync runs the application.
     pub(super) calling: AtomicBool,
+    /// The thread that runs the application (sync), as the kernel calls it.
+    pub(super) runner: AtomicU32,
     /// Whether there is a watcher (sync).
     pub(super) guarded: AtomicU8,
     /// The watcher sleeps until it is told that there is a call to watch.
@@ -167,6 +169,7 @@ impl<A: App> Crew<A> {
             offered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             calling: AtomicBool::new(false),
+            runner: AtomicU32::new(0),
             guarded: AtomicU8::new(0),
             asleep: AtomicBool::new(true),
             watcher: Bell::new()?,

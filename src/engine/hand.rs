@@ -1,6 +1,7 @@
 //! A thread that runs the application: the only one of a sync worker, one of several of gthread.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use super::booking::ticket;
 use super::crew::{Crew, Done, Task};
@@ -34,6 +35,7 @@ impl<'a, A: App> Hand<'a, A> {
     pub fn new(crew: &'a Crew<A>, app: &'a mut A) -> Self {
         let stopwatch = Stopwatch::new(crew.shared.options.app_threads > 1);
         let (clock, thread) = (Clock::new(), thread::identity());
+        crew.runner.store(thread.1, Ordering::Relaxed);
         Self { crew, app, clock, stopwatch, thread, place: 0 }
     }
 
