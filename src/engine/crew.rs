@@ -90,6 +90,8 @@ impl Shared {
 pub(super) struct Done<A: App> {
     pub(super) conn: Box<Conn<A>>,
     pub(super) verdict: Verdict,
+    /// When that was, CLOCK_MONOTONIC.
+    pub(super) ended_ns: u64,
     pub(super) lap: Option<Lap>,
 }
 

@@ -13,6 +13,7 @@ use super::{App, Conn, Stage, Verdict};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::flights::Flight;
+use crate::sys::scoreboard::Slot;
 use crate::sys::thread;
 
 /// Connections accepted between two looks at the poller.
@@ -110,8 +111,10 @@ impl<'a, A: App> Hand<'a, A> {
         self.clock.tick();
         let shared = &self.crew.shared;
         let begun_ns = self.clock.now_ns();
-        if let Some(slot) = shared.slot {
-            slot.work().begin(begun_ns);
+        match shared.slot.map(Slot::work) {
+            Some(work) if self.is_alone() => work.begin_alone(begun_ns),
+            Some(work) => work.begin(begun_ns),
+            None => {}
         }
         if work.has_request() {
             conn.name_request(shared.options.id_header.as_ref());
@@ -146,14 +149,19 @@ impl<'a, A: App> Hand<'a, A> {
             flight.end();
         }
         self.clock.tick();
-        if verdict == Verdict::Drop || !conn.owes() {
-            conn.settle_bill(shared.slot, self.clock.now_ns());
-        }
-        if let Some(slot) = shared.slot {
-            slot.work().end(begun_ns, self.clock.now_ns());
+        let ended_ns = self.clock.now_ns();
+        match shared.slot.map(Slot::work) {
+            Some(work) if self.is_alone() => work.end_alone(begun_ns, ended_ns),
+            Some(work) => work.end(begun_ns, ended_ns),
+            None => {}
         }
         let lap = self.stopwatch.stop(&self.clock);
-        Done { conn, verdict, lap }
+        Done { conn, verdict, ended_ns, lap }
+    }
+
+    /// Whether no other thread of the worker runs the application.
+    fn is_alone(&self) -> bool {
+        self.crew.shared.options.app_threads == 1
     }
 
     /// Notes the request of `conn`, for whoever will have to tell of it.

@@ -160,7 +160,11 @@ mod tests {
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             for _ in 0..3 * std::thread::available_parallelism().unwrap().get() {
-                scope.spawn(|| while !over.load(Ordering::Relaxed) {});
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
             }
             let was_off_cpu = |_| {
                 let mut watch = Stopwatch::new(false);
