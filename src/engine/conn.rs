@@ -265,6 +265,11 @@ impl<A: App> Conn<A> {
         quiet && self.watch != Watch::Nothing && self.claim.is_none()
     }
 
+    /// Whether a request is being received.
+    pub(super) fn is_reading(&self) -> bool {
+        matches!(self.phase, Phase::Head | Phase::Body)
+    }
+
     /// Whether bytes of a following request were received already.
     pub(super) fn has_leftover(&self) -> bool {
         self.filled > self.head.len

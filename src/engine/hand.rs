@@ -139,6 +139,9 @@ impl<'a, A: App> Hand<'a, A> {
                 if refusal.is_silent() { Verdict::Drop } else { Verdict::Close }
             }
         };
+        if let (Verdict::Close, Some(tls)) = (verdict, exchange.conn().tls()) {
+            tls.part();
+        }
         // Here and now: whoever leads may be busy.
         if verdict != Verdict::Drop && exchange.flush().is_err() {
             verdict = Verdict::Drop;
