@@ -45,12 +45,15 @@ impl<'a, A: App> Hand<'a, A> {
     /// # Errors
     /// Only when the poller itself fails.
     pub fn work(&mut self) -> io::Result<()> {
+        let mut in_peace = false;
         loop {
             self.app.turn_over();
-            self.crew.become_idle();
+            self.crew.become_idle(in_peace);
+            in_peace = false;
             match self.crew.next_task() {
                 Task::Run(job) => {
                     let done = self.perform(job);
+                    in_peace = done.can_wait();
                     self.crew.give_back(done);
                 }
                 Task::Lead(engine) => self.lead(engine)?,
@@ -141,6 +144,9 @@ impl<'a, A: App> Hand<'a, A> {
                 if refusal.is_silent() { Verdict::Drop } else { Verdict::Close }
             }
         };
+        if let (Verdict::Close, Some(tls)) = (verdict, exchange.conn().tls()) {
+            tls.part();
+        }
         // Here and now: whoever leads may be busy.
         if verdict != Verdict::Drop && exchange.flush().is_err() {
             verdict = Verdict::Drop;

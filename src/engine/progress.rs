@@ -76,6 +76,10 @@ impl<A: App> Engine<A> {
         match step {
             Step::Again => return Some(conn),
             Step::Ready if self.answer_static(&mut conn) => return Some(conn),
+            // What TLS has to say goes with the response, but there is none soon.
+            Step::Park if conn.is_reading() && conn.owes() && conn.send().is_err() => {
+                self.close(conn);
+            }
             Step::Park => self.park(conn),
             Step::Ready => self.enqueue(conn, Work::Request),
             Step::Refuse(refusal) => self.enqueue(conn, Work::Refusal(refusal)),

@@ -14,6 +14,7 @@ use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
+use super::line::{LULL, Line};
 use super::notices::Notices;
 use super::overload::TurnedAway;
 use super::pace::Pace;
@@ -117,6 +118,9 @@ pub struct Engine<A: App> {
     pub(super) burden: Burden,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
+    pub(super) line: Line,
+    /// Threads have given connections back of late.
+    pub(super) stirs: bool,
 }
 
 impl<A: App> Engine<A> {
@@ -162,6 +166,8 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             message: Vec::new(),
             hesitates: false,
+            line: Line::default(),
+            stirs: false,
         };
         engine.open_doors()?;
         Ok((Box::new(engine), crew))
@@ -180,8 +186,9 @@ impl<A: App> Engine<A> {
     pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
-        let timeout = self.wait_for(free);
-        let timeout = if self.shared.doze() { timeout } else { Duration::ZERO };
+        let lull = self.may_lull();
+        let timeout = self.wait_for(free).min(if lull { LULL } else { Duration::MAX });
+        let timeout = if self.shared.doze(lull) { timeout } else { Duration::ZERO };
         let sleeps = free && self.reception.is_open() && !timeout.is_zero();
         let slot = self.shared.slot.filter(|_| sleeps);
         self.show_connections();
@@ -200,7 +207,9 @@ impl<A: App> Engine<A> {
         }
         self.events = events;
         waited?;
+        self.stirs = false;
         while let Ok(done) = self.returned.try_recv() {
+            self.stirs = true;
             self.take_back(done);
         }
         self.expire();

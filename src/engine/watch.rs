@@ -177,6 +177,7 @@ fn dispatch<A: App>(
     mut engine: Box<Engine<A>>,
 ) -> io::Result<Option<Box<Engine<A>>>> {
     let inline_up_to = crew.shared.options.inline_up_to;
+    engine.mind_line(crew);
     for _ in 0..ACCEPTS_PER_TURN {
         if !engine.ready.is_empty() && crew.has_idle() {
             engine.first_come();
@@ -192,9 +193,13 @@ fn dispatch<A: App>(
             }
         }
         if !crew.has_idle() {
-            engine.keep_in_line();
-            engine.doors_while_busy()?;
-            break;
+            if !engine.line_up(crew) {
+                engine.keep_in_line();
+                engine.doors_while_busy()?;
+                break;
+            }
+        } else {
+            engine.line.reopen();
         }
         engine.open_doors()?;
         match engine.accept() {

@@ -254,6 +254,11 @@ impl Slot {
         self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
     }
 
+    /// Whether there is no other worker.
+    pub fn is_alone(self) -> bool {
+        self.siblings().next().is_none()
+    }
+
     /// What the other workers have.
     pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
         let known = self.board.header.taken.load(Ordering::Relaxed) as usize;
