@@ -266,7 +266,7 @@ impl PyApp {
             Ok(iterable) if !is_given_up(py, exchange, environ) => {
                 // It said something of its own, `102 Processing` perhaps, and then answered.
                 exchange.close_after();
-                if let Some(handle) = &exchange.conn().session.handle {
+                if let Some(handle) = exchange.conn().session.handle() {
                     Handle::give_back(handle.bind(py));
                 }
                 Ok(iterable)
@@ -279,7 +279,7 @@ impl PyApp {
 
 /// Whether the application has taken the connection for itself.
 fn is_taken(py: Python<'_>, exchange: &mut Exchange<'_, PyApp>) -> bool {
-    let handle = exchange.conn().session.handle.as_ref();
+    let handle = exchange.conn().session.handle();
     handle.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken()))
 }
 
@@ -293,7 +293,7 @@ fn is_given_up(
     if !is_taken(py, exchange) {
         return false;
     }
-    let handle = exchange.conn().session.handle.as_ref();
+    let handle = exchange.conn().session.handle();
     environ.contains("HTTP_UPGRADE").unwrap_or(false)
         || handle.is_some_and(|handle| Handle::is_gone(handle.bind(py)))
 }
