@@ -18,6 +18,7 @@ mod input;
 mod keyring;
 mod keys;
 mod lines;
+mod memo;
 mod mould;
 mod notices;
 mod options;
