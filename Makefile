@@ -16,11 +16,12 @@ GIL ?=
 VENV := $(CURDIR)/.venv
 GUNICORN := $(CURDIR)/.venv-gunicorn
 THIRDPARTY := $(CURDIR)/.venv-thirdparty
+DOCS := $(CURDIR)/.venv-docs
 WITHOUT_GIL := $(CURDIR)/.venv-without-gil
 WITH_GIL := $(CURDIR)/.venv-with-gil
 INTERPRETER := benches/freethreaded/interpreter.sh
 PIP := -m pip --disable-pip-version-check -q install
-PYTHON_SOURCES := python tests examples benches deploy
+PYTHON_SOURCES := python tests examples benches deploy docs/hooks.py docs/observability/shots.py
 
 # The package as it would be installed: rebuilt when one of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
@@ -30,7 +31,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-freethreaded fmt docs check check-libpython tools clean
+.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-freethreaded fmt docs site check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
@@ -41,6 +42,7 @@ help:
 	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"
 	@echo "make fmt     format everything"
 	@echo "make docs    write docs/settings.md from the declarations"
+	@echo "make site    build the documentation site into site/, strictly: a dead link is an error (ARGS=... for mkdocs)"
 	@echo "make clean   remove what the targets above made"
 
 serve: $(VENV)/.rgunicorn $(VENV)/.examples
@@ -97,8 +99,12 @@ fmt: $(VENV)/.tests
 docs: $(VENV)/.rgunicorn
 	$(VENV)/bin/python -m rgunicorn.settings.page docs/settings.md
 
+# `$(DOCS)/bin/mkdocs serve` shows the pages as they are written.
+site: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict $(ARGS)
+
 clean:
-	rm -rf $(VENV) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
+	rm -rf site $(VENV) $(GUNICORN) $(THIRDPARTY) $(DOCS) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
 
 check:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.85 or newer, https://rustup.rs" >&2; exit 1; }
@@ -152,6 +158,11 @@ $(WITH_GIL)/bin/python: | check
 $(GUNICORN)/.installed: tests/requirements-gunicorn.txt tests/requirements-apps.txt | check
 	$(PYTHON) -m venv $(GUNICORN)
 	$(GUNICORN)/bin/python $(PIP) -r $<
+	@touch $@
+
+$(DOCS)/.installed: docs/requirements.txt | check
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python $(PIP) -r $<
 	@touch $@
 
 # Both servers in one environment: packages such as uvicorn-worker depend on Gunicorn.
