@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ from harness.story import Story, commands
 DOCS = TESTS.parent / "docs"
 
 # Pages whose blocks are run here as they stand.
-STORIES = ["quick-start.md"]
+STORIES = ["quick-start.md", "signals.md"]
 
 # Commands of these pages that are not run.
 LEFT_OUT = {

@@ -1,4 +1,4 @@
-"""No link of a page leads nowhere: relative ones to files, anchors to headings, as GitHub sees it."""
+"""No link of a page leads nowhere: relative ones to files, anchors to headings, as on GitHub."""
 
 from __future__ import annotations
 
