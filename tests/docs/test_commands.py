@@ -12,7 +12,7 @@ from harness.story import Story, commands
 DOCS = TESTS.parent / "docs"
 
 # Pages whose blocks are run here as they stand.
-STORIES = ["quick-start.md", "signals.md"]
+STORIES = ["quick-start.md", "signals.md", "hooks.md"]
 
 # Commands of these pages that are not run.
 LEFT_OUT = {

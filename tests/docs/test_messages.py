@@ -62,7 +62,6 @@ ELSEWHERE = {
         "http/response.py",
         "the application returned a body without calling start_response",
     ),
-    "Exception in pre_request hook": ("../../src/py/hooks.rs", "pre_request"),
     "Worker failed to boot.": ("../../src/fleet/ends.rs", "Worker failed to boot."),
     "App failed to load.": ("../../src/fleet/ends.rs", "App failed to load."),
 }

@@ -102,7 +102,7 @@ class Story:
             self._stop()
 
     def _perform(self, line: str, output: list[str]) -> None:
-        if line.startswith("rgunicorn "):
+        if line.split()[0] == "rgunicorn":
             self._start(line)
             until(lambda: follows(self._said(), output), f"{line}: {output}", show=self._said)
             return
