@@ -12,7 +12,15 @@ from harness.story import Story, commands
 DOCS = TESTS.parent / "docs"
 
 # Pages whose blocks are run here as they stand.
-STORIES = ["quick-start.md", "signals.md", "hooks.md"]
+STORIES = [
+    "quick-start.md",
+    "workers.md",
+    "signals.md",
+    "hooks.md",
+    "coming-from/gunicorn.md",
+    "coming-from/granian.md",
+    "coming-from/mod_wsgi.md",
+]
 
 # Commands of these pages that are not run.
 LEFT_OUT = {
