@@ -146,7 +146,7 @@ $(WITHOUT_GIL)/bin/python: | check
 $(WITH_GIL)/bin/python: | check
 	python="$(GIL)"; [ -n "$$python" ] || python=$$($(INTERPRETER) --gil); "$$python" -m venv $(WITH_GIL)
 
-%/.tests: tests/requirements.txt tests/requirements-apps.txt | %/bin/python
+%/.tests: tests/requirements.txt tests/requirements-apps.txt docs/requirements.txt | %/bin/python
 	$*/bin/python $(PIP) -r $<
 	@touch $@
 

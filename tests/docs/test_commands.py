@@ -1,25 +1,30 @@
-"""Every command on a page of the documentation is run by a test, or stands here with the reason."""
+"""Every command on a page of the documentation is run by a test, or stands here with the reason.
+
+A command is a line of a fenced block. Pages in `STORIES` are followed here as they stand; what
+`harness/story.py` says of such a page is the rule for writing one.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from docs.test_links import PAGES
 from harness.server import TESTS, Command
-from harness.story import Story, commands
+from harness.story import Story, blocks, commands, follows
 
-DOCS = TESTS.parent / "docs"
+ROOT = TESTS.parent
 
-# Pages whose blocks are run here as they stand.
 STORIES = [
-    "quick-start.md",
-    "workers.md",
-    "signals.md",
-    "hooks.md",
-    "coming-from/gunicorn.md",
-    "coming-from/granian.md",
-    "coming-from/mod_wsgi.md",
+    "docs/quick-start.md",
+    "docs/workers.md",
+    "docs/signals.md",
+    "docs/hooks.md",
+    "docs/coming-from/gunicorn.md",
+    "docs/coming-from/granian.md",
+    "docs/coming-from/mod_wsgi.md",
 ]
 
 # Commands of these pages that are not run.
@@ -27,10 +32,66 @@ LEFT_OUT = {
     "pip install .": "the suite runs in an environment where it has been done",
 }
 
+# Pages whose commands a suite of their own runs, with other files and ports than the page has.
+BY_OTHERS = {
+    "docs/coming-from/uwsgi.md": "uwsgi_import/test_command.py",
+    "docs/doctor.md": "doctor/test_command.py",
+    "docs/observability/logs.md": "logging/test_named_lines.py",
+    "docs/observability/status.md": "status/test_pages.py",
+    "docs/observability/top.md": "top/test_stats.py",
+}
+
+# Pages whose commands no test runs, and why.
+NOT_RUN = {
+    "CONTRIBUTING.md": "it sets up a checkout, which takes minutes; CI runs `make test`",
+    "README.md": "its tour is docs/quick-start.md with the output of one day; still to be a story",
+    "benches/README.md": "a benchmark takes an hour",
+    "docs/design/free-threading.md": "another CPython has to be built first",
+    "docs/design/scoreboard.md": "a second build and a benchmark",
+    "docs/index.md": "one line that shows the names of both servers",
+    "tests/README.md": "pytest itself",
+}
+
+PROGRAMS = (
+    "rgunicorn gunicorn curl kill docker kubectl systemctl make pip python python3 cargo heroku"
+)
+COMMAND = re.compile(rf"\$ |(?:{PROGRAMS.replace(' ', '|')}) [^(=]|\.venv/|RGUNICORN\w*=")
+
+
+def has_commands(page: str) -> bool:
+    """Whether a fenced block of the page has a line that looks like a command."""
+    shown = blocks((ROOT / page).read_text())
+    return any(
+        COMMAND.match(line)
+        for block in shown
+        if block.title is None
+        for line in block.text.splitlines()
+    )
+
 
 @pytest.mark.ours("pages about rgunicorn")
 @pytest.mark.parametrize("page", STORIES)
 def test_a_page_can_be_followed(page: str, command: Command, tmp_path: Path) -> None:
-    text = (DOCS / page).read_text()
+    text = (ROOT / page).read_text()
     assert commands(text)
     Story(tmp_path, command, LEFT_OUT).run(text)
+
+
+def test_every_page_with_commands_has_its_place() -> None:
+    found = {page for page in PAGES if has_commands(page)}
+    assert found == {*STORIES, *BY_OTHERS, *NOT_RUN}
+
+
+def test_tests_that_run_commands_are_there() -> None:
+    assert [name for name in BY_OTHERS.values() if not (TESTS / name).is_file()] == []
+    told = [line for page in STORIES for line in commands((ROOT / page).read_text())]
+    assert set(LEFT_OUT) <= set(told)
+
+
+def test_a_wrong_page_is_noticed(command: Command, tmp_path: Path) -> None:
+    """Output in another order, output that does not come, a command that fails."""
+    assert follows("[1] one\nnoise\n[22] two", ["[7] one", "[8] two"])
+    assert not follows("[1] one\n[2] two", ["[8] two", "[7] one"])
+    for page in ("```console\n$ echo one\ntwo\n```\n", "```sh\nfalse\n```\n"):
+        with pytest.raises(AssertionError):
+            Story(tmp_path, command).run(page)
