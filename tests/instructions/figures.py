@@ -20,7 +20,7 @@ FLOORS, REQUESTS = 1.15, 1.25
 """So many times the figure in the file is a regression. Another compiler or C library must not be
 one, and what a request costs varies by some per cent with who is quicker, client or server."""
 OTHER_CPU = 1.6
-"""And that many times where memchr, httparse and the C library choose other instructions."""
+"""And that many times where memchr and the C library choose other instructions."""
 
 
 @dataclass(frozen=True)
