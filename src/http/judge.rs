@@ -151,7 +151,7 @@ impl<'a> Judge<'a> {
 
     /// The few names that mean something here.
     fn take_known(&mut self, name: &[u8], value: &[u8]) -> Result<(), ParseError> {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        let is = |known: &[u8]| token::same(name, known);
         match name.len() {
             4 if is(HOST) => once(&mut self.has_host, "HOST")?,
             6 if is(EXPECT) => self.take_expect(value)?,
@@ -183,9 +183,9 @@ impl<'a> Judge<'a> {
     /// looks at the whole first field only.
     fn take_connection(&mut self, value: &[u8]) {
         for option in token::list(value) {
-            self.asks_close |= option.eq_ignore_ascii_case(b"close");
-            self.asks_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-            self.asks_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+            self.asks_close |= token::same(option, b"close");
+            self.asks_keep_alive |= token::same(option, b"keep-alive");
+            self.asks_upgrade |= token::same(option, b"upgrade");
         }
     }
 
@@ -224,12 +224,12 @@ impl<'a> Judge<'a> {
     }
 }
 
-const HOST: &[u8] = b"host";
-const EXPECT: &[u8] = b"expect";
-const CONNECTION: &[u8] = b"connection";
-const CONTENT_TYPE: &[u8] = b"content-type";
-const CONTENT_LENGTH: &[u8] = b"content-length";
-const TRANSFER_ENCODING: &[u8] = b"transfer-encoding";
+const HOST: &[u8] = b"Host";
+const EXPECT: &[u8] = b"Expect";
+const CONNECTION: &[u8] = b"Connection";
+const CONTENT_TYPE: &[u8] = b"Content-Type";
+const CONTENT_LENGTH: &[u8] = b"Content-Length";
+const TRANSFER_ENCODING: &[u8] = b"Transfer-Encoding";
 
 const KNOWN: u64 = trace(HOST)
     | trace(EXPECT)

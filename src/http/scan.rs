@@ -66,19 +66,33 @@ fn rare_value_length(text: &[u8]) -> usize {
     text.iter().position(|&byte| !token::is_field_byte(byte)).unwrap_or(text.len())
 }
 
-/// Whether `text` is printable ASCII without blanks.
-pub(super) fn is_printable(text: &[u8]) -> bool {
+/// Whether `text` is a field name (RFC 9110 section 5.1).
+pub(super) fn is_name(text: &[u8]) -> bool {
+    any(text, rare_in_names) == Some(false) || token::is_token(text)
+}
+
+/// Whether `text` is a field value (RFC 9110 section 5.5).
+pub(super) fn is_value(text: &[u8]) -> bool {
+    any(text, controls) == Some(false) || token::is_field_value(text)
+}
+
+/// Whether `asked` says yes to any byte of `text`; `None` when that has not eight bytes.
+fn any(text: &[u8], asked: fn(u64) -> u64) -> Option<bool> {
+    let mut found = asked(u64::from_le_bytes(*text.last_chunk()?));
     let mut rest = text;
     while let Some((word, behind)) = rest.split_first_chunk() {
-        let word = u64::from_le_bytes(*word);
-        let below = word.wrapping_sub(ONES * 0x21);
-        let is_del = (word & LOW_BITS) + ONES;
-        if (below | is_del | word) & ANSWERS != 0 {
-            return false;
-        }
+        found |= asked(u64::from_le_bytes(*word));
         rest = behind;
     }
-    rest.iter().all(|byte| matches!(byte, 0x21..=0x7e))
+    Some(found != 0)
+}
+
+/// Whether `text` is printable ASCII without blanks.
+pub(super) fn is_printable(text: &[u8]) -> bool {
+    match any(text, unprintable) {
+        Some(found) => !found,
+        None => text.iter().all(|byte| matches!(byte, 0x21..=0x7e)),
+    }
 }
 
 /// `text` without the blanks (SP and HTAB) at its start. Most often it is one space.
@@ -128,6 +142,13 @@ fn controls(word: u64) -> u64 {
     (below_space | is_del) & !word & ANSWERS
 }
 
+/// Blanks, control characters, DEL, and what is not ASCII. As with `controls`, the first is right.
+fn unprintable(word: u64) -> u64 {
+    let below = word.wrapping_sub(ONES * 0x21);
+    let is_del = (word & LOW_BITS) + ONES;
+    (below | is_del | word) & ANSWERS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,6 +170,7 @@ mod tests {
             for (at, text) in everywhere(b'x', byte).chain(everywhere(b'!', byte)) {
                 let expected = if token::is_tchar(byte) { text.len() } else { at };
                 assert_eq!(name(&text).length, expected, "{byte} in {text:?}");
+                assert_eq!(is_name(&text), token::is_tchar(byte), "{text:?}");
             }
         }
     }
@@ -159,6 +181,7 @@ mod tests {
             for (at, text) in everywhere(b' ', byte).chain(everywhere(b'\t', byte)) {
                 let expected = if token::is_field_value(&[byte]) { text.len() } else { at };
                 assert_eq!(value_length(&text), expected, "{byte} in {text:?}");
+                assert_eq!(is_value(&text), token::is_field_value(&[byte]), "{text:?}");
             }
         }
     }

@@ -59,6 +59,11 @@ pub(super) fn is_field_value(bytes: &[u8]) -> bool {
     bytes.iter().all(|&b| is_field_byte(b))
 }
 
+/// Whether `name` is `known`, in any case; quickest as `known` is written.
+pub(super) fn same(name: &[u8], known: &[u8]) -> bool {
+    name == known || name.eq_ignore_ascii_case(known)
+}
+
 /// Without the OWS (SP and HTAB) at both ends.
 pub(super) fn trim_ows(bytes: &[u8]) -> &[u8] {
     let is_content = |b: &u8| !matches!(b, b' ' | b'\t');
