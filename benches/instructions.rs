@@ -15,7 +15,7 @@ use rgunicorn::http::{
 use rgunicorn::log::{Format, Record};
 use rgunicorn::sys::flights::{Flights, Mark, Peer, Phase, Ticket};
 use rgunicorn::sys::scoreboard::{Scoreboard, Slot};
-use rgunicorn::sys::tally::{Connections, Outcome};
+use rgunicorn::sys::tally::{Connections, Outcome, Till};
 
 mod cases;
 use cases::{ACCESS, BROWSER, FORM, PROXIED, RESPONSE, SMALL, chunks, policy};
@@ -142,23 +142,25 @@ fn body(name: &str, framing: Framing, wire: Vec<u8>) {
 fn counters(name: &str) {
     let board = Scoreboard::new(None).ok();
     let slot = board.and_then(|board| board.claim(0, 1)).unwrap_or_else(|| std::process::exit(1));
-    let mut now = Connections::default();
-    measure(name, || count(black_box(slot), black_box(&mut now)));
+    let (mut till, mut now) = (slot.till(), Connections::default());
+    measure(name, || count(black_box(slot), black_box(&mut till), black_box(&mut now)));
 }
 
 /// All that the engine writes to the scoreboard for one request on a kept connection.
-fn count(slot: Slot, now: &mut Connections) {
+fn count(slot: Slot, till: &mut Till, now: &mut Connections) {
+    slot.work().begin_alone(1);
     (now.running, now.idle) = (1, 0);
     slot.set_connection_states(*now);
     slot.count_response(200);
-    slot.count_times(&Outcome {
+    slot.work().end_alone(1, 19_000);
+    till.count_times(&Outcome {
         status: 200,
         queue_ns: Some(2_000),
         app_ns: Some(9_000),
         write_ns: Some(8_000),
         whole_ns: 19_000,
     });
-    slot.add_bytes(80, 160);
+    till.add_bytes(80, 160);
     (now.running, now.idle) = (0, 1);
     slot.set_connection_states(*now);
 }

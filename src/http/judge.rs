@@ -241,7 +241,7 @@ const KNOWN: u64 = trace(HOST)
 /// One bit of 64, of length and first letter (any case): names without a common bit are not equal.
 const fn trace(name: &[u8]) -> u64 {
     match name {
-        [first, ..] => 1 << ((*first as usize | 0x20) ^ name.len()) % 64,
+        [first, ..] => 1 << (((*first as usize | 0x20) ^ name.len()) % 64),
         [] => 0,
     }
 }

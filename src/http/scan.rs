@@ -128,7 +128,7 @@ fn first(answers: u64) -> usize {
 fn rare_in_names(word: u64) -> u64 {
     let low = word & LOW_BITS;
     // Bit 7 of such a sum: the byte is at least so large. No carry leaves a byte of seven bits.
-    let small = low | ONES * 0x20;
+    let small = low | (ONES * 0x20);
     let letters = (small + ONES * (0x80 - 0x61)) ^ (small + ONES * (0x80 - 0x7b));
     let not_hyphens = (low ^ (ONES * 0x2d)) + LOW_BITS;
     (not_hyphens & !letters | word) & ANSWERS
