@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loadbench.scenarios import Scenario
+
 
 @dataclass(frozen=True)
 class Plan:
     """The same for every server."""
 
     rounds: int
-    seconds: int
-    """Of one timed run: whole ones, wrk's unit."""
+    seconds: float
+    """Of one timed run."""
     connections: int
     threads: int
     server_core: int
@@ -25,3 +27,18 @@ class Plan:
     busy_workers: int
     busy_rounds: int
     busy_seconds: float
+    dribblers: int = 200
+    """Clients that send a request's head byte by byte."""
+    reloads: int = 3
+
+    def server_cores(self, scenario: Scenario) -> str:
+        """Where the server runs, as taskset(1) reads it."""
+        return self._both if scenario.workers > 1 else str(self.server_core)
+
+    def client_cores(self, scenario: Scenario) -> str:
+        """Where wrk runs: on the other core, or on both when the server has them."""
+        return self._both if scenario.workers > 1 else str(self.client_core)
+
+    @property
+    def _both(self) -> str:
+        return f"{self.server_core},{self.client_core}"
