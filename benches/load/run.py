@@ -18,12 +18,14 @@ from loadbench.gunicorns import (
     RgunicornSync,
     RgunicornSyncKeepalive,
 )
-from loadbench.install import require_tools
+from loadbench.install import build_crowd, require_tools
+from loadbench.micro import build_micro
+from loadbench.page import write_page
 from loadbench.paths import BENCH
 from loadbench.peer import Peer
 from loadbench.peers import all_peers
 from loadbench.plan import Plan
-from loadbench.report import Results, document
+from loadbench.report import Document, Results, document
 from loadbench.scenarios import SCENARIOS
 from loadbench.suites import AB, PARTS, SUITES, Suite, chosen
 from loadbench.syscalls import perf_counts
@@ -44,7 +46,13 @@ def main() -> int:
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    _write(results, args.output)
+    found = document(results)
+    _write(found, results.date, args.output)
+    if args.page is not None and args.quick:
+        print(f"{args.page} is left as it is: the numbers of --quick mean nothing")
+    elif args.page is not None:
+        write_page(args.page, found)
+        print(f"written: {args.page} and its charts")
     return 1 if results.failures else 0
 
 
@@ -72,11 +80,20 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
         busy_workers=args.busy_workers,
         busy_rounds=args.busy_rounds,
         busy_seconds=args.busy_seconds,
+        curve_connections=tuple(args.curve_connections),
+        curve_fields=tuple(args.curve_fields),
+        curve_bodies=tuple(args.curve_bodies),
+        curve_seconds=1,
+        quick=args.quick,
     )
     bench = Bench(peers, scenarios, args.suite, plan, progress)
     progress(f"about {bench.forecast_s(args.parts) / 60:.0f} minutes")
     command = shlex.join(["benches/load/run.py", *sys.argv[1:]])
     results = Results(command, peers, scenarios, plan, skipped, failures=bench.failures)
+    if "micro" in args.parts:
+        results.micro = bench.without_python()
+    if "call" in args.parts:
+        results.wsgi_call_us = bench.wsgi_call()
     if "timed" in args.parts:
         results.samples = bench.timed_rounds()
     if "idle" in args.parts:
@@ -91,6 +108,8 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
         results.boots = bench.boot_times()
     if "memory" in args.parts:
         results.memory = bench.memory_use()
+    if "curves" in args.parts:
+        results.curves = bench.curves()
     return results
 
 
@@ -112,6 +131,14 @@ def _prepare(args: argparse.Namespace, progress: Progress) -> tuple[list[Peer], 
         progress(f"ready   {peer.name} {peer.version()}")
     if not ready:
         raise BenchError("no server to measure")
+    if "micro" in args.parts:
+        progress("building the Rust benchmarks")
+        build_micro()
+    if "curves" in args.parts:
+        try:
+            build_crowd()
+        except Unavailable as why:
+            raise BenchError(f"the client of the curves: {why}") from why
     return ready, skipped
 
 
@@ -122,10 +149,9 @@ def _wanted(args: argparse.Namespace) -> list[Peer]:
     return [peer for peer in all_peers() if peer.name in args.suite.servers]
 
 
-def _write(results: Results, directory: Path) -> None:
+def _write(found: Document, date: str, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    stem = directory / f"load-{results.date.replace(':', '').removesuffix('+0000')}"
-    found = document(results)
+    stem = directory / f"load-{date.replace(':', '').removesuffix('+0000')}"
     table = as_markdown(found)
     stem.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
     stem.with_suffix(".md").write_text(table)
@@ -155,9 +181,18 @@ def _parse_args() -> argparse.Namespace:
     parser.add_argument("--busy-workers", type=_positive, default=4, metavar="N", help="(4)")
     parser.add_argument("--busy-rounds", type=_positive, default=20, metavar="N", help="(20)")
     parser.add_argument("--busy-seconds", type=float, default=0.5, metavar="S", help="(0.5)")
+    points = "points of the curves"
+    lots, few = [10, 100, 1_000, 10_000], [1, 2, 4, 8, 16, 32, 64]
+    sizes = [1 << power for power in (10, 15, 20, 25, 30)]
+    for name, default in (("connections", lots), ("fields", few), ("bodies", sizes)):
+        parser.add_argument(
+            f"--curve-{name}", nargs="+", type=_positive, default=default, metavar="N", help=points
+        )
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--client-core", type=int, default=1)
     parser.add_argument("--output", type=Path, default=BENCH / "results", metavar="DIR")
+    page = "write tables and charts into this page too, unless --quick"
+    parser.add_argument("--page", type=Path, help=page)
     quick = "1 round of 1 s, few of everything: checks that everything runs, measures nothing"
     parser.add_argument("--quick", action="store_true", help=quick)
     args = parser.parse_args()
@@ -179,6 +214,9 @@ def _settle(args: argparse.Namespace, suite: Suite) -> None:
     if args.quick:
         args.rounds, args.seconds, args.starts = 1, 1, 3
         args.busy_rounds, args.idle = 2, args.idle[:1]
+        args.curve_connections = args.curve_connections[:2]
+        args.curve_fields = args.curve_fields[::3]
+        args.curve_bodies = args.curve_bodies[:3]
 
 
 def _positive(text: str) -> int:

@@ -8,9 +8,15 @@ from contextlib import contextmanager
 
 from loadbench.answers import verify
 from loadbench.busy import Busy, busy
+from loadbench.curves.bodies import body_curve
+from loadbench.curves.connections import connection_curve
+from loadbench.curves.fields import field_curve
+from loadbench.curves.point import Point
 from loadbench.errors import BenchError
+from loadbench.floor import wsgi_call_us
 from loadbench.idle import Idle, idle
 from loadbench.memory import Memory, memory_of
+from loadbench.micro import Micro, run_micro
 from loadbench.peer import Peer
 from loadbench.plan import Plan
 from loadbench.scenarios import Scenario
@@ -27,6 +33,7 @@ _TRACED_ROOM = 1024
 # Seconds around a timed run: start, check, warm-up, stop. For the forecast.
 _AROUND_S = 1.7
 _IDLE_S, _STALLED_S, _TRACED_S, _BOOT_S, _MEMORY_S = 8.0, 4.0, 2.2, 0.5, 3.0
+_MICRO_S, _CALL_S, _POINT_S = 30.0, 4.0, 2.0
 
 
 class Bench:
@@ -60,8 +67,29 @@ class Bench:
             "syscalls": pairs * _TRACED_S,
             "boot": len(self._peers) * (plan.starts + 1) * _BOOT_S,
             "memory": len(self._peers) * _MEMORY_S,
+            "micro": _MICRO_S,
+            "call": _CALL_S,
+            "curves": len(self._field("curves")) * plan.points * _POINT_S,
         }
         return sum(costs[part] for part in parts)
+
+    def without_python(self) -> list[Micro]:
+        """The Rust benchmarks, on the server's core."""
+        found: list[Micro] = []
+        with self._attempt("micro"):
+            found = run_micro(self._plan.server_core, quick=self._plan.quick)
+            for one in found:
+                self._progress(f"micro {one.bench:9} {one.name:40} {one.median_ns:10,.1f} ns")
+        return found
+
+    def wsgi_call(self) -> dict[str, float]:
+        """CPU microseconds of one WSGI call without a server, by request."""
+        found: dict[str, float] = {}
+        with self._attempt("call"):
+            found = wsgi_call_us(self._plan.server_core, 0.2 if self._plan.quick else _CALL_S)
+            said = ", ".join(f"{name} {cost:.2f} µs" for name, cost in found.items())
+            self._progress(f"a WSGI call without a server: {said}")
+        return found
 
     def timed_rounds(self) -> list[Sample]:
         """Every server in every scenario once per round, every second round in opposite order.
@@ -186,6 +214,22 @@ class Bench:
                     f"memory {peer.name:17} {mebibytes:6.1f} MiB in {memory.processes} processes"
                 )
         return use
+
+    def curves(self) -> list[Point]:
+        """CPU per request as connections, header fields and bodies grow."""
+        points = []
+        for measure in (connection_curve, field_curve, body_curve):
+            for peer in self._field("curves"):
+                with self._attempt(f"{measure.__name__} {peer.name}"):
+                    for point in measure(peer, self._plan):
+                        points.append(point)
+                        peak = point.peak_bytes
+                        self._progress(
+                            f"curve {point.curve:8} {peer.name:17} {point.x:13,} "
+                            f"{point.cpu_us:12,.2f} µs CPU/req"
+                            f"{f', at most {peak / 2**20:,.1f} MiB' if peak else ''}"
+                        )
+        return points
 
     def _field(self, part: str) -> list[Peer]:
         return [

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from loadbench.peer import Peer
 from loadbench.scenarios import SCENARIOS, Scenario
 
-PARTS = ("timed", "idle", "busy", "stalled", "syscalls", "boot", "memory")
+PARTS = (
+    *("micro", "call", "timed", "idle", "busy", "stalled", "syscalls", "boot", "memory"),
+    "curves",
+)
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ _FIELDS = {
     "idle": _THREADED,
     "busy": _THREADED,
     "stalled": (*_THREADED, "bjoern"),
+    "curves": _THREADED,
 }
 
 SUITES = {
