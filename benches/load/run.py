@@ -83,13 +83,17 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
         curve_connections=tuple(args.curve_connections),
         curve_fields=tuple(args.curve_fields),
         curve_bodies=tuple(args.curve_bodies),
-        curve_seconds=1,
+        curve_seconds=args.curve_seconds,
         quick=args.quick,
+        dribblers=args.dribblers,
+        reloads=args.reloads,
     )
     bench = Bench(peers, scenarios, args.suite, plan, progress)
     progress(f"about {bench.forecast_s(args.parts) / 60:.0f} minutes")
+    bench.begin(args.parts)
     command = shlex.join(["benches/load/run.py", *sys.argv[1:]])
     results = Results(command, peers, scenarios, plan, skipped, failures=bench.failures)
+    results.absent = bench.absent(args.parts)
     if "micro" in args.parts:
         results.micro = bench.without_python()
     if "call" in args.parts:
@@ -102,12 +106,18 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
         results.busy = bench.dispatch()
     if "stalled" in args.parts:
         results.stalled = bench.stalling()
+    if "dribble" in args.parts:
+        results.dribble = bench.dribbling()
+    if "reload" in args.parts:
+        results.reload = bench.reloads()
     if "syscalls" in args.parts:
         results.syscalls = bench.syscall_counts()
     if "boot" in args.parts:
         results.boots = bench.boot_times()
     if "memory" in args.parts:
         results.memory = bench.memory_use()
+    if "preload" in args.parts:
+        results.preload = bench.preloading()
     if "curves" in args.parts:
         results.curves = bench.curves()
     return results
@@ -170,16 +180,16 @@ def _parse_args() -> argparse.Namespace:
     parser.add_argument("--scenarios", nargs="+", choices=scenarios, help="default: the suite's")
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="default: the suite's")
     parser.add_argument("--rounds", type=_positive, help="even is fairest; default: the suite's")
-    parser.add_argument("--seconds", type=_positive, help="of a timed run; default: the suite's")
+    parser.add_argument("--seconds", type=_seconds, help="of a timed run; default: the suite's")
     parser.add_argument("--threads", type=_positive, default=4, help="per worker (4)")
     parser.add_argument("--connections", type=_positive, default=32, help="of the client (32)")
-    parser.add_argument("--starts", type=_positive, default=15, help="per server, boot (15)")
+    parser.add_argument("--starts", type=_positive, help="per server, boot; default: the suite's")
     parser.add_argument("--traced-requests", type=_positive, default=4000, metavar="N")
-    idle = "idle connections to hold (1000 5000)"
-    parser.add_argument("--idle", nargs="+", type=_positive, default=[1000, 5000], help=idle)
+    idle = "idle connections to hold; default: the suite's"
+    parser.add_argument("--idle", nargs="+", type=_positive, help=idle)
     parser.add_argument("--stalled", type=_positive, default=1000, help="clients (1000)")
     parser.add_argument("--busy-workers", type=_positive, default=4, metavar="N", help="(4)")
-    parser.add_argument("--busy-rounds", type=_positive, default=20, metavar="N", help="(20)")
+    parser.add_argument("--busy-rounds", type=_positive, metavar="N", help="default: the suite's")
     parser.add_argument("--busy-seconds", type=float, default=0.5, metavar="S", help="(0.5)")
     points = "points of the curves"
     lots, few = [10, 100, 1_000, 10_000], [1, 2, 4, 8, 16, 32, 64]
@@ -188,12 +198,15 @@ def _parse_args() -> argparse.Namespace:
         parser.add_argument(
             f"--curve-{name}", nargs="+", type=_positive, default=default, metavar="N", help=points
         )
+    parser.add_argument("--curve-seconds", type=_seconds, default=1.0, help="of a point (1)")
+    page = "write tables and charts into this page too, unless --quick"
+    parser.add_argument("--page", type=Path, help=page)
+    parser.add_argument("--dribblers", type=_positive, default=200, help="slow clients (200)")
+    parser.add_argument("--reloads", type=_positive, default=3, metavar="N", help="(3)")
     parser.add_argument("--server-core", type=int, default=0)
     parser.add_argument("--client-core", type=int, default=1)
     parser.add_argument("--output", type=Path, default=BENCH / "results", metavar="DIR")
-    page = "write tables and charts into this page too, unless --quick"
-    parser.add_argument("--page", type=Path, help=page)
-    quick = "1 round of 1 s, few of everything: checks that everything runs, measures nothing"
+    quick = "1 short round, few of everything: checks that everything runs, measures nothing"
     parser.add_argument("--quick", action="store_true", help=quick)
     args = parser.parse_args()
     if args.server_core == args.client_core:
@@ -211,18 +224,28 @@ def _settle(args: argparse.Namespace, suite: Suite) -> None:
     args.parts = args.parts or suite.parts
     args.rounds = args.rounds or suite.rounds
     args.seconds = args.seconds or suite.seconds
+    args.starts = args.starts or suite.starts
+    args.idle = args.idle or list(suite.idle)
+    args.busy_rounds = args.busy_rounds or suite.busy_rounds
     if args.quick:
-        args.rounds, args.seconds, args.starts = 1, 1, 3
-        args.busy_rounds, args.idle = 2, args.idle[:1]
+        args.rounds, args.seconds, args.starts = 1, 0.3, 1
+        args.busy_rounds, args.idle, args.reloads = 1, args.idle[:1], 1
         args.curve_connections = args.curve_connections[:2]
         args.curve_fields = args.curve_fields[::3]
-        args.curve_bodies = args.curve_bodies[:3]
+        args.curve_bodies, args.curve_seconds = args.curve_bodies[:3], 0.3
 
 
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1: {text}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"must be more than 0: {text}")
     return number
 
 

@@ -6,7 +6,6 @@ from loadbench.markdown import code, table
 from loadbench.report import Document
 
 _FLOOR = "responder"
-_OURS = "rgunicorn"
 # What measure.py calls a request, and the scenario of that request.
 _CALLS = {"hello": "keepalive", "browser": "browser"}
 
@@ -38,7 +37,7 @@ def floor_table(document: Document) -> list[str]:
         ours = [
             (server["title"], rows[scenario, server["name"]]["cpu_us"])
             for server in document["servers"]
-            if server["name"].startswith(_OURS) and (scenario, server["name"]) in rows
+            if server["ours"] and (scenario, server["name"]) in rows
         ]
         if floor is None or not ours:
             cells.append([titles.get(scenario, request), "", f"{call:.2f}", "", "", "", ""])

@@ -6,7 +6,6 @@ from loadbench.aims import aims
 from loadbench.markdown import table
 from loadbench.report import Document
 
-_FLOOR, _OURS = "responder", "rgunicorn"
 _LEVEL = 1.02
 _GUNICORNS = ("gunicorn-gthread", "gunicorn-sync")
 
@@ -32,16 +31,16 @@ def digest(document: Document) -> list[str]:
 
 
 def _standings(document: Document) -> list[str]:
-    titles = {one["name"]: one["title"] for one in document["servers"]}
+    servers = {one["name"]: one for one in document["servers"]}
     cells = []
     for scenario in document["scenarios"]:
         rows = {
             row["server"]: row["cpu_us"]
             for row in document["summary"]
-            if row["scenario"] == scenario["name"] and row["server"] != _FLOOR
+            if row["scenario"] == scenario["name"] and not servers[row["server"]]["floor"]
         }
-        ours = [name for name in rows if name.startswith(_OURS)]
-        others = [name for name in rows if not name.startswith(_OURS)]
+        ours = [name for name in rows if servers[name]["ours"]]
+        others = [name for name in rows if not servers[name]["ours"]]
         if not ours or not others:
             continue
         best, rival = min(ours, key=rows.__getitem__), min(others, key=rows.__getitem__)
@@ -50,8 +49,8 @@ def _standings(document: Document) -> list[str]:
         cells.append(
             [
                 scenario["title"],
-                titles[best],
-                titles[rival],
+                servers[best]["title"],
+                servers[rival]["title"],
                 f"{rows[best]:.2f}",
                 f"{rows[rival]:.2f}",
                 _stands(rows[best] / rows[rival]),

@@ -7,7 +7,6 @@ from loadbench.curves.point import CURVES, Curve
 from loadbench.markdown import table
 from loadbench.report import Document
 
-_OURS = "rgunicorn"
 _CPU, _PEAK = "CPU µs per request", "peak memory (RSS) of the worker, MiB"
 
 
@@ -41,7 +40,7 @@ def growth_charts(document: Document, curve: Curve) -> dict[str, tuple[str, str]
         ("peak_bytes", f"growth-{curve.name}-memory", _PEAK),
     ):
         lines = [
-            Line(server["title"], found, server["name"].startswith(_OURS))
+            Line(server["title"], found, server["ours"])
             for server in document["servers"]
             if (found := _line(points, server["name"], key))
         ]

@@ -15,7 +15,6 @@ from loadbench.report import Document
 from loadbench.tables import aims_table, facts, part_tables, scenario_table
 
 _BEGIN, _END = "<!-- bench:begin", "<!-- bench:end -->"
-_OURS = "rgunicorn"
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,7 @@ def _scenario_chart(document: Document, scenario: Document) -> dict[str, tuple[s
             rows[server["name"]]["user_us"],
             rows[server["name"]]["system_us"],
             rows[server["name"]]["cpu_us"],
-            server["name"].startswith(_OURS),
+            server["ours"],
         )
         for server in document["servers"]
         if server["name"] in rows

@@ -11,12 +11,14 @@ from typing import Any
 
 from loadbench.busy import Busy
 from loadbench.curves.point import Point
+from loadbench.dribble import Dribble
 from loadbench.idle import Idle
 from loadbench.memory import Memory
 from loadbench.micro import Micro
 from loadbench.paths import REPOSITORY
 from loadbench.peer import Peer
 from loadbench.plan import Plan
+from loadbench.reload import Reload
 from loadbench.scenarios import Scenario
 from loadbench.stalled import Stalled
 from loadbench.summary import duels, summarise
@@ -42,6 +44,10 @@ class Results:
     idle: list[Idle] = field(default_factory=list)
     busy: list[Busy] = field(default_factory=list)
     stalled: list[Stalled] = field(default_factory=list)
+    dribble: list[Dribble] = field(default_factory=list)
+    reload: list[Reload] = field(default_factory=list)
+    preload: list[Memory] = field(default_factory=list)
+    absent: list[dict[str, str]] = field(default_factory=list)
     syscalls: dict[tuple[str, str], SyscallCount] = field(default_factory=dict)
     boots: dict[str, list[float]] = field(default_factory=dict)
     memory: list[Memory] = field(default_factory=list)
@@ -62,7 +68,14 @@ def document(results: Results) -> Document:
         "machine": machine(),
         "plan": asdict(results.plan),
         "servers": [
-            {"name": peer.name, "title": peer.title, "version": peer.version()}
+            {
+                "name": peer.name,
+                "title": peer.title,
+                "version": peer.version(),
+                "ours": peer.is_ours,
+                "threads": peer.has_threads,
+                "floor": peer.is_floor,
+            }
             for peer in results.peers
         ],
         "scenarios": [
@@ -81,6 +94,10 @@ def document(results: Results) -> Document:
         "idle": [asdict(one) | {"cpu_us": one.cpu_us} for one in results.idle],
         "busy": [asdict(one) for one in results.busy],
         "stalled": [asdict(one) for one in results.stalled],
+        "dribble": [asdict(one) for one in results.dribble],
+        "reload": [asdict(one) | {"failed": one.failed} for one in results.reload],
+        "preload": [asdict(one) for one in results.preload],
+        "absent": results.absent,
         "syscalls": [
             {
                 "server": server,
