@@ -1,4 +1,4 @@
-"""Writes a run's tables into a page: `page.py RUN.json docs/performance.md`, ../README.md."""
+"""Writes a run's tables and charts into a page: `page.py RUN.json docs/performance.md`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ import sys
 from pathlib import Path
 
 from loadbench.errors import BenchError
-from loadbench.page import fill
+from loadbench.page import write_page
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Writes a run's tables into a page.")
+    parser = argparse.ArgumentParser(description="Writes a run's tables and charts into a page.")
     parser.add_argument("run", type=Path, help="the JSON document that run.py has written")
-    parser.add_argument("page", type=Path, help="the page with the markers")
-    parser.add_argument("--marker", default="threads", help="NAME of NAME:begin (threads)")
+    parser.add_argument("page", type=Path, help="the page with the markers; charts go beside it")
     args = parser.parse_args()
     try:
-        fill(args.page, args.marker, json.loads(args.run.read_text()))
+        write_page(args.page, json.loads(args.run.read_text()))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

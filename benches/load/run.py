@@ -18,12 +18,14 @@ from loadbench.gunicorns import (
     RgunicornSync,
     RgunicornSyncKeepalive,
 )
-from loadbench.install import require_tools
+from loadbench.install import build_crowd, require_tools
+from loadbench.micro import build_micro
+from loadbench.page import write_page
 from loadbench.paths import BENCH
 from loadbench.peer import Peer
 from loadbench.peers import all_peers
 from loadbench.plan import Plan
-from loadbench.report import Results, document
+from loadbench.report import Document, Results, document
 from loadbench.scenarios import SCENARIOS
 from loadbench.suites import AB, PARTS, SUITES, Suite, chosen
 from loadbench.syscalls import perf_counts
@@ -44,7 +46,13 @@ def main() -> int:
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    _write(results, args.output)
+    found = document(results)
+    _write(found, results.date, args.output)
+    if args.page is not None and args.quick:
+        print(f"{args.page} is left as it is: the numbers of --quick mean nothing")
+    elif args.page is not None:
+        write_page(args.page, found)
+        print(f"written: {args.page} and its charts")
     return 1 if results.failures else 0
 
 
@@ -72,6 +80,11 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
         busy_workers=args.busy_workers,
         busy_rounds=args.busy_rounds,
         busy_seconds=args.busy_seconds,
+        curve_connections=tuple(args.curve_connections),
+        curve_fields=tuple(args.curve_fields),
+        curve_bodies=tuple(args.curve_bodies),
+        curve_seconds=args.curve_seconds,
+        quick=args.quick,
         dribblers=args.dribblers,
         reloads=args.reloads,
     )
@@ -81,6 +94,10 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
     command = shlex.join(["benches/load/run.py", *sys.argv[1:]])
     results = Results(command, peers, scenarios, plan, skipped, failures=bench.failures)
     results.absent = bench.absent(args.parts)
+    if "micro" in args.parts:
+        results.micro = bench.without_python()
+    if "call" in args.parts:
+        results.wsgi_call_us = bench.wsgi_call()
     if "timed" in args.parts:
         results.samples = bench.timed_rounds()
     if "idle" in args.parts:
@@ -101,6 +118,8 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
         results.memory = bench.memory_use()
     if "preload" in args.parts:
         results.preload = bench.preloading()
+    if "curves" in args.parts:
+        results.curves = bench.curves()
     return results
 
 
@@ -122,6 +141,14 @@ def _prepare(args: argparse.Namespace, progress: Progress) -> tuple[list[Peer], 
         progress(f"ready   {peer.name} {peer.version()}")
     if not ready:
         raise BenchError("no server to measure")
+    if "micro" in args.parts:
+        progress("building the Rust benchmarks")
+        build_micro()
+    if "curves" in args.parts:
+        try:
+            build_crowd()
+        except Unavailable as why:
+            raise BenchError(f"the client of the curves: {why}") from why
     return ready, skipped
 
 
@@ -132,10 +159,9 @@ def _wanted(args: argparse.Namespace) -> list[Peer]:
     return [peer for peer in all_peers() if peer.name in args.suite.servers]
 
 
-def _write(results: Results, directory: Path) -> None:
+def _write(found: Document, date: str, directory: Path) -> None:
     directory.mkdir(parents=True, exist_ok=True)
-    stem = directory / f"load-{results.date.replace(':', '').removesuffix('+0000')}"
-    found = document(results)
+    stem = directory / f"load-{date.replace(':', '').removesuffix('+0000')}"
     table = as_markdown(found)
     stem.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n")
     stem.with_suffix(".md").write_text(table)
@@ -165,6 +191,16 @@ def _parse_args() -> argparse.Namespace:
     parser.add_argument("--busy-workers", type=_positive, default=4, metavar="N", help="(4)")
     parser.add_argument("--busy-rounds", type=_positive, metavar="N", help="default: the suite's")
     parser.add_argument("--busy-seconds", type=float, default=0.5, metavar="S", help="(0.5)")
+    points = "points of the curves"
+    lots, few = [10, 100, 1_000, 10_000], [1, 2, 4, 8, 16, 32, 64]
+    sizes = [1 << power for power in (10, 15, 20, 25, 30)]
+    for name, default in (("connections", lots), ("fields", few), ("bodies", sizes)):
+        parser.add_argument(
+            f"--curve-{name}", nargs="+", type=_positive, default=default, metavar="N", help=points
+        )
+    parser.add_argument("--curve-seconds", type=_seconds, default=1.0, help="of a point (1)")
+    page = "write tables and charts into this page too, unless --quick"
+    parser.add_argument("--page", type=Path, help=page)
     parser.add_argument("--dribblers", type=_positive, default=200, help="slow clients (200)")
     parser.add_argument("--reloads", type=_positive, default=3, metavar="N", help="(3)")
     parser.add_argument("--server-core", type=int, default=0)
@@ -194,6 +230,9 @@ def _settle(args: argparse.Namespace, suite: Suite) -> None:
     if args.quick:
         args.rounds, args.seconds, args.starts = 1, 0.3, 1
         args.busy_rounds, args.idle, args.reloads = 1, args.idle[:1], 1
+        args.curve_connections = args.curve_connections[:2]
+        args.curve_fields = args.curve_fields[::3]
+        args.curve_bodies, args.curve_seconds = args.curve_bodies[:3], 0.3
 
 
 def _positive(text: str) -> int:

@@ -8,11 +8,17 @@ from contextlib import contextmanager
 
 from loadbench.answers import verify
 from loadbench.busy import Busy, busy
+from loadbench.curves.bodies import body_curve
+from loadbench.curves.connections import connection_curve
+from loadbench.curves.fields import field_curve
+from loadbench.curves.point import Point
 from loadbench.dribble import Dribble, dribble
 from loadbench.errors import BenchError
+from loadbench.floor import wsgi_call_us
 from loadbench.forecast import Forecast
 from loadbench.idle import Idle, idle
 from loadbench.memory import Memory, memory_of
+from loadbench.micro import Micro, run_micro
 from loadbench.peer import Peer
 from loadbench.plan import Plan
 from loadbench.reload import Reload, reload_under_load
@@ -32,6 +38,10 @@ _TRACED_ROOM = 1024
 _AROUND_S = 1.2
 _IDLE_S, _STALLED_S, _TRACED_S, _BOOT_S, _MEMORY_S = 8.0, 4.0, 1.6, 0.5, 3.0
 _DRIBBLE_S, _RELOAD_S, _PRELOAD_S = 3.0, 6.0, 4.0
+_MICRO_S, _CALL_S, _POINT_S = 30.0, 4.0, 1.8
+_CURVES = (connection_curve, field_curve, body_curve)
+# Parts in which no server takes part, or the same ones as in another.
+_WITHOUT_SERVERS = ("timed", "syscalls", "micro", "call")
 
 
 class Bench:
@@ -65,7 +75,7 @@ class Bench:
         """Who does not take part in what, and why: `event`, `server`, `why`."""
         found = []
         events: list[Scenario | str] = [*self._scenarios] if "timed" in parts else []
-        events += [part for part in parts if part not in ("timed", "syscalls")]
+        events += [part for part in parts if part not in _WITHOUT_SERVERS]
         for event in events:
             name = event if isinstance(event, str) else event.name
             for peer in self._peers:
@@ -92,6 +102,9 @@ class Bench:
             "boot": _BOOT_S,
             "memory": _MEMORY_S,
             "preload": _PRELOAD_S,
+            "micro": _MICRO_S,
+            "call": _CALL_S,
+            "curves": plan.points * _POINT_S / len(_CURVES),
         }[part]
 
     def _turns(self, part: str) -> int:
@@ -104,11 +117,32 @@ class Bench:
             "syscalls": len(list(self._counted())),
             "boot": field * (plan.starts + 1),
             "preload": len(list(self._preloads())),
+            "micro": 1,
+            "call": 1,
+            "curves": field * len(_CURVES),
         }.get(part, field)
 
     def _progress(self, line: str) -> None:
         left = self._forecast.left_s()
         self._say(f"{left / 60:4.1f} min left  {line}")
+
+    def without_python(self) -> list[Micro]:
+        """The Rust benchmarks, on the server's core."""
+        found: list[Micro] = []
+        with self._attempt("micro", "micro"):
+            found = run_micro(self._plan.server_core, quick=self._plan.quick)
+            for one in found:
+                self._progress(f"micro {one.bench:9} {one.name:40} {one.median_ns:10,.1f} ns")
+        return found
+
+    def wsgi_call(self) -> dict[str, float]:
+        """CPU microseconds of one WSGI call without a server, by request."""
+        found: dict[str, float] = {}
+        with self._attempt("call", "call"):
+            found = wsgi_call_us(self._plan.server_core, 0.2 if self._plan.quick else _CALL_S)
+            said = ", ".join(f"{name} {cost:.2f} µs" for name, cost in found.items())
+            self._progress(f"a WSGI call without a server: {said}")
+        return found
 
     def timed_rounds(self) -> list[Sample]:
         """Every server in every scenario once per round, every second round in opposite order.
@@ -277,6 +311,22 @@ class Bench:
                     f"memory {peer.name:21} {mebibytes:6.1f} MiB in {memory.processes} processes"
                 )
         return use
+
+    def curves(self) -> list[Point]:
+        """CPU per request as connections, header fields and bodies grow."""
+        points = []
+        for measure in _CURVES:
+            for peer in self._field("curves"):
+                with self._attempt("curves", f"{measure.__name__} {peer.name}"):
+                    for point in measure(peer, self._plan):
+                        points.append(point)
+                        peak = point.peak_bytes
+                        self._progress(
+                            f"curve {point.curve:8} {peer.name:21} {point.x:13,} "
+                            f"{point.cpu_us:12,.2f} µs CPU/req"
+                            f"{f', at most {peak / 2**20:,.1f} MiB' if peak else ''}"
+                        )
+        return points
 
     def _field(self, part: str) -> list[Peer]:
         return [

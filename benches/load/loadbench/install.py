@@ -1,4 +1,4 @@
-"""Builds what is measured: a virtual environment for each Python server, cargo for the floor."""
+"""Builds what is measured: a virtual environment for each Python server, cargo for the tools."""
 
 from __future__ import annotations
 
@@ -75,11 +75,21 @@ def missing_frameworks(python: Path) -> list[str]:
 
 def build_responder() -> Path:
     """The floor's executable."""
+    return _build_tools() / "responder"
+
+
+def build_crowd() -> Path:
+    """The client with many connections."""
+    return _build_tools() / "crowd"
+
+
+@cache
+def _build_tools() -> Path:
     target = BENCH / "responder-target"
     manifest = str(RESPONDER / "Cargo.toml")
     command = ["cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", manifest]
     _run([*command, "--target-dir", str(target)])
-    return target / "release" / "responder"
+    return target / "release"
 
 
 def installed_version(python: Path, distribution: str) -> str | None:

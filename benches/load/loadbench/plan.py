@@ -27,9 +27,23 @@ class Plan:
     busy_workers: int
     busy_rounds: int
     busy_seconds: float
+    curve_connections: tuple[int, ...]
+    curve_fields: tuple[int, ...]
+    curve_bodies: tuple[int, ...]
+    """Bytes."""
+    curve_seconds: float
+    """Of one point of a curve."""
+    quick: bool
+    """Only to see that everything runs: the numbers mean nothing."""
     dribblers: int = 200
     """Clients that send a request's head byte by byte."""
     reloads: int = 3
+
+    @property
+    def points(self) -> int:
+        """Points of all curves of one server."""
+        bodies = 3 * len(self.curve_bodies)
+        return 2 * len(self.curve_connections) + len(self.curve_fields) + bodies
 
     def server_cores(self, scenario: Scenario) -> str:
         """Where the server runs, as taskset(1) reads it."""

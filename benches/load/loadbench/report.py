@@ -10,9 +10,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from loadbench.busy import Busy
+from loadbench.curves.point import Point
 from loadbench.dribble import Dribble
 from loadbench.idle import Idle
 from loadbench.memory import Memory
+from loadbench.micro import Micro
 from loadbench.paths import REPOSITORY
 from loadbench.peer import Peer
 from loadbench.plan import Plan
@@ -35,6 +37,9 @@ class Results:
     scenarios: list[Scenario]
     plan: Plan
     skipped: dict[str, str]
+    micro: list[Micro] = field(default_factory=list)
+    wsgi_call_us: dict[str, float] = field(default_factory=dict)
+    curves: list[Point] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
     busy: list[Busy] = field(default_factory=list)
@@ -106,6 +111,9 @@ def document(results: Results) -> Document:
         ],
         "boot_seconds": {name: results.boots[name] for name in names if name in results.boots},
         "memory": [asdict(one) for one in results.memory],
+        "micro": [asdict(one) for one in results.micro],
+        "wsgi_call_us": results.wsgi_call_us,
+        "curves": [asdict(point) | {"cpu_us": point.cpu_us} for point in results.curves],
         "samples": [asdict(sample) for sample in results.samples],
     }
 

@@ -48,9 +48,7 @@ def standings(document: Document) -> list[Standing]:
             ours, rival = min(mine, key=mine.__getitem__), min(theirs, key=theirs.__getitem__)
             titles = servers[ours]["title"], servers[rival]["title"]
             found.append(
-                Standing(
-                    event, kind, titles[0], mine[ours], titles[1], theirs[rival], unit, digits
-                )
+                Standing(event, kind, titles[0], mine[ours], titles[1], theirs[rival], unit, digits)
             )
     return found
 

@@ -8,6 +8,8 @@ from loadbench.peer import Peer
 from loadbench.scenarios import SCENARIOS, Scenario
 
 PARTS = (
+    "micro",
+    "call",
     "timed",
     "idle",
     "busy",
@@ -18,6 +20,7 @@ PARTS = (
     "boot",
     "memory",
     "preload",
+    "curves",
 )
 
 
@@ -86,6 +89,7 @@ _FIELDS = {
     "dribble": tuple(name for name in _ALL if not name.endswith("-fast")),
     "reload": tuple(name for name in _ALL if not name.endswith("-fast")),
     "preload": tuple(name for name in _ALL if not name.endswith(("-fast", "-ka"))),
+    "curves": _THREADED,
 }
 _COUNTED = (
     "close",

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from statistics import median
 
 from loadbench.aims import aims
+from loadbench.costs import floor_table, micro_table
+from loadbench.growth import growth_tables
+from loadbench.markdown import noise as _noise
+from loadbench.markdown import table as _table
 from loadbench.report import Document
 
-# Interrupts and the kernel's own threads stay below this; a second program does not.
-_QUIET = 0.05
 _FLOOR = "responder"
 _BASELINES = (("gunicorn-gthread", "x Gunicorn gthread"), ("gunicorn-sync", "x Gunicorn sync"))
 
@@ -97,6 +99,9 @@ def part_tables(document: Document) -> list[tuple[str, list[str]]]:
         ("Requests that waited behind a busy worker", _busy_table(document)),
         (stalled, _stalled_table(document)),
         ("Boot and memory", _start_table(document)),
+        ("The floor: a responder without Python, and a WSGI call", floor_table(document)),
+        *growth_tables(document),
+        ("Without Python: Rust benchmarks", micro_table(document)),
     ]
 
 
@@ -264,21 +269,5 @@ def _titles(document: Document) -> dict[str, str]:
     return {one["name"]: one["title"] for one in document["servers"]}
 
 
-def _noise(shares: list[float]) -> list[str]:
-    noise = max(shares, default=0.0)
-    if noise <= _QUIET:
-        return []
-    noisy = f"**Noisy**: other programs took up to {noise:.0%} of the server's core."
-    return ["", f"{noisy} Good for checking the harness, not for conclusions."]
-
-
 def _headed(title: str, lines: list[str]) -> list[str]:
     return ["", title, "", *lines] if lines else []
-
-
-def _table(heads: list[str], rows: list[list[str]], left: int = 1) -> list[str]:
-    """Markdown; the first `left` columns are words, the others numbers. No rows, no lines."""
-    if not rows:
-        return []
-    rule = ["---"] * left + ["--:"] * (len(heads) - left)
-    return [f"| {' | '.join(row)} |" for row in (heads, rule, *rows)]
