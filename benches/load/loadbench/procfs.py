@@ -29,26 +29,35 @@ class CpuTime:
 
 def process_tree(root: int) -> list[int]:
     """`root` and all its living descendants, `root` first."""
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            parent = int(_stat_fields(int(entry.name))[1])
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # ended between the listing and the read
-        children.setdefault(parent, []).append(int(entry.name))
-    tree = [root]
-    for pid in tree:
-        tree.extend(sorted(children.get(pid, [])))
-    return tree
+    return _tree(root, _parents())
 
 
 def leaves(root: int) -> list[int]:
     """The processes that serve: the ones without children of their own."""
-    tree = process_tree(root)
-    parents = {int(_stat_fields(pid)[1]) for pid in tree if pid != root}
-    return [pid for pid in tree if pid not in parents]
+    parents = _parents()
+    tree = _tree(root, parents)
+    having = {parents[pid] for pid in tree if pid != root}
+    return [pid for pid in tree if pid not in having]
+
+
+def _parents() -> dict[int, int]:
+    """Every process and its parent."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            found[int(entry.name)] = int(_stat_fields(int(entry.name))[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # ended between the listing and the read
+    return found
+
+
+def _tree(root: int, parents: dict[int, int]) -> list[int]:
+    tree = [root]
+    for one in tree:
+        tree.extend(sorted(pid for pid, parent in parents.items() if parent == one))
+    return tree
 
 
 def cpu_time(pids: list[int]) -> CpuTime:

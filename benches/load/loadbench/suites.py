@@ -86,6 +86,9 @@ _FIELDS = {
     "idle": (*_THREADED, *_LOOPS, *_PYTHON),
     "busy": _THREADED,
     "stalled": (*_THREADED, "bjoern"),
+    "dribble": tuple(name for name in _ALL if not name.endswith("-fast")),
+    "reload": tuple(name for name in _ALL if not name.endswith("-fast")),
+    "preload": tuple(name for name in _ALL if not name.endswith(("-fast", "-ka"))),
     "curves": _THREADED,
 }
 _COUNTED = (
