@@ -30,13 +30,14 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-freethreaded fmt docs check check-libpython tools clean
+.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-page bench-freethreaded fmt docs check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
-	@echo "make bench   Rust benchmarks, then the load benchmark (ARGS=... for run.py)"
+	@echo "make bench   every benchmark, about an hour, into docs/performance.md (ARGS=... for run.py)"
+	@echo "make bench-page   docs/performance.md from a document of a run (DOCUMENT=..., else the newest)"
 	@echo "make test-freethreaded   test suites on CPython without the GIL (FREETHREADED=/path/to/python3.14t)"
 	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"
 	@echo "make fmt     format everything"
@@ -85,9 +86,16 @@ test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.
 bench-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(WITH_GIL)/.rgunicorn $(WITH_GIL)/.tests
 	$(PYTHON) benches/freethreaded/run.py --free $(WITHOUT_GIL)/bin/python --gil $(WITH_GIL)/bin/python $(ARGS)
 
-bench: $(VENV)/.rgunicorn
-	cargo bench --no-default-features
-	RGUNICORN_PYTHON=$(VENV)/bin/python $(VENV)/bin/python benches/load/run.py $(ARGS)
+# Rust benchmarks first, then servers side by side; the harness builds all that it measures, this tree
+# too. Charts and tables go into the page unless ARGS has --quick.
+bench: | $(VENV)/bin/python
+	$(VENV)/bin/python benches/load/run.py --page docs/performance.md $(or $(ARGS),--suite all)
+
+# The page from a document that is there, by default the newest.
+DOCUMENT ?= $(lastword $(sort $(wildcard benches/load/.bench/results/load-*.json)))
+bench-page: | $(VENV)/bin/python
+	@[ -n "$(DOCUMENT)" ] || { echo "no document of a run: say DOCUMENT=..., or run make bench" >&2; exit 1; }
+	$(VENV)/bin/python benches/load/page.py $(DOCUMENT) docs/performance.md
 
 fmt: $(VENV)/.tests
 	cargo fmt

@@ -11,8 +11,10 @@ from loadbench.curves.point import CURVES
 from loadbench.digest import digest
 from loadbench.errors import BenchError
 from loadbench.growth import growth_charts, growth_table
+from loadbench.part_tables import part_tables
 from loadbench.report import Document
-from loadbench.tables import aims_table, facts, part_tables, scenario_table
+from loadbench.scenario_table import scenario_table
+from loadbench.tables import aims_table, facts, missing
 
 _BEGIN, _END = "<!-- bench:begin", "<!-- bench:end -->"
 
@@ -49,7 +51,7 @@ def write_page(page: Path, document: Document) -> None:
 
 def _sections(document: Document) -> Iterator[Section]:
     yield Section(2, "In short", [*_warnings(document), *digest(document)])
-    yield Section(2, "Where and how", facts(document) + _absent(document))
+    yield Section(2, "Where and how", facts(document) + missing(document))
     yield from _part(Section(2, "Aims", aims_table(document)))
     for scenario in document["scenarios"]:
         charts = _scenario_chart(document, scenario)
@@ -64,8 +66,7 @@ def _sections(document: Document) -> Iterator[Section]:
         yield Section(2, "Growth", [_GROWTH])
         yield from growth
     for title, table in part_tables(document):
-        if not title.startswith("Growth: "):
-            yield from _part(Section(2, title, table))
+        yield from _part(Section(2, title, table))
 
 
 _GROWTH = (
@@ -84,15 +85,6 @@ def _warnings(document: Document) -> list[str]:
     if not document["plan"]["quick"]:
         return []
     return ["**Taken with `--quick`: everything ran, and the numbers mean nothing.**", ""]
-
-
-def _absent(document: Document) -> list[str]:
-    lines = []
-    for name, why in document["skipped"].items():
-        lines += ["", f"Not measured: {name}: {why}"]
-    for failure in document["failures"]:
-        lines += ["", f"**Failed**: {failure}"]
-    return lines
 
 
 def _scenario_chart(document: Document, scenario: Document) -> dict[str, tuple[str, str]]:

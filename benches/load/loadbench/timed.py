@@ -47,6 +47,8 @@ class Sample(Load):
     scenario: str
     round: int
     kept_alive: bool
+    pss_bytes: int
+    """Memory of master and workers right after the load."""
     file_wrapper: bool
     """False only when the app said that it had none to use."""
 
@@ -59,8 +61,10 @@ def timed(peer: Peer, scenario: Scenario, plan: Plan, number: int) -> Sample:
         answer, kept_alive = verify(server.port, scenario)
         run_wrk(server.port, scenario, client_cores, _width(scenario, plan), _WARM_UP_S)
         load = loaded(server, scenario, plan, answer)
+        pss = procfs.pss_bytes(server.pids)
     return Sample(
         **vars(load),
+        pss_bytes=pss,
         server=peer.name,
         scenario=scenario.name,
         round=number,

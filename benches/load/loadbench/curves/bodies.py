@@ -39,7 +39,8 @@ def _measure(server: Server, plan: Plan, curve: str, size: int) -> Point:
         # A piece of a body must not wait for the server to acknowledge the head.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # A small one first: the connection's own cost, threads and buffers are not the body's.
-        _exchange(sock, curve, min(size, 1024))
+        # And a file that nobody has read yet is not in the kernel's memory.
+        _exchange(sock, curve, size if curve == "file" else min(size, 1024))
         pids, serving = server.pids, server.serving_pids
         procfs.reset_peak(serving)
         began, before = time.monotonic(), procfs.cpu_time(pids)
