@@ -157,7 +157,7 @@ SUITES = {
     "ours": Suite(
         servers=_ALL,
         scenarios=_EVENTS,
-        parts=("timed", "dribble", "reload"),
+        parts=("call", "timed", "dribble", "reload"),
         rounds=3,
         seconds=1,
         fields=_NEAREST,
