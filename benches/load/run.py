@@ -37,7 +37,7 @@ AB_LIKE = {one.name: one for one in (RgunicornGthread, RgunicornSync, RgunicornS
 
 def main() -> int:
     args = _parse_args()
-    # A shell starts background jobs with SIGINT ignored: servers that stop on it would inherit that.
+    # A shell ignores SIGINT in background jobs; servers that stop on it would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
 
