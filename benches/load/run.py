@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -36,6 +37,8 @@ AB_LIKE = {one.name: one for one in (RgunicornGthread, RgunicornSync, RgunicornS
 
 def main() -> int:
     args = _parse_args()
+    # A shell ignores SIGINT in background jobs; servers that stop on it would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     started = time.monotonic()
 
     def progress(line: str) -> None:

@@ -216,7 +216,7 @@ def _costs(document: Document) -> dict[tuple[str, str], float]:
 
 
 def _title(document: Document, scenario: str) -> str:
-    return next(one["title"] for one in document["scenarios"] if one["name"] == scenario)
+    return str(next(one["title"] for one in document["scenarios"] if one["name"] == scenario))
 
 
 def _short(times: float, least: float) -> str:

@@ -35,7 +35,7 @@ Progress = Callable[[str], None]
 _TRACED_ROOM = 1024
 # For the forecast: seconds around a timed run (start, check, warm-up, stop), and of one server's
 # turn in each part.
-_AROUND_S = 1.2
+_AROUND_S = 0.9
 _IDLE_S, _STALLED_S, _TRACED_S, _BOOT_S, _MEMORY_S = 8.0, 4.0, 1.6, 0.5, 3.0
 _DRIBBLE_S, _RELOAD_S, _PRELOAD_S = 3.0, 6.0, 4.0
 _MICRO_S, _CALL_S, _POINT_S = 30.0, 4.0, 1.8

@@ -85,13 +85,16 @@ class RgunicornSync(Peer):
         given = os.environ.get("RGUNICORN_PYTHON")
         if given:
             self.python = Path(given).absolute()
-            self._look_for_frameworks()
+            self._look()
             return
         if not (REPOSITORY / "python" / "rgunicorn" / "__main__.py").exists():
             raise Unavailable("this tree has no rgunicorn/__main__.py yet")
         self.python = install_tree("rgunicorn")
 
-    def _look_for_frameworks(self) -> None:
+    def _look(self) -> None:
+        """What an environment that was made elsewhere has."""
+        if installed_version(self.python, "rgunicorn") is None:
+            raise Unavailable(f"{self.python} can not import rgunicorn")
         missing = missing_frameworks(self.python)
         if missing:
             self.lacks_frameworks = f"{self.python} has no {' '.join(missing)}"
@@ -140,9 +143,7 @@ class RgunicornBuild(RgunicornSync):
         self._like.python = self.python
 
     def prepare(self) -> None:
-        if installed_version(self.python, "rgunicorn") is None:
-            raise Unavailable(f"{self.python} can not import rgunicorn")
-        self._look_for_frameworks()
+        self._look()
 
     def version(self) -> str:
         return f"{super().version()} in {self.python}"

@@ -86,6 +86,7 @@ _FIELDS = {
     "idle": (*_THREADED, *_LOOPS, *_PYTHON),
     "busy": _THREADED,
     "stalled": (*_THREADED, "bjoern"),
+    # Gunicorn's parser makes no difference there.
     "dribble": tuple(name for name in _ALL if not name.endswith("-fast")),
     "reload": tuple(name for name in _ALL if not name.endswith("-fast")),
     "preload": tuple(name for name in _ALL if not name.endswith(("-fast", "-ka"))),
@@ -156,7 +157,7 @@ SUITES = {
     "ours": Suite(
         servers=_ALL,
         scenarios=_EVENTS,
-        parts=("timed", "dribble", "reload"),
+        parts=("call", "timed", "dribble", "reload"),
         rounds=3,
         seconds=1,
         fields=_NEAREST,
