@@ -14,6 +14,7 @@ from loadbench.digest import digest, numbers
 from loadbench.errors import BenchError
 from loadbench.growth import growth_charts, growth_table
 from loadbench.page import write_numbers, write_page
+from loadbench.promises import promises
 from loadbench.tables import as_markdown
 
 ROOT = Path(__file__).parents[2]
@@ -119,7 +120,7 @@ def test_an_aim_that_is_missed_is_in_the_summary(
     document: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     promises = [Aim("kept", "1 x", "2 x", True), Aim("missed", "3 x", "2 x, 33 % short", False)]
-    monkeypatch.setattr("loadbench.digest.aims", lambda _document: promises)
+    monkeypatch.setattr("loadbench.digest.promises", lambda _document: promises)
     lines = digest(document)
     assert lines[0] == "1 of 2 aims are met."
     assert "- missed: aim 3 x, reached 2 x, 33 % short" in lines
@@ -145,6 +146,36 @@ def test_a_curve_has_a_row_per_server_and_a_cell_per_place(document: Any) -> Non
     # A cost of less than a tick of the kernel's clock has no logarithm.
     assert "Gunicorn" not in charts["growth-upload"][1]
     assert "Gunicorn" in charts["growth-upload-memory"][1]
+
+
+def grown(document: Any, curve: str, costs: list[float], peaks: list[int]) -> dict[str, Aim]:
+    """What is said of a curve of ours with these points, by the end of the promise."""
+    document["curves"] = [
+        {
+            "curve": curve,
+            "server": "rgunicorn-gthread",
+            "x": 10**number,
+            "cpu_us": cost,
+            "peak_bytes": peak << 20,
+        }
+        for number, (cost, peak) in enumerate(zip(costs, peaks, strict=True))
+    ]
+    found = [one for one in promises(document) if "rgunicorn gthread: " in one.what]
+    return {one.what.rpartition(": ")[2]: one for one in found if "grow" in one.what}
+
+
+def test_linear_growth_is_promised_and_judged(document: Any) -> None:
+    linear = grown(document, "upload", [5.0, 20.0, 200.0], [18, 18, 21])
+    assert [one.met for one in linear.values()] == [True, True]
+    quadratic = grown(document, "upload", [5.0, 20.0, 2000.0], [18, 18, 18])
+    assert quadratic["CPU grows no faster than linearly"].reached.startswith("10.00 x")
+    assert not quadratic["CPU grows no faster than linearly"].met
+    kept = grown(document, "upload", [5.0, 20.0, 200.0], [18, 18, 23])
+    assert not kept["memory does not grow with the body"].met
+    flat = grown(document, "active", [5.0, 6.0, 9.0], [1, 1, 1])
+    assert [one.met for one in flat.values()] == [True]
+    rising = grown(document, "active", [5.0, 6.0, 11.0], [1, 1, 1])
+    assert [one.met for one in rising.values()] == [False]
 
 
 def test_the_readme_has_the_cheapest_of_each(tmp_path: Path, document: Any) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from loadbench.aims import aims
 from loadbench.markdown import table
+from loadbench.promises import promises
 from loadbench.report import Document
 from loadbench.standing import standings
 
@@ -13,9 +13,9 @@ _README = ("close", "keepalive", "browser", "large", "upload", "flask", "django"
 
 def digest(document: Document) -> list[str]:
     """How many aims are met and which are not, then a row per class and event."""
-    promises = aims(document)
-    missed = [one for one in promises if not one.met]
-    lines = [f"{len(promises) - len(missed)} of {len(promises)} aims are met."] if promises else []
+    made = promises(document)
+    missed = [one for one in made if not one.met]
+    lines = [f"{len(made) - len(missed)} of {len(made)} aims are met."] if made else []
     if missed:
         lines += ["Not met:", ""]
         lines += [f"- {one.what}: aim {one.aim}, reached {one.reached}" for one in missed]
