@@ -20,6 +20,8 @@ WITHOUT_GIL := $(CURDIR)/.venv-without-gil
 WITH_GIL := $(CURDIR)/.venv-with-gil
 INTERPRETER := benches/freethreaded/interpreter.sh
 PIP := -m pip --disable-pip-version-check -q install
+# The responder and the client of the load harness: a crate of its own.
+BENCH_TOOLS := benches/load/responder/Cargo.toml
 PYTHON_SOURCES := python tests examples benches deploy
 
 # The package as it would be installed: rebuilt when one of these changes.
@@ -60,6 +62,8 @@ lint: $(VENV)/.tests check-libpython
 	cargo fmt --check
 	$(EMBEDDED) cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+	cargo fmt --check --manifest-path $(BENCH_TOOLS)
+	cargo clippy --quiet --locked --manifest-path $(BENCH_TOOLS) --target-dir target/bench-tools -- -D warnings
 	$(VENV)/bin/ruff check $(wildcard $(PYTHON_SOURCES))
 	$(VENV)/bin/ruff format --check $(wildcard $(PYTHON_SOURCES))
 	$(VENV)/bin/mypy
@@ -87,15 +91,15 @@ bench-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(WITH_GIL)/
 	$(PYTHON) benches/freethreaded/run.py --free $(WITHOUT_GIL)/bin/python --gil $(WITH_GIL)/bin/python $(ARGS)
 
 # Rust benchmarks first, then servers side by side; the harness builds all that it measures, this tree
-# too. Charts and tables go into the page unless ARGS has --quick.
+# too. Tables and charts go into docs/performance.md and README.md unless ARGS has --quick.
 bench: | $(VENV)/bin/python
-	$(VENV)/bin/python benches/load/run.py --page docs/performance.md $(or $(ARGS),--suite all)
+	$(VENV)/bin/python benches/load/run.py --page docs/performance.md --readme README.md $(or $(ARGS),--suite all)
 
-# The page from a document that is there, by default the newest.
+# The pages from a document that is there, by default the newest.
 DOCUMENT ?= $(lastword $(sort $(wildcard benches/load/.bench/results/load-*.json)))
 bench-page: | $(VENV)/bin/python
 	@[ -n "$(DOCUMENT)" ] || { echo "no document of a run: say DOCUMENT=..., or run make bench" >&2; exit 1; }
-	$(VENV)/bin/python benches/load/page.py $(DOCUMENT) docs/performance.md
+	$(VENV)/bin/python benches/load/page.py $(DOCUMENT) docs/performance.md README.md
 
 fmt: $(VENV)/.tests
 	cargo fmt

@@ -21,7 +21,7 @@ from loadbench.gunicorns import (
 )
 from loadbench.install import build_crowd, require_tools
 from loadbench.micro import build_micro
-from loadbench.page import write_page
+from loadbench.page import write_numbers, write_page
 from loadbench.paths import BENCH
 from loadbench.peer import Peer
 from loadbench.peers import all_peers
@@ -55,6 +55,8 @@ def main() -> int:
         print(f"{args.page} is left as it is: the numbers of --quick mean nothing")
     elif args.page is not None:
         write_page(args.page, found)
+        if args.readme is not None:
+            write_numbers(args.readme, found)
         print(f"written: {args.page} and its charts")
     return 1 if results.failures else 0
 
@@ -204,6 +206,7 @@ def _parse_args() -> argparse.Namespace:
     parser.add_argument("--curve-seconds", type=_seconds, default=1.0, help="of a point (1)")
     page = "write tables and charts into this page too, unless --quick"
     parser.add_argument("--page", type=Path, help=page)
+    parser.add_argument("--readme", type=Path, help="and the table of a few scenarios into this")
     parser.add_argument("--dribblers", type=_positive, default=200, help="slow clients (200)")
     parser.add_argument("--reloads", type=_positive, default=3, metavar="N", help="(3)")
     parser.add_argument("--server-core", type=int, default=0)

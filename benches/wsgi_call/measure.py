@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 from statistics import median
 from types import ModuleType
@@ -22,7 +23,6 @@ LOAD = HERE.parent / "load"
 sys.path[:0] = [str(LOAD), str(LOAD / "apps")]
 
 from hello import BODY, app  # noqa: E402 - found by the line above
-from loadbench.paths import BENCH  # noqa: E402
 from loadbench.scenarios import SCENARIOS, Scenario  # noqa: E402
 
 # The scenario of the load harness that each figure belongs to.
@@ -35,17 +35,17 @@ def build() -> ModuleType:
 
     Raises subprocess.CalledProcessError when it can not be compiled.
     """
-    target = BENCH / f"wsgi_call{sysconfig.get_config_var('EXT_SUFFIX')}"
-    target.parent.mkdir(parents=True, exist_ok=True)
     compiler = (sysconfig.get_config_var("CC") or "cc").split()
-    command = [*compiler, "-O3", "-Wall", "-Wextra", "-shared", "-fPIC"]
-    command += [f"-I{sysconfig.get_path('include')}", str(HERE / "wsgi_call.c"), "-o", str(target)]
-    subprocess.run(command, check=True)
-    spec = importlib.util.spec_from_file_location("wsgi_call", target)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{target} is no extension module")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with tempfile.TemporaryDirectory() as directory:
+        target = Path(directory) / f"wsgi_call{sysconfig.get_config_var('EXT_SUFFIX')}"
+        command = [*compiler, "-O3", "-Wall", "-Wextra", "-shared", "-fPIC"]
+        command += [f"-I{sysconfig.get_path('include')}"]
+        subprocess.run([*command, str(HERE / "wsgi_call.c"), "-o", str(target)], check=True)
+        spec = importlib.util.spec_from_file_location("wsgi_call", target)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"{target} is no extension module")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
     return module
 
 

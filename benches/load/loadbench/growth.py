@@ -47,7 +47,7 @@ def growth_charts(document: Document, curve: Curve) -> dict[str, tuple[str, str]
         if lines:
             x = Axis(curve.x, lambda value: _place(curve, int(value)))
             heading = f"{curve.title[0].upper()}{curve.title[1:]}".replace("`", "")
-            svg = line_chart(heading, x, Axis(title, lambda value: f"{value:,.5g}"), lines)
+            svg = line_chart(heading, x, Axis(title, _number), lines)
             charts[name] = (f"{heading}: {title}", svg)
     return charts
 
@@ -64,6 +64,10 @@ def _line(points: list[Document], server: str, key: str) -> list[tuple[float, fl
         for point in points
         if point["server"] == server and point[key]
     ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _cell(point: Document) -> str:

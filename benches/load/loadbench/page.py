@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loadbench.charts.bars import Bar, bar_chart
 from loadbench.curves.point import CURVES
-from loadbench.digest import digest
+from loadbench.digest import digest, numbers
 from loadbench.errors import BenchError
 from loadbench.growth import growth_charts, growth_table
 from loadbench.part_tables import part_tables
@@ -30,23 +30,35 @@ class Section:
 
 
 def write_page(page: Path, document: Document) -> None:
-    """Replaces what stands between the markers `<!-- bench:begin … -->` and `<!-- bench:end -->`.
+    """Writes all of `document` between the markers of `page`.
 
     Charts go to a directory that is named like the page, docs/performance/ for
     docs/performance.md; other SVG files there are deleted. Raises BenchError when `page` has no
-    such markers.
+    markers.
     """
+    sections = [*_sections(document)]
+    charts = page.with_suffix("")
+    _fill(page, [line for one in sections for line in _markdown(one, charts.name)][:-1])
+    _write_charts(charts, {name: svg for one in sections for name, (_, svg) in one.charts.items()})
+
+
+def write_numbers(page: Path, document: Document) -> None:
+    """Writes the table of a few scenarios between the markers of `page`, README.md.
+
+    Raises BenchError when it has no markers.
+    """
+    _fill(page, [f"Taken on {document['date'][:10]}:", "", *numbers(document)])
+
+
+def _fill(page: Path, written: list[str]) -> None:
+    """Replaces what stands between the lines `<!-- bench:begin … -->` and `<!-- bench:end -->`."""
     lines = page.read_text().splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith(_BEGIN)]
     ends = [number for number, line in enumerate(lines) if line == _END]
     if len(starts) != 1 or len(ends) != 1 or ends[0] < starts[0]:
         raise BenchError(f"{page} needs the markers {_BEGIN} … --> and {_END}, once, in order")
-    sections = [*_sections(document)]
-    charts = page.with_suffix("")
-    written = [line for one in sections for line in _markdown(one, charts.name)]
     text = [*lines[: starts[0] + 1], "", *written, "", *lines[ends[0] :]]
     page.write_text("\n".join(text) + "\n")
-    _write_charts(charts, {name: svg for one in sections for name, (_, svg) in one.charts.items()})
 
 
 def _sections(document: Document) -> Iterator[Section]:
@@ -109,10 +121,10 @@ def _scenario_chart(document: Document, scenario: Document) -> dict[str, tuple[s
 
 
 def _markdown(section: Section, directory: str) -> list[str]:
-    lines = ["", f"{'#' * section.level} {section.title}", ""]
+    lines = [f"{'#' * section.level} {section.title}", ""]
     for name, (title, _) in section.charts.items():
         lines += [f"![{title}]({directory}/{name}.svg)", ""]
-    return lines + section.lines
+    return [*lines, *section.lines, ""]
 
 
 def _write_charts(directory: Path, charts: dict[str, str]) -> None:

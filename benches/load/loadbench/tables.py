@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from loadbench.aims import aims
 from loadbench.growth import growth_tables
 from loadbench.markdown import table
 from loadbench.part_tables import part_tables
+from loadbench.promises import promises
 from loadbench.report import Document
 from loadbench.scenario_table import scenario_table
 
@@ -51,7 +51,8 @@ def missing(document: Document) -> list[str]:
 def aims_table(document: Document) -> list[str]:
     """Promise, aim, what this run reached."""
     cells = [
-        [one.what, one.aim, one.reached, "yes" if one.met else "**no**"] for one in aims(document)
+        [one.what, one.aim, one.reached, "yes" if one.met else "**no**"]
+        for one in promises(document)
     ]
     return table(["what", "aim", "reached", "met"], cells, left=4)
 
