@@ -37,7 +37,7 @@ _TRACED_ROOM = 1024
 # turn in each part.
 _AROUND_S = 0.9
 _IDLE_S, _STALLED_S, _TRACED_S, _BOOT_S, _MEMORY_S = 8.0, 4.0, 1.6, 0.5, 3.0
-_DRIBBLE_S, _RELOAD_S, _PRELOAD_S = 3.0, 6.0, 4.0
+_DRIBBLE_S, _RELOAD_S, _PRELOAD_S = 3.0, 9.0, 4.0
 _MICRO_S, _CALL_S, _POINT_S = 30.0, 4.0, 1.8
 _CURVES = (connection_curve, field_curve, body_curve)
 # Parts in which no server takes part, or the same ones as in another.
