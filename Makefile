@@ -38,7 +38,7 @@ help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
-	@echo "make bench   every benchmark, about an hour, into docs/performance.md (ARGS=... for run.py)"
+	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
 	@echo "make bench-page   docs/performance.md from a document of a run (DOCUMENT=..., else the newest)"
 	@echo "make test-freethreaded   test suites on CPython without the GIL (FREETHREADED=/path/to/python3.14t)"
 	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"

@@ -28,7 +28,7 @@ from loadbench.peers import all_peers
 from loadbench.plan import Plan
 from loadbench.report import Document, Results, document
 from loadbench.scenarios import SCENARIOS
-from loadbench.suites import AB, PARTS, SUITES, Suite, chosen
+from loadbench.suites import AB, PARTS, SUITES, Suite, absent, chosen
 from loadbench.syscalls import perf_counts
 from loadbench.tables import as_markdown
 
@@ -98,7 +98,7 @@ def _run(args: argparse.Namespace, progress: Progress) -> Results:
     bench.begin(args.parts)
     command = shlex.join(["benches/load/run.py", *sys.argv[1:]])
     results = Results(command, peers, scenarios, plan, skipped, failures=bench.failures)
-    results.absent = bench.absent(args.parts)
+    results.absent = absent(args.suite, peers, scenarios, args.parts)
     if "micro" in args.parts:
         results.micro = bench.without_python()
     if "call" in args.parts:

@@ -116,6 +116,20 @@ def test_failures_and_servers_that_are_not_there_are_told(page: Path, document: 
     assert "Not measured: bjoern: no libev" in page.read_text()
 
 
+def test_who_takes_no_part_is_named_below_the_table(page: Path, document: Any) -> None:
+    document["absent"] = [
+        {"event": "close", "server": "gunicorn-gthread", "why": "has no TLS"},
+        {"event": "close", "server": "rgunicorn-gthread", "why": "has no TLS"},
+        {"event": "reload", "server": "gunicorn-gthread", "why": "has no signal"},
+        {"event": "reload", "server": "responder", "why": "has no application"},
+    ]
+    write_page(page, document)
+    text = page.read_text()
+    assert text.count("Not in it: ") == 2
+    assert "Not in it: Gunicorn gthread, rgunicorn gthread (has no TLS)." in text
+    assert "Not in it: Gunicorn gthread (has no signal)." in text
+
+
 def test_an_aim_that_is_missed_is_in_the_summary(
     document: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

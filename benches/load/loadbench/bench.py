@@ -40,8 +40,6 @@ _IDLE_S, _STALLED_S, _TRACED_S, _BOOT_S, _MEMORY_S = 8.0, 4.0, 1.6, 0.5, 3.0
 _DRIBBLE_S, _RELOAD_S, _PRELOAD_S = 3.0, 9.0, 4.0
 _MICRO_S, _CALL_S, _POINT_S = 30.0, 4.0, 1.8
 _CURVES = (connection_curve, field_curve, body_curve)
-# Parts in which no server takes part, or the same ones as in another.
-_WITHOUT_SERVERS = ("timed", "syscalls", "micro", "call")
 
 
 class Bench:
@@ -70,23 +68,6 @@ class Bench:
     def begin(self, parts: Sequence[str]) -> None:
         """From now on each line of progress says how much of `parts` is left."""
         self._forecast = Forecast(self.forecast_s(parts))
-
-    def absent(self, parts: Sequence[str]) -> list[dict[str, str]]:
-        """Who does not take part in what, and why: `event`, `server`, `why`."""
-        found = []
-        events: list[Scenario | str] = [*self._scenarios] if "timed" in parts else []
-        events += [part for part in parts if part not in _WITHOUT_SERVERS]
-        for event in events:
-            name = event if isinstance(event, str) else event.name
-            for peer in self._peers:
-                can_not = (
-                    why_not_part(peer, event) if isinstance(event, str) else why_not(peer, event)
-                )
-                is_in = self._suite.enters(peer, name)
-                why = can_not or (None if is_in else "is not in this suite's field")
-                if why is not None:
-                    found.append({"event": name, "server": peer.name, "why": why})
-        return found
 
     def _turn_s(self, part: str) -> float:
         """What one server's turn in `part` is thought to take."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from statistics import median
 
+from loadbench.absence import absent
 from loadbench.costs import floor_table, micro_table
 from loadbench.markdown import noise, table
 from loadbench.report import Document
@@ -12,20 +13,22 @@ from loadbench.report import Document
 def part_tables(document: Document) -> list[tuple[str, list[str]]]:
     """Everything that is not a scenario under load, with its title; empty ones too."""
     stalled = f"{document['plan']['stalled']:,} clients that stall"
+    dribble = "An honest client among those that send their heads byte by byte"
+    parts = [
+        ("B against A", "", _duel_table),
+        ("Idle kept-alive connections, hello served meanwhile", "idle", _idle_table),
+        ("Requests that waited behind a busy worker", "busy", _busy_table),
+        (stalled, "stalled", _stalled_table),
+        (dribble, "dribble", _dribble_table),
+        ("Reload under load", "reload", _reload_table),
+        ("Boot and memory", "boot", _start_table),
+        ("Memory with and without preload (Django)", "preload", _preload_table),
+        ("The floor: a responder without Python, and a WSGI call", "", floor_table),
+        ("Without Python: Rust benchmarks", "", micro_table),
+    ]
     return [
-        ("B against A", _duel_table(document)),
-        ("Idle kept-alive connections, hello served meanwhile", _idle_table(document)),
-        ("Requests that waited behind a busy worker", _busy_table(document)),
-        (stalled, _stalled_table(document)),
-        (
-            "An honest client among those that send their heads byte by byte",
-            _dribble_table(document),
-        ),
-        ("Reload under load", _reload_table(document)),
-        ("Boot and memory", _start_table(document)),
-        ("Memory with and without preload (Django)", _preload_table(document)),
-        ("The floor: a responder without Python, and a WSGI call", floor_table(document)),
-        ("Without Python: Rust benchmarks", micro_table(document)),
+        (title, lines + absent(document, event) if (lines := made(document)) else [])
+        for title, event, made in parts
     ]
 
 

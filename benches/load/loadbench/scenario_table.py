@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from loadbench.absence import absent
 from loadbench.markdown import noise, table
 from loadbench.report import Document
 
@@ -38,6 +39,7 @@ def scenario_table(document: Document, scenario: Document) -> list[str]:
         lines += ["", "† closes the connection after each response all the same."]
     if "‡" in marks:
         lines += ["", "‡ has no `wsgi.file_wrapper`: the app reads the file block by block."]
+    lines += absent(document, scenario["name"]) if lines else []
     lines += noise([row["foreign"] for row in mine.values()])
     errors = sum(row["socket_errors"] for row in mine.values())
     if errors:

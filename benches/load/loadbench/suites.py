@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from loadbench.peer import Peer
@@ -22,6 +23,8 @@ PARTS = (
     "preload",
     "curves",
 )
+# Parts in which no server takes part, or the same ones as in another.
+_WITHOUT_SERVERS = ("timed", "syscalls", "micro", "call")
 
 
 @dataclass(frozen=True)
@@ -220,3 +223,21 @@ def why_not_part(peer: Peer, part: str) -> str | None:
     if part in ("boot", "memory") and peer.variant_of is not None:
         return f"starts as {peer.variant_of} does"
     return None
+
+
+def absent(
+    suite: Suite, peers: list[Peer], scenarios: list[Scenario], parts: Sequence[str]
+) -> list[dict[str, str]]:
+    """Who does not take part in what, and why: `event`, `server`, `why`."""
+    found = []
+    events: list[Scenario | str] = [*scenarios] if "timed" in parts else []
+    events += [part for part in parts if part not in _WITHOUT_SERVERS]
+    for event in events:
+        name = event if isinstance(event, str) else event.name
+        for peer in peers:
+            can_not = why_not_part(peer, event) if isinstance(event, str) else why_not(peer, event)
+            is_in = suite.enters(peer, name)
+            why = can_not or (None if is_in else "is not in this suite's field")
+            if why is not None:
+                found.append({"event": name, "server": peer.name, "why": why})
+    return found
