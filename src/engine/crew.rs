@@ -94,6 +94,11 @@ impl Shared {
         }
     }
 
+    /// Whether some threads are busy.
+    pub(super) fn has_calls(&self) -> bool {
+        self.idle.load(Ordering::SeqCst) < self.options.app_threads as isize
+    }
+
     /// Tasks that wait for a thread.
     pub(super) fn in_line(&self) -> usize {
         self.idle.load(Ordering::SeqCst).min(0).unsigned_abs()
