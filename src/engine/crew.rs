@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -121,6 +121,8 @@ impl Shared {
 pub(super) struct Done<A: App> {
     pub(super) conn: Box<Conn<A>>,
     pub(super) verdict: Verdict,
+    /// When that was, CLOCK_MONOTONIC.
+    pub(super) ended_ns: u64,
     pub(super) lap: Option<Lap>,
 }
 
@@ -157,6 +159,8 @@ pub struct Crew<A: App> {
     leaving: AtomicBool,
     /// The one thread of sync runs the application.
     pub(super) calling: AtomicBool,
+    /// The thread that runs the application (sync), as the kernel calls it.
+    pub(super) runner: AtomicU32,
     /// Whether there is a watcher (sync).
     pub(super) guarded: AtomicU8,
     /// The watcher sleeps until it is told that there is a call to watch.
@@ -206,6 +210,7 @@ impl<A: App> Crew<A> {
             offered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             calling: AtomicBool::new(false),
+            runner: AtomicU32::new(0),
             guarded: AtomicU8::new(0),
             asleep: AtomicBool::new(true),
             watcher: Bell::new()?,

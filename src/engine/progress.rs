@@ -91,10 +91,13 @@ impl<A: App> Engine<A> {
 
     /// Takes a connection back from the application.
     pub(super) fn take_back(&mut self, done: Done<A>) {
-        let Done { mut conn, verdict, lap } = done;
+        let Done { mut conn, verdict, ended_ns, lap } = done;
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);
+        }
+        if verdict == Verdict::Drop || !conn.owes() {
+            conn.settle_bill(self.till.as_mut(), ended_ns);
         }
         conn.phase = match verdict {
             Verdict::Keep => Phase::FlushThenKeep,
@@ -269,7 +272,7 @@ impl<A: App> Engine<A> {
                 return Step::Park;
             }
         }
-        conn.settle_bill(self.shared.slot, self.clock.now_ns());
+        conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
         if conn.phase == Phase::FlushThenClose {
             conn.farewell();
             return if conn.owes() { Step::Park } else { Step::Finish };

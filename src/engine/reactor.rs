@@ -34,6 +34,7 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
+use crate::sys::tally::Till;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -88,6 +89,8 @@ pub struct Sources {
 pub struct Engine<A: App> {
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
+    /// Where the worker counts, for whoever has the engine.
+    pub(super) till: Option<Till>,
     pub(super) poller: Poller,
     pub(super) table: Table<A>,
     pub(super) deadlines: Deadlines,
@@ -140,6 +143,7 @@ impl<A: App> Engine<A> {
         let mut engine = Self {
             shared: crew.shared.clone(),
             clock: Clock::new(),
+            till: slot.map(Slot::till),
             poller,
             table: Table::default(),
             deadlines: Deadlines::default(),
@@ -272,7 +276,7 @@ impl<A: App> Engine<A> {
                 self.deadlines.arm(&mut conn.deadline, conn.token, at_ns, now_ns);
             }
         }
-        conn.count_traffic(self.shared.slot);
+        conn.count_traffic(self.till.as_mut());
         self.lighten(&mut conn);
         self.note(&mut conn);
         self.table.settle(conn);
@@ -315,7 +319,7 @@ impl<A: App> Engine<A> {
 
     /// Closes a connection at once.
     pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
-        conn.settle_bill(self.shared.slot, self.clock.now_ns());
+        conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
         if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
             // A duplicate may live on in the application (`gunicorn.socket`).
             self.poller.forget(fd);
