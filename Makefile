@@ -32,7 +32,7 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-page bench-freethreaded fmt docs check check-libpython tools clean
+.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
@@ -40,6 +40,7 @@ help:
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
 	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
 	@echo "make bench-page   docs/performance.md from a document of a run (DOCUMENT=..., else the newest)"
+	@echo "make instructions   count instructions of the hot path under valgrind, write benches/instructions.json"
 	@echo "make test-freethreaded   test suites on CPython without the GIL (FREETHREADED=/path/to/python3.14t)"
 	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"
 	@echo "make fmt     format everything"
@@ -101,6 +102,10 @@ bench-page: | $(VENV)/bin/python
 	@[ -n "$(DOCUMENT)" ] || { echo "no document of a run: say DOCUMENT=..., or run make bench" >&2; exit 1; }
 	$(VENV)/bin/python benches/load/page.py $(DOCUMENT) docs/performance.md README.md
 
+# What tests/instructions compares with: counts, not timings. Needs valgrind.
+instructions: $(VENV)/.rgunicorn $(VENV)/.tests
+	PYTHONPATH=tests $(VENV)/bin/python -m instructions.write
+
 fmt: $(VENV)/.tests
 	cargo fmt
 	$(VENV)/bin/ruff check --fix $(wildcard $(PYTHON_SOURCES))
@@ -131,6 +136,7 @@ tools:
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
 	  command -v ip > /dev/null || missing="$$missing iproute2"; \
+	  command -v valgrind > /dev/null || missing="$$missing valgrind libc6-dbg"; \
 	  command -v systemd-socket-activate > /dev/null || missing="$$missing systemd"; \
 	  if [ -n "$$missing" ]; then \
 	    apt-get -qq update; \
