@@ -174,14 +174,7 @@ impl<'a> Said<'a> {
             [b"User-Agent", b"Referer", b"Authorization", b"traceparent", b"x-field"];
         let fields = Pairs(NAMES.into_iter().zip(lines.iter().skip(5).copied()).collect());
         let number = line(4).iter().fold(0u64, |n, byte| n << 8 | u64::from(*byte));
-        Self {
-            method: line(0),
-            target: line(1),
-            query: line(2),
-            address: line(3),
-            number,
-            fields,
-        }
+        Self { method: line(0), target: line(1), query: line(2), address: line(3), number, fields }
     }
 
     fn record(&self) -> Record<'_> {
