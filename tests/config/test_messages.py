@@ -43,6 +43,14 @@ CASES = {
         2,
     ),
     "unknown flag": Case(["--nope", "app"], f"{USAGE}unrecognized arguments: --nope\n", 2),
+    "flag as a setting": Case(
+        ["--max_requests=10", "app", "--access-log-format", "json"],
+        f"{USAGE}unrecognized arguments: --max_requests=10 --access-log-format json\n",
+        2,
+        ours=f"{USAGE}unrecognized arguments: --max_requests=10 --access-log-format json\n"
+        "--max_requests: perhaps --max-requests is meant\n"
+        "--access-log-format: perhaps --access-logformat is meant\n",
+    ),
     "extra app": Case(["app", "-w", "2", "other"], f"{USAGE}unrecognized arguments: other\n", 2),
     "no value": Case(["app", "-b"], f"{USAGE}argument -b/--bind: expected one argument\n", 2),
     "negative": Case(["-w=-1", "app"], **invalid("workers", "-1", "Value must be positive: -1")),

@@ -8,9 +8,11 @@ import argparse
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Any
+    from typing import Any, NoReturn
 
 _OWN_SECTION = "rgunicorn"
+#: How alike a word and a flag must be: "worker" and "workers" are 0.92, "host" and "chdir" nothing.
+_ALIKE = 0.8
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,6 +36,45 @@ class Parser(argparse.ArgumentParser):
 
             args = sys.argv[1:]
         return super().parse_known_args(self._written_out(args), namespace)
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> Any:
+        """As argparse's; words that are no flags are refused with the flags they are like.
+
+        Args:
+            args: the words; those of the process when None.
+            namespace: where the values go; a new one when None.
+
+        Returns:
+            The values.
+        """
+        values, left = self.parse_known_args(args, namespace)
+        if left:
+            self._refuse(left)
+        return values
+
+    def _refuse(self, words: list[str]) -> NoReturn:
+        message = f"unrecognized arguments: {' '.join(words)}"
+        for word in words:
+            name = word.partition("=")[0]
+            meant = self._like(name) if name.startswith("--") else None
+            if meant:
+                message += f"\n{name}: perhaps {meant} is meant"
+        self.error(message)
+
+    def _like(self, name: str) -> str | None:
+        gunicorns, ours = self._flags()
+        # Written together, or with underscores as in a config file: --max_requests.
+        plain = {flag.replace("-", ""): flag for flag in (*ours, *gunicorns)}
+        asked = name.replace("-", "").replace("_", "").lower()
+        if asked in plain:
+            return plain[asked]
+
+        import difflib
+
+        close = difflib.get_close_matches(asked, plain, 1, _ALIKE)
+        return plain[close[0]] if close else None
 
     def _written_out(self, args: Sequence[str]) -> list[str]:
         # They need no writing out where nothing is ambiguous; argparse does that.
