@@ -1,6 +1,6 @@
 //! Every seed and every kept input of the fuzz targets, through their checks.
 
-#![allow(clippy::panic, clippy::unwrap_used)]
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used)]
 
 #[path = "fuzz/checks.rs"]
 #[allow(dead_code)]
