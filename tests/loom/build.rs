@@ -5,7 +5,12 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    // Another tree's code: of a branch before it is merged.
+    println!("cargo::rerun-if-env-changed=RGUNICORN_TREE");
+    let root = match env::var_os("RGUNICORN_TREE") {
+        Some(tree) => PathBuf::from(tree),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."),
+    };
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     let source = |name: &str| {
         let path = root.join("src").join(name);
@@ -13,8 +18,9 @@ fn main() {
         fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
 
-    // All of it, but for the size of a place: loom's atomics are larger.
+    // All of it, but for its own tests and the size of a place: loom's atomics are larger.
     let ticket = source("sys/ticket.rs");
+    let ticket = ticket.split("\n#[cfg(test)]\n").next().unwrap_or_default();
     let ticket = ticket.replace("const _: () = assert!(size_of::<Place>() == 512);", "");
     let ticket = without_head(&ticket).replace("use super::flights", "use super");
     fs::write(out.join("ticket.rs"), with_loom(&ticket)).expect("OUT_DIR can be written");
@@ -27,6 +33,13 @@ fn main() {
 
     let crew = source("engine/crew.rs");
     let shared = methods(&crew, &["wake", "doze", "rise"]);
+    println!("cargo::rustc-check-cfg=cfg(murmurs)");
+    let shared = if crew.contains("fn murmur(") {
+        println!("cargo::rustc-cfg=murmurs");
+        shared + &methods(&crew, &["murmur"])
+    } else {
+        shared
+    };
     fs::write(out.join("shared.rs"), format!("impl Shared {{\n{shared}}}\n"))
         .expect("OUT_DIR can be written");
     let seat = methods(
@@ -72,7 +85,7 @@ fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
 /// The methods of these names, as rustfmt lays them out.
 fn methods(text: &str, names: &[&str]) -> String {
     let method = |name: &&str| {
-        let heads = [format!("    pub(super) fn {name}("), format!("    pub fn {name}(")];
+        let heads = ["pub(super) fn", "pub fn", "fn"].map(|head| format!("    {head} {name}("));
         let at = heads.iter().find_map(|head| text.find(head));
         let end = at.and_then(|at| Some(at + text[at..].find("\n    }\n")? + 7));
         let method = at.zip(end).map(|(at, end)| &text[at..end]);

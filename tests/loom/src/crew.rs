@@ -10,7 +10,8 @@ use loom::thread;
 
 use crate::model;
 use crate::sync::{
-    AtomicBool, AtomicU64, AtomicUsize, Bell, Count, Ordering, Receiver, Sender, channel,
+    AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Bell, Count, Ordering, Receiver, Sender,
+    channel,
 };
 
 struct Options {
@@ -22,6 +23,9 @@ struct Shared {
     bell: Bell,
     news: AtomicBool,
     dozing: AtomicBool,
+    lull: AtomicBool,
+    idled: AtomicBool,
+    idle: AtomicIsize,
 }
 
 include!(concat!(env!("OUT_DIR"), "/shared.rs"));
@@ -37,7 +41,11 @@ struct Engine<A>(PhantomData<A>);
 impl<A: App> Engine<A> {
     /// A turn of the loop that finds nothing: it sleeps until somebody rings.
     fn turn(&mut self, crew: &Crew<A>) {
-        if crew.shared.doze() {
+        #[cfg(murmurs)]
+        let sleeps = crew.shared.doze(false);
+        #[cfg(not(murmurs))]
+        let sleeps = crew.shared.doze();
+        if sleeps {
             crew.shared.bell.listen();
         }
         crew.shared.rise();
@@ -90,6 +98,9 @@ fn crew() -> Arc<Crew<Nothing>> {
             bell: Bell::new(),
             news: AtomicBool::new(false),
             dozing: AtomicBool::new(false),
+            lull: AtomicBool::new(false),
+            idled: AtomicBool::new(false),
+            idle: AtomicIsize::new(0),
         },
         seat: channel(),
         idle: AtomicUsize::new(0),
@@ -101,6 +112,17 @@ fn crew() -> Arc<Crew<Nothing>> {
     })
 }
 
+/// A thread becomes idle; with `in_peace` nothing else has happened.
+fn idle(crew: &Crew<Nothing>, in_peace: bool) {
+    #[cfg(murmurs)]
+    crew.become_idle(in_peace);
+    #[cfg(not(murmurs))]
+    {
+        let _all_the_same = in_peace;
+        crew.become_idle();
+    }
+}
+
 fn engine() -> Box<Engine<Nothing>> {
     Box::new(Engine(PhantomData))
 }
@@ -110,12 +132,10 @@ fn engine() -> Box<Engine<Nothing>> {
 fn nobody_sleeps_through_news() {
     model(3, || {
         let crew = crew();
-        let others: Vec<_> = (0..2)
-            .map(|_| {
-                let crew = crew.clone();
-                thread::spawn(move || crew.become_idle())
-            })
-            .collect();
+        let others = [true, false].map(|in_peace| {
+            let crew = crew.clone();
+            thread::spawn(move || idle(&crew, in_peace))
+        });
         let mut engine = engine();
         let mut booked = 0;
         while booked < 2 {
@@ -135,7 +155,7 @@ fn nobody_sleeps_through_news() {
 fn an_idle_thread_is_booked_once() {
     model(3, || {
         let crew = crew();
-        crew.become_idle();
+        idle(&crew, false);
         let other = crew.clone();
         let second = thread::spawn(move || other.book());
         let first = crew.book();

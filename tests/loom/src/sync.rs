@@ -88,6 +88,7 @@ macro_rules! number {
 atomic!(AtomicBool, bool);
 number!(AtomicU64, u64);
 number!(AtomicUsize, usize);
+number!(AtomicIsize, isize);
 
 /// An eventfd: it rings on until somebody has heard it.
 #[derive(Debug)]
