@@ -121,5 +121,4 @@ def _as_h11(message: Message) -> Message:
 
 def _same_refusal(one: Reading, other: Reading) -> bool:
     """Refused both times: how much of it is in the words depends on what had come."""
-    both = isinstance(one, Refusal) and isinstance(other, Refusal)
-    return both and one.name == other.name
+    return isinstance(one, Refusal) and isinstance(other, Refusal) and one.name == other.name

@@ -1,7 +1,7 @@
 """The books of `run.sh`: kept inputs, and the table of runs in README.md.
 
-A file of `kept/` has one input a line, as Python writes bytes; `tests/fuzz_corpora.rs` runs every one
-of them on each `cargo test`.
+A file of `kept/` has one input a line, as Python writes bytes; `tests/fuzz_corpora.rs` runs each of
+them on every `cargo test`.
 """
 
 from __future__ import annotations

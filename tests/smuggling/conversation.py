@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from harness.server import Address
 from .payload import HOST
 
 QUIET = 0.15
-"""Seconds without a byte after which a front is taken to have said all it has to say."""
+"""Seconds without a byte after which a server is taken to have answered a payload."""
 PATIENCE = 4.0
-"""Seconds it has for its first byte."""
+"""Seconds without a byte after which it is taken to wait for more of it."""
+LONG = 30.0
+"""The same for what must come."""
 
 
 @dataclass
@@ -26,6 +29,12 @@ class Conversation:
     """The statuses of all others, after the hints."""
     rubbish: bytes = b""
     """What is no response."""
+    cut: bool = False
+    """We have left before the innocent request was answered."""
+
+    def has_answered(self, number: int) -> bool:
+        """Whether the innocent request of that number was answered."""
+        return any(one["target"] == f"/innocent/{number:04}" for one in self.answers)
 
 
 def innocent(number: int) -> bytes:
@@ -33,29 +42,55 @@ def innocent(number: int) -> bytes:
     return b"GET /innocent/%04d HTTP/1.1\r\n%s\r\n" % (number, HOST)
 
 
-def converse(address: Address, *payloads: bytes) -> Conversation:
-    """Sends one payload after the other, and reads what comes after each of them.
+def converse(address: Address, payload: bytes, number: int) -> Conversation:
+    """Sends `payload`; when it is answered, or more of it is waited for, an innocent request.
 
     How long it waits changes what a payload is tried with, never what is right.
     """
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    with socket.socket(family) as sock:
-        sock.connect(address)
+    with connected(address) as sock:
         came = bytearray()
-        for data in payloads:
-            try:
-                sock.sendall(data)
-                open_ = _read(sock, came)
-            except (BrokenPipeError, ConnectionResetError):
-                break
-            if not open_:
-                break
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            sock.sendall(payload)
+            waited = _read(sock, came, PATIENCE)
+            if waited:
+                sock.sendall(innocent(number))
+                mark = b'"target": "/innocent/%04d"' % number
+                # Whoever still waits for the rest of a payload has swallowed it.
+                waited = _read(sock, came, LONG if came else PATIENCE, mark)
+    found = understood(bytes(came))
+    found.cut = waited and not found.has_answered(number)
+    return found
+
+
+def ask(address: Address, payload: bytes, number: int | None = None) -> Conversation:
+    """Sends `payload`, and reads until the answer to the innocent request of that number; without
+    one, until the server closes."""
+    with connected(address) as sock:
+        came = bytearray()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            sock.sendall(payload)
+            mark = b"" if number is None else b'"target": "/innocent/%04d"' % number
+            _read(sock, came, LONG, mark or None, to_close=number is None)
     return understood(bytes(came))
 
 
-def _read(sock: socket.socket, came: bytearray) -> bool:
-    """Reads until nothing comes for a while; whether the connection is still open."""
-    sock.settimeout(PATIENCE)
+def connected(address: Address) -> socket.socket:
+    """A connection."""
+    sock = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
+    sock.connect(address)
+    return sock
+
+
+def _read(
+    sock: socket.socket,
+    came: bytearray,
+    patience: float,
+    mark: bytes | None = None,
+    to_close: bool = False,
+) -> bool:
+    """Reads until `mark` has come, or without one until nothing comes for a moment; whether the
+    connection is still open."""
+    sock.settimeout(patience)
     while True:
         try:
             data = sock.recv(65536)
@@ -64,7 +99,8 @@ def _read(sock: socket.socket, came: bytearray) -> bool:
         if not data:
             return False
         came += data
-        sock.settimeout(QUIET)
+        if mark is None and not to_close or mark and mark in came:
+            sock.settimeout(QUIET)
 
 
 def understood(raw: bytes) -> Conversation:

@@ -47,7 +47,7 @@ def start(spawn: Spawn, directory: Path, mode: Mode, **settings: object) -> tupl
 @pytest.mark.gunicorn_bug("some of these are read differently: docs/compatibility.md")
 def test_directly(spawn: Spawn, tmp_path: Path, worker: str) -> None:
     server, record = start(spawn, tmp_path, Mode(worker))
-    faults = direct_faults(visit_all(server.address, CASES), record)
+    faults = direct_faults(visit_all(server.address, CASES, direct=True), record)
     assert not faults, told(faults)
 
 
