@@ -25,6 +25,7 @@ pub mod exchange;
 pub mod hand;
 mod lateness;
 mod limited;
+mod line;
 mod naming;
 mod notices;
 pub mod outbox;

@@ -14,6 +14,7 @@ use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
+use super::line::{LULL, Line};
 use super::notices::Notices;
 use super::overload::TurnedAway;
 use super::pace::Pace;
@@ -33,6 +34,7 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
+use crate::sys::tally::Till;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -87,6 +89,8 @@ pub struct Sources {
 pub struct Engine<A: App> {
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
+    /// Where the worker counts, for whoever has the engine.
+    pub(super) till: Option<Till>,
     pub(super) poller: Poller,
     pub(super) table: Table<A>,
     pub(super) deadlines: Deadlines,
@@ -114,6 +118,9 @@ pub struct Engine<A: App> {
     pub(super) burden: Burden,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
+    pub(super) line: Line,
+    /// Threads have given connections back of late.
+    pub(super) stirs: bool,
 }
 
 impl<A: App> Engine<A> {
@@ -136,6 +143,7 @@ impl<A: App> Engine<A> {
         let mut engine = Self {
             shared: crew.shared.clone(),
             clock: Clock::new(),
+            till: slot.map(Slot::till),
             poller,
             table: Table::default(),
             deadlines: Deadlines::default(),
@@ -158,6 +166,8 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             message: Vec::new(),
             hesitates: false,
+            line: Line::default(),
+            stirs: false,
         };
         engine.open_doors()?;
         Ok((Box::new(engine), crew))
@@ -176,8 +186,9 @@ impl<A: App> Engine<A> {
     pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
-        let timeout = self.wait_for(free);
-        let timeout = if self.shared.doze() { timeout } else { Duration::ZERO };
+        let lull = self.may_lull();
+        let timeout = self.wait_for(free).min(if lull { LULL } else { Duration::MAX });
+        let timeout = if self.shared.doze(lull) { timeout } else { Duration::ZERO };
         let sleeps = free && self.reception.is_open() && !timeout.is_zero();
         let slot = self.shared.slot.filter(|_| sleeps);
         self.show_connections();
@@ -196,7 +207,9 @@ impl<A: App> Engine<A> {
         }
         self.events = events;
         waited?;
+        self.stirs = false;
         while let Ok(done) = self.returned.try_recv() {
+            self.stirs = true;
             self.take_back(done);
         }
         self.expire();
@@ -263,7 +276,7 @@ impl<A: App> Engine<A> {
                 self.deadlines.arm(&mut conn.deadline, conn.token, at_ns, now_ns);
             }
         }
-        conn.count_traffic(self.shared.slot);
+        conn.count_traffic(self.till.as_mut());
         self.lighten(&mut conn);
         self.note(&mut conn);
         self.table.settle(conn);
@@ -306,7 +319,7 @@ impl<A: App> Engine<A> {
 
     /// Closes a connection at once.
     pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
-        conn.settle_bill(self.shared.slot, self.clock.now_ns());
+        conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
         if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
             // A duplicate may live on in the application (`gunicorn.socket`).
             self.poller.forget(fd);

@@ -18,8 +18,11 @@ mod input;
 mod keyring;
 mod keys;
 mod lines;
+mod memo;
+mod mould;
 mod notices;
 mod options;
+mod remote;
 mod respond;
 mod scale;
 mod scoreboard;
@@ -30,6 +33,7 @@ mod static_files;
 mod status;
 mod timekeeper;
 mod tls;
+mod variables;
 mod worker;
 
 /// The extension module.
