@@ -32,14 +32,7 @@ fn main() {
         .expect("OUT_DIR can be written");
 
     let crew = source("engine/crew.rs");
-    let shared = methods(&crew, &["wake", "doze", "rise"]);
-    println!("cargo::rustc-check-cfg=cfg(murmurs)");
-    let shared = if crew.contains("fn murmur(") {
-        println!("cargo::rustc-cfg=murmurs");
-        shared + &methods(&crew, &["murmur"])
-    } else {
-        shared
-    };
+    let shared = methods(&crew, &["wake", "doze", "rise", "murmur"]);
     fs::write(out.join("shared.rs"), format!("impl Shared {{\n{shared}}}\n"))
         .expect("OUT_DIR can be written");
     let seat = methods(

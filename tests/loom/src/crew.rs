@@ -10,8 +10,7 @@ use loom::thread;
 
 use crate::model;
 use crate::sync::{
-    AtomicBool, AtomicIsize, AtomicU64, AtomicUsize, Bell, Count, Ordering, Receiver, Sender,
-    channel,
+    AtomicBool, AtomicIsize, AtomicU64, Bell, Count, Ordering, Receiver, Sender, channel,
 };
 
 struct Options {
@@ -41,11 +40,12 @@ struct Engine<A>(PhantomData<A>);
 impl<A: App> Engine<A> {
     /// A turn of the loop that finds nothing: it sleeps until somebody rings.
     fn turn(&mut self, crew: &Crew<A>) {
-        #[cfg(murmurs)]
-        let sleeps = crew.shared.doze(false);
-        #[cfg(not(murmurs))]
-        let sleeps = crew.shared.doze();
-        if sleeps {
+        self.turn_in(false, crew);
+    }
+
+    /// The same in a lull, whose end is not waited for here.
+    fn turn_in(&mut self, lull: bool, crew: &Crew<A>) {
+        if crew.shared.doze(lull) {
             crew.shared.bell.listen();
         }
         crew.shared.rise();
@@ -55,7 +55,6 @@ impl<A: App> Engine<A> {
 struct Crew<A: App> {
     shared: Shared,
     seat: (Sender<Box<Engine<A>>>, Receiver<Box<Engine<A>>>),
-    idle: AtomicUsize,
     calls: AtomicU64,
     wanted: AtomicBool,
     offered: AtomicBool,
@@ -103,24 +102,12 @@ fn crew() -> Arc<Crew<Nothing>> {
             idle: AtomicIsize::new(0),
         },
         seat: channel(),
-        idle: AtomicUsize::new(0),
         calls: AtomicU64::new(0),
         wanted: AtomicBool::new(false),
         offered: AtomicBool::new(false),
         asleep: AtomicBool::new(true),
         watcher: Ear(Bell::new()),
     })
-}
-
-/// A thread becomes idle; with `in_peace` nothing else has happened.
-fn idle(crew: &Crew<Nothing>, in_peace: bool) {
-    #[cfg(murmurs)]
-    crew.become_idle(in_peace);
-    #[cfg(not(murmurs))]
-    {
-        let _all_the_same = in_peace;
-        crew.become_idle();
-    }
 }
 
 fn engine() -> Box<Engine<Nothing>> {
@@ -134,7 +121,7 @@ fn nobody_sleeps_through_news() {
         let crew = crew();
         let others = [true, false].map(|in_peace| {
             let crew = crew.clone();
-            thread::spawn(move || idle(&crew, in_peace))
+            thread::spawn(move || crew.become_idle(in_peace))
         });
         let mut engine = engine();
         let mut booked = 0;
@@ -150,12 +137,30 @@ fn nobody_sleeps_through_news() {
     });
 }
 
+/// Also in a lull, in which a thread that becomes idle in peace rings for nobody.
+#[test]
+fn news_are_heard_in_a_lull() {
+    model(3, || {
+        let crew = crew();
+        let others = [true, false].map(|in_peace| {
+            let crew = crew.clone();
+            thread::spawn(move || crew.become_idle(in_peace))
+        });
+        let mut engine = engine();
+        while !crew.book() {
+            engine.turn_in(true, &crew);
+        }
+        others.into_iter().for_each(|other| other.join().unwrap());
+        assert!(crew.book());
+    });
+}
+
 /// A thread is booked once.
 #[test]
 fn an_idle_thread_is_booked_once() {
     model(3, || {
         let crew = crew();
-        idle(&crew, false);
+        crew.become_idle(false);
         let other = crew.clone();
         let second = thread::spawn(move || other.book());
         let first = crew.book();

@@ -87,7 +87,6 @@ macro_rules! number {
 
 atomic!(AtomicBool, bool);
 number!(AtomicU64, u64);
-number!(AtomicUsize, usize);
 number!(AtomicIsize, isize);
 
 /// An eventfd: it rings on until somebody has heard it.
