@@ -16,6 +16,7 @@ GIL ?=
 VENV := $(CURDIR)/.venv
 GUNICORN := $(CURDIR)/.venv-gunicorn
 THIRDPARTY := $(CURDIR)/.venv-thirdparty
+AUDIT := $(CURDIR)/.venv-audit
 WITHOUT_GIL := $(CURDIR)/.venv-without-gil
 WITH_GIL := $(CURDIR)/.venv-with-gil
 INTERPRETER := benches/freethreaded/interpreter.sh
@@ -32,11 +33,13 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs check check-libpython tools clean
+.PHONY: help serve test audit loom parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
+	@echo "make loom    models of what threads decide by atomics, in every order"
+	@echo "make audit   licences, sources and known holes of what we depend on (needs cargo-deny and the network)"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
 	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
 	@echo "make bench-page   docs/performance.md from a document of a run (DOCUMENT=..., else the newest)"
@@ -83,6 +86,19 @@ test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPAR
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
 	  $(VENV)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --dist loadfile)
 
+# By hand, and when the code that tests/loom/build.rs copies has changed.
+loom:
+	cargo test --quiet --manifest-path tests/loom/Cargo.toml --target-dir target/loom
+
+# By hand and once a week: what is known of a package changes without us. The wheel needs nothing of PyPI but what its
+# extras name; those are among what the tests install.
+audit: check
+	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny check
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python $(PIP) pip-audit
+	for list in tests/requirements*.txt; do $(AUDIT)/bin/pip-audit --no-deps --disable-pip -r $$list; done
+
 # By hand, not in CI: docs/design/free-threading.md.
 test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.installed
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python $(WITHOUT_GIL)/bin/python -m pytest \
@@ -115,7 +131,7 @@ docs: $(VENV)/.rgunicorn
 	$(VENV)/bin/python -m rgunicorn.settings.page docs/settings.md
 
 clean:
-	rm -rf $(VENV) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
+	rm -rf $(VENV) $(AUDIT) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
 
 check:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.85 or newer, https://rustup.rs" >&2; exit 1; }
