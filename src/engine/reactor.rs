@@ -34,7 +34,7 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
-use crate::sys::tally::Till;
+use crate::sys::till::Till;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -235,16 +235,6 @@ impl<A: App> Engine<A> {
     /// waits at the doors, if that matters.
     pub(super) fn has_others(&self) -> bool {
         self.table.len() > 1 || !self.ready.is_empty() || self.greets_while_busy()
-    }
-
-    /// Queues a request for the application.
-    pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
-        conn.phase = Phase::Busy;
-        self.shared.claim(&mut conn);
-        conn.deadline.disarm();
-        let since_ns = self.clock.now_ns();
-        conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
-        self.ready.push_back(Job { conn, work, since_ns, queued: false });
     }
 
     /// Puts a connection down until something happens to it.

@@ -30,6 +30,7 @@ pub mod tally;
 pub mod tells;
 pub mod thread;
 pub mod ticket;
+pub mod till;
 pub mod tree;
 pub mod unique;
 pub mod usage;
