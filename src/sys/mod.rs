@@ -19,6 +19,7 @@ pub mod manifest;
 pub mod memory;
 pub mod poller;
 pub mod scoreboard;
+mod siblings;
 pub mod signals;
 pub mod slate;
 pub mod snapshot;

@@ -247,24 +247,6 @@ impl Slot {
         self.cells.waiting.store(u64::from(waiting), Ordering::Relaxed);
     }
 
-    /// Whether another worker does. One that was killed counts until the master has seen it.
-    pub fn sibling_waits(self) -> bool {
-        self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
-    }
-
-    /// Whether there is no other worker.
-    pub fn is_alone(self) -> bool {
-        self.siblings().next().is_none()
-    }
-
-    /// What the other workers have.
-    pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
-        let known = self.board.header.taken.load(Ordering::Relaxed) as usize;
-        self.board.slots.iter().take(known).filter(move |cells| {
-            cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
-        })
-    }
-
     /// What the connections are at.
     pub fn set_connection_states(self, now: Connections) {
         self.cells.connections.set(now);
@@ -281,7 +263,7 @@ impl Slot {
 }
 
 const FREE: u64 = 0;
-const CLAIMED: u64 = 1;
+pub(super) const CLAIMED: u64 = 1;
 
 /// All-zero is a valid value and means a free slot: that is what a fresh mapping holds.
 #[derive(Debug)]
@@ -289,10 +271,10 @@ const CLAIMED: u64 = 1;
 pub(super) struct Cells {
     pid: AtomicU64,
     age: AtomicU64,
-    state: AtomicU64,
+    pub(super) state: AtomicU64,
     heartbeat_ns: AtomicU64,
     busy: AtomicU64,
-    waiting: AtomicU64,
+    pub(super) waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
     overdue: AtomicU64,
