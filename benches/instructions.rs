@@ -15,7 +15,8 @@ use rgunicorn::http::{
 use rgunicorn::log::{Format, Record};
 use rgunicorn::sys::flights::{Flights, Mark, Peer, Phase, Ticket};
 use rgunicorn::sys::scoreboard::{Scoreboard, Slot};
-use rgunicorn::sys::tally::{Connections, Outcome, Till};
+use rgunicorn::sys::tally::{Connections, Outcome};
+use rgunicorn::sys::till::Till;
 
 mod cases;
 use cases::{ACCESS, BROWSER, FORM, PROXIED, RESPONSE, SMALL, chunks, policy};
