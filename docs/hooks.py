@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTSIDE = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "benches/README.md",
     "examples/README.md",
     "tests/README.md",

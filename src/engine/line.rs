@@ -77,10 +77,11 @@ impl<A: App> Engine<A> {
     }
 
     /// Whether the leader may sleep for a moment without being told that threads become idle:
-    /// nothing waits for one.
+    /// some are going to, and nothing waits for one.
     pub(super) fn may_lull(&self) -> bool {
         let options = &self.shared.options;
-        let busy = self.stirs && options.watched && self.ready.is_empty();
+        let watched = options.watched && self.shared.has_calls();
+        let busy = self.stirs && watched && self.ready.is_empty();
         busy && self.reception.is_open() && !self.drain.is_on() && !options.patience.is_limited()
     }
 

@@ -105,6 +105,16 @@ impl<A: App> TurnedAway<A> {
 }
 
 impl<A: App> Engine<A> {
+    /// Queues a request for the application.
+    pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
+        conn.phase = Phase::Busy;
+        self.shared.claim(&mut conn);
+        conn.deadline.disarm();
+        let since_ns = self.clock.now_ns();
+        conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
+        self.ready.push_back(Job { conn, work, since_ns, queued: false });
+    }
+
     /// The next request to run, for a thread that is free now: as a refusal if it has waited too
     /// long, or its client has gone.
     pub(super) fn next_job(&mut self) -> Option<Job<A>> {
