@@ -7,6 +7,7 @@ A command is a line of a fenced block. Pages in `STORIES` are followed here as t
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,7 @@ def has_commands(page: str) -> bool:
 
 
 @pytest.mark.ours("pages about rgunicorn")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("page", STORIES)
 def test_a_page_can_be_followed(page: str, command: Command, tmp_path: Path) -> None:
     text = (ROOT / page).read_text()

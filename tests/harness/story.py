@@ -13,6 +13,8 @@ Port 8000 becomes a free one, in commands, files and output; numbers in output m
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import signal
 import socket
@@ -106,7 +108,20 @@ class Story:
             self._start(line)
             until(lambda: follows(self._said(), output), f"{line}: {output}", show=self._said)
             return
-        done = subprocess.run(
+        if not line.startswith("kill "):
+            done = self._run(line)
+            said = done.stdout + done.stderr
+            assert done.returncode == 0, f"{line}: {said}\n{self._said()}"
+            assert follows(said, output), f"{line}: {said}"
+            return
+        # The pidfile may be on its way from one master to the next; what is shown is the server's.
+        until(lambda: self._run(line).returncode == 0, line, show=self._said)
+        until(lambda: follows(self._said(), output), f"{line}: {output}", show=self._said)
+        if line.startswith(_ENDING) and self._server is not None:
+            assert self._server.wait(60) == 0, self._said()
+
+    def _run(self, line: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
             ["/bin/bash", "-euc", line],
             cwd=self.directory,
             env=self._env,
@@ -115,15 +130,6 @@ class Story:
             text=True,
             timeout=60,
         )
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, f"{line}: {said}\n{self._said()}"
-        if line.startswith("kill "):
-            # What is shown is the server's.
-            until(lambda: follows(self._said(), output), f"{line}: {output}", show=self._said)
-        else:
-            assert follows(said, output), f"{line}: {said}"
-        if line.startswith(_ENDING) and self._server is not None:
-            assert self._server.wait(60) == 0, self._said()
 
     def _start(self, line: str) -> None:
         self._stop()
@@ -152,19 +158,29 @@ class Story:
         return self._server is not None and self._server.poll() is not None
 
     def _serves(self) -> bool:
-        if any(path.is_socket() for path in self.directory.glob("*.sock")):
-            return "Booting worker" in self._said()
-        with socket.socket() as client:
-            return client.connect_ex(("127.0.0.1", self.port)) == 0
+        places: list[tuple[int, tuple[str, int] | str]] = [
+            (socket.AF_INET, ("127.0.0.1", self.port)),
+            *((socket.AF_UNIX, str(path)) for path in self.directory.glob("*.sock")),
+        ]
+        for family, address in places:
+            with socket.socket(family) as client:
+                if client.connect_ex(address) == 0:
+                    return True
+        return False
 
     def _stop(self) -> None:
-        if self._server is not None and self._server.poll() is None:
-            self._server.send_signal(signal.SIGTERM)
-            try:
-                self._server.wait(30)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
+        if self._server is None:
+            return
+        self._server.terminate()
+        try:
+            self._server.wait(30)
+        except subprocess.TimeoutExpired:
+            self._server.kill()
+            self._server.wait()
+        # A master that it has executed (USR2), when the page did not come to its end.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._server.pid, signal.SIGKILL)
+        self._server = None
 
     def _said(self) -> str:
         return self._log.read_text(errors="replace") if self._log.exists() else ""
