@@ -15,6 +15,7 @@ import pytest
 from docs.test_links import PAGES
 from harness.server import TESTS, Command
 from harness.story import Story, blocks, commands, follows
+from rgunicorn.config import Config
 
 ROOT = TESTS.parent
 
@@ -41,7 +42,7 @@ LEFT_OUT = {
 BY_OTHERS = {
     "docs/coming-from/uwsgi.md": "uwsgi_import/test_command.py",
     "docs/doctor.md": "doctor/test_command.py",
-    "docs/observability/logs.md": "logging/test_named_lines.py",
+    "docs/observability/logs.md": "logging/test_logs_page.py",
     "docs/observability/status.md": "status/test_pages.py",
     "docs/observability/top.md": "top/test_stats.py",
 }
@@ -87,8 +88,18 @@ def test_every_page_with_commands_has_its_place() -> None:
     assert found == {*STORIES, *BY_OTHERS, *NOT_RUN}
 
 
-def test_tests_that_run_commands_are_there() -> None:
-    assert [name for name in BY_OTHERS.values() if not (TESTS / name).is_file()] == []
+@pytest.mark.parametrize("page", BY_OTHERS)
+def test_the_suite_that_runs_a_page_knows_its_flags(page: str) -> None:
+    suite = (TESTS / BY_OTHERS[page]).read_text()
+    suite += "".join(path.read_text() for path in (TESTS / BY_OTHERS[page]).parent.glob("*.py"))
+    settings = {
+        flag: name for name, setting in Config().settings.items() for flag in setting.cli or ()
+    }
+    flags = {flag for line in told(page) for flag in re.findall(r"(?<!\S)\[?(--[a-z-]+)", line)}
+    missing = [
+        flag for flag in flags if flag not in suite and settings.get(flag, flag) not in suite
+    ]
+    assert missing == []
 
 
 def test_a_page_that_is_followed_leaves_nothing_out_in_silence() -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 GAP = "…"
 
 _LOUD = ("warning", "error", "critical", "exception")
+# Functions that print their argument; `say` is a log method that was chosen before.
+_PRINTERS = ("say", "warn", "_exit_with", "_fail")
 _FORMAT = re.compile(r"%(?:\([^)]*\))?[-#0 +]*[\d.]*[sdrfgx]")
 
 
@@ -25,6 +27,18 @@ def logged(source: Path) -> Iterator[str]:
             yield from _said(node.args[0], formatted=True)
         elif node.func.attr == "log" and len(node.args) > 1:
             yield from _said(node.args[1], formatted=True)
+
+
+def printed(source: Path) -> Iterator[str]:
+    """What a Python file prints on stderr, itself or by a function that does."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if not (isinstance(node, ast.Call) and node.args):
+            continue
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        name = node.func.id if isinstance(node.func, ast.Name) else name
+        to_stderr = any(it.arg == "file" and "stderr" in ast.dump(it.value) for it in node.keywords)
+        if name in _PRINTERS or (name == "print" and to_stderr):
+            yield from _said(node.args[0], formatted=name == "say")
 
 
 def raised(source: Path) -> Iterator[str]:
