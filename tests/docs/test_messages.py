@@ -84,6 +84,8 @@ def said() -> dict[str, str]:
         if not name.startswith(tuple(NOT_HERE)):
             texts += sayings.raised(source)
         found |= dict.fromkeys(texts, name)
+    for source in sorted((ROOT / "src").rglob("*.rs")):
+        found |= dict.fromkeys(sayings.reported(source), source.relative_to(ROOT).as_posix())
     for text in sayings.noticed(ROOT / "src/log/notice.rs"):
         found[text] = "src/log/notice.rs"
     for text in sayings.refused(ROOT / "src/http/error.rs"):
@@ -133,3 +135,4 @@ def test_the_readers_see_what_is_said() -> None:
     assert texts["can't chdir to …"] == "settings/validators.py"
     assert texts["static_map: … can not be served: …"] == "src/log/notice.rs"
     assert texts["Invalid HTTP request line: …"] == "src/http/error.rs"
+    assert texts["Exception in post_request hook"] == "src/py/hooks.rs"

@@ -57,6 +57,13 @@ def noticed(source: Path) -> Iterator[str]:
         yield from _rust(literal)
 
 
+def reported(source: Path) -> Iterator[str]:
+    """What a Rust file logs through Python with a traceback, or prints on stderr."""
+    body = source.read_text().partition("#[cfg(test)]")[0]
+    for literal in re.findall(r'(?:\breport\([^";]*|eprintln!\(\s*)"((?:[^"\\]|\\.)*)"', body):
+        yield from _rust(_FORMAT.sub(GAP, literal))
+
+
 def refused(source: Path) -> Iterator[str]:
     """The words of the variants of a Rust error (`#[error("...")]`)."""
     for literal in re.findall(r'#\[error\("((?:[^"\\]|\\.)*)"', source.read_text()):
