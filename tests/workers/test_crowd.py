@@ -1,7 +1,7 @@
 """Thousands of clients that idle or stall: they cost memory by the kilobyte, and nobody's time.
 
-Memory is PSS, before and after, so what a page costs is shared by those who share it. Only the
-worker's own memory is in it, not the kernel's socket buffers.
+Memory is what the worker has to itself, before and after; the kernel's socket buffers are not in
+it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from harness import kinds
 from harness.crowd import crowd, room_for
 from harness.kinds import Kind
 from harness.mode import Mode
-from harness.proc import proportional_set_size
+from harness.proc import private_memory
 from harness.server import Server, Spawn
 from harness.wait import until
 from harness.wire import Wire, get, post
@@ -74,7 +74,7 @@ def warmed(server: Server) -> int:
 
 def memory(server: Server) -> int:
     (worker,) = server.workers()
-    return proportional_set_size(worker)
+    return private_memory(worker)
 
 
 def assert_cost(before: int, after: int, count: int, most: int) -> None:
