@@ -59,9 +59,9 @@ def serve(spawn: Spawn) -> Iterator[Serve]:
 each_kind = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
 
 
-# On a busy machine calls look long and every thread makes responses, each out of an arena of its
-# own, at the end of which glibc keeps what src/sys/memory.rs allows it to. The warm-up is too short
-# for that.
+# On a busy machine calls look long, and the threads of gthread make responses faster than the
+# leader takes them back (at most 32 and what runs, src/engine/line.rs); until then they do not
+# count as memory that waits. glibc may keep some of it, too.
 THREADS = 4
 KEPT_BY_THREAD = 4 * 1024 * 1024
 
