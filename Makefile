@@ -100,7 +100,7 @@ test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPAR
 wheel: $(BUILT)
 
 # By hand, for the wheel without the GIL; `make test` does the rest of it.
-wheels-smoke: $(BUILT) dist/.built-without-gil $(VENV)/.tests
+wheels-smoke: $(VENV)/.rgunicorn $(VENV)/.tests dist/.built-without-gil
 	RGUNICORN_DIST=$(CURDIR)/dist RGUNICORN_WITHOUT_GIL=$(WITHOUT_GIL)/bin/python \
 	  $(VENV)/bin/python -m pytest tests/packaging $(ARGS)
 
