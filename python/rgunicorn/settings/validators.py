@@ -227,38 +227,39 @@ def validate_post_request(val: Any) -> Any:
 
 def validate_user(val: Any) -> int:
     """A user id, from a number or a login name; None is the user we run as."""
-    if val is None:
-        return os.geteuid()
-    if isinstance(val, int):
-        return val
-    name = _text(val)
-    if name.isdigit():
-        return int(name)
-
-    import pwd
-
-    try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
-        raise ConfigError(f"No such user: '{name}'") from None
+    return _account(val, os.geteuid, _uid_of, "user")
 
 
 def validate_group(val: Any) -> int:
     """A group id, from a number or a group name; None is the group we run as."""
+    return _account(val, os.getegid, _gid_of, "group")
+
+
+def _uid_of(name: str) -> int:
+    import pwd
+
+    return pwd.getpwnam(name).pw_uid
+
+
+def _gid_of(name: str) -> int:
+    import grp
+
+    return grp.getgrnam(name).gr_gid
+
+
+def _account(val: Any, own: Callable[[], int], find: Callable[[str], int], what: str) -> int:
+    """The id that `val` says, in any of the ways it can be said; `find` raises KeyError."""
     if val is None:
-        return os.getegid()
+        return own()
     if isinstance(val, int):
         return val
     name = _text(val)
     if name.isdigit():
         return int(name)
-
-    import grp
-
     try:
-        return grp.getgrnam(name).gr_gid
+        return find(name)
     except KeyError:
-        raise ConfigError(f"No such group: '{name}'") from None
+        raise ConfigError(f"No such {what}: '{name}'") from None
 
 
 def one_of(val: Any, words: Collection[str], what: str) -> str:
