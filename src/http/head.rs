@@ -86,7 +86,10 @@ impl Head {
     /// Value of the field called `name` (any case). Of several the last one, as in Gunicorn's
     /// access log; the environ joins them all.
     pub fn field<'a>(&self, buf: &'a [u8], name: &str) -> Option<&'a [u8]> {
-        let wanted = |field: &&Field| field.name.of(buf).eq_ignore_ascii_case(name.as_bytes());
+        let wanted = |field: &&Field| {
+            field.name.len() == name.len()
+                && field.name.of(buf).eq_ignore_ascii_case(name.as_bytes())
+        };
         self.fields.iter().rev().find(wanted).map(|field| field.value.of(buf))
     }
 
