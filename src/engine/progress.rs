@@ -153,7 +153,8 @@ impl<A: App> Engine<A> {
             conn.preamble_over = true;
         }
         let bytes = conn.inbox.get_mut(..conn.filled).unwrap_or_default();
-        conn.reader.poll(bytes, conn.trusted, policy, &mut conn.head)
+        let recent = Some(&mut self.recent);
+        conn.reader.poll(bytes, conn.trusted, policy, recent, &mut conn.head)
     }
 
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {
