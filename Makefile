@@ -34,12 +34,13 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test audit loom parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs site check check-libpython tools clean
+.PHONY: help serve test soak audit loom parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs site check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
 	@echo "make loom    models of what threads decide by atomics, in every order"
+	@echo "make soak    chaos for ten minutes: faults, floods, kills, and what must hold afterwards (SECONDS=600 KIND=gthread ARGS='--seed 7')"
 	@echo "make audit   licences, sources and known holes of what we depend on (needs cargo-deny and the network)"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
 	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
@@ -87,6 +88,12 @@ test-rust: $(VENV)/.tests check-libpython
 test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
 	  $(VENV)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --dist loadfile)
+
+# By hand; CI runs some seconds of it (tests/chaos/test_soak.py). KIND: sync, sync_keepalive or gthread.
+SECONDS = 600
+KIND = gthread
+soak: $(VENV)/.rgunicorn $(VENV)/.tests
+	cd tests && PYTHONPATH=. $(VENV)/bin/python -m chaos.soak --seconds $(SECONDS) --kind $(KIND) $(ARGS)
 
 # By hand, and when the code that tests/loom/build.rs copies has changed.
 loom:
