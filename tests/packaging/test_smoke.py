@@ -89,11 +89,15 @@ def installed(
             pytest.skip(f"CPython {version} is not on this machine")
         python, built = found, wheel()
     there = Installed(version, tmp_path_factory.mktemp("installed") / version)
-    subprocess.run([python, "-m", "venv", "--without-pip", there.home], check=True, timeout=100)
+    # Our pip, run by that interpreter: a second one would take longer than all the rest. Only
+    # its own knows for sure what a wheel without the GIL is.
+    own = version.endswith("t")
+    venv = [str(python), "-m", "venv", *([] if own else ["--without-pip"])]
+    subprocess.run([*venv, str(there.home)], check=True, timeout=100)
+    inside = str(there.home / "bin/python")
+    pip = [inside, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", inside]
     assert shutil.which("cargo", path=there.env["PATH"]) is None
-    # Our pip, run by that interpreter: a second one would take longer than all the rest.
-    pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check"]
-    words = ["--python", str(there.home / "bin/python"), "install", "--no-index", str(built)]
+    words = ["--isolated", "--disable-pip-version-check", "install", "--no-index", str(built)]
     done = subprocess.run(
         [*pip, *words], env=there.env, capture_output=True, text=True, timeout=100
     )
