@@ -91,13 +91,14 @@ impl<A: App> Engine<A> {
 
     /// Takes a connection back from the application.
     pub(super) fn take_back(&mut self, done: Done<A>) {
-        let Done { mut conn, verdict, ended_ns, lap } = done;
+        let Done { mut conn, verdict, rest, ended_ns, lap } = done;
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);
         }
-        if verdict == Verdict::Drop || !conn.owes() {
-            conn.settle_bill(self.till.as_mut(), ended_ns);
+        match rest {
+            Some(rest) => self.shared.hoard.take_over(rest),
+            None => conn.settle_bill(self.till.as_mut(), ended_ns),
         }
         conn.phase = match verdict {
             Verdict::Keep => Phase::FlushThenKeep,

@@ -147,7 +147,7 @@ impl<A: App> Engine<A> {
             clock: Clock::new(),
             till: slot.map(Slot::till),
             poller,
-            table: Table::default(),
+            table: Table::new(crew.shared.hoard.clone()),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             returned,
