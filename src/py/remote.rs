@@ -33,7 +33,7 @@ impl Remote {
         known: Option<&PeerAddr>,
         means: &Means,
     ) -> PyResult<()> {
-        if !known.is_some_and(|known| known.ip() == addr.ip()) {
+        if known.is_none_or(|known| known.ip() != addr.ip()) {
             let ip = match addr.ip() {
                 Some(ip) => self.text(py, ip),
                 None => keys.empty.bind(py).clone(),
