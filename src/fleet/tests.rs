@@ -317,3 +317,14 @@ fn workers_that_end_at_once_are_held_back() {
     assert!(fleet.balance(now_ns).is_empty());
     assert!(!fleet.holds_back(now_ns + 3600 * S));
 }
+
+#[test]
+fn what_fails_while_the_server_stops_changes_nothing() {
+    let mut fleet = fleet_of(1, 0);
+    fleet.on_reload(Strategy::Ready, S);
+    fleet.balance(S);
+    fork_all(&mut fleet, 1, 200, S);
+    fleet.on_stop(Stop::Graceful, 2 * S);
+    assert!(fleet.on_vanished(200, 3 * S).is_empty());
+    assert!(fleet.on_spawn_failed(3 * S).is_empty());
+}

@@ -18,8 +18,6 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-import coverage
-
 from covered import rust
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -99,6 +97,9 @@ def of_python(arguments: list[str]) -> list[str]:
 
 def combined(data: Path) -> tuple[float, str]:
     """Lines and branches that were run, in percent, and a table by directory."""
+    # Only this needs it: the list of places is checked without.
+    import coverage
+
     os.environ["RGUNICORN_COVERAGE_DATA"] = str(data / "it")
     watch = coverage.Coverage(config_file=str(CONFIG), data_file=str(data / "it"))
     watch.combine([str(data)], keep=True)
