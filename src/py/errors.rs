@@ -1,5 +1,7 @@
 //! The one place where the floors below become Python exceptions.
 
+use std::io;
+
 use pyo3::exceptions::{PyOSError, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
@@ -64,11 +66,17 @@ pub(super) fn response_error(py: Python<'_>, error: &ResponseError) -> PyErr {
 /// A client that takes no more of the response, as `write` raises it.
 pub(super) fn gone(gone: &Gone) -> PyErr {
     match gone {
-        Gone::Broken(error) => match error.raw_os_error() {
-            // Python picks BrokenPipeError, ConnectionResetError … by the number.
-            Some(errno) => PyOSError::new_err((errno, error.to_string())),
-            None => PyOSError::new_err(error.to_string()),
-        },
+        Gone::Broken(error) => broken(error),
         Gone::Stalled => PyTimeoutError::new_err("the client does not read the response"),
+    }
+}
+
+/// A connection that failed, as `write` and `wsgi.input` raise it: with its `errno`, which the
+/// conversion of PyO3 leaves out.
+pub(super) fn broken(error: &io::Error) -> PyErr {
+    match error.raw_os_error() {
+        // Python picks BrokenPipeError, ConnectionResetError … by the number.
+        Some(errno) => PyOSError::new_err((errno, error.to_string())),
+        None => PyOSError::new_err(error.to_string()),
     }
 }

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -16,7 +16,7 @@ use super::app::PyApp;
 use super::errors;
 use super::tls::{self, TlsSession};
 use crate::engine::Exchange;
-use crate::engine::exchange::{self, Body};
+use crate::engine::exchange::{self, Body, Upload};
 use crate::engine::timekeeper::Timed;
 use crate::http::{BodyDecoder, BodyEvent, ParseError};
 use crate::sys::clock::monotonic_ns;
@@ -42,7 +42,7 @@ pub(super) struct Input {
 struct Rest {
     decoder: BodyDecoder,
     unseen: Vec<u8>,
-    over: Arc<AtomicBool>,
+    upload: Arc<Upload>,
     socket: OwnedFd,
     /// What decrypts it, if it is encrypted.
     tls: Option<Py<TlsSession>>,
@@ -66,7 +66,7 @@ impl Input {
     pub(super) fn new(body: Body, exchange: &mut Exchange<'_, PyApp>) -> io::Result<Self> {
         let rest = match body.rest {
             None => None,
-            Some(exchange::Rest { decoder, unseen, over }) => {
+            Some(exchange::Rest { decoder, unseen, upload }) => {
                 let socket = exchange
                     .conn()
                     .socket()
@@ -76,7 +76,7 @@ impl Input {
                 let tls = Python::attach(|py| tls::session_of(py, exchange.conn()));
                 let pulse = exchange.pulse();
                 let (slot, timed) = (exchange.slot(), exchange.timed().cloned());
-                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse, slot, timed })
+                Some(Rest { decoder, unseen, upload, socket, tls, patience, pulse, slot, timed })
             }
         };
         Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
@@ -117,7 +117,7 @@ impl Input {
                 Ok(more) => return Ok(more),
                 Err(Shortage::Signal) => py.check_signals()?,
                 Err(Shortage::Ended) => return Err(errors::no_more_data(py)),
-                Err(Shortage::Broken(error)) => return Err(error.into()),
+                Err(Shortage::Broken(error)) => return Err(errors::broken(&error)),
                 Err(Shortage::Bad(error)) => return Err(errors::parse_error(py, &error)),
             }
         }
@@ -234,7 +234,7 @@ impl Rest {
                 self.unseen.drain(..used);
                 if self.decoder.is_done() {
                     // What follows is the next request.
-                    self.over.store(true, Ordering::Relaxed);
+                    self.upload.over.store(true, Ordering::Relaxed);
                     return Ok(!into.is_empty());
                 }
                 if matches!(event, BodyEvent::NeedMore) {
@@ -259,6 +259,9 @@ impl Rest {
             if let Some(slot) = self.slot {
                 slot.add_bytes(n as u64, 0);
                 slot.count_event(Event::ReadError, u64::from(got.is_err()));
+            }
+            if got.is_err() {
+                self.upload.broken.store(true, Ordering::Relaxed);
             }
             match got.map_err(Shortage::Broken)? {
                 Transfer::Bytes(0) => return Err(Shortage::Ended),

@@ -12,6 +12,7 @@ pub mod file;
 pub mod flights;
 pub mod handoff;
 pub mod header;
+pub mod journal;
 pub mod leash;
 mod line;
 pub mod listener;

@@ -185,6 +185,16 @@ DIFFERENCES = [
         "parity/test_logs.py::test_one_access_line_when_the_iterator_fails",
     ),
     Difference(
+        "worker-hint",
+        "A worker class or logger class that can not be loaded is a message that ends with the "
+        "setting, its value and what to do: the name that was meant (`Did you mean "
+        "'gthread'?`), the package to install. Gunicorn shows a traceback. The modules of "
+        "gevent, tornado and asgi workers raise a RuntimeError, as Gunicorn's do, that is an "
+        "ImportError too.",
+        "It is the next thing one has to know.",
+        "parity/test_cli.py::test_exit",
+    ),
+    Difference(
         "bad-value-named",
         "A bad value on the command line or in `GUNICORN_CMD_ARGS` is named with its setting "
         "(`Invalid value for workers: -1`). Gunicorn does so for the config file only.",
@@ -216,19 +226,19 @@ DIFFERENCES = [
         "Every variable of a uwsgi packet reaches the environ, REMOTE_ADDR also the access log. "
         "Gunicorn ignores most.",
         "The proxy knows, and `uwsgi_allow_ips` says who is the proxy.",
-        "uwsgi/test_packets.py::test_what_nginx_says_is_what_the_application_sees",
+        "uwsgi/test_variables.py::test_what_nginx_says_is_what_the_application_sees",
     ),
     Difference(
         "uwsgi-path",
         "PATH_INFO is used as nginx decoded it; RAW_URI is REQUEST_URI. Gunicorn decodes again.",
         "One decoding.",
-        "uwsgi/test_packets.py::test_the_path_is_decoded_once",
+        "uwsgi/test_variables.py::test_the_path_is_decoded_once",
     ),
     Difference(
         "uwsgi-mount",
         "With SCRIPT_NAME, PATH_INFO is what lies below it.",
         "PEP 3333.",
-        "uwsgi/test_packets.py::test_script_name",
+        "uwsgi/test_variables.py::test_script_name",
     ),
     Difference(
         "uwsgi-refusals",
