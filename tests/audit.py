@@ -19,7 +19,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PIP_AUDIT = "pip-audit==2.10.1"
-PATIENCE_S = 90
+PATIENCE_S = 120
 """For each program: a database that does not answer is one that is not there."""
 
 Outcome = bool | str
