@@ -17,6 +17,8 @@ EXPECTED = {
     r"Worker \(pid:\d+\) was sent SIGABRT!": "ulimit-v",
     r"Worker \(pid:\d+\) was sent SIGTERM!": "retire, before it had its handlers",
     r"Worker \(pid:\d+\) exited with code": "ulimit-v, map, thread: it could not boot",
+    r"Reload failed, the old configuration stays in force": "map, thread, watch, open",
+    r"The last reload had failed": "the same",
     r"Worker \(pid:\d+\) failed to boot, the others serve on": "map, thread",
     r"Workers die soon after boot": "kill",
     r"Worker \(pid:\d+\) took \d+ access lines with it": "kill",

@@ -43,16 +43,16 @@ class Finding:
         return "\n".join(lines)
 
 
-def clients_work(clients: list[Client], turns: int) -> Finding:
-    """The run was one: every client has done something, and none was broken."""
+def clients_work(clients: list[Client], turns: int, failed: list[str]) -> Finding:
+    """The run was one: every client has done something, none was broken, nor a disturbance."""
     idle = [f"{it.name} did nothing" for it in clients if not it.turns and not it.broken]
     broken = [it.broken for it in clients if it.broken]
     return Finding(
         "clients",
-        "each of them has been at work, to the end",
+        "each of them has been at work, to the end, and each disturbance came to its own",
         f"{len(clients)} clients, {sum(it.turns for it in clients)} conversations, "
         f"{turns} disturbances",
-        idle + broken,
+        idle + broken + failed,
     )
 
 
