@@ -49,7 +49,7 @@ pub(crate) fn head(data: &[u8]) {
     let policy = policy(choice);
     let (mut reader, mut head) = (HeadReader::default(), Head::default());
     let mut buf = data.to_vec();
-    match reader.poll(&mut buf, true, &policy, &mut head) {
+    match reader.poll(&mut buf, true, &policy, None, &mut head) {
         Ok(true) => {}
         Ok(false) => return assert!(reader.room(buf.len(), &policy) > 0),
         Err(error) => return assert_refusal(&error),
@@ -187,7 +187,7 @@ pub(crate) fn uwsgi(data: &[u8]) {
 
     let (mut reader, mut head) = (HeadReader::default(), Head::default());
     let mut buf = data.to_vec();
-    match reader.poll(&mut buf, true, &policy, &mut head) {
+    match reader.poll(&mut buf, true, &policy, None, &mut head) {
         Ok(true) => {}
         Ok(false) => {
             return assert!(reader.room(buf.len(), &policy) > 0 && head == Head::default());
