@@ -23,6 +23,7 @@ mod dispatch;
 pub mod drain;
 pub mod exchange;
 pub mod hand;
+mod hoard;
 mod lateness;
 mod limited;
 mod line;

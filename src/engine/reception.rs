@@ -301,7 +301,13 @@ impl<A: App> Engine<A> {
                         }
                         conn.tls =
                             self.tls.as_ref().map(|opener| Box::new(Secured::new(opener.clone())));
+                        let ready = self.ready.len();
                         self.proceed(conn);
+                        if self.ready.len() == ready && !self.drain.is_sweeping() {
+                            // Who comes after somebody that has said nothing yet is younger still,
+                            // if anybody is there at all: the poller tells, which is asked anyway.
+                            self.reception.pending.retain(|pending| *pending != door);
+                        }
                         Ok(true)
                     }
                     Err(error) => Err(error),
