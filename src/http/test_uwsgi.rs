@@ -21,7 +21,7 @@ fn packet(vars: &[(&str, &str)]) -> Vec<u8> {
 fn head(vars: &[(&str, &str)], policy: &Policy) -> Result<(Vec<u8>, Head), ParseError> {
     let mut buf = packet(vars);
     let mut head = Head::default();
-    HeadReader::default().poll(&mut buf, true, policy, &mut head, None)?;
+    HeadReader::default().poll(&mut buf, true, policy, None, &mut head)?;
     Ok((buf, head))
 }
 

@@ -101,7 +101,7 @@ impl Session<'_> {
 
     fn read_head(&mut self) -> Result<bool, ParseError> {
         let trusted = self.policy.forwarded_allow.allows(&self.peer);
-        if !self.reader.poll(&mut self.buf, trusted, self.policy, &mut self.head)? {
+        if !self.reader.poll(&mut self.buf, trusted, self.policy, None, &mut self.head)? {
             assert!(self.reader.room(self.buf.len(), self.policy) > 0, "no room, yet not refused");
             return Ok(false);
         }
