@@ -41,7 +41,7 @@ MATURIN = PATH="$(if $(ZIG),$(LINKER)/bin:)$$PATH" $(VENV)/bin/maturin build --r
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test wheel wheels-smoke soak audit loom parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs site check check-libpython tools clean
+.PHONY: help serve test wheel wheels-smoke soak audit loom coverage miri sanitize parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs site check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
@@ -50,7 +50,9 @@ help:
 	@echo "make wheels-smoke   that wheel on every CPython that is here, and one for CPython without the GIL"
 	@echo "make loom    models of what threads decide by atomics, in every order"
 	@echo "make soak    chaos for ten minutes: faults, floods, kills, and what must hold afterwards (SECONDS=600 KIND=gthread ARGS='--seed 7')"
-	@echo "make audit   licences, sources and known holes of what we depend on (needs cargo-deny and the network)"
+	@echo "make audit   licences, sources and known holes of what we depend on (cargo-deny, if it is there; pip-audit)"
+	@echo "make coverage  what the tests run, into docs/coverage.md (needs nightly and cargo-llvm-cov; 30 minutes)"
+	@echo "make miri, make sanitize (SANITIZER=thread)  unit tests under what nightly has to find undefined behaviour"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
 	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
 	@echo "make bench-page   docs/performance.md from a document of a run (DOCUMENT=..., else the newest)"
@@ -71,6 +73,7 @@ serve: $(VENV)/.rgunicorn $(VENV)/.examples
 test: check
 	@$(MAKE) --no-print-directory tools
 	@$(MAKE) --no-print-directory lint
+	@$(MAKE) --no-print-directory audit
 	@$(MAKE) --no-print-directory test-rust
 	@$(MAKE) --no-print-directory test-python
 
@@ -95,6 +98,7 @@ parity: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.
 test-rust: $(VENV)/.tests check-libpython
 	cargo test --quiet --no-default-features
 	$(EMBEDDED) cargo test --quiet
+	@$(MAKE) --no-print-directory loom
 
 test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
@@ -113,18 +117,31 @@ KIND = gthread
 soak: $(VENV)/.rgunicorn $(VENV)/.tests
 	cd tests && PYTHONPATH=. $(VENV)/bin/python -m chaos.soak --seconds $(SECONDS) --kind $(KIND) $(ARGS)
 
-# By hand, and when the code that tests/loom/build.rs copies has changed.
+# Every order of what threads decide by atomics: seconds, and a part of test-rust.
 loom:
 	cargo test --quiet --manifest-path tests/loom/Cargo.toml --target-dir target/loom
 
-# By hand and once a week: what is known of a package changes without us. The wheel needs nothing of PyPI but what its
-# extras name; those are among what the tests install.
+# Part of `make test`; where a database of known holes is out of reach it says so, and goes on. What is found is an error.
+# `AUDIT_STRICT=1 make audit`: what can not be looked up is one, too.
 audit: check
-	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
-	cargo deny check
-	$(PYTHON) -m venv $(AUDIT)
-	$(AUDIT)/bin/python $(PIP) pip-audit
-	for list in tests/requirements*.txt; do $(AUDIT)/bin/pip-audit --no-deps --disable-pip -r $$list; done
+	$(PYTHON) tests/audit.py $(AUDIT)
+
+# How much of the code the tests run, into docs/coverage.md. ARGS="--only rust", or arguments for pytest.
+coverage: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
+	for python in $(VENV) $(THIRDPARTY); do $$python/bin/python $(PIP) -r tests/requirements-coverage.txt; done
+	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
+	  PYTHONPATH=tests $(VENV)/bin/python -m covered.run $(ARGS)
+
+# What an interpreter of Rust, and what instrumented memory, see in the tests: docs/security.md. They need rustup's nightly with the
+# components miri and rust-src; not in CI, which has Rust as it comes.
+miri:
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test --no-default-features --lib \
+	  --target-dir target/miri -- $(or $(ARGS),http:: fleet:: log:: sys::tally sys::turn sys::owed sys::work sys::ticket sys::slate)
+
+SANITIZER ?= address
+sanitize:
+	RUSTFLAGS=-Zsanitizer=$(SANITIZER) cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu --no-default-features --lib \
+	  --test engine --test transport_properties --target-dir target/$(SANITIZER) $(ARGS)
 
 # By hand, not in CI: docs/design/free-threading.md.
 test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.installed

@@ -9,6 +9,7 @@ from rgunicorn.workers import SUPPORTED_WORKERS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from typing import Any
 
 # Entry point groups, and the settings whose values are looked up there.
 SETTINGS = {"gunicorn.workers": "worker_class", "gunicorn.loggers": "logger_class"}
@@ -27,7 +28,7 @@ _PACKAGES = {
 _GONE = {"rgunicorn.workers.gaiohttp": "aiohttp.GunicornWebWorker"}
 
 
-def hint(uri: str, own: str, section: str, exc: Exception) -> str:
+def hint(uri: Any, own: str, section: str, exc: Exception) -> str:
     """A line that names the setting, its value and the cure; empty for groups of others.
 
     Args:
@@ -39,7 +40,7 @@ def hint(uri: str, own: str, section: str, exc: Exception) -> str:
     setting = SETTINGS.get(section)
     if setting is None:
         return ""
-    return f"\n{setting} = {uri!r}: {_cure(uri, own, setting, exc)}"
+    return f"\n{setting} = {uri!r}: {_cure(str(uri), own, setting, exc)}"
 
 
 def _cure(uri: str, own: str, setting: str, exc: Exception) -> str:

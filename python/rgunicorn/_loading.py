@@ -60,7 +60,7 @@ def load_class(
         raise
     except Exception as exc:
         trace = user_traceback(exc)
-        hint = _hints.hint(str(uri), own_name(str(uri)), section, exc)
+        hint = _hints.hint(uri, own_name(str(uri)), section, exc)
         raise RuntimeError(f"class uri {uri!r} invalid or not found: \n\n[{trace}]{hint}") from exc
 
 

@@ -384,6 +384,7 @@ class Supervisor:
             sys.exit(-1 if worker.booted else self.WORKER_BOOT_ERROR)
         finally:
             self.log.info("Worker exiting (pid: %s)", worker.pid)
+            _process.end_within(max(self.cfg.graceful_timeout, self.cfg.timeout))
             try:
                 worker.tmp.close()
                 self.cfg.worker_exit(self, worker)

@@ -370,4 +370,17 @@ mod tests {
         assert_eq!((head.method.of(&buf), head.target.of(&buf)), (&b"GET"[..], &b"/x"[..]));
         assert!(head.fields.is_empty());
     }
+
+    #[test]
+    fn last_parameter_of_a_name() {
+        let (mut buf, mut head) = read(b"GET / HTTP/1.1\r\n\r\n");
+        let at = buf.len();
+        buf.extend_from_slice(b"A1A2");
+        for start in [at, at + 2] {
+            let (name, value) = (Span::new(start, start + 1), Span::new(start + 1, start + 2));
+            head.params.push(Field { name, value });
+        }
+        assert_eq!(head.param(&buf, b"A"), Some(&b"2"[..]));
+        assert_eq!(head.param(&buf, b"a"), None);
+    }
 }

@@ -51,6 +51,11 @@ mod tests {
     use crate::http::test_policy::usual;
 
     #[test]
+    fn it_is_sent_as_it_was_configured() {
+        assert_eq!(IdHeader::new("X-Request-ID").name(), b"X-Request-ID");
+    }
+
+    #[test]
     fn one_sane_value_is_a_name() {
         let read = |fields: &str| {
             let mut buf = format!("GET / HTTP/1.1\r\n{fields}\r\n").into_bytes();

@@ -158,6 +158,9 @@ impl PyApp {
             }
         };
         exchange.conn().session.release(py);
+        if verdict != Verdict::Keep {
+            self.environ.keep(exchange.conn().session.end());
+        }
         verdict
     }
 

@@ -48,8 +48,14 @@ pub(super) fn call_with_two<'py>(
 
 /// Whether the caller has the only reference to `object`. Nobody can get another one then.
 pub(super) fn is_unshared<T>(object: &Bound<'_, T>) -> bool {
+    has_references(object, 1)
+}
+
+/// Whether there are so many references to `object`, and no more. Where the caller knows who has each
+/// of them, nobody else has one.
+pub(super) fn has_references<T>(object: &Bound<'_, T>, count: pyo3::ffi::Py_ssize_t) -> bool {
     // SAFETY: the object is alive, and the GIL (or its counter being atomic) makes this a plain read.
-    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) == 1 }
+    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) == count }
 }
 
 thread_local! {

@@ -135,7 +135,6 @@ fn write_through(file: &mut File, lines: &[u8]) -> (usize, Option<io::Error>) {
 #[cfg(test)]
 mod tests {
     use std::io::Read;
-    use std::os::fd::OwnedFd;
 
     use nix::fcntl::OFlag;
     use nix::unistd::pipe2;
@@ -149,7 +148,7 @@ mod tests {
     /// Both ends of something that takes 64 KiB, and of a write beyond that a part.
     fn narrow() -> (File, File) {
         let (read, write) = pipe2(OFlag::O_NONBLOCK).unwrap();
-        (File::from(OwnedFd::from(read)), File::from(OwnedFd::from(write)))
+        (File::from(read), File::from(write))
     }
 
     fn taken(from: &mut File) -> Vec<u8> {

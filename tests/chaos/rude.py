@@ -20,7 +20,7 @@ class Rude(Talker):
     behaves = False
 
     def turn(self) -> None:
-        with contextlib.suppress(OSError), Wire(self.address, timeout=10) as wire:
+        with contextlib.suppress(OSError), Wire(self.address, timeout=15) as wire:
             self.bother(wire)
         self.pause(0.1)
 
@@ -52,7 +52,7 @@ class Staller(Rude):
 
     def bother(self, wire: Wire) -> None:
         self.part(wire)
-        wire.sock.settimeout(self.dice.choice([0.5, 2, 5]))
+        wire.sock.settimeout(self.dice.choice([0.5, 2, 2, 12]))
         wire.read_to_close()
 
 

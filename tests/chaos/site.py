@@ -73,8 +73,8 @@ class Site:
             "status_bind": self.pages.bind,
             "timeout": 30,
             "graceful_timeout": 20,
-            "client_header_timeout": 3,
-            "client_body_timeout": 3,
+            "client_header_timeout": 10,
+            "client_body_timeout": 10,
             "client_write_timeout": 20,
             "worker_connections": 600,
         }
@@ -167,16 +167,34 @@ class Site:
     def log(self) -> str:
         return self.server.log()
 
+    def connections(self) -> list[str]:
+        """What the kernel knows of connections to the server: ports, the state (01: established,
+        08: the client has closed and the server has not), who has it."""
+        port = int(self.address[1])
+        owners = {
+            what: pid for pid in self.workers for what in descriptors(pid) if "socket:" in what
+        }
+        found = []
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            local, remote, state, *others = line.split()[1:]
+            owner = owners.get(f"socket:[{others[5]}]")
+            if int(local.split(":")[1], 16) == port and owner and state != "0A":
+                found.append(f"{int(remote.split(':')[1], 16)}: {state} in {owner}")
+        return found
+
     def news(self) -> str:
         """The end of the log, and what the server says of itself."""
         with suppress(OSError, AssertionError):
             told = {k: v for k, v in self.metrics().items() if v and "bucket" not in k}
-            return "\n".join([*self.log().splitlines()[-30:], str(told), str(self.workers)])
+            end = [str(told), f"workers {self.workers}", f"connections {self.connections()}"]
+            return "\n".join([*end, *self.log().splitlines()[-20:]])
         return "\n".join(self.log().splitlines()[-40:])
 
-    def hup(self) -> None:
-        """Reloads; all workers are new ones afterwards."""
-        before = set(self.workers)
+    def hup(self) -> bool:
+        """Reloads; whether all workers are new ones afterwards. If not, the log says that it was
+        given up: a new worker could not boot."""
+        given_up = "Reload failed, the old configuration stays in force"
+        before, failed = set(self.workers), self.log().count(given_up)
         self.hups += 1
         self.server.send_signal(signal.SIGHUP)
 
@@ -184,7 +202,8 @@ class Site:
             now = set(self.workers)
             return len(now) == self.count and not now & before
 
-        until(done, "a reload", 90, show=self.news)
+        until(lambda: done() or self.log().count(given_up) > failed, "a reload", 90, self.news)
+        return done()
 
     def filler(self) -> Path:
         """A file that takes the spool's room."""
@@ -204,3 +223,9 @@ def mount(directory: Path, megabytes: int) -> str:
     argv = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(directory)]
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     return done.stderr.strip()
+
+
+def unmount(directory: Path) -> None:
+    """Undoes `mount`, where there was one."""
+    if directory.is_mount():
+        subprocess.run(["umount", "--lazy", str(directory)], check=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -82,6 +83,21 @@ def test_the_environ_knows_the_client(spawn: Spawn, tmp_path: Path, worker: str)
         assert seen["SSL_PROTOCOL"] == "TLSv1.3"
         subject = seen.get("SSL_CLIENT_S_DN", "").encode("latin-1").decode()
         assert subject.startswith('CN=a \\"client\\"\\, ünknown,') == (name is not None)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives up root's rights")
+@pytest.mark.parametrize("worker", ["gevent", "tornado"])
+def test_a_key_that_only_root_can_read(spawn: Spawn, tmp_path: Path, worker: str) -> None:
+    files = certificates()
+    settings = {"worker_class": worker, "user": "nobody", **live(tmp_path, files, "server")}
+    tmp_path.chmod(0o700)
+    # The application is behind that door, too.
+    settings["preload_app"] = True
+    server = spawn(WORKERS[worker], settings=settings, env={"PYTHONPATH": str(tmp_path)})
+    with Wire(server.address, context=files.client_context()) as wire:
+        assert wire.send(get("/")).response().status == 200
+    (pid,) = server.workers()
+    assert os.stat(f"/proc/{pid}").st_uid != 0
 
 
 @pytest.mark.parametrize("worker", ["gevent", "gevent_pywsgi"])

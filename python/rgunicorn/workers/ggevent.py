@@ -12,7 +12,7 @@ import re
 import time
 from datetime import datetime
 
-from rgunicorn import sock, tls
+from rgunicorn import logfiles, sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
@@ -135,7 +135,12 @@ class GeventWorker(AsyncWorker):
         if self.cfg.is_ssl:
             # Once, while the key can be read, and before the worker says that it is ready.
             _ = self._context
-        super().init_process()
+        try:
+            super().init_process()
+        except BaseException:
+            # A signal handler may have raised it, in any greenlet.
+            logfiles.free_locks()
+            raise
 
     @functools.cached_property
     def _context(self) -> Any:
