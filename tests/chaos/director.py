@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 import signal
 import threading
@@ -155,6 +156,8 @@ class Director:
         self.timeline.note("rest", "", "")
         try:
             all_rest(self.clients)
+            # A socket of a client of ours may hang on an exception that refers to itself.
+            gc.collect()
             self.site.settle()
         except AssertionError as error:
             self._failures.append(f"no rest: {error}")

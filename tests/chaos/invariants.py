@@ -150,11 +150,14 @@ def counters(site: Site, book: Book, records: Records, killed: int) -> Finding:
     metrics = site.metrics()
     wrong, found = [], []
     refused = int(metrics["rgunicorn_requests_refused_total"])
+    quiet = sum(name not in records.lines for name in records.runs)
     for status_class in ("2xx", "3xx", "4xx", "5xx"):
         counted, logged = site.requests(status_class), records.total[status_class]
         found.append(f"{status_class}: {counted} counted, {logged} lines")
         # 400, 408 and the like have no line where the head was not understood or not complete.
         pages = refused if status_class in ("4xx", "5xx") else 0
+        # A client that left before the head of its answer is a 499, without a line.
+        pages += quiet if status_class == "4xx" else 0
         if not -killed <= counted - logged <= killed + pages + records.gone:
             wrong.append(found[-1])
     sent = sum(r.outcome == "answered" and r.status == 200 for r in book.requests.values())
@@ -164,7 +167,8 @@ def counters(site: Site, book: Book, records: Records, killed: int) -> Finding:
     return Finding(
         "counters",
         "for each class of status rgunicorn_requests_total = access lines + pages for what was not "
-        f"understood (rgunicorn_requests_refused_total) + {records.gone} lines that may be missing;"
+        f"understood (rgunicorn_requests_refused_total) + {quiet} that ran without a line (499) "
+        f"+ {records.gone} lines that may be missing;"
         f" a kill may hit between the two, so not further apart than {killed} kills. Not fewer 2xx "
         "than clients have got",
         f"{'; '.join(found)}; {refused} refused; clients have {sent} of 200",
