@@ -8,9 +8,6 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 
-# Seconds for whoever holds the lock of a handler when its process leaves.
-_LAST_WORDS = 0.5
-
 # The user and group ids that own our log files.
 Owner = tuple[int, int]
 
@@ -60,25 +57,6 @@ def held(handler: logging.Handler) -> Iterator[None]:
         yield
     finally:
         handler.release()
-
-
-def free_locks() -> None:
-    """Gives each handler whose lock nobody is going to release a new one.
-
-    For a process that leaves because a signal handler has raised SystemExit, where a greenlet is
-    the owner of a lock, not the thread: raised at the beginning of `Handler.release`, it leaves the
-    handler locked by a greenlet that ends, and whoever logs next waits for ever, `logging.shutdown`
-    at the latest.
-    """
-    for reference in list(getattr(logging, "_handlerList", ())):
-        handler = reference()
-        lock = getattr(handler, "lock", None)
-        if lock is None:
-            continue
-        if lock.acquire(timeout=_LAST_WORDS):
-            lock.release()
-        else:
-            handler.createLock()
 
 
 def reopen(handler: logging.FileHandler, owner: Owner | None) -> None:

@@ -12,7 +12,7 @@ import re
 import time
 from datetime import datetime
 
-from rgunicorn import logfiles, sock, tls
+from rgunicorn import sock, tls
 from rgunicorn.errors import ConfigError, missing_package
 from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
@@ -40,7 +40,7 @@ if tuple(int(n) for n in re.findall(r"\d+", gevent.__version__)[:3]) < _NEEDED:
 
 
 # It needs gevent, too.
-from rgunicorn.workers.greenlets import Greenlets  # noqa: E402
+from rgunicorn.workers.greenlets import Greenlets, log_kept_free  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -135,12 +135,8 @@ class GeventWorker(AsyncWorker):
         if self.cfg.is_ssl:
             # Once, while the key can be read, and before the worker says that it is ready.
             _ = self._context
-        try:
+        with log_kept_free():
             super().init_process()
-        except BaseException:
-            # A signal handler may have raised it, in any greenlet.
-            logfiles.free_locks()
-            raise
 
     @functools.cached_property
     def _context(self) -> Any:
