@@ -166,5 +166,6 @@ mod tests {
     #[test]
     fn names_are_those_of_the_registry() {
         assert_eq!(Coding::ALL.map(Coding::name), ["br", "gzip"]);
+        assert_eq!(Coding::ALL.map(Coding::suffix), [".br", ".gz"]);
     }
 }

@@ -286,7 +286,9 @@ mod tests {
         let facts = Facts { version: (1, 1), chunks: true, is_head: false, keep_alive: true };
         let mut out = Vec::new();
         let fields = ResponseFields::default();
-        Encoder::default().head(&mut out, &facts, b"fine", &fields, b"", b"now");
+        let mut encoder = Encoder::default();
+        encoder.head(&mut out, &facts, b"fine", &fields, b"", b"now");
+        assert_eq!(encoder.status(), 500);
         assert!(out.starts_with(b"HTTP/1.1 500"), "{}", String::from_utf8_lossy(&out));
     }
 

@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn last_parameter_of_a_name() {
-        let (mut buf, mut head) = read(b"GET / HTTP/1.1\r\n\r\n");
+        let (mut buf, mut head) = read(b"GET / HTTP/1.0\r\n\r\n");
         let at = buf.len();
         buf.extend_from_slice(b"A1A2");
         for start in [at, at + 2] {
@@ -382,5 +382,6 @@ mod tests {
         }
         assert_eq!(head.param(&buf, b"A"), Some(&b"2"[..]));
         assert_eq!(head.param(&buf, b"a"), None);
+        assert_eq!(head.response_version(), (1, 0));
     }
 }

@@ -369,6 +369,10 @@ mod tests {
                 "Client timed out: ip=::1 in the TLS handshake",
             ),
             (
+                Notice::ClientTimeout { ip: s("::1"), phase: Phase::Head },
+                "Client timed out: ip=::1 sending the request head",
+            ),
+            (
                 Notice::ClientTimeout { ip: s("::1"), phase: Phase::Response },
                 "Client timed out: ip=::1 receiving the response",
             ),
