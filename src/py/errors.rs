@@ -1,8 +1,9 @@
 //! The one place where the floors below become Python exceptions.
 
+use std::collections::TryReserveError;
 use std::io;
 
-use pyo3::exceptions::{PyOSError, PyTimeoutError, PyValueError};
+use pyo3::exceptions::{PyMemoryError, PyOSError, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::engine::Gone;
@@ -28,6 +29,11 @@ pub(super) fn parse_error(py: Python<'_>, error: &ParseError) -> PyErr {
         _ => worded(MODULE).and_then(|make| make.call1((name, text))),
     };
     made.map_or_else(|failure| failure, PyErr::from_value)
+}
+
+/// There is no room for what the application asked for at once.
+pub(super) fn no_memory(_: TryReserveError) -> PyErr {
+    PyMemoryError::new_err(())
 }
 
 /// The client ended its side inside the body.

@@ -6,7 +6,7 @@ use std::ffi::c_char;
 use std::ptr;
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 
 use super::app::PyApp;
 use crate::engine::Exchange;
@@ -23,6 +23,21 @@ pub(super) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     unsafe {
         let data = bytes.as_ptr().cast::<c_char>();
         let object = pyo3::ffi::PyUnicode_DecodeLatin1(data, len, ptr::null());
+        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+    }
+}
+
+/// A `bytes` of `data`. PyO3's own constructor panics where there is no memory for it, and how long it is
+/// may be the client's choice.
+///
+/// # Errors
+/// MemoryError.
+pub(super) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let len = pyo3::ffi::Py_ssize_t::try_from(data.len())?;
+    // SAFETY: the pointer is valid for `len` bytes during the call, which copies them; a non-null
+    // result is a new reference to a bytes.
+    unsafe {
+        let object = pyo3::ffi::PyBytes_FromStringAndSize(data.as_ptr().cast::<c_char>(), len);
         Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
     }
 }

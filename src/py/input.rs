@@ -14,6 +14,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::app::PyApp;
 use super::errors;
+use super::ffi;
 use super::tls::{self, TlsSession};
 use crate::engine::Exchange;
 use crate::engine::exchange::{self, Body, Upload};
@@ -130,7 +131,7 @@ impl Input {
             let left = usize::try_from(self.spool.left())?;
             let want = size.map_or(left, |size| size.min(left));
             if let Some(memory) = self.spool.in_memory() {
-                let bytes = PyBytes::new(py, memory.get(..want).unwrap_or_default());
+                let bytes = ffi::bytes(py, memory.get(..want).unwrap_or_default())?;
                 self.spool.consume(want);
                 return Ok(bytes);
             }
@@ -144,10 +145,11 @@ impl Input {
             let want = size.map_or(usize::MAX, |size| size - out.len());
             let have = self.buffered();
             let step = have.len().min(want);
+            out.try_reserve(step).map_err(errors::no_memory)?;
             out.extend_from_slice(&have[..step]);
             self.at += step;
         }
-        Ok(PyBytes::new(py, &out))
+        ffi::bytes(py, &out)
     }
 
     fn line<'py>(&mut self, py: Python<'py>, size: Option<usize>) -> PyResult<Bound<'py, PyBytes>> {
@@ -161,13 +163,14 @@ impl Input {
             let have = &have[..have.len().min(want)];
             let end = memchr::memchr(b'\n', have).map(|at| at + 1);
             let step = end.unwrap_or(have.len());
+            out.try_reserve(step).map_err(errors::no_memory)?;
             out.extend_from_slice(&have[..step]);
             self.at += step;
             if end.is_some() {
                 break;
             }
         }
-        Ok(PyBytes::new(py, &out))
+        ffi::bytes(py, &out)
     }
 }
 
