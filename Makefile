@@ -73,7 +73,6 @@ serve: $(VENV)/.rgunicorn $(VENV)/.examples
 test: check
 	@$(MAKE) --no-print-directory tools
 	@$(MAKE) --no-print-directory lint
-	@$(MAKE) --no-print-directory audit
 	@$(MAKE) --no-print-directory test-rust
 	@$(MAKE) --no-print-directory test-python
 
