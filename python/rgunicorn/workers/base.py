@@ -242,8 +242,8 @@ class Worker:
             signal.SIGUSR1: self.handle_usr1,
             signal.SIGABRT: self.handle_abort,
         }
-        # None of them is without a handler for a moment: by default SIGUSR1, which only asks for the
-        # log files to be opened again, would kill.
+        # None of them is without a handler for a moment: by default SIGUSR1, which only asks for
+        # the log files to be opened again, would kill.
         for sig in {*self.SIGNALS, *handlers}:
             signal.signal(sig, handlers.get(sig, signal.SIG_DFL))
         # A request in a system call of the app goes on undisturbed.
