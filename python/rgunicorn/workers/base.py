@@ -231,6 +231,9 @@ class Worker:
         self.cfg.post_worker_init(self)
         self.booted = True
         self.run()
+        # The native loops may have learnt from shared memory that the server stops, before SIGTERM
+        # came: `worker_exit` finds what it finds on Gunicorn.
+        self.alive = False
 
     def init_signals(self) -> None:
         """Installs the worker's signal handlers."""
