@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import select
 import socket
 
 from chaos.clients import HANG, Client, Request
+from harness.traffic import has_ended
 from harness.wire import Closed, Wire, chunked, get
 
 
@@ -155,14 +155,3 @@ class Slow(Talker):
 def _unsaid(requests: list[Request]) -> None:
     for request in requests:
         request.outcome = "left"
-
-
-def has_ended(wire: Wire) -> bool:
-    """Whether the server has closed the idle connection."""
-    readable, _, _ = select.select([wire.sock], [], [], 0)
-    if not readable:
-        return False
-    try:
-        return not wire.sock.recv(1, socket.MSG_PEEK)
-    except OSError:
-        return True
