@@ -1,4 +1,4 @@
-"""The pictures of docs/architecture.md: as their script draws them, well-formed, and on the page."""
+"""The pictures of docs/architecture.md: drawn by their script, well-formed, and on the page."""
 
 from __future__ import annotations
 
