@@ -6,6 +6,7 @@ an environment of their own, and a variable more is something that a server can 
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import fcntl
 import subprocess
@@ -43,12 +44,24 @@ def watched(pythons: Sequence[str], data: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX)
             pth = Path(purelib) / PTH
             stack.callback(pth.unlink, missing_ok=True)
-            names = {"INI": str(ini)}
-            pth.write_text(f"import sys; exec(open({str(START)!r}).read(), {names!r})\n")
+            pth.write_text(line(ini) + "\n")
         yield
+
+
+def line(ini: Path) -> str:
+    """What a .pth file says, so that a process is watched while `ini` is locked."""
+    names = {"INI": str(ini)}
+    return f"import sys; exec(open({str(START)!r}).read(), {names!r})"
 
 
 def configuration(data: Path, threads: str = "thread") -> str:
     """Text for coverage.py."""
     text = CONFIG.read_text()
     return text.replace("= DATA\n", f"= {data}\n").replace("= THREADS\n", f"= {threads}\n")
+
+
+def excluded() -> list[str]:
+    """Patterns of the code that the figures leave out."""
+    parsed = configparser.ConfigParser(interpolation=None)
+    parsed.read_string(CONFIG.read_text())
+    return parsed.get("report", "exclude_also").split("\n")[1:]
