@@ -118,6 +118,14 @@ impl App for PyApp {
     fn turn_over(&mut self) {
         self.access.flush();
     }
+
+    fn together<R>(work: impl FnOnce() -> R) -> R {
+        Python::attach(|_| work())
+    }
+
+    fn apart<R: Send>(wait: impl FnOnce() -> R + Send) -> R {
+        Python::attach(|py| py.detach(wait))
+    }
 }
 
 impl PyApp {
