@@ -420,6 +420,15 @@ def serve_sync(worker: Any) -> None:
     """
 
 @final
+class Standing:
+    """`nr` and `alive` of a native worker."""
+
+    nr: int
+    alive: bool
+
+    def __init__(self) -> None: ...
+
+@final
 class Attendant:
     """The loop of `serve_sync` as signal handlers know it: `worker.attendant`."""
 

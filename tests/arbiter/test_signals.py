@@ -266,8 +266,9 @@ def post_fork(server, worker):
 @pytest.mark.parametrize("worker", ["sync", "gthread"])
 def test_usr1_at_any_moment_kills_no_worker(serve, worker):
     server = serve(workers=1, worker_class=worker, config=WORST_MOMENTS)
-    assert booted(server.log()) == server.workers()
+    # Only then it has booted for sure, and said so.
     assert ask(server.address, get("/pid")).status == 200
+    assert booted(server.log()) == server.workers()
     assert "was sent SIGUSR1" not in server.assert_clean_exit()
 
 
