@@ -98,10 +98,12 @@ pub(crate) fn recent(data: &[u8]) {
     for piece in data.split(|&byte| byte == 0xff).chain(data.split(|&byte| byte == 0xff)) {
         let Some((&how, section)) = piece.split_first() else { continue };
         let head = [LINES[usize::from(how) % LINES.len()], section].concat();
-        // The second time its section is known, if it may be, and the fourth time all of it.
-        for _ in 0..4 {
-            let afresh = read(&head, how & 4 == 0, &policy, None);
-            assert_eq!(read(&head, how & 4 == 0, &policy, Some(&mut recent)), afresh);
+        // The second time its section is known, if it may be, and the fourth time all of it; not to
+        // somebody else.
+        let trusted = how & 4 == 0;
+        for trusted in [trusted, trusted, trusted, trusted, !trusted] {
+            let afresh = read(&head, trusted, &policy, None);
+            assert_eq!(read(&head, trusted, &policy, Some(&mut recent)), afresh);
         }
     }
 }
