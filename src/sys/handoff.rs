@@ -8,7 +8,10 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv, recvmsg,
+    sendmsg, socketpair,
+};
 
 /// Longest message. What is longer goes into a file, whose descriptor goes along.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
@@ -28,18 +31,39 @@ impl Handoff {
         Self { sending, receiving }
     }
 
+    /// A queue of one's own.
+    ///
+    /// # Errors
+    /// EMFILE and the like.
+    pub fn new() -> io::Result<Self> {
+        let (sending, receiving) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok(Self { sending, receiving })
+    }
+
     /// Sends one message without waiting. False: there is no room now (the socket's buffer, or
     /// ETOOMANYREFS, unix(7): too many descriptors are on their way).
     ///
     /// # Errors
     /// EMSGSIZE and the like: this message can never be sent.
     pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<bool> {
+        self.send_all(&[IoSlice::new(bytes)], fds)
+    }
+
+    /// The same with a message that is in pieces.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn send_all(
+        &self,
+        pieces: &[IoSlice<'_>],
+        fds: &[BorrowedFd<'_>],
+    ) -> io::Result<bool> {
         let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
         let control = [ControlMessage::ScmRights(&raw)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let slices = [IoSlice::new(bytes)];
         loop {
-            match sendmsg::<()>(self.sending.as_raw_fd(), &slices, &control, flags, None) {
+            match sendmsg::<()>(self.sending.as_raw_fd(), pieces, &control, flags, None) {
                 Ok(_) => return Ok(true),
                 Err(Errno::EAGAIN | Errno::ETOOMANYREFS | Errno::ENOBUFS) => return Ok(false),
                 Err(Errno::EINTR) => {}
@@ -109,15 +133,10 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-
     use super::*;
 
     fn queue() -> Handoff {
-        let (sending, receiving) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-                .unwrap();
-        Handoff::from_pair(sending, receiving)
+        Handoff::new().unwrap()
     }
 
     #[test]

@@ -39,6 +39,20 @@ impl Spool {
         Ok(())
     }
 
+    /// Moves everything to the unlinked file, so that another process can have it.
+    ///
+    /// # Errors
+    /// The file system's; it is all in memory then.
+    pub fn settle_in_file(&mut self, dir: Option<&Path>) -> io::Result<()> {
+        if self.file.is_none() {
+            let mut file = file::unlinked(dir)?;
+            file.write_all(&self.memory)?;
+            self.memory = Vec::new();
+            self.file = Some(file);
+        }
+        Ok(())
+    }
+
     /// Bytes held.
     pub fn len(&self) -> u64 {
         self.len
@@ -142,6 +156,16 @@ mod tests {
             assert_eq!(spool.file.is_some(), spool.len() > 4);
             assert_eq!(back(spool), pieces.concat().as_bytes());
         }
+    }
+
+    #[test]
+    fn goes_on_in_a_file_that_it_was_moved_to() {
+        let mut spool = Spool::default();
+        spool.append(b"ab", 100, None).unwrap();
+        spool.settle_in_file(None).unwrap();
+        spool.append(b"cd", 100, None).unwrap();
+        assert!(spool.file.is_some() && spool.in_memory() == 0);
+        assert_eq!(back(spool), b"abcd");
     }
 
     #[test]

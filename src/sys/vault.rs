@@ -1,0 +1,326 @@
+//! Connections of one worker, deposited where they outlive it: duplicates of their descriptors as
+//! messages in a pair of unix sockets that the master has too, and beside them, in shared memory, a
+//! record of each that says whether it may be rescued, and with what.
+//!
+//! A message can not be taken back out of the middle of the queue. So its record decides: it names the
+//! message by a serial number, and a message that no record knows is *stale*, and dropped when it comes
+//! to the front.
+//!
+//! Only [`State::Held`] is rescued, and a record is held only while nobody does anything with the
+//! connection. A reader believes nothing: the process that wrote has died, perhaps of writing all over
+//! its memory.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::flights::{Flights, Phase};
+use super::handoff::{Handoff, MESSAGE_BYTES};
+use super::mapping::Mapping;
+use super::ticket::{read, write};
+
+/// Most records of one vault.
+pub const MOST_RECORDS: usize = 256;
+/// Bytes for which a record has room.
+pub const RECORD_BYTES: usize = RECORD_WORDS * 8 - HEADER_WORDS * 8;
+const RECORD_WORDS: usize = 2048;
+const HEADER_WORDS: usize = 8;
+
+// Where it lies in a record's header.
+const WORD: usize = 0;
+const LENGTH: usize = 1;
+/// One more than the number of the flight's place; 0 for none.
+const FLIGHT_PLACE: usize = 2;
+const FLIGHT_SERIAL: usize = 3;
+
+/// The state is in the lowest byte of a record's word, the serial number above it.
+const STATE_BITS: u32 = 8;
+const STATE: u64 = 0xff;
+const FREE: u64 = 0;
+const AWAY: u64 = 1;
+const HELD: u64 = 2;
+const HELD_AS_WRITTEN: u64 = 3;
+
+/// Before the bytes of a message: number of the record, serial number.
+const START_BYTES: usize = 16;
+
+/// Which record, and which of those who have had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    index: usize,
+    serial: u64,
+}
+
+/// Where a deposited connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is in somebody's hands: lost when the worker is killed.
+    Away,
+    /// Nobody does anything with it: it can be had as its message has it.
+    Held,
+    /// The same, as its record has it.
+    HeldAsWritten,
+}
+
+/// What was found in the vault of a worker that has ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Rescue {
+    /// Connections that are in the queue between workers now.
+    pub moved: usize,
+    /// Connections for which there was no room.
+    pub left: usize,
+}
+
+/// The vault of one worker.
+#[derive(Debug)]
+pub struct Vault {
+    queue: Handoff,
+    memory: Mapping,
+    /// Messages in the queue, as far as this process knows.
+    messages: AtomicUsize,
+    /// Those of them that are stale.
+    stale: AtomicUsize,
+}
+
+impl Vault {
+    /// With `room` records, at least one, at most [`MOST_RECORDS`]; shared with all processes that are
+    /// forked later. What is never used costs nothing.
+    ///
+    /// # Errors
+    /// EMFILE, ENOMEM.
+    pub fn new(room: usize) -> io::Result<Self> {
+        let room = room.clamp(1, MOST_RECORDS);
+        Ok(Self {
+            queue: Handoff::new()?,
+            memory: Mapping::new(room * RECORD_WORDS * 8, None)?,
+            messages: AtomicUsize::new(0),
+            stale: AtomicUsize::new(0),
+        })
+    }
+
+    /// How many connections there is room for.
+    pub fn room(&self) -> usize {
+        self.memory.words().len() / RECORD_WORDS
+    }
+
+    /// For a child that the application has forked: it knows of no deposits.
+    ///
+    /// # Errors
+    /// ENOMEM.
+    pub fn secede(&self) -> io::Result<()> {
+        self.memory.secede()
+    }
+
+    /// Stale messages in the queue.
+    pub fn stale(&self) -> usize {
+        self.stale.load(Ordering::Relaxed)
+    }
+
+    /// Whether another message may be sent now. By the one thread that deposits.
+    pub fn has_room(&self) -> bool {
+        self.messages.load(Ordering::Relaxed) < self.room()
+    }
+
+    /// Deposits a connection: `message` is what a sibling needs, `fds` are its descriptors. It is away
+    /// then. `None`: there is no room, here or in the kernel. By the one thread that deposits.
+    ///
+    /// # Errors
+    /// This message can never be sent.
+    pub fn deposit(&self, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<Option<Name>> {
+        if !self.has_room() {
+            return Ok(None);
+        }
+        let Some(name) = self.reserve() else { return Ok(None) };
+        let mut start = [0; START_BYTES];
+        start[..8].copy_from_slice(&(name.index as u64).to_ne_bytes());
+        start[8..].copy_from_slice(&name.serial.to_ne_bytes());
+        let sent = self.queue.send_all(&[IoSlice::new(&start), IoSlice::new(message)], fds);
+        if !matches!(sent, Ok(true)) {
+            self.set(name, FREE);
+            return sent.map(|_| None);
+        }
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        Ok(Some(name))
+    }
+
+    /// Where it stands; `None`: it is not in the vault any more.
+    pub fn state(&self, name: Name) -> Option<State> {
+        let word = self.record(name.index)?.first()?.load(Ordering::Acquire);
+        match (word >> STATE_BITS == name.serial, word & STATE) {
+            (true, AWAY) => Some(State::Away),
+            (true, HELD) => Some(State::Held),
+            (true, HELD_AS_WRITTEN) => Some(State::HeldAsWritten),
+            _ => None,
+        }
+    }
+
+    /// It stands like that now. False: it is not in the vault any more.
+    pub fn put(&self, name: Name, state: State) -> bool {
+        let state = match state {
+            State::Away => AWAY,
+            State::Held => HELD,
+            State::HeldAsWritten => HELD_AS_WRITTEN,
+        };
+        self.set(name, state)
+    }
+
+    /// Writes what a sibling would need, in place of the message; while it is away. False: there is no
+    /// room for that.
+    pub fn write(&self, name: Name, bytes: &[u8]) -> bool {
+        if bytes.len() > RECORD_BYTES || self.state(name) != Some(State::Away) {
+            return false;
+        }
+        let Some((header, content)) = self.parts(name.index) else { return false };
+        write(content, bytes);
+        header[LENGTH].store(bytes.len() as u64, Ordering::Relaxed);
+        true
+    }
+
+    /// The flight of its request, which does not end with the worker if the connection is rescued.
+    pub fn note_flight(&self, name: Name, flight: Option<(usize, u64)>) {
+        let Some((header, _)) = self.parts(name.index) else { return };
+        let (place, serial) = flight.map_or((0, 0), |(place, serial)| (place as u64 + 1, serial));
+        header[FLIGHT_SERIAL].store(serial, Ordering::Relaxed);
+        header[FLIGHT_PLACE].store(place, Ordering::Relaxed);
+    }
+
+    /// The connection is no business of the vault's any more: its message is stale.
+    pub fn withdraw(&self, name: Name) {
+        if self.set(name, FREE) {
+            self.stale.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes the stale messages out: each in turn to the front, and those that are not stale in again at
+    /// the end. By the one thread that deposits. `buffer` is scratch space.
+    ///
+    /// # Errors
+    /// EMFILE and the like; connections may have left the vault.
+    pub fn purge(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
+        buffer.resize(START_BYTES + MESSAGE_BYTES, 0);
+        for _ in 0..self.messages.load(Ordering::Relaxed) {
+            let Some((len, fds)) = self.queue.receive(buffer)? else { break };
+            self.messages.fetch_sub(1, Ordering::Relaxed);
+            let bytes = buffer.get(..len).unwrap_or_default();
+            let name = name_of(bytes).filter(|name| self.state(*name).is_some());
+            let Some(name) = name else {
+                self.stale.fetch_sub(1, Ordering::Relaxed);
+                continue;
+            };
+            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+            if !fds.is_empty() && matches!(self.queue.send(bytes, &fds), Ok(true)) {
+                self.messages.fetch_add(1, Ordering::Relaxed);
+            } else {
+                // No room in the kernel, or no descriptor left for it here.
+                self.set(name, FREE);
+            }
+        }
+        Ok(())
+    }
+
+    /// The worker has ended: moves what is held into `queue`, and its flights end with nobody's regret.
+    /// Everything else is closed. To be called by whoever reaps it.
+    ///
+    /// # Errors
+    /// EMFILE and the like; the rest is still there.
+    pub fn rescue(&self, queue: &Handoff, flights: Option<&Flights>) -> io::Result<Rescue> {
+        let mut found = Rescue::default();
+        let mut buffer = vec![0; START_BYTES + MESSAGE_BYTES];
+        // No more than a worker may have put there.
+        for _ in 0..2 * self.room() {
+            let Some((len, fds)) = self.queue.receive(&mut buffer)? else { break };
+            let bytes = buffer.get(..len).unwrap_or_default();
+            let Some(name) = name_of(bytes) else { continue };
+            let written;
+            let message = match self.state(name) {
+                Some(State::Held) => bytes.get(START_BYTES..).unwrap_or_default(),
+                Some(State::HeldAsWritten) => {
+                    written = self.written(name.index);
+                    &written
+                }
+                Some(State::Away) | None => continue,
+            };
+            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+            // Once only, should the same be there twice.
+            if fds.is_empty() || !self.set(name, FREE) {
+                continue;
+            }
+            if !matches!(queue.send(message, &fds), Ok(true)) {
+                found.left += 1;
+                continue;
+            }
+            found.moved += 1;
+            let flight = self.flight(name.index).and_then(|it| flights?.named(it));
+            // Else it is somebody else's by now, or somebody has begun to answer.
+            if let Some(flight) = flight
+                .filter(|it| matches!(it.phase(), Some(Phase::Coming | Phase::Waiting)))
+            {
+                flight.end();
+            }
+        }
+        Ok(found)
+    }
+
+    /// Closes everything that lies there.
+    ///
+    /// # Errors
+    /// recvmsg(2)'s.
+    pub fn clear(&self) -> io::Result<()> {
+        let mut buffer = [0; START_BYTES];
+        while self.queue.receive(&mut buffer)?.is_some() {}
+        Ok(())
+    }
+
+    fn reserve(&self) -> Option<Name> {
+        (0..self.room()).find_map(|index| {
+            let word = self.record(index)?.first()?;
+            let before = word.load(Ordering::Relaxed);
+            if before & STATE != FREE {
+                return None;
+            }
+            let serial = (before >> STATE_BITS).wrapping_add(1) & u64::MAX >> STATE_BITS;
+            word.store(serial << STATE_BITS | AWAY, Ordering::Release);
+            Some(Name { index, serial })
+        })
+    }
+
+    fn set(&self, name: Name, state: u64) -> bool {
+        let Some(word) = self.record(name.index).and_then(|record| record.get(WORD)) else {
+            return false;
+        };
+        let known = |word: u64| word >> STATE_BITS == name.serial && word & STATE != FREE;
+        let new = name.serial << STATE_BITS | state;
+        word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| known(word).then_some(new))
+            .is_ok()
+    }
+
+    fn record(&self, index: usize) -> Option<&[AtomicU64]> {
+        self.memory.words().chunks_exact(RECORD_WORDS).nth(index)
+    }
+
+    fn parts(&self, index: usize) -> Option<(&[AtomicU64; HEADER_WORDS], &[AtomicU64])> {
+        self.record(index)?.split_first_chunk()
+    }
+
+    fn written(&self, index: usize) -> Vec<u8> {
+        let Some((header, content)) = self.parts(index) else { return Vec::new() };
+        let length = usize::try_from(header[LENGTH].load(Ordering::Relaxed)).unwrap_or(0);
+        read(content, length)
+    }
+
+    fn flight(&self, index: usize) -> Option<(usize, u64)> {
+        let (header, _) = self.parts(index)?;
+        let place = header[FLIGHT_PLACE].load(Ordering::Relaxed).checked_sub(1)?;
+        Some((usize::try_from(place).ok()?, header[FLIGHT_SERIAL].load(Ordering::Relaxed)))
+    }
+}
+
+fn name_of(message: &[u8]) -> Option<Name> {
+    let (index, rest) = message.split_first_chunk()?;
+    let index = usize::try_from(u64::from_ne_bytes(*index)).ok()?;
+    Some(Name { index, serial: u64::from_ne_bytes(*rest.first_chunk()?) })
+}
+
+#[cfg(test)]
+#[path = "test_vault.rs"]
+mod tests;
