@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Phase};
-use super::reactor::Engine;
+use super::reactor::{Engine, Job};
 use super::{App, Options};
 use crate::log::notice::Notice;
 use crate::sys::poller::Token;
@@ -49,7 +49,7 @@ impl Allowance {
     }
 
     /// Whether there is enough for one move.
-    fn is_left(&self) -> bool {
+    pub(super) fn is_left(&self) -> bool {
         self.left_ns >= MOVE_NS
     }
 
@@ -105,12 +105,19 @@ impl<A: App> Engine<A> {
 
     /// A request is about to run: gives away what a kill would take along, within the allowance.
     /// Where calls are short the others are soon served here, and a move costs more than a call.
-    pub(super) fn unburden(&mut self) {
-        let is_worth_it = self.pace.is_long(SHORT) && self.burden.allowance.is_left();
-        if is_worth_it && !self.ready.is_empty() {
+    /// What nobody else takes is deposited.
+    pub(super) fn unburden(&mut self, job: &mut Job<A>) {
+        let is_long = self.pace.is_long(SHORT);
+        if is_long && job.conn.deposit.is_some() {
+            self.secure(job);
+        }
+        if is_long && self.burden.allowance.is_left() && !self.ready.is_empty() {
             self.give(false);
         }
         self.let_young_go();
+        if is_long {
+            self.deposit_all();
+        }
     }
 
     /// The same with those who are not ready; also while a request runs.
@@ -149,6 +156,7 @@ impl<A: App> Engine<A> {
         }
         match self.send_off(&conn, since_ns, false) {
             Ok(true) => {
+                conn.withdraw();
                 self.close(conn);
                 return true;
             }

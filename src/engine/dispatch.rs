@@ -54,7 +54,7 @@ impl<A: App> Engine<A> {
         let now = at_will && is_due();
         let limited = self.shared.options.patience.is_limited();
         let mut staying = VecDeque::new();
-        while let Some(job) = self.ready.pop_front() {
+        while let Some(mut job) = self.ready.pop_front() {
             if !may_travel(&job) {
                 staying.push_back(job);
                 continue;
@@ -72,12 +72,16 @@ impl<A: App> Engine<A> {
                 slot.enter_transit();
             }
             let ready = matches!(job.work, Work::Request);
+            job.conn.lift();
             let sent = self.send_off(&job.conn, job.conn.waits_since_ns, ready);
             if let (Some(slot), Ok(false) | Err(_)) = (slot, &sent) {
                 slot.leave_transit();
             }
             match sent {
-                Ok(true) => self.close(job.conn),
+                Ok(true) => {
+                    job.conn.withdraw();
+                    self.close(job.conn);
+                }
                 Ok(false) => {
                     self.await_room();
                     staying.push_back(job);
@@ -188,11 +192,8 @@ impl<A: App> Engine<A> {
         since_ns: u64,
         ready: bool,
     ) -> io::Result<bool> {
+        self.pack(conn, since_ns, ready);
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
-        let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
-        self.message.clear();
-        self.message.extend_from_slice(&start(INLINE, since_ns));
-        Parcel::of(conn, name, ready).write(&mut self.message);
         let mut fds = Parcel::descriptors(conn);
         if self.message.len() <= MESSAGE_BYTES {
             return handoff.send(&self.message, &fds);
@@ -200,6 +201,15 @@ impl<A: App> Engine<A> {
         let file = file::in_memory(self.message.get(START_BYTES..).unwrap_or_default())?;
         fds.push(file.as_fd());
         handoff.send(&start(IN_FILE, since_ns), &fds)
+    }
+
+    /// Puts the message together with which a connection travels. Returns its length.
+    pub(super) fn pack(&mut self, conn: &Conn<A>, since_ns: u64, ready: bool) -> usize {
+        let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
+        self.message.clear();
+        self.message.extend_from_slice(&start(INLINE, since_ns));
+        Parcel::of(conn, name, ready).write(&mut self.message);
+        self.message.len()
     }
 
     /// Since when the oldest request in the queue waits, monotonic nanoseconds.

@@ -97,6 +97,7 @@ impl<'e, A: App> Exchange<'e, A> {
     /// The application begins. What the thread had to wait for before does not count as the
     /// application's time.
     pub fn begin(&mut self) {
+        self.conn.lift();
         self.clock.tick();
         self.conn.bill.begin(self.clock.now_ns());
         self.stopwatch.start(self.clock);

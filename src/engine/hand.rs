@@ -118,7 +118,14 @@ impl<'a, A: App> Hand<'a, A> {
             Work::Request => self.depart(&conn),
             Work::Refusal(_) => None,
         };
+        if flight.is_some() {
+            conn.note_flight(flight.map(Flight::name));
+        }
         conn.booking = None;
+        if flight.is_none() || shared.timekeeper.is_some() {
+            // The watch over its time may answer it before the application begins.
+            conn.lift();
+        }
         let (clock, stopwatch) = (&mut self.clock, &mut self.stopwatch);
         let mut exchange = Exchange::new(shared, clock, stopwatch, &mut conn, flight);
         let mut verdict = match work {

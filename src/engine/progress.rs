@@ -91,6 +91,7 @@ impl<A: App> Engine<A> {
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);
+            self.deposits.allowance.earn(lap.took_ns);
         }
         conn.phase = match verdict {
             Verdict::Keep => Phase::FlushThenKeep,

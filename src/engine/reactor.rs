@@ -13,6 +13,7 @@ use super::burden::Burden;
 use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
+use super::deposit::Deposits;
 use super::drain::Drain;
 use super::notices::Notices;
 use super::overload::TurnedAway;
@@ -33,6 +34,7 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
+use crate::sys::vault::Vault;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -81,6 +83,8 @@ pub struct Sources {
     pub timekeeper: Option<Timekeeper>,
     /// Where the requests that run are noted, for the case that the worker dies.
     pub flights: Option<Arc<Flights>>,
+    /// Where connections are deposited for that case.
+    pub vault: Option<Arc<Vault>>,
 }
 
 /// The I/O side of one worker.
@@ -112,6 +116,7 @@ pub struct Engine<A: App> {
     /// Where messages between workers are put together and taken apart.
     pub(super) message: Vec<u8>,
     pub(super) burden: Burden,
+    pub(super) deposits: Deposits,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
 }
@@ -150,6 +155,7 @@ impl<A: App> Engine<A> {
             tls: sources.tls,
             drain: Drain::default(),
             burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
+            deposits: Deposits::of(sources.vault),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
             signalled: false,
@@ -174,6 +180,7 @@ impl<A: App> Engine<A> {
     /// # Errors
     /// Only when the poller itself fails.
     pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
+        self.deposit_all();
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let timeout = self.wait_for(free);
@@ -266,6 +273,7 @@ impl<A: App> Engine<A> {
         conn.count_traffic(self.shared.slot);
         self.lighten(&mut conn);
         self.note(&mut conn);
+        self.keep(&mut conn);
         self.table.settle(conn);
     }
 
@@ -311,6 +319,7 @@ impl<A: App> Engine<A> {
             // A duplicate may live on in the application (`gunicorn.socket`).
             self.poller.forget(fd);
         }
+        conn.cut();
         self.table.release(conn.token);
         conn.retire();
         if !conn.inbox.is_empty() {

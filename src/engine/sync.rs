@@ -129,8 +129,8 @@ fn run_ready<A: App + 'static>(
     loop {
         // The time may be over for those that wait.
         engine.mind_exit(true);
-        let Some(job) = engine.next_job() else { return Ok(engine) };
-        engine.unburden();
+        let Some(mut job) = engine.next_job() else { return Ok(engine) };
+        engine.unburden(&mut job);
         let watched = engine.has_others()
             && crew.ensure_watcher().unwrap_or_else(|error| {
                 engine.notices.push(Notice::NoWatcher { error: error.to_string() });

@@ -55,7 +55,11 @@ impl<A: App> Engine<A> {
         if let Some(at_ns) = self.deadlines.earliest_ns() {
             until_ns = until_ns.min(at_ns);
         }
-        let others = [self.reception.pause_end_ns(), self.drain.next_ns(now_ns)];
+        let others = [
+            self.reception.pause_end_ns(),
+            self.drain.next_ns(now_ns),
+            self.deposits.next_purge_ns(),
+        ];
         for at_ns in others.into_iter().flatten() {
             until_ns = until_ns.min(at_ns);
         }

@@ -154,7 +154,8 @@ fn dispatch<A: App>(
                 crew.assign(Task::Lead(engine));
                 return Ok(None);
             }
-            if let Some(job) = engine.next_job() {
+            if let Some(mut job) = engine.next_job() {
+                engine.secure(&mut job);
                 crew.assign(Task::Run(job));
             }
         }

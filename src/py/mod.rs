@@ -30,6 +30,7 @@ mod static_files;
 mod status;
 mod timekeeper;
 mod tls;
+mod vault;
 mod worker;
 
 /// The extension module.
@@ -66,6 +67,8 @@ mod _core {
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
     use super::tls::TlsSession;
+    #[pymodule_export]
+    use super::vault::Vault;
     #[pymodule_export]
     use super::worker::{Attendant, Crew, serve_sync};
 

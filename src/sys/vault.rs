@@ -252,8 +252,8 @@ impl Vault {
             found.moved += 1;
             let flight = self.flight(name.index).and_then(|it| flights?.named(it));
             // Else it is somebody else's by now, or somebody has begun to answer.
-            if let Some(flight) = flight
-                .filter(|it| matches!(it.phase(), Some(Phase::Coming | Phase::Waiting)))
+            if let Some(flight) =
+                flight.filter(|it| matches!(it.phase(), Some(Phase::Coming | Phase::Waiting)))
             {
                 flight.end();
             }

@@ -7,7 +7,7 @@ import time
 # Loaded with this module, in the master: what every worker needs is shared memory then.
 import rgunicorn.http.banner  # noqa: F401
 from rgunicorn.errors import AppImportError
-from rgunicorn.workers import base
+from rgunicorn.workers import base, vaults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class NativeWorker(base.Worker):
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
         return max(1, cfg.threads) + _COMING
+
+    @classmethod
+    def vault_room(cls, cfg: Config) -> int:
+        return vaults.room(cfg)
 
     @classmethod
     def slates(cls, cfg: Config) -> int:
