@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 
 def rescue(log: Logger, worker: Worker, code: int | None) -> None:
-    """Takes the connections out of the vault of a worker that has ended. Before its requests are told
-    of: those that are rescued are not lost.
+    """Takes the connections out of the vault of a worker that has ended. Before its requests are
+    told of: those that are rescued are not lost.
 
     Args:
         log: the logger.

@@ -108,7 +108,9 @@ impl<A: App> Engine<A> {
     /// What nobody else takes is deposited.
     pub(super) fn unburden(&mut self, job: &mut Job<A>) {
         let is_long = self.pace.is_long(SHORT);
-        if is_long && job.conn.deposit.is_some() {
+        // That takes its time.
+        let has_others = !self.ready.is_empty() || !self.burden.young.is_empty();
+        if is_long && (has_others || job.conn.deposit.is_some()) {
             self.secure(job);
         }
         if is_long && self.burden.allowance.is_left() && !self.ready.is_empty() {

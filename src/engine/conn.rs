@@ -290,6 +290,9 @@ impl<A: App> Conn<A> {
         self.young_since_ns = 0;
         self.is_noted = false;
         self.booking = None;
+        if let Some(deposit) = &mut self.deposit {
+            deposit.end_request();
+        }
         self.bill.next();
         self.phase = Phase::Head;
     }

@@ -206,9 +206,21 @@ impl<A: App> Engine<A> {
     /// Puts the message together with which a connection travels. Returns its length.
     pub(super) fn pack(&mut self, conn: &Conn<A>, since_ns: u64, ready: bool) -> usize {
         let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
+        let parcel = Parcel::of(conn, name, ready);
+        self.wrap(&parcel, since_ns)
+    }
+
+    /// The same as it will be between two requests.
+    pub(super) fn pack_idle(&mut self, conn: &Conn<A>, since_ns: u64) -> usize {
+        let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
+        let parcel = Parcel::idle(conn, name);
+        self.wrap(&parcel, since_ns)
+    }
+
+    fn wrap(&mut self, parcel: &Parcel, since_ns: u64) -> usize {
         self.message.clear();
         self.message.extend_from_slice(&start(INLINE, since_ns));
-        Parcel::of(conn, name, ready).write(&mut self.message);
+        parcel.write(&mut self.message);
         self.message.len()
     }
 

@@ -59,6 +59,21 @@ impl Parcel {
         }
     }
 
+    /// The same when nothing of a request is there.
+    pub(super) fn idle<A: App>(conn: &Conn<A>, listener: &[u8]) -> Self {
+        Self {
+            listener: listener.to_vec(),
+            peer: match conn.addr {
+                PeerAddr::Ip(addr) => Some(addr),
+                PeerAddr::Unix => None,
+            },
+            served: conn.served.max(1),
+            proxy: conn.proxy,
+            preamble_over: true,
+            ..Self::default()
+        }
+    }
+
     /// Descriptors that go along: the socket, then the file.
     pub(super) fn descriptors<A: App>(conn: &Conn<A>) -> Vec<BorrowedFd<'_>> {
         let file = conn.spool.parts().1.map(AsFd::as_fd);

@@ -88,6 +88,7 @@ impl<A: App> Engine<A> {
     /// Takes a connection back from the application.
     pub(super) fn take_back(&mut self, done: Done<A>) {
         let Done { mut conn, verdict, lap } = done;
+        conn.lift();
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);

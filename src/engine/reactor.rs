@@ -13,8 +13,8 @@ use super::burden::Burden;
 use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
-use super::deposit::Deposits;
 use super::drain::Drain;
+use super::keeping::Deposits;
 use super::notices::Notices;
 use super::overload::TurnedAway;
 use super::pace::Pace;
@@ -238,7 +238,11 @@ impl<A: App> Engine<A> {
         conn.deadline.disarm();
         let since_ns = self.clock.now_ns();
         conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
-        self.ready.push_back(Job { conn, work, since_ns, queued: false });
+        let mut job = Job { conn, work, since_ns, queued: false };
+        if self.is_deliberate() {
+            self.secure(&mut job);
+        }
+        self.ready.push_back(job);
     }
 
     /// Puts a connection down until something happens to it.

@@ -44,7 +44,16 @@ def burn(environ, start_response):
     return [b"burn"]
 
 
-OWN = {"gate": gate, "nap": nap, "burn": burn}
+def take(environ, start_response):
+    """`/take`: takes the socket, says `taken` on it, and ends it when something comes."""
+    socket = environ["gunicorn.socket"]
+    socket.sendall(b"taken")
+    socket.recv(100)
+    socket.close()
+    return []
+
+
+OWN = {"gate": gate, "nap": nap, "burn": burn, "take": take}
 
 
 def enter(event, name):

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 # Connections of one worker that are rescued when it is killed, at most.
 _MOST = 64
-# The kernel counts descriptors on their way between processes, for each user, and allows as many as
-# RLIMIT_NOFILE says, unix(7). The vaults of one server may have this part of them: the queue between
-# workers needs some, and so do other servers of the same user.
+# The kernel counts descriptors on their way between processes, for each user, and allows as many
+# as RLIMIT_NOFILE says, unix(7). The vaults of one server may have this part of them: the queue
+# between workers needs some, and so do other servers of the same user.
 _PART = 8
 
 
@@ -20,8 +20,8 @@ def room(cfg: Config) -> int:
     """Connections for which a worker's vault shall have room; 0 for no vault.
 
     Args:
-        cfg: the configuration. With TLS in this server there is nothing to deposit: the state of the
-            encryption would be lost.
+        cfg: the configuration. With TLS in this server there is nothing to deposit: the state of
+            the encryption would be lost.
     """
     if cfg.is_ssl:
         return 0

@@ -1,0 +1,263 @@
+//! Which connections are deposited, and when, so that a kill costs only what runs: idle ones, requests
+//! that are being received, those that wait for a thread. Why and how: docs/design/dispatch.md.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::App;
+use super::booking::Booking;
+use super::burden::Allowance;
+use super::conn::Conn;
+use super::deposit::{Deposit, File, Form, file_of};
+use super::dispatch::may_travel;
+use super::parcel::Parcel;
+use super::reactor::{Engine, Job, Work};
+use crate::http::ProxyMode;
+use crate::log::notice::Notice;
+use crate::sys::handoff::MESSAGE_BYTES;
+use crate::sys::poller::Token;
+use crate::sys::vault::{RECORD_BYTES, State, Vault};
+
+/// As much of a body goes along with its head; more goes into a file.
+const BODY_IN_RECORD: usize = 4 * 1024;
+/// What a body that is moved to a file costs, in moves.
+const FILE_MOVES: u64 = 4;
+const BYTES_PER_MOVE: usize = 16 * 1024;
+/// Stale messages are taken out so often.
+const PURGE_AFTER: Duration = Duration::from_millis(100);
+/// Room for so many tokens before those are looked for that lead nowhere.
+const SURPLUS: usize = 256;
+
+/// What the engine knows of its vault.
+#[derive(Debug)]
+pub(super) struct Deposits {
+    vault: Option<Arc<Vault>>,
+    /// Connections that were put down and are not deposited.
+    strangers: Vec<Token>,
+    /// Those that are, but not held as they are now.
+    changed: Vec<Token>,
+    pub(super) allowance: Allowance,
+    next_purge_ns: u64,
+    buffer: Vec<u8>,
+    /// Whose they are: a child that the application has forked has a copy of this.
+    pid: u32,
+}
+
+impl Drop for Deposits {
+    fn drop(&mut self) {
+        // Clients shall see their end now, however long the process still lives. The master would
+        // close what is left.
+        if let Some(vault) = self.vault.as_ref().filter(|_| std::process::id() == self.pid) {
+            let _ = vault.clear();
+        }
+    }
+}
+
+impl Deposits {
+    pub(super) fn of(vault: Option<Arc<Vault>>) -> Self {
+        Self {
+            vault,
+            strangers: Vec::new(),
+            changed: Vec::new(),
+            allowance: Allowance::default(),
+            next_purge_ns: 0,
+            buffer: Vec::new(),
+            pid: std::process::id(),
+        }
+    }
+}
+
+impl Deposits {
+    /// When stale messages are to be taken out, if there are any.
+    pub(super) fn next_purge_ns(&self) -> Option<u64> {
+        let stale = self.vault.as_ref().is_some_and(|vault| vault.stale() > 0);
+        stale.then_some(self.next_purge_ns)
+    }
+}
+
+impl<A: App> Engine<A> {
+    /// A connection is put down.
+    #[inline]
+    pub(super) fn keep(&mut self, conn: &mut Conn<A>) {
+        if self.deposits.vault.is_none() || !conn.is_holdable() {
+            return;
+        }
+        let list = match &conn.deposit {
+            None => &mut self.deposits.strangers,
+            // The file of a body that nobody needs shall not lie there for long.
+            Some(deposit) if deposit.hold(conn.form()) && deposit.file == File::None => return,
+            Some(_) => &mut self.deposits.changed,
+        };
+        if std::mem::replace(&mut conn.is_listed, true) {
+            return;
+        }
+        if list.len() >= SURPLUS.max(2 * self.table.len()) {
+            list.retain(|token| self.table.knows(*token));
+        }
+        list.push(conn.token);
+    }
+
+    /// Deposits who was put down since, as far as there is room and it may cost that; before a wait, or
+    /// a call that may last.
+    pub(super) fn deposit_all(&mut self) {
+        if self.deposits.vault.is_none() {
+            return;
+        }
+        self.purge();
+        let deposits = &mut self.deposits;
+        let mut listed = std::mem::take(&mut deposits.changed);
+        let may = !deposits.strangers.is_empty() && deposits.allowance.is_left();
+        let room = deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
+        if may && room && !self.drain.is_on() {
+            listed.append(&mut deposits.strangers);
+        }
+        let mut later = Vec::new();
+        for token in listed.drain(..) {
+            let Some(mut conn) = self.table.take(token) else {
+                if self.table.knows(token) {
+                    later.push(token);
+                }
+                continue;
+            };
+            let lost = conn.is_holdable() && !self.hold(&mut conn, false);
+            // Else it is of no use to try again.
+            let left = lost && (conn.deposit.is_none() || !self.deposits.allowance.is_left());
+            conn.is_listed = left;
+            if left {
+                later.push(token);
+            }
+            self.table.settle(conn);
+        }
+        // The room for tokens stays.
+        self.deposits.changed = listed;
+        self.deposits.strangers.append(&mut later);
+    }
+
+    /// The same with requests that are ready and wait for a thread.
+    pub(super) fn deposit_ready(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.iter_mut().for_each(|job| self.secure(job));
+        self.ready = ready;
+    }
+
+    /// Whether a request that is ready goes to a thread that may have to wait for the interpreter, after
+    /// others: where threads are many and calls long.
+    pub(super) fn is_deliberate(&self) -> bool {
+        self.shared.options.watched && self.pace.is_long(self.shared.options.inline_up_to)
+    }
+
+    /// The same with one of them.
+    pub(super) fn secure(&mut self, job: &mut Job<A>) {
+        let wants = self.deposits.vault.is_some()
+            && matches!(job.work, Work::Request)
+            && !job.conn.ended
+            && !job.conn.owes()
+            && !job.conn.deposit.as_ref().is_some_and(Deposit::is_held);
+        if wants && may_travel(job) {
+            self.hold(&mut job.conn, true);
+        }
+    }
+
+    /// Deposits a connection, if it is not, and holds it as it is now. False: it is not held.
+    fn hold(&mut self, conn: &mut Conn<A>, ready: bool) -> bool {
+        let form = if ready { Form::Other } else { conn.form() };
+        if !self.move_body(conn) {
+            return false;
+        }
+        let file = file_of(conn);
+        if conn.deposit.as_ref().is_some_and(|it| it.file == file && it.hold(form)) {
+            return true;
+        }
+        let since_ns = match ready {
+            true => conn.waits_since_ns,
+            false if conn.young_since_ns != 0 => conn.young_since_ns,
+            false => self.clock.now_ns(),
+        };
+        // The file of a request before it, or none, does not serve.
+        let as_deposited = conn.deposit.as_ref().is_some_and(|it| it.lift() && it.file == file);
+        if !as_deposited {
+            conn.deposit = None;
+            self.deposit(conn, since_ns, ready, form);
+        }
+        let Some(deposit) = &mut conn.deposit else { return false };
+        if deposit.is_held() {
+            return true;
+        }
+        deposit.written = Form::Other;
+        let Some((vault, name)) = conn.deposit.as_ref().map(|it| (it.vault.clone(), it.name))
+        else {
+            return false;
+        };
+        let fits = self.pack(conn, since_ns, ready) <= RECORD_BYTES;
+        if !fits || !vault.write(name, &self.message) {
+            return false;
+        }
+        if let Some(deposit) = &mut conn.deposit {
+            deposit.written = form;
+        }
+        vault.note_flight(name, conn.booking.as_ref().map(Booking::name));
+        vault.put(name, State::HeldAsWritten)
+    }
+
+    /// Deposits a connection; away, unless it is idle.
+    fn deposit(&mut self, conn: &mut Conn<A>, since_ns: u64, ready: bool, form: Form) {
+        let Some(vault) = self.deposits.vault.clone().filter(|vault| vault.has_room()) else {
+            return;
+        };
+        if !self.deposits.allowance.take(1) {
+            return;
+        }
+        // Behind a proxy that says who the client is, before it has said so, nobody knows.
+        let is_idle = conn.preamble_over || self.shared.options.policy.proxy == ProxyMode::Off;
+        let length = match is_idle {
+            true => self.pack_idle(conn, since_ns),
+            false => self.pack(conn, since_ns, ready),
+        };
+        if length > MESSAGE_BYTES {
+            return;
+        }
+        match vault.deposit(&self.message, &Parcel::descriptors(conn)) {
+            Ok(None) => {}
+            Ok(Some(name)) => {
+                vault.note_flight(name, None);
+                if is_idle && form == Form::Idle {
+                    vault.put(name, State::Held);
+                }
+                let file = file_of(conn);
+                conn.deposit = Some(Deposit { vault, name, is_idle, written: Form::Other, file });
+            }
+            Err(error) => self.notices.push(Notice::SocketError { error: error.to_string() }),
+        }
+    }
+
+    /// What has been received of a large body goes into a file: nobody else could have it else. False:
+    /// that can't be.
+    fn move_body(&mut self, conn: &mut Conn<A>) -> bool {
+        let (memory, file) = conn.spool.parts();
+        if file.is_some() || memory.len() <= BODY_IN_RECORD {
+            return true;
+        }
+        let moves = FILE_MOVES + (memory.len() / BYTES_PER_MOVE) as u64;
+        let has_room = self.deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
+        if !has_room || !self.deposits.allowance.take(moves) {
+            return false;
+        }
+        // On a full disk it stays in memory.
+        conn.spool.settle_in_file(self.shared.options.spool_dir.as_deref()).is_ok()
+    }
+
+    /// Takes out what nobody needs any more, now and then: duplicates keep sockets open.
+    fn purge(&mut self) {
+        let Some(vault) = self.deposits.vault.as_ref().filter(|vault| vault.stale() > 0) else {
+            return;
+        };
+        let now_ns = self.clock.now_ns();
+        if now_ns < self.deposits.next_purge_ns && vault.stale() < vault.room() / 4 {
+            return;
+        }
+        self.deposits.next_purge_ns = now_ns + PURGE_AFTER.as_nanos() as u64;
+        if let Err(error) = vault.purge(&mut self.deposits.buffer) {
+            self.notices.push(Notice::SocketError { error: error.to_string() });
+        }
+    }
+}
