@@ -158,7 +158,7 @@ impl<A: App> Engine<A> {
         }
         match self.send_off(&conn, since_ns, false) {
             Ok(true) => {
-                conn.withdraw();
+                conn.deposit = None;
                 self.close(conn);
                 return true;
             }

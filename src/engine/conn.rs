@@ -108,6 +108,8 @@ pub struct Conn<A: App> {
     pub(super) deposit: Option<Deposit>,
     /// It is among those that are to be deposited, or deposited anew.
     pub(super) is_listed: bool,
+    /// The application has a duplicate of its socket.
+    pub(super) is_shared: bool,
     /// What of all that is still to be counted.
     pub(super) bill: Bill,
     /// What the application keeps with the connection.
@@ -150,6 +152,7 @@ impl<A: App> Conn<A> {
             booking: None,
             deposit: None,
             is_listed: false,
+            is_shared: false,
             bill: Bill::default(),
             session: A::Session::default(),
         }
@@ -181,6 +184,7 @@ impl<A: App> Conn<A> {
         self.booking = None;
         self.deposit = None;
         self.is_listed = false;
+        self.is_shared = false;
         self.bill = Bill::default();
         self.session = A::Session::default();
     }

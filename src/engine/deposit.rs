@@ -90,9 +90,11 @@ impl<A: App> Conn<A> {
         }
     }
 
-    /// Somebody else has the socket from here on: its end is not ours to make.
+    /// The application has the socket, too, from here on, perhaps for longer than we: neither its end
+    /// nor its further life is ours to make.
     pub fn withdraw(&mut self) {
         self.deposit = None;
+        self.is_shared = true;
     }
 
     /// Its response is out, as far as that is known, and nobody has taken the connection back yet: what
@@ -131,7 +133,7 @@ impl<A: App> Conn<A> {
     /// Whether a sibling could go on with it.
     pub(super) fn is_holdable(&self) -> bool {
         let at_rest = matches!(self.phase, Phase::Head | Phase::Body);
-        at_rest && !self.ended && !self.owes() && self.tls.is_none()
+        at_rest && !self.ended && !self.owes() && self.tls.is_none() && !self.is_shared
     }
 }
 

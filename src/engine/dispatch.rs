@@ -79,7 +79,7 @@ impl<A: App> Engine<A> {
             }
             match sent {
                 Ok(true) => {
-                    job.conn.withdraw();
+                    job.conn.deposit = None;
                     self.close(job.conn);
                 }
                 Ok(false) => {

@@ -151,6 +151,7 @@ impl<A: App> Engine<A> {
         let wants = self.deposits.vault.is_some()
             && matches!(job.work, Work::Request)
             && !job.conn.ended
+            && !job.conn.is_shared
             && !job.conn.owes()
             && !job.conn.deposit.as_ref().is_some_and(Deposit::is_held);
         if wants && may_travel(job) {

@@ -45,11 +45,13 @@ def burn(environ, start_response):
 
 
 def take(environ, start_response):
-    """`/take`: takes the socket, says `taken` on it, and ends it when something comes."""
+    """`/take`: takes the socket, says `taken` on it, and answers what comes before it ends it."""
     socket = environ["gunicorn.socket"]
     socket.sendall(b"taken")
     socket.recv(100)
+    socket.sendall(b"so be it")
     socket.close()
+    start_response("200 OK", [TEXT])
     return []
 
 

@@ -146,8 +146,10 @@ def test_a_socket_that_the_application_takes_is_its_own(open_site: Open, kind: K
         until_deposited(site, 1)
         wire.send(get("/take"))
         assert wire.read_until(b"taken").endswith(b"taken")
+        # It has been withdrawn, not ended.
+        assert wire.send(b"more").read_until(b"so be it").endswith(b"so be it")
+        assert wire.is_closed()
         until_deposited(site, 0)
-        assert wire.send(b"more").is_closed()
 
 
 @KEPT
