@@ -118,8 +118,9 @@ impl<A: App> Engine<A> {
         }
         self.let_young_go();
         if is_long {
-            self.deposit_all();
+            self.keep_ready();
         }
+        self.keep_more();
     }
 
     /// The same with those who are not ready; also while a request runs.

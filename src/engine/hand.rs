@@ -1,6 +1,7 @@
 //! A thread that runs the application: the only one of a sync worker, one of several of gthread.
 
 use std::io;
+use std::time::Duration;
 
 use super::booking::ticket;
 use super::crew::{Crew, Done, Task};
@@ -16,6 +17,10 @@ use crate::sys::thread;
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
+
+/// While calls last longer, what else is ready is kept from being lost by a kill; that takes about a
+/// microsecond.
+const WORTH_KEEPING: Duration = Duration::from_micros(100);
 
 /// One application thread with what it needs for itself.
 pub struct Hand<'a, A: App> {
@@ -68,6 +73,10 @@ impl<'a, A: App> Hand<'a, A> {
                         return Ok(());
                     }
                     let Some(job) = engine.next_job() else { break };
+                    engine.keep_more();
+                    if engine.pace.is_long(WORTH_KEEPING) {
+                        engine.keep_ready();
+                    }
                     self.crew.leave_in_seat(engine);
                     let done = self.perform(job);
                     match self.crew.take_seat() {

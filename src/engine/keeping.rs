@@ -32,10 +32,8 @@ const SURPLUS: usize = 256;
 #[derive(Debug)]
 pub(super) struct Deposits {
     vault: Option<Arc<Vault>>,
-    /// Connections that were put down and are not deposited.
-    strangers: Vec<Token>,
-    /// Those that are, but not held as they are now.
-    changed: Vec<Token>,
+    /// Connections that were put down and could not be held.
+    unheld: Vec<Token>,
     pub(super) allowance: Allowance,
     next_purge_ns: u64,
     buffer: Vec<u8>,
@@ -57,8 +55,7 @@ impl Deposits {
     pub(super) fn of(vault: Option<Arc<Vault>>) -> Self {
         Self {
             vault,
-            strangers: Vec::new(),
-            changed: Vec::new(),
+            unheld: Vec::new(),
             allowance: Allowance::default(),
             next_purge_ns: 0,
             buffer: Vec::new(),
@@ -76,65 +73,57 @@ impl Deposits {
 }
 
 impl<A: App> Engine<A> {
-    /// A connection is put down.
+    /// A connection is put down: from here on a kill shall not close it.
     #[inline]
     pub(super) fn keep(&mut self, conn: &mut Conn<A>) {
         if self.deposits.vault.is_none() || !conn.is_holdable() {
             return;
         }
-        let list = match &conn.deposit {
-            None => &mut self.deposits.strangers,
-            // The file of a body that nobody needs shall not lie there for long.
-            Some(deposit) if deposit.hold(conn.form()) && deposit.file == File::None => return,
-            Some(_) => &mut self.deposits.changed,
-        };
-        if std::mem::replace(&mut conn.is_listed, true) {
+        // The file of a body that nobody needs shall not lie there for long.
+        let as_it_is = |it: &Deposit| it.hold(conn.form()) && it.file == File::None;
+        if conn.deposit.as_ref().is_some_and(as_it_is) || self.hold(conn, false) {
             return;
         }
-        if list.len() >= SURPLUS.max(2 * self.table.len()) {
-            list.retain(|token| self.table.knows(*token));
+        if self.may_come_later(conn) && !std::mem::replace(&mut conn.is_listed, true) {
+            let list = &mut self.deposits.unheld;
+            if list.len() >= SURPLUS.max(2 * self.table.len()) {
+                list.retain(|token| self.table.knows(*token));
+            }
+            list.push(conn.token);
         }
-        list.push(conn.token);
     }
 
-    /// Deposits who was put down since, as far as there is room and it may cost that; before a wait, or
-    /// a call that may last.
-    pub(super) fn deposit_all(&mut self) {
-        if self.deposits.vault.is_none() {
+    /// Whether there may be room later, for a connection that could not be held.
+    fn may_come_later(&self, conn: &Conn<A>) -> bool {
+        conn.deposit.is_none() || !self.deposits.allowance.is_left()
+    }
+
+    /// Goes on with those that could not be deposited before, as far as there is room and it may cost
+    /// that; before a wait, or a call that may last. And with what nobody needs any more.
+    pub(super) fn keep_more(&mut self) {
+        let Some(vault) = &self.deposits.vault else { return };
+        if vault.stale() > 0 {
+            self.purge();
+        }
+        let deposits = &mut self.deposits;
+        let has_room = || deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
+        if deposits.unheld.is_empty() || !deposits.allowance.is_left() || !has_room() {
             return;
         }
-        self.purge();
-        let deposits = &mut self.deposits;
-        let mut listed = std::mem::take(&mut deposits.changed);
-        let may = !deposits.strangers.is_empty() && deposits.allowance.is_left();
-        let room = deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
-        if may && room && !self.drain.is_on() {
-            listed.append(&mut deposits.strangers);
-        }
-        let mut later = Vec::new();
-        for token in listed.drain(..) {
-            let Some(mut conn) = self.table.take(token) else {
-                if self.table.knows(token) {
-                    later.push(token);
-                }
-                continue;
-            };
-            let lost = conn.is_holdable() && !self.hold(&mut conn, false);
-            // Else it is of no use to try again.
-            let left = lost && (conn.deposit.is_none() || !self.deposits.allowance.is_left());
-            conn.is_listed = left;
-            if left {
-                later.push(token);
-            }
+        let mut unheld = std::mem::take(&mut deposits.unheld);
+        unheld.retain(|token| {
+            let Some(mut conn) = self.table.take(*token) else { return self.table.knows(*token) };
+            let left = conn.is_holdable() && !self.hold(&mut conn, false);
+            conn.is_listed = left && self.may_come_later(&conn);
+            let stays = conn.is_listed;
             self.table.settle(conn);
-        }
-        // The room for tokens stays.
-        self.deposits.changed = listed;
-        self.deposits.strangers.append(&mut later);
+            stays
+        });
+        self.deposits.unheld = unheld;
     }
 
     /// The same with requests that are ready and wait for a thread.
-    pub(super) fn deposit_ready(&mut self) {
+    pub(super) fn keep_ready(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
         ready.iter_mut().for_each(|job| self.secure(job));
         self.ready = ready;
@@ -205,7 +194,8 @@ impl<A: App> Engine<A> {
         let Some(vault) = self.deposits.vault.clone().filter(|vault| vault.has_room()) else {
             return;
         };
-        if !self.deposits.allowance.take(1) {
+        // On the way out it will soon have come to its end.
+        if self.drain.is_on() || !self.deposits.allowance.take(1) {
             return;
         }
         // Behind a proxy that says who the client is, before it has said so, nobody knows.
@@ -249,9 +239,7 @@ impl<A: App> Engine<A> {
 
     /// Takes out what nobody needs any more, now and then: duplicates keep sockets open.
     fn purge(&mut self) {
-        let Some(vault) = self.deposits.vault.as_ref().filter(|vault| vault.stale() > 0) else {
-            return;
-        };
+        let Some(vault) = &self.deposits.vault else { return };
         let now_ns = self.clock.now_ns();
         if now_ns < self.deposits.next_purge_ns && vault.stale() < vault.room() / 4 {
             return;

@@ -180,7 +180,7 @@ impl<A: App> Engine<A> {
     /// # Errors
     /// Only when the poller itself fails.
     pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
-        self.deposit_all();
+        self.keep_more();
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let timeout = self.wait_for(free);
