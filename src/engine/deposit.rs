@@ -115,9 +115,9 @@ impl<A: App> Conn<A> {
         }
     }
 
-    /// Where its request is noted.
+    /// Where its request is noted, should it be rescued before it begins.
     pub(super) fn note_flight(&self, flight: Option<(usize, u64)>) {
-        if let Some(deposit) = &self.deposit {
+        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.is_held()) {
             deposit.vault.note_flight(deposit.name, flight);
         }
     }

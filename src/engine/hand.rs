@@ -166,7 +166,6 @@ impl<'a, A: App> Hand<'a, A> {
         if let Some(slot) = shared.slot {
             slot.work().end(begun_ns, self.clock.now_ns());
         }
-        conn.hold_when_done(verdict);
         let lap = self.stopwatch.stop(&self.clock);
         Done { conn, verdict, lap }
     }

@@ -231,20 +231,6 @@ impl<A: App> Engine<A> {
         self.table.len() > 1 || !self.ready.is_empty() || self.greets_while_busy()
     }
 
-    /// Queues a request for the application.
-    pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
-        conn.phase = Phase::Busy;
-        self.shared.claim(&mut conn);
-        conn.deadline.disarm();
-        let since_ns = self.clock.now_ns();
-        conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
-        let mut job = Job { conn, work, since_ns, queued: false };
-        if self.is_deliberate() {
-            self.secure(&mut job);
-        }
-        self.ready.push_back(job);
-    }
-
     /// Puts a connection down until something happens to it.
     pub(super) fn park(&mut self, mut conn: Box<Conn<A>>) {
         let room = self.table.catch_up(&mut conn);
