@@ -7,7 +7,7 @@ use divan::Bencher;
 use rgunicorn::sys::clock::monotonic_ns;
 use rgunicorn::sys::flights::{Flights, Mark, Peer, Phase, Ticket};
 use rgunicorn::sys::scoreboard::{Scoreboard, Slot};
-use rgunicorn::sys::tally::{Connections, Outcome};
+use rgunicorn::sys::tally::{Connections, Outcome, Till};
 
 fn main() {
     divan::main();
@@ -22,22 +22,24 @@ fn slot() -> Slot {
 #[divan::bench]
 fn counters(bencher: Bencher<'_, '_>) {
     let slot = slot();
-    let mut now = Connections::default();
-    bencher.bench_local(|| count(black_box(slot), black_box(&mut now)));
+    let (mut till, mut now) = (slot.till(), Connections::default());
+    bencher.bench_local(|| count(black_box(slot), black_box(&mut till), black_box(&mut now)));
 }
 
-fn count(slot: Slot, now: &mut Connections) {
+fn count(slot: Slot, till: &mut Till, now: &mut Connections) {
+    slot.work().begin_alone(1);
     (now.running, now.idle) = (1, 0);
     slot.set_connection_states(*now);
     slot.count_response(200);
-    slot.count_times(&Outcome {
+    slot.work().end_alone(1, 19_000);
+    till.count_times(&Outcome {
         status: 200,
         queue_ns: Some(2_000),
         app_ns: Some(9_000),
         write_ns: Some(8_000),
         whole_ns: 19_000,
     });
-    slot.add_bytes(80, 160);
+    till.add_bytes(80, 160);
     (now.running, now.idle) = (0, 1);
     slot.set_connection_states(*now);
 }

@@ -8,7 +8,8 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use rgunicorn::http::{
-    Encoder, Facts, Finish, ResponseError, ResponseFields, early_hints, error_page, parse_status,
+    Encoder, Facts, Finish, ResponseError, ResponseFields, SaidField, early_hints, error_page,
+    parse_status,
 };
 
 #[test]
@@ -187,4 +188,42 @@ fn pages() {
     error_page(500, "Internal Server Error", "\u{20ac}", &mut out);
     assert!(out.ends_with(b"</h1>\n    ?\n  </body>\n</html>\n"));
     assert!(text(&out).contains("Content-Length: 142\r\n"));
+}
+
+#[test]
+fn what_is_said_again() {
+    let said: [(&[u8], &[u8]); 6] = [
+        (b"Content-Type", b" text/plain\t"),
+        (b"X-Empty", b""),
+        (b"content-length", b"007"),
+        (b"X", b"y"),
+        (b"Content-Length", b"8"),
+        (b"Content-Length", b"7"),
+    ];
+    for first in 0..said.len() {
+        for second in 0..said.len() {
+            // Pushed, and remembered from another response.
+            let (mut once, mut again) = (ResponseFields::default(), ResponseFields::default());
+            for number in [first, second] {
+                let (name, value) = said[number];
+                let mut other = ResponseFields::default();
+                other.push(b"Before", b"it").unwrap();
+                other.push(name, value).unwrap();
+                assert_eq!(other.count(), 2);
+                let mut field = SaidField::default();
+                other.last_into(&mut field);
+                assert_eq!(once.push(name, value), again.push_again(&field));
+            }
+            assert!(once.iter().eq(again.iter()));
+            assert_eq!(once.content_length(), again.content_length());
+            let heads = [&once, &again].map(|fields| {
+                let mut out = Vec::new();
+                let facts =
+                    Facts { version: (1, 1), chunks: true, is_head: false, keep_alive: true };
+                Encoder::default().head(&mut out, &facts, b"200 OK", fields, b"s", b"d");
+                out
+            });
+            assert_eq!(heads[0], heads[1]);
+        }
+    }
 }

@@ -2,7 +2,8 @@
 //! there: docs/design/scoreboard.md.
 //!
 //! The response is counted before its last byte leaves: a client that has read it and looks at the
-//! numbers then finds itself there. How long things took is known, and counted, after that byte.
+//! numbers then finds itself there. How long things took is known, and counted, after that byte, by
+//! whoever has the engine: nobody else may use its till.
 
 use super::conn::Conn;
 use super::exchange::Exchange;
@@ -11,7 +12,7 @@ use super::timekeeper::Timed;
 use super::{App, Engine};
 use crate::sys::flights::{Flight, Mark};
 use crate::sys::scoreboard::Slot;
-use crate::sys::tally::{Event, Outcome};
+use crate::sys::tally::{Event, Outcome, Till};
 
 /// How far a request has been counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -111,11 +112,12 @@ impl<A: App> Conn<A> {
     }
 
     /// The request's last byte has been taken by the kernel, or never will be.
-    pub(super) fn settle_bill(&mut self, slot: Option<Slot>, now_ns: u64) {
-        if let (Standing::Answered(status), Some(slot)) = (self.bill.standing, slot) {
+    pub(super) fn settle_bill(&mut self, mut till: Option<&mut Till>, now_ns: u64) {
+        if let (Standing::Answered(status), Some(till)) = (self.bill.standing, till.as_deref_mut())
+        {
             let begun = self.bill.begun_ns();
             let spoken = Some(self.bill.spoken_ns).filter(|ns| *ns != 0);
-            slot.count_times(&Outcome {
+            till.count_times(&Outcome {
                 status,
                 queue_ns: begun.map(|ns| ns.saturating_sub(self.waits_since_ns)),
                 app_ns: begun.map(|ns| spoken.unwrap_or(now_ns).saturating_sub(ns)),
@@ -126,19 +128,19 @@ impl<A: App> Conn<A> {
         if !self.bill.is_open() {
             self.bill.standing = Standing::Settled;
         }
-        self.count_traffic(slot);
+        self.count_traffic(till);
     }
 
     /// What has gone over the connection since this was last asked.
-    pub(super) fn count_traffic(&mut self, slot: Option<Slot>) {
-        let Some(slot) = slot else { return };
+    pub(super) fn count_traffic(&mut self, till: Option<&mut Till>) {
+        let Some(till) = till else { return };
         let bill = &mut self.bill;
-        slot.add_bytes(std::mem::take(&mut bill.bytes_in), std::mem::take(&mut bill.bytes_out));
+        till.add_bytes(std::mem::take(&mut bill.bytes_in), std::mem::take(&mut bill.bytes_out));
         if bill.failed_reads > 0 {
-            slot.count_event(Event::ReadError, std::mem::take(&mut bill.failed_reads));
+            till.count_event(Event::ReadError, std::mem::take(&mut bill.failed_reads));
         }
         if bill.failed_writes > 0 {
-            slot.count_event(Event::WriteError, std::mem::take(&mut bill.failed_writes));
+            till.count_event(Event::WriteError, std::mem::take(&mut bill.failed_writes));
         }
     }
 }
@@ -197,7 +199,7 @@ impl<A: App> Engine<A> {
     /// Shows others what the connections are at.
     pub(super) fn show_connections(&mut self) {
         if let Some(slot) = self.shared.slot {
-            self.table.show(slot, self.ready.len());
+            self.table.show(slot, self.ready.len() + self.shared.in_line());
         }
     }
 }

@@ -273,6 +273,17 @@ impl<A: App> Conn<A> {
         }
     }
 
+    /// Whether it is watched, and has neither anything to send nor anything to read.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let quiet = !self.readable && !self.ended && !self.has_leftover() && !self.owes();
+        quiet && self.watch != Watch::Nothing && self.claim.is_none()
+    }
+
+    /// Whether a request is being received.
+    pub(super) fn is_reading(&self) -> bool {
+        matches!(self.phase, Phase::Head | Phase::Body)
+    }
+
     /// Whether bytes of a following request were received already.
     pub(super) fn has_leftover(&self) -> bool {
         self.filled > self.head.len

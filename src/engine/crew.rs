@@ -7,7 +7,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -46,6 +46,13 @@ pub struct Shared {
     news: AtomicBool,
     /// The leader sleeps, or is about to look whether there are news.
     dozing: AtomicBool,
+    /// It looks around soon, whatever happens: what can wait for that needs no bell.
+    lull: AtomicBool,
+    /// A thread has become idle since the leader last looked.
+    idled: AtomicBool,
+    /// Application threads that wait for a task, less the tasks that are on their way. Below zero:
+    /// so many tasks wait for a thread.
+    idle: AtomicIsize,
 }
 
 impl Shared {
@@ -62,15 +69,34 @@ impl Shared {
         self.closing.load(Ordering::Relaxed) || self.slot.is_some_and(Slot::server_parts)
     }
 
-    /// The leader goes to sleep. False: there are news, it must not.
-    pub(super) fn doze(&self) -> bool {
+    /// The leader goes to sleep. With `lull` not for long, and nothing waits for a thread to become
+    /// idle. False: there are news, it must not sleep.
+    pub(super) fn doze(&self, lull: bool) -> bool {
+        self.lull.store(lull, Ordering::SeqCst);
         self.dozing.store(true, Ordering::SeqCst);
-        !self.news.swap(false, Ordering::SeqCst)
+        let idled = !lull && self.idled.load(Ordering::SeqCst);
+        !self.news.load(Ordering::SeqCst) && !idled
     }
 
-    /// The leader is awake.
+    /// The leader is awake, and looks at everything before it sleeps again.
     pub(super) fn rise(&self) {
         self.dozing.store(false, Ordering::SeqCst);
+        self.lull.store(false, Ordering::SeqCst);
+        self.news.store(false, Ordering::SeqCst);
+        self.idled.store(false, Ordering::SeqCst);
+    }
+
+    /// A thread has become idle; nothing else has happened that could not wait for a moment.
+    fn murmur(&self) {
+        self.idled.store(true, Ordering::SeqCst);
+        if !self.lull.load(Ordering::SeqCst) && self.dozing.swap(false, Ordering::SeqCst) {
+            self.bell.ring();
+        }
+    }
+
+    /// Tasks that wait for a thread.
+    pub(super) fn in_line(&self) -> usize {
+        self.idle.load(Ordering::SeqCst).min(0).unsigned_abs()
     }
 
     /// The application's own thread lives.
@@ -90,7 +116,17 @@ impl Shared {
 pub(super) struct Done<A: App> {
     pub(super) conn: Box<Conn<A>>,
     pub(super) verdict: Verdict,
+    /// When that was, CLOCK_MONOTONIC.
+    pub(super) ended_ns: u64,
     pub(super) lap: Option<Lap>,
+}
+
+impl<A: App> Done<A> {
+    /// Whether nothing is to be done for the connection until its client says something, which the
+    /// poller will tell.
+    pub(super) fn can_wait(&self) -> bool {
+        self.verdict == Verdict::Keep && self.conn.is_at_rest()
+    }
 }
 
 /// What an application thread is woken for.
@@ -109,8 +145,6 @@ pub struct Crew<A: App> {
     seat: Channel<Box<Engine<A>>>,
     tasks: Channel<Task<A>>,
     returns: Sender<Done<A>>,
-    /// Application threads that wait for a task, less the tasks that are on their way.
-    idle: AtomicUsize,
     /// How often the engine was put in the seat: tells one call from the next.
     calls: AtomicU64,
     /// The application thread waits for the engine (sync).
@@ -120,6 +154,8 @@ pub struct Crew<A: App> {
     leaving: AtomicBool,
     /// The one thread of sync runs the application.
     pub(super) calling: AtomicBool,
+    /// The thread that runs the application (sync), as the kernel calls it.
+    pub(super) runner: AtomicU32,
     /// Whether there is a watcher (sync).
     pub(super) guarded: AtomicU8,
     /// The watcher sleeps until it is told that there is a call to watch.
@@ -150,6 +186,9 @@ impl<A: App> Crew<A> {
             bell: Bell::new()?,
             news: AtomicBool::new(false),
             dozing: AtomicBool::new(false),
+            lull: AtomicBool::new(false),
+            idled: AtomicBool::new(false),
+            idle: AtomicIsize::new(0),
         };
         if let Some(slot) = slot {
             slot.set_room(shared.options.app_threads as u64);
@@ -161,12 +200,12 @@ impl<A: App> Crew<A> {
             seat: bounded(1),
             tasks: unbounded(),
             returns,
-            idle: AtomicUsize::new(0),
             calls: AtomicU64::new(0),
             wanted: AtomicBool::new(false),
             offered: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             calling: AtomicBool::new(false),
+            runner: AtomicU32::new(0),
             guarded: AtomicU8::new(0),
             asleep: AtomicBool::new(true),
             watcher: Bell::new()?,
@@ -256,14 +295,13 @@ impl<A: App> Crew<A> {
 
     /// Takes one idle application thread, if there is one, to send it a task.
     pub(super) fn book(&self) -> bool {
-        self.idle
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |idle| idle.checked_sub(1))
-            .is_ok()
+        let one_less = |idle: isize| (idle > 0).then(|| idle - 1);
+        self.shared.idle.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
     }
 
     /// Whether an application thread is idle.
     pub(super) fn has_idle(&self) -> bool {
-        self.idle.load(Ordering::SeqCst) > 0
+        self.shared.idle.load(Ordering::SeqCst) > 0
     }
 
     /// Sends a task to a thread that was booked.
@@ -272,10 +310,35 @@ impl<A: App> Crew<A> {
         let _always = self.tasks.0.send(task);
     }
 
-    /// An application thread becomes idle. Wakes the leader, which may have turned people away.
-    pub(super) fn become_idle(&self) {
-        self.idle.fetch_add(1, Ordering::SeqCst);
-        self.shared.wake();
+    /// Puts a request into the line that the threads take the next one from.
+    pub(super) fn line_up(&self, job: Job<A>) {
+        self.shared.idle.fetch_sub(1, Ordering::SeqCst);
+        self.assign(Task::Run(job));
+    }
+
+    /// Takes the request that waits longest out of that line again.
+    pub(super) fn recall(&self) -> Option<Job<A>> {
+        match self.tasks.1.try_recv().ok()? {
+            Task::Run(job) => {
+                self.shared.idle.fetch_add(1, Ordering::SeqCst);
+                Some(job)
+            }
+            other => {
+                self.assign(other);
+                None
+            }
+        }
+    }
+
+    /// An application thread becomes idle. Wakes the leader, which may have turned people away;
+    /// `in_peace`: unless that looks around soon anyway.
+    pub(super) fn become_idle(&self, in_peace: bool) {
+        self.shared.idle.fetch_add(1, Ordering::SeqCst);
+        if in_peace {
+            self.shared.murmur();
+        } else {
+            self.shared.wake();
+        }
     }
 
     /// Waits for a task.

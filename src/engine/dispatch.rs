@@ -66,6 +66,8 @@ impl<A: App> Engine<A> {
                 || u128::from(waited_ns) >= PATIENCE.as_nanos()
         };
         let now = at_will && is_due();
+        // Several threads: one is free soon.
+        let watched = self.shared.options.watched;
         let limited = self.shared.options.patience.is_limited();
         let mut staying = VecDeque::new();
         while let Some(mut job) = self.ready.pop_front() {
@@ -74,7 +76,7 @@ impl<A: App> Engine<A> {
                 continue;
             }
             // Where waiting is limited it is looked who has left meanwhile, which the queue hides.
-            let may = now || !limited && self.burden.allowance.take(1);
+            let may = now || !limited && !watched && self.burden.allowance.take(1);
             if !may {
                 self.hesitates = true;
                 staying.push_back(job);

@@ -1,6 +1,7 @@
 //! A thread that runs the application: the only one of a sync worker, one of several of gthread.
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::booking::ticket;
@@ -13,6 +14,7 @@ use super::{App, Conn, Stage, Verdict};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::flights::Flight;
+use crate::sys::scoreboard::Slot;
 use crate::sys::thread;
 
 /// Connections accepted between two looks at the poller.
@@ -39,6 +41,7 @@ impl<'a, A: App> Hand<'a, A> {
     pub fn new(crew: &'a Crew<A>, app: &'a mut A) -> Self {
         let stopwatch = Stopwatch::new(crew.shared.options.app_threads > 1);
         let (clock, thread) = (Clock::new(), thread::identity());
+        crew.runner.store(thread.1, Ordering::Relaxed);
         Self { crew, app, clock, stopwatch, thread, place: 0 }
     }
 
@@ -47,12 +50,15 @@ impl<'a, A: App> Hand<'a, A> {
     /// # Errors
     /// Only when the poller itself fails.
     pub fn work(&mut self) -> io::Result<()> {
+        let mut in_peace = false;
         loop {
             self.app.turn_over();
-            self.crew.become_idle();
+            self.crew.become_idle(in_peace);
+            in_peace = false;
             match self.crew.next_task() {
                 Task::Run(job) => {
                     let done = self.perform(job);
+                    in_peace = done.can_wait();
                     self.crew.give_back(done);
                 }
                 Task::Lead(engine) => self.lead(engine)?,
@@ -117,8 +123,10 @@ impl<'a, A: App> Hand<'a, A> {
         self.clock.tick();
         let shared = &self.crew.shared;
         let begun_ns = self.clock.now_ns();
-        if let Some(slot) = shared.slot {
-            slot.work().begin(begun_ns);
+        match shared.slot.map(Slot::work) {
+            Some(work) if self.is_alone() => work.begin_alone(begun_ns),
+            Some(work) => work.begin(begun_ns),
+            None => {}
         }
         if work.has_request() {
             conn.name_request(shared.options.id_header.as_ref());
@@ -152,6 +160,9 @@ impl<'a, A: App> Hand<'a, A> {
                 if refusal.is_silent() { Verdict::Drop } else { Verdict::Close }
             }
         };
+        if let (Verdict::Close, Some(tls)) = (verdict, exchange.conn().tls()) {
+            tls.part();
+        }
         // Here and now: whoever leads may be busy.
         if verdict != Verdict::Drop && exchange.flush().is_err() {
             verdict = Verdict::Drop;
@@ -160,14 +171,19 @@ impl<'a, A: App> Hand<'a, A> {
             flight.end();
         }
         self.clock.tick();
-        if verdict == Verdict::Drop || !conn.owes() {
-            conn.settle_bill(shared.slot, self.clock.now_ns());
-        }
-        if let Some(slot) = shared.slot {
-            slot.work().end(begun_ns, self.clock.now_ns());
+        let ended_ns = self.clock.now_ns();
+        match shared.slot.map(Slot::work) {
+            Some(work) if self.is_alone() => work.end_alone(begun_ns, ended_ns),
+            Some(work) => work.end(begun_ns, ended_ns),
+            None => {}
         }
         let lap = self.stopwatch.stop(&self.clock);
-        Done { conn, verdict, lap }
+        Done { conn, verdict, ended_ns, lap }
+    }
+
+    /// Whether no other thread of the worker runs the application.
+    fn is_alone(&self) -> bool {
+        self.crew.shared.options.app_threads == 1
     }
 
     /// Notes the request of `conn`, for whoever will have to tell of it.

@@ -27,6 +27,7 @@ pub mod hand;
 mod keeping;
 mod lateness;
 mod limited;
+mod line;
 mod naming;
 mod notices;
 pub mod outbox;

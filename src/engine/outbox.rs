@@ -298,9 +298,7 @@ impl<C: AsRef<[u8]>> Outbox<C> {
 
     fn send_gathered(&mut self, socket: BorrowedFd<'_>) -> io::Result<Transfer> {
         let mut slices = [IoSlice::new(&[]); PIECES_PER_CALL];
-        let mut count = 0;
-        let mut at = self.at;
-        let mut only_memory = true;
+        let (mut count, mut at, mut only_memory) = (0, self.at, true);
         for piece in &self.queue {
             let slice = match piece {
                 Piece::Bytes(len) => {
@@ -326,7 +324,8 @@ impl<C: AsRef<[u8]>> Outbox<C> {
             slices[count] = IoSlice::new(&self.bytes[self.closed..]);
             count += 1;
         }
-        let sent = socket::transmit_all(socket, &slices[..count])?;
+        let more = matches!(self.queue.get(count), Some(Piece::File { read: false, .. }));
+        let sent = socket::transmit_all(socket, &slices[..count], more)?;
         if let Transfer::Bytes(n) = sent {
             self.consume(n);
         }

@@ -13,10 +13,14 @@ const WAITS_UP_TO: Duration = Duration::from_micros(50);
 /// One call that lasted counts for no more than this, so that the next ones can outvote it.
 const COUNTS_UP_TO_NS: u64 = 10_000_000;
 
+/// Calls of a lone thread that seem to take longer are looked at: another process may have had the CPU.
+const LOOKED_AT_FROM_NS: u64 = 500_000;
+
 /// One call, measured.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Lap {
-    /// From start to end, nanoseconds.
+    /// From start to end, nanoseconds; as far as that is known, without the time in which others had
+    /// the CPU.
     pub took_ns: u64,
     /// The part of it in which the thread did not compute, when that was measured.
     pub waited_ns: Option<u64>,
@@ -31,12 +35,16 @@ pub struct Stopwatch {
     begun_ns: Option<u64>,
     begun_cpu_ns: Option<u64>,
     calls: u32,
+    /// For how long the thread had no CPU, when that was last asked.
+    off_cpu_ns: u64,
 }
 
 impl Stopwatch {
-    /// One that has not been started. `samples`: measures now and then how long a call waits.
+    /// One that has not been started, for the calling thread. `samples`: measures now and then how long
+    /// a call waits.
     pub fn new(samples: bool) -> Self {
-        Self { samples, begun_ns: None, begun_cpu_ns: None, calls: 0 }
+        let off_cpu_ns = if samples { 0 } else { thread::off_cpu_ns().unwrap_or(0) };
+        Self { samples, begun_ns: None, begun_cpu_ns: None, calls: 0, off_cpu_ns }
     }
 
     /// A call begins; the clock has just been read.
@@ -48,11 +56,21 @@ impl Stopwatch {
 
     /// It has ended; the clock has just been read. `None`: there was no call.
     pub fn stop(&mut self, clock: &Clock) -> Option<Lap> {
-        let took_ns = clock.now_ns().saturating_sub(self.begun_ns.take()?);
+        let mut took_ns = clock.now_ns().saturating_sub(self.begun_ns.take()?);
+        if took_ns > LOOKED_AT_FROM_NS && !self.samples {
+            took_ns = took_ns.saturating_sub(self.take_off_cpu_ns());
+        }
         let waited_ns = self
             .begun_cpu_ns
             .map(|begun_ns| took_ns.saturating_sub(thread::cpu_ns().saturating_sub(begun_ns)));
         Some(Lap { took_ns, waited_ns })
+    }
+
+    /// For how long the thread had no CPU since this was last asked, which may be some calls ago. The
+    /// first of several long calls may thus be taken for a short one, the second is not.
+    fn take_off_cpu_ns(&mut self) -> u64 {
+        let now_ns = thread::off_cpu_ns().unwrap_or(self.off_cpu_ns);
+        now_ns.saturating_sub(std::mem::replace(&mut self.off_cpu_ns, now_ns))
     }
 }
 
@@ -83,6 +101,8 @@ impl Pace {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     const LIMIT: Duration = Duration::from_millis(1);
@@ -114,6 +134,49 @@ mod tests {
             pace.note(lap(300_000, Some(1_000)));
         }
         assert!(!pace.is_long(LIMIT));
+    }
+
+    fn measured(watch: &mut Stopwatch, call: impl FnOnce()) -> (u64, Lap) {
+        let mut clock = Clock::new();
+        let begun_ns = clock.now_ns();
+        watch.start(&clock);
+        call();
+        clock.tick();
+        (clock.now_ns() - begun_ns, watch.stop(&clock).unwrap())
+    }
+
+    #[test]
+    fn calls_that_wait_are_long_after_two_of_them() {
+        let (mut watch, mut pace) = (Stopwatch::new(false), Pace::default());
+        for _ in 0..2 {
+            let call = || std::thread::sleep(Duration::from_millis(10));
+            pace.note(measured(&mut watch, call).1);
+        }
+        assert!(pace.is_long(LIMIT));
+    }
+
+    #[test]
+    fn time_in_which_others_have_the_cpu_is_not_the_calls_own() {
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 * std::thread::available_parallelism().unwrap().get() {
+                scope.spawn(|| {
+                    while !over.load(Ordering::Relaxed) {
+                        std::hint::spin_loop();
+                    }
+                });
+            }
+            let was_off_cpu = |_| {
+                let mut watch = Stopwatch::new(false);
+                let cpu_ns = thread::cpu_ns();
+                let call = || while thread::cpu_ns() < cpu_ns + 2 * LOOKED_AT_FROM_NS {};
+                let (wall_ns, lap) = measured(&mut watch, call);
+                lap.took_ns < wall_ns
+            };
+            let seen = (0..10_000).any(was_off_cpu);
+            over.store(true, Ordering::Relaxed);
+            assert!(seen);
+        });
     }
 
     #[test]

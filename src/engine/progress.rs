@@ -76,6 +76,10 @@ impl<A: App> Engine<A> {
         match step {
             Step::Again => return Some(conn),
             Step::Ready if self.answer_static(&mut conn) => return Some(conn),
+            // What TLS has to say goes with the response, but there is none soon.
+            Step::Park if conn.is_reading() && conn.owes() && conn.send().is_err() => {
+                self.close(conn);
+            }
             Step::Park => self.park(conn),
             Step::Ready => self.enqueue(conn, Work::Request),
             Step::Refuse(refusal) => self.enqueue(conn, Work::Refusal(refusal)),
@@ -87,12 +91,15 @@ impl<A: App> Engine<A> {
 
     /// Takes a connection back from the application.
     pub(super) fn take_back(&mut self, done: Done<A>) {
-        let Done { mut conn, verdict, lap } = done;
+        let Done { mut conn, verdict, ended_ns, lap } = done;
         conn.lift();
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);
             self.deposits.allowance.earn(lap.took_ns);
+        }
+        if verdict == Verdict::Drop || !conn.owes() {
+            conn.settle_bill(self.till.as_mut(), ended_ns);
         }
         conn.phase = match verdict {
             Verdict::Keep => Phase::FlushThenKeep,
@@ -267,7 +274,7 @@ impl<A: App> Engine<A> {
                 return Step::Park;
             }
         }
-        conn.settle_bill(self.shared.slot, self.clock.now_ns());
+        conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
         if conn.phase == Phase::FlushThenClose {
             conn.farewell();
             return if conn.owes() { Step::Park } else { Step::Finish };

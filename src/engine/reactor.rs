@@ -15,6 +15,7 @@ use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
 use super::keeping::Deposits;
+use super::line::{LULL, Line};
 use super::notices::Notices;
 use super::overload::TurnedAway;
 use super::pace::Pace;
@@ -34,6 +35,7 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
+use crate::sys::tally::Till;
 use crate::sys::vault::Vault;
 
 /// Generation of tokens that name no connection.
@@ -91,6 +93,8 @@ pub struct Sources {
 pub struct Engine<A: App> {
     pub(super) shared: Arc<Shared>,
     pub(super) clock: Clock,
+    /// Where the worker counts, for whoever has the engine.
+    pub(super) till: Option<Till>,
     pub(super) poller: Poller,
     pub(super) table: Table<A>,
     pub(super) deadlines: Deadlines,
@@ -108,7 +112,7 @@ pub struct Engine<A: App> {
     pub(super) cipher: Vec<u8>,
     pub(super) drain: Drain,
     pub(super) reception: Reception,
-    signals: Option<OwnedFd>,
+    pub(super) signals: Option<OwnedFd>,
     pub(super) signalled: bool,
     events: Vec<Readiness>,
     pub(super) spare: Vec<Box<Conn<A>>>,
@@ -119,6 +123,9 @@ pub struct Engine<A: App> {
     pub(super) deposits: Deposits,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
+    pub(super) line: Line,
+    /// Threads have given connections back of late.
+    pub(super) stirs: bool,
 }
 
 impl<A: App> Engine<A> {
@@ -141,6 +148,7 @@ impl<A: App> Engine<A> {
         let mut engine = Self {
             shared: crew.shared.clone(),
             clock: Clock::new(),
+            till: slot.map(Slot::till),
             poller,
             table: Table::default(),
             deadlines: Deadlines::default(),
@@ -164,6 +172,8 @@ impl<A: App> Engine<A> {
             inboxes: Vec::new(),
             message: Vec::new(),
             hesitates: false,
+            line: Line::default(),
+            stirs: false,
         };
         engine.open_doors()?;
         Ok((Box::new(engine), crew))
@@ -183,8 +193,9 @@ impl<A: App> Engine<A> {
         self.keep_more();
         let mut events = std::mem::take(&mut self.events);
         events.clear();
-        let timeout = self.wait_for(free);
-        let timeout = if self.shared.doze() { timeout } else { Duration::ZERO };
+        let lull = self.may_lull();
+        let timeout = self.wait_for(free).min(if lull { LULL } else { Duration::MAX });
+        let timeout = if self.shared.doze(lull) { timeout } else { Duration::ZERO };
         let sleeps = free && self.reception.is_open() && !timeout.is_zero();
         let slot = self.shared.slot.filter(|_| sleeps);
         self.show_connections();
@@ -203,7 +214,9 @@ impl<A: App> Engine<A> {
         }
         self.events = events;
         waited?;
+        self.stirs = false;
         while let Ok(done) = self.returned.try_recv() {
+            self.stirs = true;
             self.take_back(done);
         }
         self.expire();
@@ -211,18 +224,6 @@ impl<A: App> Engine<A> {
         self.mind_exit(free);
         self.note_crowd();
         Ok(())
-    }
-
-    /// Whether a signal came in since the last question.
-    pub(super) fn take_signal(&mut self) -> bool {
-        std::mem::take(&mut self.signalled)
-    }
-
-    /// Empties the signal pipe; before the handlers run, so that no signal is missed.
-    pub(super) fn drain_signals(&self) {
-        if let Some(fd) = &self.signals {
-            crate::sys::file::drain(fd);
-        }
     }
 
     /// Whether somebody may want to be served while a request runs: another connection, or who
@@ -260,7 +261,7 @@ impl<A: App> Engine<A> {
                 self.deadlines.arm(&mut conn.deadline, conn.token, at_ns, now_ns);
             }
         }
-        conn.count_traffic(self.shared.slot);
+        conn.count_traffic(self.till.as_mut());
         self.lighten(&mut conn);
         self.note(&mut conn);
         self.keep(&mut conn);
@@ -304,7 +305,7 @@ impl<A: App> Engine<A> {
 
     /// Closes a connection at once.
     pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
-        conn.settle_bill(self.shared.slot, self.clock.now_ns());
+        conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
         if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
             // A duplicate may live on in the application (`gunicorn.socket`).
             self.poller.forget(fd);

@@ -273,8 +273,8 @@ impl<A: App> Engine<A> {
                     Ok(None) => Ok(false),
                     Ok(Some((socket, addr))) => {
                         let mut conn = self.new_conn(index, socket, addr);
-                        if let Some(slot) = self.shared.slot {
-                            slot.count_event(Event::Accepted, 1);
+                        if let Some(till) = &mut self.till {
+                            till.count_event(Event::Accepted, 1);
                         }
                         conn.tls =
                             self.tls.as_ref().map(|opener| Box::new(Secured::new(opener.clone())));

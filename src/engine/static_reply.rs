@@ -77,8 +77,8 @@ impl<A: App> Engine<A> {
             at: wall_time(),
         };
         let len = conn.head.len;
-        if let Some(slot) = self.shared.slot {
-            slot.count_event(Event::Static, 1);
+        if let Some(till) = &mut self.till {
+            till.count_event(Event::Static, 1);
         }
         self.put_on_account(conn, Account::Served(served));
         // Where the next request begins.

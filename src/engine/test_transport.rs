@@ -6,10 +6,13 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use proptest::prelude::*;
 
 use super::outbox::Outbox;
-use super::transport::{Fault, Lost, Opener, PIECE_BYTES, Plain, Secured, Transport, UNSENT_BYTES};
+use super::transport::{
+    FEW_BYTES, Fault, Lost, Opener, PIECE_BYTES, Plain, Secured, Transport, UNSENT_BYTES,
+};
 use crate::sys::socket::Transfer;
 
 const KEY: u8 = 0x55;
@@ -140,7 +143,7 @@ fn a_slow_client_gets_all_and_makes_us_hold_little() {
     let mut got = Vec::new();
     while got.len() < body.len() {
         tls.flush(ours.as_fd(), &mut outbox).unwrap();
-        assert!(tls.unsent() <= PIECE_BYTES);
+        assert!(tls.unsent() <= PIECE_BYTES + FEW_BYTES);
         got.append(&mut heard(&mut theirs));
     }
     assert!(outbox.is_empty() && tls.unsent() == 0);
@@ -148,6 +151,28 @@ fn a_slow_client_gets_all_and_makes_us_hold_little() {
     tls.farewell(ours.as_fd()).unwrap();
     tls.farewell(ours.as_fd()).unwrap();
     assert_eq!(heard(&mut theirs), b".");
+}
+
+#[test]
+fn what_the_protocol_says_leaves_with_the_response() {
+    // A read tells where one packet ends.
+    let flags = SockFlag::SOCK_NONBLOCK;
+    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
+    let (mut theirs, mut tls) = (UnixStream::from(theirs), Secured::new(Arc::new(Toys)));
+    let (mut space, mut cipher) = ([0; 10], [0; 10]);
+    theirs.write_all(&[b'?' ^ KEY]).unwrap();
+    tls.receive(ours.as_fd(), false, &mut space, &mut cipher).unwrap();
+    assert_eq!(heard(&mut theirs), b"");
+    let mut outbox = Outbox::<Vec<u8>>::default();
+    outbox.tail().extend_from_slice(b"first");
+    tls.flush(ours.as_fd(), &mut outbox).unwrap();
+    assert_eq!(heard(&mut theirs), b"!first");
+    outbox.tail().extend_from_slice(b"last");
+    tls.part();
+    tls.flush(ours.as_fd(), &mut outbox).unwrap();
+    assert_eq!(heard(&mut theirs), b"last.");
+    tls.farewell(ours.as_fd()).unwrap();
+    assert_eq!(heard(&mut theirs), b"");
 }
 
 #[test]

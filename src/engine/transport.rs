@@ -17,6 +17,8 @@ pub const PIECE_BYTES: usize = 64 * 1024;
 pub const UNSENT_BYTES: usize = 2 * PIECE_BYTES;
 /// Most bytes sent for one connection before the others get their turn.
 const BYTES_PER_FLUSH: u64 = 8 << 20;
+/// So little of what the protocol says waits for what else there is to send: session tickets.
+pub(super) const FEW_BYTES: usize = 2 * 1024;
 /// A buffer that grew past this is given back once it is empty.
 const KEEP_CAPACITY: usize = 8 * 1024;
 /// Room for ciphertext that has been received: two full records.
@@ -145,6 +147,8 @@ pub struct Secured {
     more: bool,
     /// No more is said: after the goodbye, or a fault.
     silent: bool,
+    /// The goodbye follows what is in the outbox.
+    parts: bool,
 }
 
 impl Secured {
@@ -158,6 +162,7 @@ impl Secured {
             plain: 0,
             more: false,
             silent: false,
+            parts: false,
         }
     }
 
@@ -219,7 +224,10 @@ impl Secured {
             let ciphertext = cipher.get(..came).unwrap_or_default();
             let got = transport.receive(ciphertext, into, &mut self.unsent);
             self.silent |= got.is_err();
-            self.pay(fd)?;
+            // With a request comes its response: one packet for both.
+            if !matches!(got, Ok(Plain::Bytes { .. })) || self.unsent() > FEW_BYTES {
+                self.pay(fd)?;
+            }
             let got = got.map_err(Lost::Fault)?;
             if self.unsent() > UNSENT_BYTES {
                 // It makes the protocol talk and does not listen.
@@ -251,9 +259,12 @@ impl Secured {
         fd: BorrowedFd<'_>,
         outbox: &mut Outbox<C>,
     ) -> io::Result<u64> {
-        let mut total = self.pay(fd)?;
+        let mut total = 0;
+        if outbox.is_empty() || self.unsent() > FEW_BYTES {
+            total = self.pay(fd)?;
+        }
         let mut piece = Vec::new();
-        while self.unsent() == 0 && !outbox.is_empty() && total < BYTES_PER_FLUSH {
+        while self.unsent() <= FEW_BYTES && !outbox.is_empty() && total < BYTES_PER_FLUSH {
             if self.silent {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
@@ -268,6 +279,10 @@ impl Secured {
                 return Err(socket::gone());
             }
             self.plain += piece.len() as u64;
+            if self.parts && outbox.is_empty() {
+                self.silent = true;
+                transport.farewell(&mut self.unsent);
+            }
             total += self.pay(fd)?;
         }
         if self.unsent() == 0 && outbox.is_empty() && self.unsent.capacity() > KEEP_CAPACITY {
@@ -292,6 +307,11 @@ impl Secured {
         self.unsent.clear();
         self.sent = 0;
         Ok(total)
+    }
+
+    /// The goodbye goes out together with the last of what is still to be encrypted.
+    pub(super) fn part(&mut self) {
+        self.parts = true;
     }
 
     /// Says goodbye (RFC 8446 §6.1), once, as far as the socket takes it.

@@ -1,4 +1,4 @@
-//! Time: how long the loop may sleep, and whose time is up.
+//! Time: how long the loop may sleep, whose time is up, and the signals that wake it.
 
 use std::time::Duration;
 
@@ -10,6 +10,18 @@ use super::overload;
 use super::reactor::Engine;
 
 impl<A: App> Engine<A> {
+    /// Whether a signal came in since the last question.
+    pub(super) fn take_signal(&mut self) -> bool {
+        std::mem::take(&mut self.signalled)
+    }
+
+    /// Empties the signal pipe; before the handlers run, so that no signal is missed.
+    pub(super) fn drain_signals(&self) {
+        if let Some(fd) = &self.signals {
+            crate::sys::file::drain(fd);
+        }
+    }
+
     /// Ends what made no progress for too long.
     pub(super) fn expire(&mut self) {
         let now_ns = self.clock.now_ns();
@@ -58,6 +70,7 @@ impl<A: App> Engine<A> {
         let others = [
             self.reception.pause_end_ns(),
             self.drain.next_ns(now_ns),
+            self.line.ends_ns(),
             self.deposits.next_purge_ns(),
         ];
         for at_ns in others.into_iter().flatten() {

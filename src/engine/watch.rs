@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::crew::{Crew, Task};
@@ -13,9 +14,14 @@ use super::{App, Stage, Wake};
 use crate::sys::bell::Woken;
 use crate::sys::clock::monotonic_ns;
 use crate::sys::file;
+use crate::sys::scoreboard::Slot;
+use crate::sys::thread;
 
 /// A call that lasts longer gets the watcher to take the engine over: twice that at most.
 const LASTS: Duration = Duration::from_millis(1);
+/// A thread that has been off the CPU for so long, in a call of which nothing else is known, is given up
+/// for busy.
+const TAKES_ITS_TIME: Duration = Duration::from_millis(10);
 /// Looks in vain after which the watcher waits to be told.
 const QUIET_AFTER: u32 = 4;
 /// Connections accepted between two looks at the poller.
@@ -60,10 +66,15 @@ pub(super) fn guard<A: App>(crew: &Crew<A>) {
     let mut lookout = Lookout::default();
     loop {
         let (Some(mut engine), _) = lookout.look(crew, None) else { continue };
+        let mut call = Call { since_ns: monotonic_ns(), lasts: false };
         while !crew.is_wanted() {
             // The one slot is taken: whoever knocks now shall be heard by a sibling.
             let doors = engine.doors_while_busy();
-            engine.keep_in_line();
+            if call.lasts(crew) {
+                engine.keep_in_line();
+            } else {
+                engine.hesitates = true;
+            }
             engine.let_young_go();
             if doors.and_then(|()| engine.turn(false)).is_err() {
                 // The leader will meet the same error, and ends with it.
@@ -71,6 +82,28 @@ pub(super) fn guard<A: App>(crew: &Crew<A>) {
             }
         }
         crew.hand_back(engine);
+    }
+}
+
+/// The call during which the watcher has the engine.
+struct Call {
+    since_ns: u64,
+    lasts: bool,
+}
+
+impl Call {
+    /// Whether the others should look for another thread: the application waits for something, or
+    /// computes for long. One that has lost the CPU in the middle of a short call is soon back, and
+    /// moving a crowd takes longer than serving it. Where waiting is limited, or somebody is idle, there
+    /// is no reason to wait for that.
+    fn lasts<A: App>(&mut self, crew: &Crew<A>) -> bool {
+        let shared = &crew.shared;
+        self.lasts = self.lasts
+            || shared.options.patience.is_limited()
+            || shared.slot.is_none_or(Slot::sibling_waits)
+            || thread::is_asleep(crew.runner.load(Ordering::Relaxed))
+            || u128::from(monotonic_ns().saturating_sub(self.since_ns)) > TAKES_ITS_TIME.as_nanos();
+        self.lasts
     }
 }
 
@@ -144,6 +177,7 @@ fn dispatch<A: App>(
     mut engine: Box<Engine<A>>,
 ) -> io::Result<Option<Box<Engine<A>>>> {
     let inline_up_to = crew.shared.options.inline_up_to;
+    engine.mind_line(crew);
     for _ in 0..ACCEPTS_PER_TURN {
         if !engine.ready.is_empty() && crew.has_idle() {
             engine.first_come();
@@ -160,9 +194,13 @@ fn dispatch<A: App>(
             }
         }
         if !crew.has_idle() {
-            engine.keep_in_line();
-            engine.doors_while_busy()?;
-            break;
+            if !engine.line_up(crew) {
+                engine.keep_in_line();
+                engine.doors_while_busy()?;
+                break;
+            }
+        } else {
+            engine.line.reopen();
         }
         engine.open_doors()?;
         match engine.accept() {

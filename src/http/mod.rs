@@ -50,6 +50,6 @@ pub use peer::{AllowList, Peer};
 pub use policy::{HeaderMap, Policy, ProxyMode};
 pub use proxy::{LONGEST_PREAMBLE, Preamble, ProxyInfo, ProxyProtocol, poll_preamble};
 pub use request_id::IdHeader;
-pub use response::{ResponseError, ResponseFields, parse_status};
+pub use response::{ResponseError, ResponseFields, SaidField, parse_status};
 pub use span::Span;
 pub use uwsgi::{admit, vars as uwsgi_vars};

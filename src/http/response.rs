@@ -48,10 +48,21 @@ pub struct ResponseFields {
     upgrade: bool,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Default, Debug, Clone)]
 struct Line {
     name: Range<usize>,
     value: Range<usize>,
+}
+
+/// A field that was found right and is sent: to say it again without a look at it.
+#[derive(Default, Debug, Clone)]
+pub struct SaidField {
+    /// `Name: value\r\n`.
+    line: Vec<u8>,
+    /// Where name and value are in it.
+    place: Line,
+    /// What it says, if it is Content-Length.
+    content_length: Option<u64>,
 }
 
 impl ResponseFields {
@@ -103,6 +114,45 @@ impl ResponseFields {
         Ok(())
     }
 
+    /// Adds what an application said before. The same as [`ResponseFields::push`] of its name and
+    /// value.
+    ///
+    /// # Errors
+    /// A Content-Length that contradicts an earlier one.
+    pub fn push_again(&mut self, field: &SaidField) -> Result<(), ResponseError> {
+        if let Some(length) = field.content_length {
+            if !self.take_length(length)? {
+                return Ok(());
+            }
+        }
+        let start = self.block.len();
+        self.block.extend_from_slice(&field.line);
+        let Line { name, value } = &field.place;
+        self.lines.push(Line {
+            name: start + name.start..start + name.end,
+            value: start + value.start..start + value.end,
+        });
+        Ok(())
+    }
+
+    /// How many fields are sent.
+    pub fn count(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Makes `field` the last one that is sent, if there is any.
+    pub fn last_into(&self, field: &mut SaidField) {
+        let Some(Line { name, value }) = self.lines.last() else { return };
+        let start = name.start;
+        field.line.clear();
+        field.line.extend_from_slice(self.block.get(start..).unwrap_or_default());
+        let value_in_line = value.start - start..value.end - start;
+        field.place = Line { name: 0..name.end - start, value: value_in_line };
+        let name = self.block.get(name.clone()).unwrap_or_default();
+        let is_length = matches!(Role::of(name), Role::ContentLength);
+        field.content_length = if is_length { self.content_length } else { None };
+    }
+
     /// The declared length of the body in bytes.
     pub fn content_length(&self) -> Option<u64> {
         self.content_length
@@ -142,6 +192,10 @@ impl ResponseFields {
     fn take_content_length(&mut self, value: &[u8]) -> Result<bool, ResponseError> {
         let length =
             decimal(value).ok_or_else(|| ResponseError::InvalidContentLength(value.to_vec()))?;
+        self.take_length(length)
+    }
+
+    fn take_length(&mut self, length: u64) -> Result<bool, ResponseError> {
         match self.content_length {
             Some(earlier) if earlier != length => {
                 Err(ResponseError::ContradictoryContentLength(earlier, length))

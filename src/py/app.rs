@@ -18,6 +18,7 @@ use super::state::State;
 use super::timekeeper::Deadline;
 use crate::engine::{App, Exchange, Gone, Refusal, Room, Served, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
+use crate::sys::poller::Token;
 
 /// The application as one thread of the worker runs it.
 pub(crate) struct PyApp {
@@ -25,6 +26,8 @@ pub(crate) struct PyApp {
     pub(super) environ: Environ,
     pub(super) access: Access,
     pub(super) spare: Option<Box<Announced>>,
+    /// The `start_response` of the request before.
+    ready: Option<Py<StartResponse>>,
     /// The [`State::epoch`] that `access` has seen.
     pub(super) epoch: u64,
     /// What a signal handler raised outside of any request; the worker leaves with it.
@@ -127,6 +130,7 @@ impl PyApp {
             environ: Environ::new(py, &base, state.servers.clone(), &state.script_name)?,
             access: Access::new(py, &state.access_lines, state.next_slate()),
             spare: None,
+            ready: None,
             epoch: state.epoch(),
             parting: None,
             state: state.clone(),
@@ -197,17 +201,35 @@ impl PyApp {
         if let Err(error) = self.state.count(py) {
             return Err((error.into(), Some(announced)));
         }
-        let start_response = StartResponse::new(exchange.conn().token(), announced);
-        let start_response = match Bound::new(py, start_response) {
+        let token = exchange.conn().token();
+        let start_response = match self.start_response(py, token) {
             Ok(object) => object,
-            Err(error) => return Err((error.into(), None)),
+            Err(error) => return Err((error.into(), Some(announced))),
         };
+        let response = start_response.get().response(py);
+        match response.try_borrow_mut() {
+            Ok(mut this) => this.begin(token, announced),
+            Err(error) => return Err((PyErr::from(error).into(), Some(announced))),
+        }
         let served = self.call_app(py, exchange, &environ, &start_response);
         // Another thread of the application may be inside: then it stays as it is.
-        let announced = start_response.try_borrow_mut().ok().and_then(|mut this| this.retire());
+        let announced = response.try_borrow_mut().ok().and_then(|mut this| this.retire());
+        self.ready = Some(start_response.unbind());
         match served {
             Ok(iterable) => Ok(Outcome { iterable, announced }),
             Err(failure) => Err((failure, announced)),
+        }
+    }
+
+    /// That of an earlier request, unless the application holds on to it or to its `write`.
+    fn start_response<'py>(
+        &mut self,
+        py: Python<'py>,
+        token: Token,
+    ) -> PyResult<Bound<'py, StartResponse>> {
+        match self.ready.take().map(|ready| ready.into_bound(py)) {
+            Some(ready) if StartResponse::is_unshared(&ready) => Ok(ready),
+            _ => Bound::new(py, StartResponse::new(py, token)?),
         }
     }
 
@@ -238,7 +260,8 @@ impl PyApp {
                     Err(error) => Err(error.into()),
                 };
             }
-            let sent = respond::send(py, self, exchange, &iterable, start_response);
+            let response = start_response.get().response(py);
+            let sent = respond::send(py, self, exchange, &iterable, response);
             match sent {
                 Ok(()) => Ok(iterable),
                 Err(failure) => {
@@ -266,7 +289,7 @@ impl PyApp {
             Ok(iterable) if !is_given_up(py, exchange, environ) => {
                 // It said something of its own, `102 Processing` perhaps, and then answered.
                 exchange.close_after();
-                if let Some(handle) = &exchange.conn().session.handle {
+                if let Some(handle) = exchange.conn().session.handle() {
                     Handle::give_back(handle.bind(py));
                 }
                 Ok(iterable)
@@ -279,7 +302,7 @@ impl PyApp {
 
 /// Whether the application has taken the connection for itself.
 fn is_taken(py: Python<'_>, exchange: &mut Exchange<'_, PyApp>) -> bool {
-    let handle = exchange.conn().session.handle.as_ref();
+    let handle = exchange.conn().session.handle();
     handle.is_some_and(|handle| handle.try_borrow(py).is_ok_and(|this| this.is_taken()))
 }
 
@@ -293,7 +316,7 @@ fn is_given_up(
     if !is_taken(py, exchange) {
         return false;
     }
-    let handle = exchange.conn().session.handle.as_ref();
+    let handle = exchange.conn().session.handle();
     environ.contains("HTTP_UPGRADE").unwrap_or(false)
         || handle.is_some_and(|handle| Handle::is_gone(handle.bind(py)))
 }

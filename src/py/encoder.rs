@@ -5,6 +5,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::errors;
 use super::ffi::latin1;
+use super::memo::Memo;
 use super::start_response::{Announced, octets};
 use crate::http::{Encoder, Facts, IdHeader, add_field, early_hints as append_hints};
 use crate::sys::clock::Clock;
@@ -41,7 +42,7 @@ impl ResponseEncoder {
 
     /// Checks and keeps what `start_response` was given; returns the status code.
     fn announce(&mut self, status: &Bound<'_, PyAny>, headers: &Bound<'_, PyAny>) -> PyResult<u16> {
-        self.announced.say(status, headers)?;
+        self.announced.say(status, headers, &mut Memo::default())?;
         Ok(self.announced.code)
     }
 

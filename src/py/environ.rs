@@ -1,17 +1,15 @@
 //! What the application sees of a request: the environ of PEP 3333 with Gunicorn's additions.
 
-use std::net::SocketAddr;
-
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::ffi::latin1;
 use super::keys::Keys;
-use super::session::Handle;
-use super::tls;
+use super::mould::{Moulds, Original};
+use super::remote::{Means, Remote};
+use super::variables::{put_method, put_scheme, put_target, put_unix_server, put_version};
 use crate::engine::{Conn, Exchange};
-use crate::http::{Head, ParseError, Policy, ProxyInfo, ProxyProtocol, split_script_name, unquote};
-use crate::sys::listener::PeerAddr;
+use crate::http::{Field, Head, ParseError, Policy};
 
 /// What `getsockname` says of a listener.
 #[derive(Clone)]
@@ -32,11 +30,13 @@ impl ServerName {
     }
 }
 
-/// Builds environs: a template per listener, a copy of it per connection, a copy of that per
-/// request.
+/// Builds environs: from that of an earlier request that was like it, else from a template per
+/// listener.
 pub(super) struct Environ {
     pub(super) keys: Keys,
     templates: Vec<(Py<PyDict>, ServerName)>,
+    moulds: Moulds,
+    remote: Remote,
     path: Vec<u8>,
 }
 
@@ -56,8 +56,11 @@ impl Environ {
             for key in [&keys.request_method, &keys.raw_uri, &keys.path_info, &keys.query_string] {
                 template.set_item(key.bind(py), keys.empty.bind(py))?;
             }
+            for key in [&keys.socket, &keys.early_hints] {
+                template.set_item(key.bind(py), py.None())?;
+            }
             template.set_item(keys.server_protocol.bind(py), "HTTP/1.1")?;
-            template.set_item(keys.url_scheme.bind(py), "http")?;
+            template.set_item(keys.url_scheme.bind(py), keys.http.bind(py))?;
             template.set_item(keys.script_name.bind(py), latin1(py, script_name)?)?;
             if let ServerName::Inet(host, port) = &server {
                 template.set_item(keys.server_name.bind(py), host)?;
@@ -65,7 +68,13 @@ impl Environ {
             }
             templates.push((template.unbind(), server));
         }
-        Ok(Self { keys, templates, path: Vec::new() })
+        Ok(Self {
+            keys,
+            templates,
+            moulds: Moulds::default(),
+            remote: Remote::default(),
+            path: Vec::new(),
+        })
     }
 
     /// The environ of the current request of `conn`, but for `wsgi.input`.
@@ -81,18 +90,54 @@ impl Environ {
         policy: &Policy,
         fields: Option<&[(Vec<u8>, Vec<u8>)]>,
     ) -> Result<Bound<'py, PyDict>, Unfit> {
+        let means = match conn.session.means.take() {
+            Some(means) => means,
+            None => Means::of(py, conn)?,
+        };
+        let environ = self.make(py, conn, policy, fields, &means);
+        let environ = environ.and_then(|environ| {
+            means.put(py, &self.keys, &environ)?;
+            Ok(environ)
+        });
+        conn.session.means = Some(means);
+        environ
+    }
+
+    /// The same but for the means of the connection.
+    fn make<'py>(
+        &mut self,
+        py: Python<'py>,
+        conn: &mut Conn<super::app::PyApp>,
+        policy: &Policy,
+        fields: Option<&[(Vec<u8>, Vec<u8>)]>,
+        means: &Means,
+    ) -> Result<Bound<'py, PyDict>, Unfit> {
         let Some((template, server)) = self.templates.get(conn.listener) else {
             return Err(Unfit::Python(pyo3::exceptions::PyIndexError::new_err("listener")));
         };
         let keys = &mut self.keys;
+        let unix = if let ServerName::Unix(path) = server { Some(path.as_str()) } else { None };
+        // What a proxy said of the connection or of the request, and what TLS says of the client,
+        // is the connection's own.
+        let is_common = fields.is_none()
+            && conn.proxy.is_none()
+            && !conn.head.uwsgi
+            && conn.tls().is_none()
+            && conn.head.params.is_empty();
+        if is_common {
+            let original = Original::of(conn, policy, unix);
+            let remote = |environ: &_| self.remote.put(py, keys, environ, &original.addr, means);
+            if let Some(environ) = self.moulds.cast(py, keys, &mut self.path, &original, remote)? {
+                return Ok(environ);
+            }
+        }
         let environ = match &conn.session.environ {
             Some(known) => known.bind(py).copy()?,
             None => {
                 let fresh = template.bind(py).copy()?;
-                add_connection(py, keys, &fresh, conn)?;
-                // Connections that serve one request only never need the second copy. What there is
-                // to say of a client's certificate is not said twice.
-                if conn.served > 0 || conn.tls().is_some() {
+                self.remote.put_all(py, keys, &fresh, conn, means)?;
+                // What there is to say of a client's certificate is not said twice.
+                if !is_common && (conn.served > 0 || conn.tls().is_some()) {
                     conn.session.environ = Some(fresh.copy()?.unbind());
                 }
                 fresh
@@ -100,44 +145,20 @@ impl Environ {
         };
         let head = &conn.head;
         let bytes = conn.head_bytes();
-        environ.set_item(keys.request_method.bind(py), keys.method(py, head.method.of(bytes))?)?;
-
-        let uri = head.uri(bytes);
-        let target_text = latin1(py, &uri)?;
-        environ.set_item(keys.raw_uri.bind(py), &target_text)?;
-        let script_name = head.script_name(bytes, policy);
-        if let Some(path) = head.path_info {
-            environ.set_item(keys.path_info.bind(py), latin1(py, path.of(bytes))?)?;
-        } else {
-            let raw_path = head.path.of(bytes);
-            let path = split_script_name(raw_path, script_name).map_err(Unfit::Request)?;
-            if path.len() == uri.len() && memchr::memchr(b'%', path).is_none() {
-                environ.set_item(keys.path_info.bind(py), &target_text)?;
-            } else {
-                self.path.clear();
-                unquote(path, &mut self.path);
-                environ.set_item(keys.path_info.bind(py), latin1(py, &self.path)?)?;
-            }
-        }
-        if head.has_script_name {
-            environ.set_item(keys.script_name.bind(py), latin1(py, script_name)?)?;
-        }
-        if !head.query.is_empty() {
-            let query = latin1(py, head.query.of(bytes))?;
-            environ.set_item(keys.query_string.bind(py), query)?;
-        }
+        put_method(py, keys, &environ, head, bytes)?;
+        put_target(py, keys, &environ, head, bytes, policy, &mut self.path)?;
         if head.version != (1, 1) {
-            let text = format!("HTTP/{}.{}", head.version.0, head.version.1);
-            environ.set_item(keys.server_protocol.bind(py), text)?;
+            put_version(py, keys, &environ, head.version)?;
         }
         if head.https {
-            environ.set_item(keys.url_scheme.bind(py), keys.https.bind(py))?;
+            put_scheme(py, keys, &environ, true)?;
         }
+        let mut repeats = false;
         match fields {
             None => {
                 for field in &head.fields {
                     let (name, value) = (field.name.of(bytes), field.value.of(bytes));
-                    add_field(py, keys, &environ, name, value)?;
+                    repeats |= add_field(py, keys, &environ, name, value)?;
                 }
             }
             Some(fields) => {
@@ -146,14 +167,35 @@ impl Environ {
                 }
             }
         }
-        if let ServerName::Unix(path) = server {
+        if let Some(path) = unix {
             let host = head.field(bytes, "host");
-            add_unix_server(py, keys, &environ, path, host, head.https)?;
+            put_unix_server(py, keys, &environ, path, host, head.https)?;
         }
         if !head.params.is_empty() {
             add_params(py, keys, &environ, head, bytes)?;
         }
+        if is_common && !repeats {
+            let original = Original::of(conn, policy, unix);
+            self.moulds.learn(&environ, &original, || {
+                let name = |field: &Field| field.name.of(original.bytes);
+                let fields = original.head.fields.iter();
+                fields.map(|field| Ok(keys.header(py, name(field))?.unbind())).collect()
+            })?;
+        }
         Ok(environ)
+    }
+}
+
+impl<'a> Original<'a> {
+    fn of(conn: &'a Conn<super::app::PyApp>, policy: &'a Policy, unix: Option<&'a str>) -> Self {
+        Self {
+            listener: conn.listener,
+            unix,
+            addr: conn.addr,
+            head: &conn.head,
+            bytes: conn.head_bytes(),
+            policy,
+        }
     }
 }
 
@@ -193,21 +235,21 @@ impl From<PyErr> for Unfit {
     }
 }
 
-/// Repeated fields are joined with `,` and no blank, as Gunicorn does, `Cookie` included.
+/// Repeated fields are joined with `,` and no blank, as Gunicorn does, `Cookie` included. Returns
+/// whether this was one.
 fn add_field<'py>(
     py: Python<'py>,
     keys: &mut Keys,
     environ: &Bound<'py, PyDict>,
     name: &[u8],
     value: &[u8],
-) -> PyResult<()> {
+) -> PyResult<bool> {
     let key = keys.header(py, name)?;
     let text = latin1(py, value)?;
-    if let Some(before) = set_default(environ, &key, &text)? {
-        let joined = before.add(",")?.add(&text)?;
-        environ.set_item(&key, joined)?;
-    }
-    Ok(())
+    let Some(before) = set_default(environ, &key, &text)? else { return Ok(false) };
+    let joined = before.add(",")?.add(&text)?;
+    environ.set_item(&key, joined)?;
+    Ok(true)
 }
 
 /// What the proxy says goes before what the connection shows: the peer is only the proxy.
@@ -241,93 +283,4 @@ fn set_default<'py>(
         environ.set_item(key, value)?;
     }
     Ok(before)
-}
-
-fn add_connection(
-    py: Python<'_>,
-    keys: &Keys,
-    environ: &Bound<'_, PyDict>,
-    conn: &mut Conn<super::app::PyApp>,
-) -> PyResult<()> {
-    if let Some(info) = &conn.proxy {
-        add_proxy(py, keys, environ, info, &conn.addr)?;
-    } else {
-        add_peer(py, keys, environ, &conn.addr)?;
-    }
-    if let Some(session) = tls::session_of(py, conn) {
-        let facts = py
-            .import("rgunicorn.tls")?
-            .call_method1("connection_environ", (session.get().object(py),))?;
-        environ.update(facts.cast::<PyDict>().map_err(PyErr::from)?.as_mapping())?;
-    }
-    let handle = Bound::new(py, Handle::new(conn.token()))?;
-    environ.set_item(keys.early_hints.bind(py), handle.getattr(pyo3::intern!(py, "hint"))?)?;
-    environ.set_item(keys.socket.bind(py), &handle)?;
-    conn.session.handle = Some(handle.unbind());
-    Ok(())
-}
-
-fn add_peer(
-    py: Python<'_>,
-    keys: &Keys,
-    environ: &Bound<'_, PyDict>,
-    addr: &PeerAddr,
-) -> PyResult<()> {
-    match addr {
-        PeerAddr::Ip(addr) => add_remote(py, keys, environ, addr),
-        PeerAddr::Unix => environ.set_item(keys.remote_addr.bind(py), keys.empty.bind(py)),
-    }
-}
-
-fn add_remote(
-    py: Python<'_>,
-    keys: &Keys,
-    environ: &Bound<'_, PyDict>,
-    addr: &SocketAddr,
-) -> PyResult<()> {
-    environ.set_item(keys.remote_addr.bind(py), addr.ip().to_string())?;
-    environ.set_item(keys.remote_port.bind(py), addr.port().to_string())
-}
-
-fn add_proxy(
-    py: Python<'_>,
-    keys: &Keys,
-    environ: &Bound<'_, PyDict>,
-    info: &ProxyInfo,
-    addr: &PeerAddr,
-) -> PyResult<()> {
-    let (Some(source), Some(destination)) = (info.source, info.destination) else {
-        // LOCAL, UNKNOWN: the proxy speaks for itself, and the real peer counts.
-        return add_peer(py, keys, environ, addr);
-    };
-    add_remote(py, keys, environ, &source)?;
-    let protocol = match info.protocol {
-        ProxyProtocol::Tcp6 => "TCP6",
-        _ => "TCP4",
-    };
-    environ.set_item("PROXY_PROTOCOL", protocol)?;
-    environ.set_item("PROXY_ADDR", destination.ip().to_string())?;
-    environ.set_item("PROXY_PORT", destination.port().to_string())
-}
-
-/// A unix listener has no name of its own: the Host header has one, or the path stands in.
-fn add_unix_server(
-    py: Python<'_>,
-    keys: &Keys,
-    environ: &Bound<'_, PyDict>,
-    path: &str,
-    host: Option<&[u8]>,
-    https: bool,
-) -> PyResult<()> {
-    let (name, port) = match host {
-        Some(host) => {
-            let mut parts = host.splitn(3, |byte| *byte == b':');
-            let name = parts.next().unwrap_or_default();
-            let default: &[u8] = if https { b"443" } else { b"80" };
-            (latin1(py, name)?, latin1(py, parts.next().unwrap_or(default))?)
-        }
-        None => (PyString::new(py, path), keys.empty.bind(py).clone()),
-    };
-    environ.set_item(keys.server_name.bind(py), name)?;
-    environ.set_item(keys.server_port.bind(py), port)
 }

@@ -27,6 +27,12 @@ pub(super) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     }
 }
 
+/// Whether the caller has the only reference to `object`. Nobody can get another one then.
+pub(super) fn is_unshared<T>(object: &Bound<'_, T>) -> bool {
+    // SAFETY: the object is alive, and the GIL (or its counter being atomic) makes this a plain read.
+    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) == 1 }
+}
+
 thread_local! {
     /// The exchange whose application code is running on this thread.
     static RUNNING: Cell<*mut Exchange<'static, PyApp>> = const { Cell::new(ptr::null_mut()) };

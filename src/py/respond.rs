@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyTuple};
 
 use super::app::{Failure, PyApp, deliver};
 use super::ffi::open;
-use super::start_response::{Announced, StartResponse, not_bytes};
+use super::start_response::{Announced, Write, not_bytes};
 use crate::engine::Exchange;
 
 /// A response whose last byte is in the outbox.
@@ -36,27 +36,27 @@ pub(super) fn send<'py>(
     app: &PyApp,
     exchange: &mut Exchange<'_, PyApp>,
     iterable: &Bound<'py, PyAny>,
-    start_response: &Bound<'py, StartResponse>,
+    response: &Bound<'py, Write>,
 ) -> Result<(), Failure> {
     if let Ok(list) = iterable.cast_exact::<PyList>() {
         // By index: the application may still hold the list.
         for item in list.iter() {
-            push(py, exchange, start_response, item, false)?;
+            push(py, exchange, response, item, false)?;
         }
     } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
         for item in tuple.iter() {
-            push(py, exchange, start_response, item, false)?;
+            push(py, exchange, response, item, false)?;
         }
-    } else if !send_file(py, app, exchange, iterable, start_response)? {
+    } else if !send_file(py, app, exchange, iterable, response)? {
         let mut iterator = iterable.try_iter()?;
         // Callbacks (`write`, early hints) are open while the application runs.
         while let Some(item) = open(exchange, || iterator.next()) {
-            push(py, exchange, start_response, item?, true)?;
+            push(py, exchange, response, item?, true)?;
         }
     }
     // No piece at all: the head alone.
     if !exchange.encoder().head_sent() {
-        let this = start_response.try_borrow().map_err(PyErr::from)?;
+        let this = response.try_borrow().map_err(PyErr::from)?;
         let announced = announced_of(&this)?;
         let keep_alive = announced.may_keep_alive(py);
         exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
@@ -67,18 +67,18 @@ pub(super) fn send<'py>(
 fn push<'py>(
     py: Python<'py>,
     exchange: &mut Exchange<'_, PyApp>,
-    start_response: &Bound<'py, StartResponse>,
+    response: &Bound<'py, Write>,
     item: Bound<'py, PyAny>,
     now: bool,
 ) -> Result<(), Failure> {
     let data = item.cast_into::<PyBytes>().map_err(|error| not_bytes(&error.into_inner()))?;
-    let this = start_response.try_borrow().map_err(PyErr::from)?;
+    let this = response.try_borrow().map_err(PyErr::from)?;
     let announced = announced_of(&this)?;
     deliver(py, exchange, announced, data, now)
 }
 
-fn announced_of(start_response: &StartResponse) -> Result<&Announced, Failure> {
-    start_response.announced().filter(|announced| announced.code != 0).ok_or_else(|| {
+fn announced_of(response: &Write) -> Result<&Announced, Failure> {
+    response.announced().filter(|announced| announced.code != 0).ok_or_else(|| {
         let words = "the application returned a body without calling start_response";
         Failure::Raised(pyo3::exceptions::PyRuntimeError::new_err(words))
     })
@@ -90,12 +90,12 @@ fn send_file<'py>(
     app: &PyApp,
     exchange: &mut Exchange<'_, PyApp>,
     iterable: &Bound<'py, PyAny>,
-    start_response: &Bound<'py, StartResponse>,
+    response: &Bound<'py, Write>,
 ) -> Result<bool, Failure> {
     if !app.state.sendfile || !iterable.is_instance(app.state.file_wrapper.bind(py))? {
         return Ok(false);
     }
-    let this = start_response.try_borrow().map_err(PyErr::from)?;
+    let this = response.try_borrow().map_err(PyErr::from)?;
     let announced = announced_of(&this)?;
     let Some((file, offset, available)) = open_range(py, iterable)? else { return Ok(false) };
     let len = announced.fields.content_length().unwrap_or(available);

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::ffi::reach;
+use super::remote::Means;
 use super::tls::{self, TlsSession};
 use crate::sys::poller::Token;
 
@@ -23,19 +24,24 @@ const TAKING: [&str; 10] = [
 /// Python's part of a connection.
 #[derive(Default)]
 pub(crate) struct Session {
-    /// The environ so far as the connection fixes it; made at the second request.
+    /// The environ so far as the connection fixes it, where that is more than an address.
     pub(super) environ: Option<Py<PyDict>>,
-    pub(super) handle: Option<Py<Handle>>,
+    pub(super) means: Option<Means>,
 }
 
 impl Session {
+    /// `environ["gunicorn.socket"]`, once there has been a request.
+    pub(super) fn handle(&self) -> Option<&Py<Handle>> {
+        self.means.as_ref().map(|means| &means.handle)
+    }
+
     /// After a request: closes the Python socket that the application has only looked at, and lets
     /// go of one that it has taken. What keeps it (a stored environ; without the GIL a thread that
     /// CPython lets free it later, because this one did not) would keep the connection open.
     pub(super) fn release(&mut self, py: Python<'_>) {
-        let Some(handle) = &self.handle else { return };
+        let Some(means) = &self.means else { return };
         // A thread of the application may be inside: then it goes with the object.
-        let Ok(mut this) = handle.try_borrow_mut(py) else { return };
+        let Ok(mut this) = means.handle.try_borrow_mut(py) else { return };
         if this.taken {
             let socket = this.socket.as_ref().map(|socket| socket.clone_ref(py));
             drop(this);

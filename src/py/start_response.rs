@@ -8,7 +8,8 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::app::{Failure, deliver};
 use super::errors;
-use super::ffi::reach;
+use super::ffi::{is_unshared, reach};
+use super::memo::Memo;
 use super::state::State;
 use crate::http::{ResponseFields, parse_status};
 use crate::sys::poller::Token;
@@ -38,7 +39,8 @@ impl Announced {
         self.fields.clear();
     }
 
-    /// Takes what `start_response` was given, in place of what it was given before.
+    /// Takes what `start_response` was given, in place of what it was given before. `memo` is of
+    /// earlier responses.
     ///
     /// # Errors
     /// A status or a field that can't be sent; something of the wrong type.
@@ -46,48 +48,56 @@ impl Announced {
         &mut self,
         status: &Bound<'_, PyAny>,
         headers: &Bound<'_, PyAny>,
+        memo: &mut Memo,
     ) -> PyResult<()> {
         let py = status.py();
-        let status = text_octets(status)?;
-        let code = parse_status(&status).map_err(|error| errors::response_error(py, &error))?;
+        let text = text_octets(status)?;
+        let code = match memo.code(status) {
+            Some(code) => code,
+            None => {
+                let code = parse_status(&text);
+                let code = code.map_err(|error| errors::response_error(py, &error))?;
+                memo.keep_code(status, code);
+                code
+            }
+        };
         self.fields.clear();
         if let Ok(list) = headers.cast_exact::<PyList>() {
             for item in list.iter() {
-                add(self, &item)?;
+                add(&mut self.fields, &item, memo)?;
             }
         } else {
             for item in headers.try_iter()? {
-                add(self, &item?)?;
+                add(&mut self.fields, &item?, memo)?;
             }
         }
         self.status.clear();
-        self.status.extend_from_slice(&status);
+        self.status.extend_from_slice(&text);
         self.code = code;
         Ok(())
     }
 }
 
-/// The `start_response` of one request.
-#[pyclass(module = "rgunicorn._core")]
+/// The `start_response` of one request; of the next one too, when nobody has kept it.
+#[pyclass(frozen, module = "rgunicorn._core")]
 pub(super) struct StartResponse {
-    token: Token,
-    /// `None` once the request is over.
-    announced: Option<Box<Announced>>,
+    write: Py<Write>,
 }
 
 impl StartResponse {
-    /// For the request that runs on the connection `token`.
-    pub(super) fn new(token: Token, announced: Box<Announced>) -> Self {
-        Self { token, announced: Some(announced) }
+    /// Of a connection that is at no request yet.
+    pub(super) fn new(py: Python<'_>, token: Token) -> PyResult<Self> {
+        Ok(Self { write: Py::new(py, Write { token, announced: None, memo: Memo::default() })? })
     }
 
-    pub(super) fn announced(&self) -> Option<&Announced> {
-        self.announced.as_deref()
+    /// Whether the caller alone holds it and what it returns.
+    pub(super) fn is_unshared(slf: &Bound<'_, Self>) -> bool {
+        is_unshared(slf) && is_unshared(slf.get().response(slf.py()))
     }
 
-    /// Ends the request: what the application kept of this object is inert from now on.
-    pub(super) fn retire(&mut self) -> Option<Box<Announced>> {
-        self.announced.take()
+    /// What it returns, and what is said so far.
+    pub(super) fn response<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, Write> {
+        self.write.bind(py)
     }
 }
 
@@ -95,13 +105,14 @@ impl StartResponse {
 impl StartResponse {
     #[pyo3(signature = (status, headers, exc_info=None))]
     fn __call__<'py>(
-        slf: &Bound<'py, Self>,
+        &self,
         status: &Bound<'py, PyAny>,
         headers: &Bound<'py, PyAny>,
         exc_info: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<Py<Write>> {
+        let py = status.py();
         // A header iterable may call back.
-        let mut this = slf.try_borrow_mut()?;
+        let mut this = self.write.bind(py).try_borrow_mut()?;
         if let Some(exc_info) = exc_info.filter(|info| info.is_truthy().unwrap_or(true)) {
             let head_sent = reach(this.token, |exchange| exchange.encoder().head_sent());
             if head_sent == Some(true) {
@@ -112,13 +123,47 @@ impl StartResponse {
         } else if this.announced.as_ref().ok_or_else(over)?.code != 0 {
             return Err(PyAssertionError::new_err("Response headers already set!"));
         }
-        this.announced.as_mut().ok_or_else(over)?.say(status, headers)?;
-        drop(this);
-        slf.getattr(pyo3::intern!(slf.py(), "write"))
+        let Write { announced, memo, .. } = &mut *this;
+        announced.as_mut().ok_or_else(over)?.say(status, headers, memo)?;
+        Ok(self.write.clone_ref(py))
     }
 
+    /// What a call returns.
+    #[getter]
+    fn write(&self, py: Python<'_>) -> Py<Write> {
+        self.write.clone_ref(py)
+    }
+}
+
+/// What `start_response` returns: sends a piece of the response at once.
+#[pyclass(module = "rgunicorn._core")]
+pub(super) struct Write {
+    token: Token,
+    /// `None` once the request is over.
+    announced: Option<Box<Announced>>,
+    memo: Memo,
+}
+
+impl Write {
+    pub(super) fn announced(&self) -> Option<&Announced> {
+        self.announced.as_deref()
+    }
+
+    /// Begins the request that runs on the connection `token`.
+    pub(super) fn begin(&mut self, token: Token, announced: Box<Announced>) {
+        (self.token, self.announced) = (token, Some(announced));
+    }
+
+    /// Ends the request: what the application kept of this object is inert from now on.
+    pub(super) fn retire(&mut self) -> Option<Box<Announced>> {
+        self.announced.take()
+    }
+}
+
+#[pymethods]
+impl Write {
     /// Sends `data` at once, after the head if that has not been sent.
-    fn write(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+    fn __call__(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         let data = data.cast::<PyBytes>().map_err(|_| not_bytes(data))?;
         let this = slf.try_borrow()?;
@@ -151,14 +196,24 @@ fn over() -> PyErr {
     PyRuntimeError::new_err("the request this callable belongs to is over")
 }
 
-fn add(announced: &mut Announced, item: &Bound<'_, PyAny>) -> PyResult<()> {
+fn add(fields: &mut ResponseFields, item: &Bound<'_, PyAny>, memo: &mut Memo) -> PyResult<()> {
     let py = item.py();
     let (name, value) = match item.cast_exact::<PyTuple>() {
         Ok(pair) if pair.len() == 2 => (pair.get_item(0)?, pair.get_item(1)?),
         _ => item.extract()?,
     };
-    let (name, value) = (text_octets(&name)?, text_octets(&value)?);
-    announced.fields.push(&name, &value).map_err(|error| errors::response_error(py, &error))
+    let wrong = |error| errors::response_error(py, &error);
+    if let Some(field) = memo.field(&name, &value) {
+        return fields.push_again(field).map_err(wrong);
+    }
+    let (octets, value) = (text_octets(&name)?, text_octets(&value)?);
+    let count = fields.count();
+    fields.push(&octets, &value).map_err(wrong)?;
+    // Some are the server's business and not sent.
+    if fields.count() > count {
+        memo.keep_field(&name, &value, fields);
+    }
+    Ok(())
 }
 
 /// Octets of a `str`; ASCII, the usual case, is borrowed.

@@ -38,13 +38,17 @@ pub(crate) struct TlsSession {
     inner: Py<PyAny>,
     incoming: Py<PyAny>,
     outgoing: Py<PyAny>,
+    /// Methods of these that each request needs, looked up once.
+    read: Py<PyAny>,
+    write: Py<PyAny>,
+    feed: Py<PyAny>,
+    drain: Py<PyAny>,
     /// Whether the handshake is complete. OpenSSL forgets it after an error.
     established: AtomicBool,
+    /// There will be no more ciphertext.
+    over: AtomicBool,
     classes: Arc<Classes>,
 }
-
-/// A result with what the protocol had to say meanwhile.
-type Said<T> = (Result<T, Fault>, Vec<u8>);
 
 impl TlsSession {
     pub(super) fn new(
@@ -60,43 +64,51 @@ impl TlsSession {
         let session = Self {
             turn: Turn::default(),
             object: object.unbind(),
+            read: inner.getattr(intern!(py, "read"))?.unbind(),
+            write: inner.getattr(intern!(py, "write"))?.unbind(),
+            feed: incoming.getattr(intern!(py, "write"))?.unbind(),
+            drain: outgoing.getattr(intern!(py, "read"))?.unbind(),
             inner: inner.unbind(),
             incoming: incoming.unbind(),
             outgoing: outgoing.unbind(),
             established: AtomicBool::new(false),
+            over: AtomicBool::new(false),
             classes: classes.clone(),
         };
         Py::new(py, session)
     }
 
-    fn take_in(&self, py: Python<'_>, ciphertext: &[u8], plain: &mut [u8]) -> Said<Plain> {
-        let turn = self.turn.lock_py_attached(py);
+    /// What the protocol has to say meanwhile goes to the end of `out`, also after a fault.
+    fn take_in(
+        &self,
+        py: Python<'_>,
+        ciphertext: &[u8],
+        plain: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Plain, Fault> {
+        let _turn = self.turn.lock_py_attached(py);
         let got = self.decrypt(py, ciphertext, plain);
-        let out = self.drained(py);
-        drop(turn);
-        match (got, out) {
-            (got, Ok(out)) => (got, out),
-            (Err(fault), Err(_)) => (Err(fault), Vec::new()),
-            (Ok(_), Err(error)) => (Err(self.classes.fault(py, &error)), Vec::new()),
-        }
+        let drained = self.drain(py, out);
+        let plain = got?;
+        drained.map_err(|error| self.classes.fault(py, &error))?;
+        Ok(plain)
     }
 
     fn decrypt(&self, py: Python<'_>, ciphertext: &[u8], plain: &mut [u8]) -> Result<Plain, Fault> {
         let failed = |error: PyErr| self.classes.fault(py, &error);
-        let (inner, incoming) = (self.inner.bind(py), self.incoming.bind(py));
         if !ciphertext.is_empty() {
-            let bytes = PyBytes::new(py, ciphertext);
-            incoming.call_method1(intern!(py, "write"), (bytes,)).map_err(failed)?;
+            self.feed.bind(py).call1((PyBytes::new(py, ciphertext),)).map_err(failed)?;
         }
-        let mut n = 0;
+        // The record that was read last has no more.
+        let (mut n, mut emptied) = (0, false);
         while n < plain.len() {
             // A cheaper question than an exception.
-            if n > 0 && self.is_dry(py).map_err(failed)? {
+            if n > 0 && self.is_dry(py, emptied).map_err(failed)? {
                 return Ok(Plain::Bytes { n, more: false });
             }
             let room = plain.get_mut(n..).unwrap_or_default();
-            let read = inner.call_method1(intern!(py, "read"), (room.len().min(RECORD_BYTES),));
-            let bytes = match read {
+            let most = room.len().min(RECORD_BYTES);
+            let bytes = match self.read.bind(py).call1((most,)) {
                 Ok(bytes) => bytes.cast_into::<PyBytes>().map_err(|error| failed(error.into()))?,
                 Err(error)
                     if error.matches(py, self.classes.want_read.bind(py)).is_ok_and(|is| is) =>
@@ -121,47 +133,47 @@ impl TlsSession {
                 space.copy_from_slice(bytes);
             }
             n += bytes.len();
+            // SSL_read(3): never from more than one record.
+            emptied = bytes.len() < most;
         }
         Ok(Plain::Bytes { n, more: true })
     }
 
-    fn send(&self, py: Python<'_>, plain: &[u8]) -> Said<()> {
-        let turn = self.turn.lock_py_attached(py);
-        let mut out = Vec::with_capacity(plain.len() + plain.len() / 32 + 64);
-        let sent = (|| {
-            for piece in plain.chunks(RECORD_BYTES) {
-                let mut rest = piece;
-                while !rest.is_empty() {
-                    let bytes = PyBytes::new(py, rest);
-                    let n: usize =
-                        self.inner.call_method1(py, intern!(py, "write"), (bytes,))?.extract(py)?;
-                    rest = rest.get(n..).unwrap_or_default();
-                }
-                // At once: a memory buffer that grew stays large.
-                out.append(&mut self.drained(py)?);
+    /// Encrypts `plain` to the end of `out`.
+    fn send(&self, py: Python<'_>, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        let _turn = self.turn.lock_py_attached(py);
+        out.reserve(plain.len() + plain.len() / 32 + 64);
+        let sent = plain.chunks(RECORD_BYTES).try_for_each(|piece| {
+            let mut rest = piece;
+            while !rest.is_empty() {
+                let n: usize = self.write.bind(py).call1((PyBytes::new(py, rest),))?.extract()?;
+                rest = rest.get(n..).unwrap_or_default();
             }
-            PyResult::Ok(())
-        })();
-        drop(turn);
-        (sent.map_err(|error| self.classes.fault(py, &error)), out)
+            // At once: a memory buffer that grew stays large.
+            self.drain(py, out)
+        });
+        sent.map_err(|error: PyErr| self.classes.fault(py, &error))
     }
 
-    fn farewell(&self, py: Python<'_>) -> Vec<u8> {
+    fn farewell(&self, py: Python<'_>, out: &mut Vec<u8>) {
         let _turn = self.turn.lock_py_attached(py);
         // It would like to wait for the peer's, or the handshake was not complete: both is fine.
         let _ = self.inner.call_method0(py, intern!(py, "shutdown"));
-        self.drained(py).unwrap_or_default()
+        // Without memory for its goodbye the connection ends without.
+        let _ = self.drain(py, out);
     }
 
-    fn is_dry(&self, py: Python<'_>) -> PyResult<bool> {
-        let received: usize = self.incoming.getattr(py, intern!(py, "pending"))?.extract(py)?;
-        if received > 0 {
+    /// Whether nothing is left to decrypt. `emptied`: not of the last record.
+    fn is_dry(&self, py: Python<'_>, emptied: bool) -> PyResult<bool> {
+        // At its end the buffer has one more thing to say.
+        if pending(self.incoming.bind(py))? > 0 || self.over.load(Ordering::Relaxed) {
             return Ok(false);
         }
+        if emptied {
+            return Ok(true);
+        }
         let decrypted: usize = self.inner.call_method0(py, intern!(py, "pending"))?.extract(py)?;
-        // At its end the buffer has one more thing to say.
-        let ended = self.incoming.getattr(py, intern!(py, "eof"))?.is_truthy(py)?;
-        Ok(decrypted == 0 && !ended)
+        Ok(decrypted == 0)
     }
 
     fn is_established(&self) -> bool {
@@ -181,10 +193,19 @@ impl TlsSession {
         error.matches(py, self.classes.eof.bind(py)).unwrap_or(false)
     }
 
-    fn drained(&self, py: Python<'_>) -> PyResult<Vec<u8>> {
-        let read = self.outgoing.call_method0(py, intern!(py, "read"))?;
-        Ok(read.extract::<&[u8]>(py)?.to_vec())
+    /// What is to be sent, to the end of `out`.
+    fn drain(&self, py: Python<'_>, out: &mut Vec<u8>) -> PyResult<()> {
+        if pending(self.outgoing.bind(py))? > 0 {
+            let bytes = self.drain.bind(py).call0()?;
+            out.extend_from_slice(bytes.extract::<&[u8]>()?);
+        }
+        Ok(())
     }
+}
+
+/// Bytes in a memory buffer.
+fn pending(buffer: &Bound<'_, PyAny>) -> PyResult<usize> {
+    buffer.getattr(intern!(buffer.py(), "pending"))?.extract()
 }
 
 /// For `rgunicorn.tls_socket.TLSSocket`.
@@ -207,8 +228,8 @@ impl TlsSession {
         size: usize,
     ) -> PyResult<(Option<Bound<'py, PyBytes>>, Bound<'py, PyBytes>)> {
         let mut plain = vec![0; size.clamp(1, 4 * RECORD_BYTES)];
-        let (got, out) = self.take_in(py, ciphertext, &mut plain);
-        let plain = match got {
+        let mut out = Vec::new();
+        let plain = match self.take_in(py, ciphertext, &mut plain, &mut out) {
             Ok(Plain::Bytes { n, .. }) => Some(plain.get(..n).unwrap_or_default()),
             Ok(Plain::Ended) => Some(&[][..]),
             Ok(Plain::Hungry) => None,
@@ -223,19 +244,22 @@ impl TlsSession {
         if self.classes.suppress && self.is_established() {
             return Ok(());
         }
+        self.over.store(true, Ordering::Relaxed);
         self.incoming.call_method0(py, intern!(py, "write_eof")).map(drop)
     }
 
     /// Encrypts `plain`. Raises ssl.SSLError.
     fn encrypt<'py>(&self, py: Python<'py>, plain: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
-        let (sent, out) = self.send(py, plain);
-        sent.map_err(|fault| self.raised(py, &fault))?;
+        let mut out = Vec::new();
+        self.send(py, plain, &mut out).map_err(|fault| self.raised(py, &fault))?;
         Ok(PyBytes::new(py, &out))
     }
 
     /// TLS's goodbye, if it is in a state for one.
     fn goodbye<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.farewell(py))
+        let mut out = Vec::new();
+        self.farewell(py, &mut out);
+        PyBytes::new(py, &out)
     }
 }
 
@@ -273,10 +297,7 @@ impl Transport for Link {
         plain: &mut [u8],
         out: &mut Vec<u8>,
     ) -> Result<Plain, Fault> {
-        let (got, mut said) =
-            Python::attach(|py| self.session.get().take_in(py, ciphertext, plain));
-        out.append(&mut said);
-        got
+        Python::attach(|py| self.session.get().take_in(py, ciphertext, plain, out))
     }
 
     fn end(&mut self) {
@@ -285,13 +306,11 @@ impl Transport for Link {
     }
 
     fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        let (sent, mut said) = Python::attach(|py| self.session.get().send(py, plain));
-        out.append(&mut said);
-        sent
+        Python::attach(|py| self.session.get().send(py, plain, out))
     }
 
     fn farewell(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut Python::attach(|py| self.session.get().farewell(py)));
+        Python::attach(|py| self.session.get().farewell(py, out));
     }
 
     fn is_established(&self) -> bool {

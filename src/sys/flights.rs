@@ -134,12 +134,12 @@ impl Flights {
         if cfg!(feature = "uncounted") {
             return None;
         }
-        let room = self.places.len();
-        for step in 0..room {
-            let index = (*hint + step) % room;
-            if let Some(serial) = self.places[index].board(ticket) {
+        let before = self.places.len().min(*hint);
+        for index in (before..self.places.len()).chain(0..before) {
+            let place = &self.places[index];
+            if let Some(serial) = place.board(ticket) {
                 *hint = index;
-                return Some(Flight { place: &self.places[index], index, serial });
+                return Some(Flight { place, index, serial });
             }
         }
         self.header.overflow.fetch_add(1, Ordering::Relaxed);

@@ -5,7 +5,7 @@
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
 //! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
 //!
-//! # Layout, version 8
+//! # Layout, version 9
 //! Places of 2048 bytes (whole cache lines, so that neighbours do not share one). The first is the
 //! header (`header.rs`), the others are slots: what is of one worker, then what all workers of the slot
 //! have counted (`tally.rs`). Everything is a native-endian u64. Whoever changes a field raises
@@ -24,7 +24,9 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use super::clock::{monotonic_ns, realtime_ns};
 use super::header::Header;
 use super::snapshot::WorkerView;
-use super::tally::{Connections, Event, Outcome, TallyCells};
+use super::tally::{
+    ConnectionCells, Connections, Event, Outcome, Tally, TallyCells, Till, add_beside_others,
+};
 use super::tells::Tells;
 pub use super::wish::Wish;
 use super::work::WorkCells;
@@ -139,8 +141,8 @@ impl Slot {
         }
         cells.work.clear();
         self.tell_nothing_of_its_own();
-        cells.tally.set_connections(Connections::default());
-        cells.requests_before.store(cells.tally.requests(), Ordering::Relaxed);
+        cells.connections.set(Connections::default());
+        cells.requests_before.store(cells.tally().requests(), Ordering::Relaxed);
         // Also known afterwards: how often the slot was taken before.
         if cells.claimed_ns.swap(monotonic_ns(), Ordering::Relaxed) != 0 {
             cells.respawns.fetch_add(1, Ordering::Relaxed);
@@ -252,12 +254,23 @@ impl Slot {
         self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
     }
 
+    /// Whether there is no other worker.
+    pub fn is_alone(self) -> bool {
+        self.siblings().next().is_none()
+    }
+
     /// What the other workers have.
     pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
         let known = self.board.header.taken.load(Ordering::Relaxed) as usize;
         self.board.slots.iter().take(known).filter(move |cells| {
             cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
         })
+    }
+
+    /// What the worker's engine counts with. By the engine of the worker that has the slot only, once:
+    /// two tills lose what they count at the same moment.
+    pub fn till(self) -> Till {
+        Till::new(&self.cells.own)
     }
 
     /// A request is over.
@@ -269,30 +282,30 @@ impl Slot {
     /// The first half of that: how it was answered.
     #[inline]
     pub fn count_response(self, status: u16) {
-        self.cells.tally.add_response(status);
+        self.cells.aside.add_response(status, add_beside_others);
     }
 
     /// The second half: how long it took.
     #[inline]
     pub fn count_times(self, outcome: &Outcome) {
-        self.cells.tally.add_times(outcome);
+        self.cells.aside.add_times(outcome, add_beside_others);
     }
 
     /// Something has happened `n` times.
     #[inline]
     pub fn count_event(self, event: Event, n: u64) {
-        self.cells.tally.count(event, n);
+        self.cells.aside.count(event, n, add_beside_others);
     }
 
     /// Bytes that came from clients, and that went to them.
     #[inline]
     pub fn add_bytes(self, bytes_in: u64, bytes_out: u64) {
-        self.cells.tally.add_bytes(bytes_in, bytes_out);
+        self.cells.aside.add_bytes(bytes_in, bytes_out, add_beside_others);
     }
 
     /// What the connections are at.
     pub fn set_connection_states(self, now: Connections) {
-        self.cells.tally.set_connections(now);
+        self.cells.connections.set(now);
     }
 
     /// How many requests the worker can run at once.
@@ -330,11 +343,20 @@ pub(super) struct Cells {
     respawns: AtomicU64,
     pub(super) tells: AtomicU64,
     work: WorkCells,
-    pub(super) tally: TallyCells,
-    _reserved: [u8; SLOT_SIZE - 19 * 8 - size_of::<TallyCells>()],
+    connections: ConnectionCells,
+    /// What the [`Till`] counts.
+    own: TallyCells,
+    /// What everybody else counts.
+    aside: TallyCells,
+    _reserved: [u8; SLOT_SIZE - 24 * 8 - 2 * size_of::<TallyCells>()],
 }
 
 impl Cells {
+    /// All that was counted in the slot.
+    pub(super) fn tally(&self) -> Tally {
+        self.own.read_with(&self.aside)
+    }
+
     pub(super) fn view(&self, slot: usize, now_ns: u64) -> WorkerView {
         let it = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let when = |cell: &AtomicU64| Some(it(cell)).filter(|ns| *ns != 0);
@@ -351,9 +373,9 @@ impl Cells {
             wish: Wish::ALL.into_iter().find(|known| *known as u64 == wish),
             room: it(&self.room),
             work: self.work.read(now_ns),
-            queued: self.tally.connections().waiting,
-            connections: self.tally.connections(),
-            tally: self.tally.read(),
+            queued: self.connections.read().waiting,
+            connections: self.connections.read(),
+            tally: self.tally(),
             requests_before: it(&self.requests_before),
             respawns: it(&self.respawns),
             tells: Tells::of_word(it(&self.tells)),

@@ -99,7 +99,7 @@ impl Scoreboard {
 
     /// What was counted in a slot.
     pub fn tally(&self, index: usize) -> Option<Tally> {
-        self.slots.get(index).map(|cells| cells.tally.read())
+        self.slots.get(index).map(Cells::tally)
     }
 }
 

@@ -39,12 +39,19 @@ pub fn transmit(fd: BorrowedFd<'_>, data: &[u8]) -> io::Result<Transfer> {
     settle(|| send(fd.as_raw_fd(), data, MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL))
 }
 
-/// Writes several pieces in one call, without waiting and without SIGPIPE.
+/// Writes several pieces in one call, without waiting and without SIGPIPE. `more`: the rest follows
+/// at once, and a packet may wait for it (tcp(7), TCP_CORK: 0.2 s at most).
 ///
 /// # Errors
 /// The connection's own error (EPIPE, ECONNRESET …).
-pub fn transmit_all(fd: BorrowedFd<'_>, pieces: &[IoSlice<'_>]) -> io::Result<Transfer> {
-    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+pub fn transmit_all(
+    fd: BorrowedFd<'_>,
+    pieces: &[IoSlice<'_>],
+    more: bool,
+) -> io::Result<Transfer> {
+    let mut flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    // nix has no name for it.
+    flags.set(MsgFlags::from_bits_retain(libc::MSG_MORE), more);
     settle(|| sendmsg::<()>(fd.as_raw_fd(), pieces, &[], flags, None))
 }
 
@@ -194,7 +201,7 @@ mod tests {
     fn a_full_socket_blocks_and_a_file_goes_through() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let pieces = [IoSlice::new(b"ab"), IoSlice::new(b"cd")];
-        assert_eq!(transmit_all(ours.as_fd(), &pieces).unwrap(), Transfer::Bytes(4));
+        assert_eq!(transmit_all(ours.as_fd(), &pieces, true).unwrap(), Transfer::Bytes(4));
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"0123456789").unwrap();
         let mut offset = 4;

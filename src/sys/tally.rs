@@ -4,6 +4,11 @@
 //! The cells of a slot go on counting when the next worker has the slot: what the slots say,
 //! added up, is what the server has done since it started. A worker's own part is the difference to
 //! what the slot said when the worker got it.
+//!
+//! There are two sets of cells, and readers add them up. One is written by whoever has the worker's
+//! [`Till`], one thread at a time, with plain loads and stores; the other by everybody else (a
+//! [`super::scoreboard::Slot`] is enough), with atomic additions, each of which costs as much as all
+//! stores of a request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -173,15 +178,82 @@ impl Histogram {
     }
 }
 
-/// The cells. All-zero is a valid value.
+/// What the engine of a worker counts with: whoever has the engine is the only one who writes these
+/// cells. Therefore no copies, and exclusive access to count.
+#[derive(Debug)]
+pub struct Till {
+    cells: &'static TallyCells,
+}
+
+impl Till {
+    /// The only one for these cells in any process that lives.
+    pub(super) fn new(cells: &'static TallyCells) -> Self {
+        Self { cells }
+    }
+
+    /// How long a request took.
+    #[inline]
+    pub fn count_times(&mut self, outcome: &Outcome) {
+        self.cells.add_times(outcome, add_alone);
+    }
+
+    /// Something has happened `n` times.
+    #[inline]
+    pub fn count_event(&mut self, event: Event, n: u64) {
+        self.cells.count(event, n, add_alone);
+    }
+
+    /// Bytes that came from clients, and that went to them.
+    #[inline]
+    pub fn add_bytes(&mut self, bytes_in: u64, bytes_out: u64) {
+        self.cells.add_bytes(bytes_in, bytes_out, add_alone);
+    }
+}
+
+/// Adds to a cell that others only read.
+#[inline]
+fn add_alone(cell: &AtomicU64, n: u64) {
+    cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+/// Adds to a cell that anybody may write.
+#[inline]
+pub(super) fn add_beside_others(cell: &AtomicU64, n: u64) {
+    cell.fetch_add(n, Ordering::Relaxed);
+}
+
+/// What the connections of a worker are at: gauges.
 #[derive(Debug)]
 #[repr(C)]
+pub(super) struct ConnectionCells([AtomicU64; 5]);
+
+impl ConnectionCells {
+    pub(super) fn set(&self, now: Connections) {
+        if cfg!(feature = "uncounted") {
+            return;
+        }
+        let Connections { reading, waiting, running, writing, idle } = now;
+        for (cell, n) in self.0.iter().zip([reading, waiting, running, writing, idle]) {
+            cell.store(n, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn read(&self) -> Connections {
+        let [reading, waiting, running, writing, idle] = load(&self.0);
+        Connections { reading, waiting, running, writing, idle }
+    }
+}
+
+/// One set of cells. All-zero is a valid value. What is written for each request lies in few cache
+/// lines.
+#[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct TallyCells {
     responses: [AtomicU64; CLASSES],
-    events: [AtomicU64; EVENTS],
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
-    connections: [AtomicU64; 5],
+    _line: AtomicU64,
+    events: [AtomicU64; EVENTS],
     queue: HistogramCells,
     app: HistogramCells,
     write: HistogramCells,
@@ -193,119 +265,117 @@ impl TallyCells {
     #[cfg(test)]
     pub(super) const OFFSETS: [usize; 9] = [
         std::mem::offset_of!(Self, responses),
-        std::mem::offset_of!(Self, events),
         std::mem::offset_of!(Self, bytes_in),
         std::mem::offset_of!(Self, bytes_out),
-        std::mem::offset_of!(Self, connections),
+        std::mem::offset_of!(Self, events),
         std::mem::offset_of!(Self, queue),
         std::mem::offset_of!(Self, app),
         std::mem::offset_of!(Self, write),
         std::mem::offset_of!(Self, whole),
+        std::mem::offset_of!(HistogramCells, buckets),
     ];
 
     #[inline]
-    pub(super) fn add_response(&self, status: u16) {
+    pub(super) fn add_response(&self, status: u16, add: Add) {
         if cfg!(feature = "uncounted") {
             return;
         }
         let class = usize::from(status / 100).clamp(1, CLASSES) - 1;
         if let Some(cell) = self.responses.get(class) {
-            cell.fetch_add(1, Ordering::Relaxed);
+            add(cell, 1);
         }
     }
 
     #[inline]
-    pub(super) fn add_times(&self, outcome: &Outcome) {
+    pub(super) fn add_times(&self, outcome: &Outcome, add: Add) {
         if cfg!(feature = "uncounted") {
             return;
         }
-        self.whole.add(outcome.whole_ns);
+        self.whole.add(outcome.whole_ns, add);
         for (cells, ns) in [
             (&self.queue, outcome.queue_ns),
             (&self.app, outcome.app_ns),
             (&self.write, outcome.write_ns),
         ] {
             if let Some(ns) = ns {
-                cells.add(ns);
+                cells.add(ns, add);
             }
         }
     }
 
     #[inline]
-    pub(super) fn count(&self, event: Event, n: u64) {
+    pub(super) fn count(&self, event: Event, n: u64, add: Add) {
         if let Some(cell) = self.events.get(event as usize).filter(|_| n > 0) {
-            cell.fetch_add(n, Ordering::Relaxed);
+            add(cell, n);
         }
     }
 
     #[inline]
-    pub(super) fn add_bytes(&self, bytes_in: u64, bytes_out: u64) {
+    pub(super) fn add_bytes(&self, bytes_in: u64, bytes_out: u64, add: Add) {
         if cfg!(feature = "uncounted") {
             return;
         }
         if bytes_in > 0 {
-            self.bytes_in.fetch_add(bytes_in, Ordering::Relaxed);
+            add(&self.bytes_in, bytes_in);
         }
         if bytes_out > 0 {
-            self.bytes_out.fetch_add(bytes_out, Ordering::Relaxed);
+            add(&self.bytes_out, bytes_out);
         }
     }
 
-    pub(super) fn set_connections(&self, now: Connections) {
-        if cfg!(feature = "uncounted") {
-            return;
-        }
-        let Connections { reading, waiting, running, writing, idle } = now;
-        for (cell, n) in self.connections.iter().zip([reading, waiting, running, writing, idle]) {
-            cell.store(n, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn connections(&self) -> Connections {
-        let [reading, waiting, running, writing, idle] = load(&self.connections);
-        Connections { reading, waiting, running, writing, idle }
-    }
-
-    pub(super) fn requests(&self) -> u64 {
-        load(&self.responses).iter().sum()
-    }
-
-    pub(super) fn read(&self) -> Tally {
+    /// What is in both sets.
+    pub(super) fn read_with(&self, other: &Self) -> Tally {
+        let sum = |one: &AtomicU64, two: &AtomicU64| {
+            one.load(Ordering::Relaxed).wrapping_add(two.load(Ordering::Relaxed))
+        };
         Tally {
-            responses: load(&self.responses),
-            events: load(&self.events),
-            bytes_in: self.bytes_in.load(Ordering::Relaxed),
-            bytes_out: self.bytes_out.load(Ordering::Relaxed),
-            queue: self.queue.read(),
-            app: self.app.read(),
-            write: self.write.read(),
-            whole: self.whole.read(),
+            responses: load_both(&self.responses, &other.responses),
+            events: load_both(&self.events, &other.events),
+            bytes_in: sum(&self.bytes_in, &other.bytes_in),
+            bytes_out: sum(&self.bytes_out, &other.bytes_out),
+            queue: self.queue.read_with(&other.queue),
+            app: self.app.read_with(&other.app),
+            write: self.write.read_with(&other.write),
+            whole: self.whole.read_with(&other.whole),
         }
     }
 }
 
+/// How something is added to a cell.
+type Add = fn(&AtomicU64, u64);
+
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 struct HistogramCells {
-    buckets: [AtomicU64; BUCKETS],
     sum_ns: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
 }
 
 impl HistogramCells {
     #[inline]
-    fn add(&self, ns: u64) {
+    fn add(&self, ns: u64, add: Add) {
         // One after the other: most of what is counted most often lies at the beginning.
         let index = BOUNDS_NS.iter().position(|bound| ns <= *bound).unwrap_or(BOUNDS_NS.len());
         if let Some(cell) = self.buckets.get(index) {
-            cell.fetch_add(1, Ordering::Relaxed);
+            add(cell, 1);
         }
-        self.sum_ns.fetch_add(ns, Ordering::Relaxed);
+        add(&self.sum_ns, ns);
     }
 
-    fn read(&self) -> Histogram {
-        let sum_ns = self.sum_ns.load(Ordering::Relaxed);
-        Histogram { buckets: load(&self.buckets), sum_ns }
+    fn read_with(&self, other: &Self) -> Histogram {
+        let one_ns = self.sum_ns.load(Ordering::Relaxed);
+        let sum_ns = one_ns.wrapping_add(other.sum_ns.load(Ordering::Relaxed));
+        Histogram { buckets: load_both(&self.buckets, &other.buckets), sum_ns }
     }
+}
+
+fn load_both<const N: usize>(ones: &[AtomicU64; N], others: &[AtomicU64; N]) -> [u64; N] {
+    let others = load(others);
+    let mut sums = load(ones);
+    for (sum, other) in sums.iter_mut().zip(others) {
+        *sum = sum.wrapping_add(other);
+    }
+    sums
 }
 
 fn load<const N: usize>(cells: &[AtomicU64; N]) -> [u64; N] {

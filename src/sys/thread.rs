@@ -1,6 +1,7 @@
 //! Threads of our own, and what one thread's time costs.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::thread;
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
@@ -50,6 +51,23 @@ pub fn cpu_ns() -> u64 {
         .map_or(0, |t| t.tv_sec().unsigned_abs() * 1_000_000_000 + t.tv_nsec().unsigned_abs())
 }
 
+/// For how long the calling thread could have run and had no CPU, nanoseconds since it began
+/// (`schedstat` of Documentation/scheduler/sched-stats.rst). `None` where the kernel does not tell.
+/// Three system calls.
+pub fn off_cpu_ns() -> Option<u64> {
+    let (mut text, mut file) = ([0; 64], File::open("/proc/thread-self/schedstat").ok()?);
+    let length = file.read(&mut text).ok()?;
+    let text = std::str::from_utf8(text.get(..length)?).ok()?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// Whether a thread of this process waits for something: neither for a CPU, nor for a tracer.
+pub fn is_asleep(tid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/self/task/{tid}/stat")).unwrap_or_default();
+    // The name before it may hold anything.
+    stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['S', 'D']))
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
@@ -77,6 +95,31 @@ mod tests {
         let here = identity();
         assert_eq!(here, identity());
         assert_ne!(here.1, thread::spawn(identity).join().unwrap().1);
+    }
+
+    #[test]
+    fn a_thread_that_waits_is_told_from_one_that_runs() {
+        let (send, receive) = mpsc::channel::<()>();
+        let (tell, told) = mpsc::channel();
+        let other = thread::spawn(move || {
+            tell.send(identity().1).unwrap();
+            receive.recv().unwrap_err();
+        });
+        let tid = told.recv().unwrap();
+        while !is_asleep(tid) {
+            thread::yield_now();
+        }
+        assert!(!is_asleep(identity().1));
+        drop(send);
+        other.join().unwrap();
+        assert!(!is_asleep(tid));
+    }
+
+    #[test]
+    fn time_off_the_cpu_does_not_go_back() {
+        let before = off_cpu_ns();
+        thread::sleep(Duration::from_millis(1));
+        assert!(before.is_some() && off_cpu_ns() >= before);
     }
 
     #[test]

@@ -200,16 +200,65 @@ impl Place {
 }
 
 /// Writes as much of `bytes` as there is room for. Returns how much that was.
+#[inline]
 pub(super) fn write(words: &[AtomicU64], bytes: &[u8]) -> u64 {
-    for (word, chunk) in words.iter().zip(bytes.chunks(8)) {
-        let mut octets = [0; 8];
-        octets[..chunk.len()].copy_from_slice(chunk);
-        word.store(u64::from_ne_bytes(octets), Ordering::Relaxed);
+    let bytes = bytes.get(..words.len() * 8).unwrap_or(bytes);
+    let (mut words, mut chunks) = (words.iter(), bytes.chunks_exact(8));
+    for (chunk, word) in chunks.by_ref().zip(words.by_ref()) {
+        if let Some(octets) = chunk.first_chunk() {
+            word.store(u64::from_ne_bytes(*octets), Ordering::Relaxed);
+        }
     }
-    bytes.len().min(words.len() * 8) as u64
+    if let Some(word) = words.next().filter(|_| !chunks.remainder().is_empty()) {
+        word.store(short_word(chunks.remainder()), Ordering::Relaxed);
+    }
+    bytes.len() as u64
+}
+
+/// Up to seven bytes as they lie in a word, followed by zeros. For a length that is not known before,
+/// copying them would be a call.
+#[inline]
+fn short_word(bytes: &[u8]) -> u64 {
+    let shifted = |byte: u64, at: usize| byte << (8 * at);
+    let word = match (bytes, bytes.first_chunk(), bytes.last_chunk()) {
+        // They may overlap.
+        (_, Some(first), Some(last)) => {
+            let (first, last) = (u32::from_le_bytes(*first), u32::from_le_bytes(*last));
+            u64::from(first) | shifted(last.into(), bytes.len() - 4)
+        }
+        ([first, .., last], ..) => {
+            let middle = bytes.get(bytes.len() / 2).copied().unwrap_or(0);
+            let middle = shifted(middle.into(), bytes.len() / 2);
+            u64::from(*first) | middle | shifted((*last).into(), bytes.len() - 1)
+        }
+        ([only], ..) => (*only).into(),
+        ([], ..) => 0,
+    };
+    word.to_le()
 }
 
 pub(super) fn read(words: &[AtomicU64], length: usize) -> Vec<u8> {
     let octets = words.iter().flat_map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
     octets.take(length).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_any_length_are_read_as_they_were_written() {
+        let text: Vec<u8> = (1..=40).collect();
+        for length in 0..=text.len() {
+            let words = [const { AtomicU64::new(u64::MAX) }; 4];
+            let kept = length.min(32);
+            assert_eq!(write(&words, &text[..length]), kept as u64);
+            assert_eq!(read(&words, kept), text[..kept]);
+            // The rest of the last word is zeros, the words behind are as they were.
+            let whole = read(&words, 32);
+            let end = kept.div_ceil(8) * 8;
+            assert!(whole[kept..end].iter().all(|octet| *octet == 0), "{length}");
+            assert!(whole[end..].iter().all(|octet| *octet == 0xff), "{length}");
+        }
+    }
 }

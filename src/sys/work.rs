@@ -19,7 +19,7 @@ pub struct Work {
     pub busy_ns: u64,
 }
 
-/// Written by the threads of one worker, a few atomic additions per request. Times are
+/// Written by the threads of one worker, a few atomic additions per request where they are several. Times are
 /// CLOCK_MONOTONIC. All-zero is a valid value.
 #[derive(Debug)]
 #[repr(C)]
@@ -42,6 +42,22 @@ impl WorkCells {
         // One operation for both parts: no reader sees a request without its time.
         self.running.fetch_sub(one(since_ns), Ordering::Relaxed);
         self.done_ns.fetch_add(now_ns.saturating_sub(since_ns), Ordering::Relaxed);
+    }
+
+    /// [`WorkCells::begin`] for the only thread of a worker.
+    #[inline]
+    pub fn begin_alone(&self, now_ns: u64) {
+        let running = self.running.load(Ordering::Relaxed);
+        self.running.store(running.wrapping_add(one(now_ns)), Ordering::Relaxed);
+    }
+
+    /// [`WorkCells::end`] for the only thread of a worker.
+    #[inline]
+    pub fn end_alone(&self, since_ns: u64, now_ns: u64) {
+        let running = self.running.load(Ordering::Relaxed);
+        self.running.store(running.wrapping_sub(one(since_ns)), Ordering::Relaxed);
+        let done_ns = self.done_ns.load(Ordering::Relaxed);
+        self.done_ns.store(done_ns + now_ns.saturating_sub(since_ns), Ordering::Relaxed);
     }
 
     /// How it is at `now_ns`. Between the two operations of an end the time of that request is
@@ -75,12 +91,12 @@ mod tests {
     fn requests_count_while_they_run_and_after() {
         let cells = WorkCells { running: AtomicU64::new(0), done_ns: AtomicU64::new(0) };
         cells.begin(SECOND_NS);
-        cells.begin(2 * SECOND_NS);
+        cells.begin_alone(2 * SECOND_NS);
         let work = cells.read(3 * SECOND_NS);
         assert_eq!(work.running, 2);
         assert!(work.running_ns.abs_diff(3 * SECOND_NS) < SECOND_NS / 10, "{work:?}");
         assert_eq!(work.busy_ns, work.running_ns);
-        cells.end(2 * SECOND_NS, 4 * SECOND_NS);
+        cells.end_alone(2 * SECOND_NS, 4 * SECOND_NS);
         cells.end(SECOND_NS, 4 * SECOND_NS);
         let done = Work { running: 0, running_ns: 0, busy_ns: 5 * SECOND_NS };
         assert_eq!(cells.read(9 * SECOND_NS), done);

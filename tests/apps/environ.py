@@ -28,4 +28,14 @@ def with_body(environ, start_response):
     return [body]
 
 
+def spoil(environ, start_response):
+    """`dump`, and leaves nothing of its environ as it was."""
+    body = dump(environ, start_response)
+    for key in list(environ)[::2]:
+        environ[key] = "spoilt"
+    for key in list(environ)[1::2]:
+        del environ[key]
+    return body
+
+
 application = app = dump

@@ -12,7 +12,7 @@ import broken
 import files
 import hints
 import responses
-from environ import dump
+from environ import dump, spoil
 
 VALIDATED = {
     "bytes": responses.count,
@@ -58,6 +58,7 @@ ROUGH = {
     "not-bytes": broken.not_bytes,
     "odd-method": dump,
     "peek": responses.peek,
+    "spoil": spoil,
     "start": broken.start,
     "twice": broken.starts_twice,
 }

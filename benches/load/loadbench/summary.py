@@ -76,6 +76,10 @@ class Duel:
     cpu_ratio: float
     cpu_ratio_min: float
     cpu_ratio_max: float
+    cpu_best_ratio: float
+    """The cheapest round of B by the cheapest of A: what disturbs a round only makes it dearer."""
+    user_ratio: float
+    user_best_ratio: float
     rate_ratio: float
     rate_ratio_min: float
     rate_ratio_max: float
@@ -94,6 +98,7 @@ def duels(samples: list[Sample], first: str, second: str) -> list[Duel]:
 
 def _duel(scenario: str, group: list[tuple[Sample, Sample]]) -> Duel:
     cpu = [b.cpu_us / a.cpu_us for a, b in group]
+    users = [(a.user_s / a.requests, b.user_s / b.requests) for a, b in group]
     rate = [(b.requests / b.seconds) / (a.requests / a.seconds) for a, b in group]
     return Duel(
         scenario=scenario,
@@ -101,6 +106,9 @@ def _duel(scenario: str, group: list[tuple[Sample, Sample]]) -> Duel:
         cpu_ratio=median(cpu),
         cpu_ratio_min=min(cpu),
         cpu_ratio_max=max(cpu),
+        cpu_best_ratio=min(b.cpu_us for _, b in group) / min(a.cpu_us for a, _ in group),
+        user_ratio=median(b / a for a, b in users),
+        user_best_ratio=min(b for _, b in users) / min(a for a, _ in users),
         rate_ratio=median(rate),
         rate_ratio_min=min(rate),
         rate_ratio_max=max(rate),
