@@ -143,18 +143,18 @@ impl<A: App> Engine<A> {
         let is_old = u128::from(now_ns.saturating_sub(since_ns)) >= YOUNG.as_nanos();
         if is_old || !is_under_way(&conn) || conn.owes() || conn.tls.is_some() {
             conn.is_noted = is_old;
-            self.table.settle(conn);
+            self.put_down(conn);
             return true;
         }
         // In the queue nobody reads, and this worker does, whatever runs in it.
         let is_read = conn.filled > 0 || conn.phase == Phase::Body;
         if is_read && !self.shared.slot.is_some_and(Slot::sibling_waits) {
-            self.table.settle(conn);
+            self.put_down(conn);
             return false;
         }
         let moves = 1 + conn.weight() / BYTES_PER_MOVE;
         if self.reception.awaits_room || !self.burden.allowance.take(moves as u64) {
-            self.table.settle(conn);
+            self.put_down(conn);
             return false;
         }
         match self.send_off(&conn, since_ns, false) {
@@ -167,7 +167,7 @@ impl<A: App> Engine<A> {
             // It can't travel (EMFILE for a file to go along), now.
             Err(error) => self.notices.push(Notice::SocketError { error: error.to_string() }),
         }
-        self.table.settle(conn);
+        self.put_down(conn);
         false
     }
 }

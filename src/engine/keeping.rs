@@ -93,6 +93,12 @@ impl<A: App> Engine<A> {
         }
     }
 
+    /// Puts a connection down that was only looked at.
+    pub(super) fn put_down(&mut self, mut conn: Box<Conn<A>>) {
+        self.keep(&mut conn);
+        self.table.settle(conn);
+    }
+
     /// Whether there may be room later, for a connection that could not be held.
     fn may_come_later(&self, conn: &Conn<A>) -> bool {
         conn.deposit.is_none() || !self.deposits.allowance.is_left()
