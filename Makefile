@@ -16,11 +16,15 @@ GIL ?=
 VENV := $(CURDIR)/.venv
 GUNICORN := $(CURDIR)/.venv-gunicorn
 THIRDPARTY := $(CURDIR)/.venv-thirdparty
+DOCS := $(CURDIR)/.venv-docs
+AUDIT := $(CURDIR)/.venv-audit
 WITHOUT_GIL := $(CURDIR)/.venv-without-gil
 WITH_GIL := $(CURDIR)/.venv-with-gil
 INTERPRETER := benches/freethreaded/interpreter.sh
 PIP := -m pip --disable-pip-version-check -q install
-PYTHON_SOURCES := python tests examples benches deploy
+# The responder and the client of the load harness: a crate of its own.
+BENCH_TOOLS := benches/load/responder/Cargo.toml
+PYTHON_SOURCES := python tests examples benches deploy docs/hooks.py docs/observability/shots.py
 
 # The package as it would be installed: rebuilt when one of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
@@ -30,17 +34,22 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test parity test-rust test-python test-freethreaded lint bench bench-freethreaded fmt docs check check-libpython tools clean
+.PHONY: help serve test audit loom parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs site check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
+	@echo "make loom    models of what threads decide by atomics, in every order"
+	@echo "make audit   licences, sources and known holes of what we depend on (needs cargo-deny and the network)"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
-	@echo "make bench   Rust benchmarks, then the load benchmark (ARGS=... for run.py)"
+	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
+	@echo "make bench-page   docs/performance.md from a document of a run (DOCUMENT=..., else the newest)"
+	@echo "make instructions   count instructions of the hot path under valgrind, write benches/instructions.json"
 	@echo "make test-freethreaded   test suites on CPython without the GIL (FREETHREADED=/path/to/python3.14t)"
 	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"
 	@echo "make fmt     format everything"
 	@echo "make docs    write docs/settings.md from the declarations"
+	@echo "make site    build the documentation site into site/, strictly: a dead link is an error (ARGS=... for mkdocs)"
 	@echo "make clean   remove what the targets above made"
 
 serve: $(VENV)/.rgunicorn $(VENV)/.examples
@@ -59,6 +68,8 @@ lint: $(VENV)/.tests check-libpython
 	cargo fmt --check
 	$(EMBEDDED) cargo clippy --quiet --all-targets -- -D warnings
 	cargo clippy --quiet --all-targets --no-default-features -- -D warnings
+	cargo fmt --check --manifest-path $(BENCH_TOOLS)
+	cargo clippy --quiet --locked --manifest-path $(BENCH_TOOLS) --target-dir target/bench-tools -- -D warnings
 	$(VENV)/bin/ruff check $(wildcard $(PYTHON_SOURCES))
 	$(VENV)/bin/ruff format --check $(wildcard $(PYTHON_SOURCES))
 	$(VENV)/bin/mypy
@@ -77,6 +88,19 @@ test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPAR
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
 	  $(VENV)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --dist loadfile)
 
+# By hand, and when the code that tests/loom/build.rs copies has changed.
+loom:
+	cargo test --quiet --manifest-path tests/loom/Cargo.toml --target-dir target/loom
+
+# By hand and once a week: what is known of a package changes without us. The wheel needs nothing of PyPI but what its
+# extras name; those are among what the tests install.
+audit: check
+	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
+	cargo deny check
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python $(PIP) pip-audit
+	for list in tests/requirements*.txt; do $(AUDIT)/bin/pip-audit --no-deps --disable-pip -r $$list; done
+
 # By hand, not in CI: docs/design/free-threading.md.
 test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.installed
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python $(WITHOUT_GIL)/bin/python -m pytest \
@@ -85,9 +109,20 @@ test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.
 bench-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(WITH_GIL)/.rgunicorn $(WITH_GIL)/.tests
 	$(PYTHON) benches/freethreaded/run.py --free $(WITHOUT_GIL)/bin/python --gil $(WITH_GIL)/bin/python $(ARGS)
 
-bench: $(VENV)/.rgunicorn
-	cargo bench --no-default-features
-	RGUNICORN_PYTHON=$(VENV)/bin/python $(VENV)/bin/python benches/load/run.py $(ARGS)
+# Rust benchmarks first, then servers side by side; the harness builds all that it measures, this tree
+# too. Tables and charts go into docs/performance.md and README.md unless ARGS has --quick.
+bench: | $(VENV)/bin/python
+	$(VENV)/bin/python benches/load/run.py --page docs/performance.md --readme README.md $(or $(ARGS),--suite all)
+
+# The pages from a document that is there, by default the newest.
+DOCUMENT ?= $(lastword $(sort $(wildcard benches/load/.bench/results/load-*.json)))
+bench-page: | $(VENV)/bin/python
+	@[ -n "$(DOCUMENT)" ] || { echo "no document of a run: say DOCUMENT=..., or run make bench" >&2; exit 1; }
+	$(VENV)/bin/python benches/load/page.py $(DOCUMENT) docs/performance.md README.md
+
+# What tests/instructions compares with: counts, not timings. Needs valgrind.
+instructions: $(VENV)/.rgunicorn $(VENV)/.tests
+	PYTHONPATH=tests $(VENV)/bin/python -m instructions.write
 
 fmt: $(VENV)/.tests
 	cargo fmt
@@ -97,8 +132,12 @@ fmt: $(VENV)/.tests
 docs: $(VENV)/.rgunicorn
 	$(VENV)/bin/python -m rgunicorn.settings.page docs/settings.md
 
+# `$(DOCS)/bin/mkdocs serve` shows the pages as they are written.
+site: $(DOCS)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict $(ARGS)
+
 clean:
-	rm -rf $(VENV) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
+	rm -rf site $(VENV) $(DOCS) $(AUDIT) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
 
 check:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.85 or newer, https://rustup.rs" >&2; exit 1; }
@@ -115,10 +154,11 @@ check-libpython: $(VENV)/.tests
 tools:
 	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  missing=; \
-	  for tool in nginx curl wrk strace haproxy prometheus; do \
+	  for tool in nginx curl wrk strace openssl haproxy prometheus; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
 	  command -v ip > /dev/null || missing="$$missing iproute2"; \
+	  command -v valgrind > /dev/null || missing="$$missing valgrind libc6-dbg"; \
 	  command -v systemd-socket-activate > /dev/null || missing="$$missing systemd"; \
 	  if [ -n "$$missing" ]; then \
 	    apt-get -qq update; \
@@ -140,7 +180,7 @@ $(WITHOUT_GIL)/bin/python: | check
 $(WITH_GIL)/bin/python: | check
 	python="$(GIL)"; [ -n "$$python" ] || python=$$($(INTERPRETER) --gil); "$$python" -m venv $(WITH_GIL)
 
-%/.tests: tests/requirements.txt tests/requirements-apps.txt | %/bin/python
+%/.tests: tests/requirements.txt tests/requirements-apps.txt docs/requirements.txt | %/bin/python
 	$*/bin/python $(PIP) -r $<
 	@touch $@
 
@@ -152,6 +192,11 @@ $(WITH_GIL)/bin/python: | check
 $(GUNICORN)/.installed: tests/requirements-gunicorn.txt tests/requirements-apps.txt | check
 	$(PYTHON) -m venv $(GUNICORN)
 	$(GUNICORN)/bin/python $(PIP) -r $<
+	@touch $@
+
+$(DOCS)/.installed: docs/requirements.txt
+	$(PYTHON) -m venv $(DOCS)
+	$(DOCS)/bin/python $(PIP) -r $<
 	@touch $@
 
 # Both servers in one environment: packages such as uvicorn-worker depend on Gunicorn.

@@ -4,9 +4,10 @@ use std::hint::black_box;
 
 use divan::counter::BytesCount;
 use divan::{AllocProfiler, Bencher};
-use rgunicorn::http::{
-    AllowList, BodyDecoder, BodyEvent, Framing, HeaderMap, Limits, Policy, ProxyMode,
-};
+use rgunicorn::http::{BodyDecoder, BodyEvent, Framing, Policy};
+
+mod cases;
+use cases::policy;
 
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
@@ -15,36 +16,10 @@ fn main() {
     divan::main();
 }
 
-fn policy() -> Policy {
-    Policy {
-        limits: Limits::new(4094, 100, 8190),
-        permit_unconventional_method: false,
-        permit_unconventional_version: false,
-        casefold_method: false,
-        strip_header_spaces: false,
-        permit_obsolete_folding: false,
-        header_map: HeaderMap::Drop,
-        forwarder_headers: Vec::new(),
-        forwarded_allow: AllowList::default(),
-        secure_scheme_headers: Vec::new(),
-        proxy: ProxyMode::Off,
-        proxy_allow: AllowList::default(),
-        uwsgi: None,
-        tls: false,
-        script_name_env: Vec::new(),
-    }
-}
-
 /// 64 KiB of data in chunks of that many bytes.
 #[divan::bench(args = [16, 1024, 16384])]
 fn chunked(bencher: Bencher<'_, '_>, size: usize) {
-    let mut wire = Vec::new();
-    for _ in 0..65536 / size {
-        wire.extend_from_slice(format!("{size:x}\r\n").as_bytes());
-        wire.resize(wire.len() + size, b'x');
-        wire.extend_from_slice(b"\r\n");
-    }
-    wire.extend_from_slice(b"0\r\n\r\n");
+    let wire = cases::chunks(size);
     let policy = policy();
     bencher
         .counter(BytesCount::new(65536usize))

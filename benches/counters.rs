@@ -7,7 +7,8 @@ use divan::Bencher;
 use rgunicorn::sys::clock::monotonic_ns;
 use rgunicorn::sys::flights::{Flights, Mark, Peer, Phase, Ticket};
 use rgunicorn::sys::scoreboard::{Scoreboard, Slot};
-use rgunicorn::sys::tally::{Connections, Outcome, Till};
+use rgunicorn::sys::tally::{Connections, Outcome};
+use rgunicorn::sys::till::Till;
 
 fn main() {
     divan::main();

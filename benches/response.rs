@@ -5,17 +5,11 @@ use std::hint::black_box;
 use divan::{AllocProfiler, Bencher};
 use rgunicorn::http::{Encoder, Facts, ResponseFields};
 
+mod cases;
+use cases::RESPONSE;
+
 #[global_allocator]
 static ALLOCATIONS: AllocProfiler = AllocProfiler::system();
-
-const FIELDS: &[(&[u8], &[u8])] = &[
-    (b"Content-Type", b"text/html; charset=utf-8"),
-    (b"X-Frame-Options", b"DENY"),
-    (b"Vary", b"Cookie"),
-    (b"X-Content-Type-Options", b"nosniff"),
-    (b"Referrer-Policy", b"same-origin"),
-    (b"Content-Length", b"12"),
-];
 
 fn main() {
     divan::main();
@@ -24,12 +18,12 @@ fn main() {
 /// Fields checked and written, head, one piece of body, end.
 #[divan::bench(args = [2, 6])]
 fn with_length(bencher: Bencher<'_, '_>, count: usize) {
-    bench(bencher, &FIELDS[FIELDS.len() - count..]);
+    bench(bencher, &RESPONSE[RESPONSE.len() - count..]);
 }
 
 #[divan::bench(args = [1, 5])]
 fn chunked(bencher: Bencher<'_, '_>, count: usize) {
-    bench(bencher, &FIELDS[..count]);
+    bench(bencher, &RESPONSE[..count]);
 }
 
 fn bench(bencher: Bencher<'_, '_>, pushed: &[(&[u8], &[u8])]) {

@@ -1,4 +1,4 @@
-"""Writes a run's tables into a page: `page.py RUN.json docs/performance.md`, ../README.md."""
+"""Writes a run's tables and charts into pages: `page.py RUN.json docs/performance.md README.md`."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import sys
 from pathlib import Path
 
 from loadbench.errors import BenchError
-from loadbench.page import fill
+from loadbench.page import write_numbers, write_page
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Writes a run's tables into a page.")
+    parser = argparse.ArgumentParser(description="Writes a run's tables and charts into a page.")
     parser.add_argument("run", type=Path, help="the JSON document that run.py has written")
-    parser.add_argument("page", type=Path, help="the page with the markers")
-    parser.add_argument("--marker", default="threads", help="NAME of NAME:begin (threads)")
+    parser.add_argument("page", type=Path, help="the page with the markers; charts go beside it")
+    parser.add_argument("readme", type=Path, nargs="?", help="gets the table of a few scenarios")
     args = parser.parse_args()
     try:
-        fill(args.page, args.marker, json.loads(args.run.read_text()))
+        found = json.loads(args.run.read_text())
+        write_page(args.page, found)
+        if args.readme is not None:
+            write_numbers(args.readme, found)
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

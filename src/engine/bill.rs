@@ -12,7 +12,8 @@ use super::timekeeper::Timed;
 use super::{App, Engine};
 use crate::sys::flights::{Flight, Mark};
 use crate::sys::scoreboard::Slot;
-use crate::sys::tally::{Event, Outcome, Till};
+use crate::sys::tally::{Event, Outcome};
+use crate::sys::till::Till;
 
 /// How far a request has been counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

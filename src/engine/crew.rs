@@ -94,6 +94,11 @@ impl Shared {
         }
     }
 
+    /// Whether some threads are busy.
+    pub(super) fn has_calls(&self) -> bool {
+        self.idle.load(Ordering::SeqCst) < self.options.app_threads as isize
+    }
+
     /// Tasks that wait for a thread.
     pub(super) fn in_line(&self) -> usize {
         self.idle.load(Ordering::SeqCst).min(0).unsigned_abs()
@@ -215,9 +220,10 @@ impl<A: App> Crew<A> {
 
     /// Leaves the engine while the application runs; a sleeping watcher is told.
     pub(super) fn leave_in_seat(&self, engine: Box<Engine<A>>) {
-        self.calls.fetch_add(1, Ordering::SeqCst);
         // There is one engine and one seat: it is free.
         let _always = self.seat.0.try_send(engine);
+        // Only now: a watcher that has looked at this call in vain would go to sleep over it.
+        self.calls.fetch_add(1, Ordering::SeqCst);
         if self.asleep.swap(false, Ordering::SeqCst) {
             self.watcher.ring();
         }

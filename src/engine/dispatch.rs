@@ -33,20 +33,6 @@ const START_BYTES: usize = 9;
 const PARCEL_BYTES: u64 = 1 << 30;
 
 impl<A: App> Engine<A> {
-    /// Queues a request for the application.
-    pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
-        conn.phase = Phase::Busy;
-        self.shared.claim(&mut conn);
-        conn.deadline.disarm();
-        let since_ns = self.clock.now_ns();
-        conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
-        let mut job = Job { conn, work, since_ns, queued: false };
-        if self.is_deliberate() {
-            self.secure(&mut job);
-        }
-        self.ready.push_back(job);
-    }
-
     /// Gives what is ready to the siblings, as far as there is room in the queue: at once when one
     /// of them is idle, else after a while, so that nobody who came later is served first.
     pub(super) fn hand_over(&mut self) {

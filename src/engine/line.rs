@@ -14,6 +14,9 @@ use crate::sys::scoreboard::Slot;
 /// Who has waited for so long goes back to the engine, which puts him into the queue between
 /// workers: a kill does not reach him there, and what that costs is little beside the wait.
 const WAITS_UP_TO: Duration = Duration::from_millis(100);
+/// No more stand in it. What the threads make of them has to be taken back by the leader before
+/// it counts as memory that waits for slow clients, and goes to a file when that is too much.
+const MOST: usize = 32;
 /// While threads give connections back, the leader looks around so often at least. Their clients
 /// make themselves heard through the poller, at once.
 pub(super) const LULL: Duration = Duration::from_millis(10);
@@ -41,12 +44,14 @@ impl Line {
 }
 
 impl<A: App> Engine<A> {
-    /// Lines up what is ready. False: there is no line now, the engine decides about each.
+    /// Lines up what is ready. False: there is no line now, or it is full: the engine
+    /// decides about each that is left.
     pub(super) fn line_up(&mut self, crew: &Crew<A>) -> bool {
         if self.line.closed || !self.may_line_up() {
             return false;
         }
-        while let Some(mut job) = self.next_job() {
+        while self.shared.in_line() < MOST {
+            let Some(mut job) = self.next_job() else { break };
             if matches!(job.work, Work::Request) {
                 self.book(&mut job.conn);
                 self.secure(&mut job);
@@ -54,7 +59,7 @@ impl<A: App> Engine<A> {
             self.line.since_ns.push_back(job.since_ns);
             crew.line_up(job);
         }
-        true
+        self.ready.is_empty()
     }
 
     /// Takes everybody out of the line again when the oldest has waited too long, or there shall be
@@ -78,10 +83,11 @@ impl<A: App> Engine<A> {
     }
 
     /// Whether the leader may sleep for a moment without being told that threads become idle:
-    /// nothing waits for one.
+    /// some are going to, and nothing waits for one.
     pub(super) fn may_lull(&self) -> bool {
         let options = &self.shared.options;
-        let busy = self.stirs && options.watched && self.ready.is_empty();
+        let watched = options.watched && self.shared.has_calls();
+        let busy = self.stirs && watched && self.ready.is_empty();
         busy && self.reception.is_open() && !self.drain.is_on() && !options.patience.is_limited()
     }
 

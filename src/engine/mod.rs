@@ -48,6 +48,7 @@ mod takeout;
 mod test_outbox;
 #[cfg(test)]
 mod test_transport;
+mod thrift;
 pub mod timekeeper;
 pub mod transport;
 mod waiting;

@@ -105,6 +105,20 @@ impl<A: App> TurnedAway<A> {
 }
 
 impl<A: App> Engine<A> {
+    /// Queues a request for the application.
+    pub(super) fn enqueue(&mut self, mut conn: Box<Conn<A>>, work: Work) {
+        conn.phase = Phase::Busy;
+        self.shared.claim(&mut conn);
+        conn.deadline.disarm();
+        let since_ns = self.clock.now_ns();
+        conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
+        let mut job = Job { conn, work, since_ns, queued: false };
+        if self.is_deliberate() {
+            self.secure(&mut job);
+        }
+        self.ready.push_back(job);
+    }
+
     /// The next request to run, for a thread that is free now: as a refusal if it has waited too
     /// long, or its client has gone.
     pub(super) fn next_job(&mut self) -> Option<Job<A>> {

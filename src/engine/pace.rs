@@ -14,6 +14,7 @@ const WAITS_UP_TO: Duration = Duration::from_micros(50);
 const COUNTS_UP_TO_NS: u64 = 10_000_000;
 
 /// Calls of a lone thread that seem to take longer are looked at: another process may have had the CPU.
+/// Hardly ever for as long as [`COUNTS_UP_TO_NS`].
 const LOOKED_AT_FROM_NS: u64 = 500_000;
 
 /// One call, measured.
@@ -57,7 +58,7 @@ impl Stopwatch {
     /// It has ended; the clock has just been read. `None`: there was no call.
     pub fn stop(&mut self, clock: &Clock) -> Option<Lap> {
         let mut took_ns = clock.now_ns().saturating_sub(self.begun_ns.take()?);
-        if took_ns > LOOKED_AT_FROM_NS && !self.samples {
+        if (LOOKED_AT_FROM_NS..COUNTS_UP_TO_NS).contains(&took_ns) && !self.samples {
             took_ns = took_ns.saturating_sub(self.take_off_cpu_ns());
         }
         let waited_ns = self

@@ -35,7 +35,7 @@ use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
-use crate::sys::tally::Till;
+use crate::sys::till::Till;
 use crate::sys::vault::Vault;
 
 /// Generation of tokens that name no connection.
@@ -51,7 +51,7 @@ pub(super) const INBOX_BYTES: usize = 8 * 1024;
 /// Room for reading bodies, shared by all connections.
 const SCRATCH_BYTES: usize = 64 * 1024;
 /// Connections kept for reuse with their buffers.
-const SPARE_CONNS: usize = 64;
+pub(super) const SPARE_CONNS: usize = 64;
 
 /// Something for the application to do.
 pub(super) enum Work {
@@ -116,7 +116,7 @@ pub struct Engine<A: App> {
     pub(super) signalled: bool,
     events: Vec<Readiness>,
     pub(super) spare: Vec<Box<Conn<A>>>,
-    inboxes: Vec<Vec<u8>>,
+    pub(super) inboxes: Vec<Vec<u8>>,
     /// Where messages between workers are put together and taken apart.
     pub(super) message: Vec<u8>,
     pub(super) burden: Burden,
@@ -363,34 +363,5 @@ impl<A: App> Engine<A> {
         conn.readable |= event.readable || event.ended;
         conn.ended |= event.ended;
         self.proceed(conn);
-    }
-
-    /// Takes from a connection that is going to wait what it does not need meanwhile.
-    fn lighten(&mut self, conn: &mut Conn<A>) {
-        let flushing = matches!(conn.phase, Phase::FlushThenKeep | Phase::FlushThenClose);
-        if flushing && !conn.has_leftover() {
-            // The request is over: its head has been logged.
-            conn.filled = 0;
-            conn.head.len = 0;
-        }
-        if conn.filled == 0 && !conn.inbox.is_empty() {
-            self.keep_inbox(std::mem::take(&mut conn.inbox));
-        }
-        conn.outbox.slim();
-        if flushing && self.is_short_of(conn.outbox.held()) {
-            // On a full disk it stays in memory.
-            let _ = conn.outbox.spill(u64::MAX, self.shared.options.spool_dir.as_deref());
-        }
-    }
-
-    /// Whether `more` bytes are too many beside what waits already.
-    pub(super) fn is_short_of(&self, more: usize) -> bool {
-        self.table.held() + more > self.shared.options.waiting_memory
-    }
-
-    fn keep_inbox(&mut self, inbox: Vec<u8>) {
-        if inbox.len() == INBOX_BYTES && self.inboxes.len() < SPARE_CONNS {
-            self.inboxes.push(inbox);
-        }
     }
 }

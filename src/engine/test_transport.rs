@@ -2,11 +2,10 @@
 
 use std::any::Any;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::sync::Arc;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use proptest::prelude::*;
 
 use super::outbox::Outbox;
@@ -155,10 +154,11 @@ fn a_slow_client_gets_all_and_makes_us_hold_little() {
 
 #[test]
 fn what_the_protocol_says_leaves_with_the_response() {
-    // A read tells where one packet ends.
-    let flags = SockFlag::SOCK_NONBLOCK;
-    let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, flags).unwrap();
-    let (mut theirs, mut tls) = (UnixStream::from(theirs), Secured::new(Arc::new(Toys)));
+    // One read is one packet.
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let mut theirs = UnixStream::from(OwnedFd::from(theirs));
+    let mut tls = Secured::new(Arc::new(Toys));
     let (mut space, mut cipher) = ([0; 10], [0; 10]);
     theirs.write_all(&[b'?' ^ KEY]).unwrap();
     tls.receive(ours.as_fd(), false, &mut space, &mut cipher).unwrap();

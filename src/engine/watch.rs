@@ -21,7 +21,7 @@ use crate::sys::thread;
 const LASTS: Duration = Duration::from_millis(1);
 /// A thread that has been off the CPU for so long, in a call of which nothing else is known, is given up
 /// for busy.
-const TAKES_ITS_TIME: Duration = Duration::from_millis(10);
+const TAKES_ITS_TIME: Duration = Duration::from_millis(3);
 /// Looks in vain after which the watcher waits to be told.
 const QUIET_AFTER: u32 = 4;
 /// Connections accepted between two looks at the poller.

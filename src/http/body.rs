@@ -137,6 +137,10 @@ impl BodyDecoder {
                     return Ok((at + taken, BodyEvent::Data { start: at, end: at + taken }));
                 }
                 State::ChunkSize => at += self.take_size(rest)?,
+                State::ChunkEnd(None) if rest.starts_with(b"\r\n") => {
+                    self.state = State::ChunkSize;
+                    at += 2;
+                }
                 State::ChunkEnd(None) => {
                     self.state = State::ChunkEnd(Some(rest[0]));
                     at += 1;
@@ -187,6 +191,12 @@ impl BodyDecoder {
     /// Takes a chunk-size line or a piece of it off `rest`; returns the bytes taken.
     fn take_size(&mut self, rest: &[u8]) -> Result<usize, ParseError> {
         let limit = self.rules.limits.field_size;
+        if let Some((size, taken)) = chunk::plain_size(rest) {
+            if self.partial.is_empty() && taken <= limit {
+                self.state = after_size(size);
+                return Ok(taken);
+            }
+        }
         let window = rest.len().min(limit + 1 - self.partial.len());
         let Some(lf) = memchr(b'\n', &rest[..window]) else {
             self.partial.extend_from_slice(&rest[..window]);
@@ -207,7 +217,7 @@ impl BodyDecoder {
             None => return Err(bare_lf(line)),
         };
         self.partial.clear();
-        self.state = if size == 0 { State::Trailers(0) } else { State::ChunkData(size) };
+        self.state = after_size(size);
         Ok(lf + 1)
     }
 
@@ -245,6 +255,10 @@ impl BodyDecoder {
         self.state = State::Trailers(line);
         Ok(taken)
     }
+}
+
+fn after_size(size: u64) -> State {
+    if size == 0 { State::Trailers(0) } else { State::ChunkData(size) }
 }
 
 /// RFC 9112 section 2.2: a chunk-size line ends with CRLF; what has only an LF is refused at once.

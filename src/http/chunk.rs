@@ -30,6 +30,21 @@ pub(super) fn read_size(line: &[u8]) -> Result<u64, ParseError> {
     Ok(number)
 }
 
+/// Size of the chunk that the line at the start of `text` announces, and the length of that line,
+/// if it is nothing but digits and CRLF: as nearly every client writes it.
+pub(super) fn plain_size(text: &[u8]) -> Option<(u64, usize)> {
+    let mut size = 0;
+    // Sixteen digits are a `u64`.
+    for (at, &byte) in text.iter().take(17).enumerate() {
+        match char::from(byte).to_digit(16) {
+            Some(digit) if at < 16 => size = size << 4 | u64::from(digit),
+            None if at > 0 && text[at..].starts_with(b"\r\n") => return Some((size, at + 2)),
+            _ => return None,
+        }
+    }
+    None
+}
+
 fn hexadecimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -100,6 +115,10 @@ mod tests {
             ("3;a=\"\\\"\\\\\";b \t=\tc", 3),
         ] {
             assert_eq!(read_size(line.as_bytes()), Ok(size), "{line}");
+            let plain = (line.len() <= 16 && !line.contains(';')).then_some((size, line.len() + 2));
+            assert_eq!(plain_size(format!("{line}\r\n{line}").as_bytes()), plain, "{line}");
+            assert_eq!(plain_size(line.as_bytes()), None);
+            assert_eq!(plain_size(format!("{line}\n").as_bytes()), None);
         }
     }
 
@@ -110,6 +129,7 @@ mod tests {
         {
             let error = read_size(line.as_bytes());
             assert!(matches!(error, Err(ParseError::InvalidChunkSize(_))), "{line}: {error:?}");
+            assert_eq!(plain_size(format!("{line}\r\n").as_bytes()), None);
         }
         for line in
             ["1;", "1;;a", "1;a=", "1;a b", "1;a ", "1;\"a\"", "1;a=\"", "1;a=\"\\", "1;a\rb"]

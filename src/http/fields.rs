@@ -1,21 +1,17 @@
 //! A section of header fields: from lines to names and values.
 //!
-//! A plain head goes through httparse. What httparse does not like, or can't do (folded lines,
-//! blanks before the colon, very many fields), is read line by line with Gunicorn's rules in
-//! Gunicorn's order, so that the first fault gets Gunicorn's name. Both ways give each field to
-//! the same [`Judge`].
+//! A plain head, in which every line is what RFC 9112 says, is read in one pass. Any other one
+//! (folded lines, blanks before the colon, whatever is wrong) is read line by line with Gunicorn's
+//! rules in Gunicorn's order, so that the first fault gets Gunicorn's name. Both ways give each
+//! field to the same [`Judge`].
 
 use std::ops::Range;
 
-use httparse::EMPTY_HEADER;
 use memchr::{memchr, memmem};
 
 use super::judge::{Judge, SectionRules};
 use super::span::Span;
-use super::{Field, Head, ParseError, Policy, token};
-
-/// Fields a head may have on the fast way. More are rare.
-const FAST_FIELDS: usize = 32;
+use super::{Field, Head, ParseError, Policy, scan, token};
 
 /// Upper-case name and value.
 pub(super) type Trailer = (Vec<u8>, Vec<u8>);
@@ -26,6 +22,9 @@ const NEVER_IN_TRAILERS: [&[u8]; 6] =
 
 /// Reads the header section at `buf[start..]` into `head`, at once and only if it is there as a
 /// whole and plain; returns its end, before the empty line. `None`: nothing was done.
+///
+/// The fields are judged when all of them were found: a fault is told only in a head that is
+/// whole, so that the outcome is the same however the bytes come.
 pub(super) fn read_plain_head(
     buf: &[u8],
     start: usize,
@@ -33,52 +32,94 @@ pub(super) fn read_plain_head(
     policy: &Policy,
     head: &mut Head,
 ) -> Result<Option<usize>, ParseError> {
-    let mut parsed = [EMPTY_HEADER; FAST_FIELDS];
-    let block = buf.get(start..).unwrap_or_default();
-    let Ok(httparse::Status::Complete((len, parsed))) = httparse::parse_headers(block, &mut parsed)
-    else {
+    let mut judge = Judge::of_head(policy, trusted, head.version);
+    let found = read_plain_lines(buf, start, &judge, &mut head.fields);
+    let Some((end, notable)) = found.filter(|(end, _)| end - start < policy.limits.section) else {
+        head.fields.clear();
         return Ok(None);
     };
-    if len > policy.limits.section + 1 || !ends_in_crlf(&block[..len], parsed) {
-        return Ok(None);
-    }
-    let end = start + len - 2;
-    let mut judge = Judge::of_head(policy, trusted, head.version);
-    let mut line_start = start;
-    for (index, header) in parsed.iter().enumerate() {
-        let line_end = parsed.get(index + 1).map_or(end, |next| offset(buf, next.name.as_bytes()));
-        judge.count_field()?;
-        judge.check_size(line_end - line_start)?;
-        line_start = line_end;
-        let field =
-            Field { name: span(buf, header.name.as_bytes()), value: span(buf, header.value) };
-        if judge.keeps(field, buf)? {
-            head.fields.push(field);
-        }
-    }
+    judge_notable(&mut judge, notable, buf, &mut head.fields)?;
     judge.conclude(buf, head)?;
     Ok(Some(end))
 }
 
-/// httparse takes a bare LF for a line end, too.
-fn ends_in_crlf(block: &[u8], parsed: &[httparse::Header<'_>]) -> bool {
-    let mut starts = parsed.iter().skip(1).map(|header| offset(block, header.name.as_bytes()));
-    let ending: &[u8] = if parsed.is_empty() { b"\r\n" } else { b"\r\n\r\n" };
-    block.ends_with(ending) && starts.all(|start| block[..start].ends_with(b"\r\n"))
+/// The fields that the judge has to look at, bit n for field n. Most it has not.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+struct Notable {
+    /// The name may mean something.
+    known: u64,
+    /// There may be an underscore in the name.
+    rare: u64,
 }
 
-/// Offset of `part`, a slice of `buf`: httparse gives slices, the head keeps spans.
-fn offset(buf: &[u8], part: &[u8]) -> usize {
-    part.as_ptr() as usize - buf.as_ptr() as usize
-}
-
-fn span(buf: &[u8], part: &[u8]) -> Span {
-    if part.is_empty() {
-        // An empty value of httparse points nowhere in particular.
-        return Span::default();
+/// Finds the fields of a section in which every line is `name:value`, within the limits, and ends
+/// with CRLF; returns its end, and what the judge has to look at. `None`: it is another one, has
+/// very many fields, or is not all there.
+fn read_plain_lines(
+    buf: &[u8],
+    start: usize,
+    judge: &Judge<'_>,
+    fields: &mut Vec<Field>,
+) -> Option<(usize, Notable)> {
+    let limits = judge.rules().limits;
+    let most = limits.fields.min(u64::BITS as usize);
+    let offset_of = |rest: &[u8]| buf.len() - rest.len();
+    let mut notable = Notable::default();
+    let mut rest = buf.get(start..)?;
+    loop {
+        let name = scan::name(rest);
+        let (text, behind) = rest.split_at_checked(name.length)?;
+        let [b':', value @ ..] = behind else {
+            let is_end = text.is_empty() && behind.starts_with(b"\r\n");
+            return is_end.then(|| (offset_of(rest), notable));
+        };
+        if text.is_empty() || fields.len() == most {
+            return None;
+        }
+        let value = scan::without_blanks(value);
+        let (content, behind) = value.split_at_checked(scan::value_length(value))?;
+        let next = behind.strip_prefix(b"\r\n")?;
+        if rest.len() - next.len() > limits.field_size {
+            return None;
+        }
+        let content = scan::without_blanks_behind(content);
+        notable.known |= u64::from(judge.may_know(text)) << fields.len();
+        notable.rare |= u64::from(name.rare) << fields.len();
+        let (name_start, value_start) = (offset_of(rest), offset_of(value));
+        fields.push(Field {
+            name: Span::new(name_start, name_start + text.len()),
+            value: Span::new(value_start, value_start + content.len()),
+        });
+        rest = next;
     }
-    let start = offset(buf, part);
-    Span::new(start, start + part.len())
+}
+
+/// Judges the notable ones of `fields` and leaves those that are kept; with a fault those that were
+/// kept before it.
+fn judge_notable(
+    judge: &mut Judge<'_>,
+    notable: Notable,
+    buf: &[u8],
+    fields: &mut Vec<Field>,
+) -> Result<(), ParseError> {
+    let (mut left, mut dropped) = (notable.known | notable.rare, 0);
+    while left != 0 {
+        let place = left.trailing_zeros();
+        left &= left - 1;
+        let index = place as usize - dropped;
+        match judge.keeps(fields[index], notable.rare >> place & 1 == 1, buf) {
+            Ok(true) => {}
+            Ok(false) => {
+                fields.remove(index);
+                dropped += 1;
+            }
+            Err(error) => {
+                fields.truncate(index);
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Reads the header section `buf[section]`, which is followed by the empty line, into `head`.
@@ -133,7 +174,7 @@ fn read_lines(
         judge.check_size(next - line.start)?;
         at = next;
         let field = Field { name, value };
-        if judge.keeps(field, buf)? {
+        if judge.keeps(field, true, buf)? {
             fields.push(field);
         }
     }
@@ -204,90 +245,5 @@ fn trimmed(buf: &[u8], range: Range<usize>) -> Range<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::collection::vec;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::http::test_policy::usual;
-
-    /// The plain way and the thorough way must agree on whatever httparse takes.
-    fn assert_same(section: &[u8], trusted: bool) {
-        let policy = usual();
-        let mut buf = [section, b"\r\n"].concat();
-        let mut plain = Head { version: (1, 1), ..Head::default() };
-        let mut thorough = plain.clone();
-        let outcome = match read_plain_head(&buf, 0, trusted, &policy, &mut plain) {
-            Ok(None) => return,
-            Ok(Some(end)) => {
-                assert_eq!(end, section.len(), "{section:?}");
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
-        let range = 0..section.len();
-        assert_eq!(read_head(&mut buf, range, trusted, &policy, &mut thorough), outcome);
-        let values = |head: &Head| -> Vec<(Vec<u8>, Vec<u8>)> {
-            let owned = |f: &Field| (f.name.of(&buf).to_vec(), f.value.of(&buf).to_vec());
-            head.fields.iter().map(owned).collect()
-        };
-        assert_eq!(values(&plain), values(&thorough));
-        plain.fields.clear();
-        thorough.fields.clear();
-        assert_eq!(plain, thorough);
-    }
-
-    #[test]
-    fn each_byte_in_name_and_value() {
-        for byte in (0..=255).filter(|byte| *byte != b'\n') {
-            for line in [
-                &[b'X', byte, b':', b'v', b'\r', b'\n'][..],
-                &[b'X', b':', b'v', byte, b'v', b'\r', b'\n'],
-                &[b'X', b':', byte, b'\r', b'\n'],
-                &[byte, b':', b'v', b'\r', b'\n'],
-                &[b'A', b':', b'\r', b'\n', byte, b'B', b':', b'c', b'\r', b'\n'],
-            ] {
-                assert_same(line, true);
-            }
-        }
-    }
-
-    #[test]
-    fn plain_heads_are_read_plainly() {
-        let policy = usual();
-        let plain = |head: &[u8]| {
-            let mut out = Head { version: (1, 1), ..Head::default() };
-            read_plain_head(head, 0, true, &policy, &mut out)
-        };
-        assert_eq!(plain(b"\r\nrest"), Ok(Some(0)));
-        assert_eq!(plain(b"A: b\r\nC:\r\n\r\nrest"), Ok(Some(10)));
-        for other in [&b"A: b\n\r\n"[..], b"A: b\r\n\n", b"A: b\nC: d\r\n\r\n", b"\n", b"A: b\r\n"]
-        {
-            assert_eq!(plain(other), Ok(None), "{other:?}");
-        }
-        let many = [b"A: b\r\n".repeat(FAST_FIELDS + 1), b"\r\n".to_vec()].concat();
-        assert_eq!(plain(&many), Ok(None));
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
-        #[test]
-        fn both_ways_agree(
-            lines in vec(("[A-Za-z_-]{1,17}", "[ \t]{0,2}", "[ -~\t]{0,40}"), 0..40),
-            extra in vec(proptest::sample::select(vec![
-                "Host: a\r\n", "X-Forwarded-Proto: https\r\n", "X-Forwarded-Ssl: off\r\n",
-                "Content-Length: 3\r\n", "Transfer-Encoding: chunked\r\n", "Expect: x\r\n",
-                "Connection: close, x\r\n", "SCRIPT_NAME: /a\r\n", "Content-Type: x\r\n",
-            ]), 0..4),
-            trusted: bool,
-        ) {
-            let mut section = String::new();
-            for (name, blanks, value) in lines {
-                section.push_str(&format!("{name}:{blanks}{value}{blanks}\r\n"));
-            }
-            extra.iter().for_each(|line| section.push_str(line));
-            assert_same(section.as_bytes(), trusted);
-        }
-    }
-}
+#[path = "test_fields.rs"]
+mod tests;

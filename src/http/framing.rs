@@ -24,11 +24,11 @@ pub(super) fn decide(
     let mut codings = Codings::default();
     for field in fields {
         let name = field.name.of(buf);
-        if name.eq_ignore_ascii_case(b"content-length") {
+        if token::same(name, b"Content-Length") {
             if length.replace(field.value.of(buf)).is_some() {
                 return Err(ParseError::header_of_request(CONTENT_LENGTH));
             }
-        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+        } else if token::same(name, b"Transfer-Encoding") {
             codings.add(field.value.of(buf))?;
         }
     }

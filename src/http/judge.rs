@@ -28,8 +28,8 @@ pub(super) struct Judge<'a> {
     rules: SectionRules,
     /// Set for a trusted peer: whose scheme and forwarder headers count.
     believed: Option<&'a Policy>,
-    /// Bit n: a scheme header has a name of n bytes (modulo 64). Most fields stop at this bit.
-    scheme_lengths: u64,
+    /// Traces of all names that mean something. Most fields have none of them.
+    known: u64,
     trailer: bool,
     version: (u8, u8),
     count: usize,
@@ -50,9 +50,10 @@ pub(super) struct Judge<'a> {
 impl<'a> Judge<'a> {
     pub(super) fn of_head(policy: &'a Policy, trusted: bool, version: (u8, u8)) -> Self {
         let schemes = policy.secure_scheme_headers.iter().filter(|_| trusted);
+        let known = schemes.fold(KNOWN, |known, (name, _)| known | trace(name));
         Self {
             believed: trusted.then_some(policy),
-            scheme_lengths: schemes.fold(0, |bits, (name, _)| bits | 1 << (name.len() % 64)),
+            known,
             trailer: false,
             version,
             tls: policy.tls,
@@ -65,7 +66,7 @@ impl<'a> Judge<'a> {
         Self {
             rules,
             believed: None,
-            scheme_lengths: 0,
+            known: KNOWN,
             trailer: true,
             version: (1, 1),
             count: 0,
@@ -103,29 +104,27 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
-    /// Whether the field is kept. Only a few names mean anything here, so the length of the name
-    /// decides what it is compared with.
-    pub(super) fn keeps(&mut self, field: Field, buf: &[u8]) -> Result<bool, ParseError> {
+    /// Whether a field of that name, without an underscore, may mean something: `keeps` must see it.
+    pub(super) fn may_know(&self, name: &[u8]) -> bool {
+        self.known & trace(name) != 0
+    }
+
+    /// Whether the field is kept. Not `rare`: there is no underscore in its name.
+    pub(super) fn keeps(
+        &mut self,
+        field: Field,
+        rare: bool,
+        buf: &[u8],
+    ) -> Result<bool, ParseError> {
         let name = field.name.of(buf);
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
-        match name.len() {
-            4 if is(b"host") => once(&mut self.has_host, "HOST")?,
-            6 if is(b"expect") => self.take_expect(field.value.of(buf))?,
-            10 if is(b"connection") => self.take_connection(field.value.of(buf)),
-            12 if is(b"content-type") => once(&mut self.has_content_type, "CONTENT-TYPE")?,
-            14 if is(b"content-length") => self.has_framing = true,
-            17 if is(b"transfer-encoding") => self.has_framing = true,
-            _ => {}
+        if self.may_know(name) {
+            self.take_known(name, field.value.of(buf))?;
         }
-        let may_say_scheme = self.scheme_lengths >> (name.len() % 64) & 1 == 1;
-        if let Some(policy) = self.believed.filter(|_| may_say_scheme) {
-            self.take_scheme(policy, name, field.value.of(buf))?;
-        }
-        if !has_underscore(name) {
+        if !rare || !name.contains(&b'_') {
             return Ok(true);
         }
         let keeps = self.keeps_underscore(name)?;
-        if keeps && is(b"script_name") {
+        if keeps && name.eq_ignore_ascii_case(b"script_name") {
             self.script_name = Some(field.value);
         }
         Ok(keeps)
@@ -150,6 +149,24 @@ impl<'a> Judge<'a> {
         Ok(())
     }
 
+    /// The few names that mean something here.
+    fn take_known(&mut self, name: &[u8], value: &[u8]) -> Result<(), ParseError> {
+        let is = |known: &[u8]| token::same(name, known);
+        match name.len() {
+            4 if is(HOST) => once(&mut self.has_host, "HOST")?,
+            6 if is(EXPECT) => self.take_expect(value)?,
+            10 if is(CONNECTION) => self.take_connection(value),
+            12 if is(CONTENT_TYPE) => once(&mut self.has_content_type, "CONTENT-TYPE")?,
+            14 if is(CONTENT_LENGTH) => self.has_framing = true,
+            17 if is(TRANSFER_ENCODING) => self.has_framing = true,
+            _ => {}
+        }
+        match self.believed {
+            Some(policy) => self.take_scheme(policy, name, value),
+            None => Ok(()),
+        }
+    }
+
     fn take_expect(&mut self, value: &[u8]) -> Result<(), ParseError> {
         if self.trailer {
             return Ok(());
@@ -166,9 +183,9 @@ impl<'a> Judge<'a> {
     /// looks at the whole first field only.
     fn take_connection(&mut self, value: &[u8]) {
         for option in token::list(value) {
-            self.asks_close |= option.eq_ignore_ascii_case(b"close");
-            self.asks_keep_alive |= option.eq_ignore_ascii_case(b"keep-alive");
-            self.asks_upgrade |= option.eq_ignore_ascii_case(b"upgrade");
+            self.asks_close |= token::same(option, b"close");
+            self.asks_keep_alive |= token::same(option, b"keep-alive");
+            self.asks_upgrade |= token::same(option, b"upgrade");
         }
     }
 
@@ -207,6 +224,28 @@ impl<'a> Judge<'a> {
     }
 }
 
+const HOST: &[u8] = b"Host";
+const EXPECT: &[u8] = b"Expect";
+const CONNECTION: &[u8] = b"Connection";
+const CONTENT_TYPE: &[u8] = b"Content-Type";
+const CONTENT_LENGTH: &[u8] = b"Content-Length";
+const TRANSFER_ENCODING: &[u8] = b"Transfer-Encoding";
+
+const KNOWN: u64 = trace(HOST)
+    | trace(EXPECT)
+    | trace(CONNECTION)
+    | trace(CONTENT_TYPE)
+    | trace(CONTENT_LENGTH)
+    | trace(TRANSFER_ENCODING);
+
+/// One bit of 64, of length and first letter (any case): names without a common bit are not equal.
+const fn trace(name: &[u8]) -> u64 {
+    match name {
+        [first, ..] => 1 << (((*first as usize | 0x20) ^ name.len()) % 64),
+        [] => 0,
+    }
+}
+
 /// RFC 9110 section 5.3: a second field of a singleton makes the message ambiguous.
 fn once(seen: &mut bool, name: &str) -> Result<(), ParseError> {
     if std::mem::replace(seen, true) {
@@ -221,36 +260,9 @@ fn is_upper_of(name: &[u8], upper: &[u8]) -> bool {
         && name.iter().zip(upper).all(|(byte, wanted)| byte.to_ascii_uppercase() == *wanted)
 }
 
-/// Every name is searched, and nearly none has one: eight bytes at a time.
-fn has_underscore(name: &[u8]) -> bool {
-    const ONES: u64 = u64::from_ne_bytes([0x01; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let words = name.chunks_exact(8);
-    let rest = words.remainder();
-    words
-        .filter_map(|word| word.try_into().ok())
-        .map(|word| u64::from_ne_bytes(word) ^ u64::from_ne_bytes([b'_'; 8]))
-        .any(|word| word.wrapping_sub(ONES) & !word & HIGH != 0)
-        || rest.contains(&b'_')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn underscores_anywhere() {
-        for length in 0..40 {
-            let plain = vec![b'-'; length];
-            assert!(!has_underscore(&plain));
-            for at in 0..length {
-                let mut name = plain.clone();
-                name[at] = b'_';
-                assert!(has_underscore(&name), "{at} of {length}");
-            }
-        }
-        assert!(!has_underscore(b"^`\xdf\x5e\x60 all neighbours of it"));
-    }
 
     #[test]
     fn configured_names_are_taken_as_written() {

@@ -33,6 +33,7 @@ mod repr;
 pub mod request_id;
 mod request_line;
 mod response;
+mod scan;
 mod span;
 #[cfg(test)]
 mod test_policy;

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use percent_encoding::percent_decode;
 
 use super::{ParseError, repr};
@@ -41,12 +41,13 @@ pub(super) fn split_target(target: &[u8]) -> Option<(Range<usize>, Range<usize>)
         _ => path_start(target)?,
     };
     let rest = &target[start..];
-    let rest = &rest[..memchr(b'#', rest).unwrap_or(rest.len())];
-    let end = start + rest.len();
-    Some(match memchr(b'?', rest) {
-        Some(mark) => (start..start + mark, start + mark + 1..end),
-        None => (start..end, end..end),
-    })
+    let path_end = start + memchr2(b'?', b'#', rest).unwrap_or(rest.len());
+    let [b'?', query @ ..] = &target[path_end..] else {
+        return Some((start..path_end, path_end..path_end));
+    };
+    let query_start = path_end + 1;
+    let query_end = query_start + memchr(b'#', query).unwrap_or(query.len());
+    Some((start..path_end, query_start..query_end))
 }
 
 /// Where the path begins, behind scheme and authority.

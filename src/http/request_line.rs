@@ -6,7 +6,7 @@ use memchr::memchr;
 
 use super::path::split_target;
 use super::span::Span;
-use super::{BadVersion, Head, ParseError, Policy, token};
+use super::{BadVersion, Head, ParseError, Policy, scan, token};
 
 /// Reads the request line `buf[line]` (without CRLF) into `head`.
 ///
@@ -50,6 +50,9 @@ pub(super) fn read(
 }
 
 pub(super) fn check_method(method: &[u8], policy: &Policy) -> Result<(), ParseError> {
+    if matches!(method, b"GET" | b"POST" | b"HEAD") {
+        return Ok(());
+    }
     let unconventional = |b: &u8| b.is_ascii_lowercase() || *b == b'#';
     let refused = !policy.permit_unconventional_method
         && (!(3..=20).contains(&method.len()) || method.iter().any(unconventional));
@@ -66,7 +69,7 @@ fn read_target(
     is_options: bool,
 ) -> Option<(Range<usize>, Range<usize>)> {
     // RFC 3986 section 2: everything outside printable ASCII must be percent-encoded.
-    if target.is_empty() || !target.iter().all(|b| matches!(b, 0x21..=0x7e)) {
+    if target.is_empty() || !scan::is_printable(target) {
         return None;
     }
     if target[0] != b'/' {
@@ -82,6 +85,9 @@ fn read_target(
 }
 
 fn read_version(text: &[u8], policy: &Policy) -> Result<(u8, u8), ParseError> {
+    if text == b"HTTP/1.1" {
+        return Ok((1, 1));
+    }
     let [b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9'] = text
     else {
         return Err(ParseError::InvalidHttpVersion(BadVersion::Text(text.to_vec())));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{repr, token};
+use super::{repr, scan, token};
 
 /// An application's status or header that can't be sent. The text is that of the exception
 /// Gunicorn raises; the answer is a 500.
@@ -86,13 +86,13 @@ impl ResponseFields {
     /// The name is no token, the value has control characters, or Content-Length is no number or
     /// contradicts an earlier one. Fields pushed before stay.
     pub fn push(&mut self, name: &[u8], value: &[u8]) -> Result<(), ResponseError> {
-        if !token::is_token(name) {
+        if !scan::is_name(name) {
             return Err(ResponseError::InvalidName(name.to_vec()));
         }
-        if !token::is_field_value(value) {
+        if !scan::is_value(value) {
             return Err(ResponseError::InvalidValue(name.to_vec()));
         }
-        let value = token::trim_ows(value);
+        let value = scan::without_blanks_behind(scan::without_blanks(value));
         match Role::of(name) {
             Role::Plain => {}
             Role::ContentLength => {
@@ -210,6 +210,7 @@ impl ResponseFields {
 
     fn append(&mut self, name: &[u8], value: &[u8]) {
         let start = self.block.len();
+        self.block.reserve(name.len() + value.len() + 4);
         self.block.extend_from_slice(name);
         self.block.extend_from_slice(b": ");
         let value_start = self.block.len();
@@ -232,19 +233,19 @@ enum Role {
 
 impl Role {
     fn of(name: &[u8]) -> Self {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        let is = |known: &[u8]| token::same(name, known);
         match name.len() {
-            2 if is(b"te") => Self::Server,
-            4 if is(b"date") => Self::Server,
-            6 if is(b"server") => Self::Server,
-            7 if is(b"upgrade") => Self::Upgrade,
-            8 if is(b"trailers") => Self::Server,
-            10 if is(b"connection") => Self::Connection,
-            10 if is(b"keep-alive") => Self::Server,
-            14 if is(b"content-length") => Self::ContentLength,
-            17 if is(b"transfer-encoding") => Self::Server,
-            18 if is(b"proxy-authenticate") => Self::Server,
-            19 if is(b"proxy-authorization") => Self::Server,
+            2 if is(b"TE") => Self::Server,
+            4 if is(b"Date") => Self::Server,
+            6 if is(b"Server") => Self::Server,
+            7 if is(b"Upgrade") => Self::Upgrade,
+            8 if is(b"Trailers") => Self::Server,
+            10 if is(b"Connection") => Self::Connection,
+            10 if is(b"Keep-Alive") => Self::Server,
+            14 if is(b"Content-Length") => Self::ContentLength,
+            17 if is(b"Transfer-Encoding") => Self::Server,
+            18 if is(b"Proxy-Authenticate") => Self::Server,
+            19 if is(b"Proxy-Authorization") => Self::Server,
             _ => Self::Plain,
         }
     }
@@ -255,6 +256,9 @@ impl Role {
 /// # Errors
 /// [`ResponseError::InvalidStatus`] for anything else, or a reason with control characters.
 pub fn parse_status(status: &[u8]) -> Result<u16, ResponseError> {
+    if status == b"200 OK" {
+        return Ok(200);
+    }
     let invalid = || ResponseError::InvalidStatus(status.to_vec());
     let (code, reason) = status.split_at_checked(3).ok_or_else(invalid)?;
     let spaced = reason.is_empty() || reason[0] == b' ';

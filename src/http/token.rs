@@ -49,9 +49,19 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| is_tchar(b))
 }
 
+/// May stand in a field value.
+pub(super) fn is_field_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & FIELD_VALUE != 0
+}
+
 /// VCHAR, obs-text, SP and HTAB only: no control character, no DEL.
 pub(super) fn is_field_value(bytes: &[u8]) -> bool {
-    bytes.iter().all(|&b| CLASS[b as usize] & FIELD_VALUE != 0)
+    bytes.iter().all(|&b| is_field_byte(b))
+}
+
+/// Whether `name` is `known`, in any case; quickest as `known` is written.
+pub(super) fn same(name: &[u8], known: &[u8]) -> bool {
+    name == known || name.eq_ignore_ascii_case(known)
 }
 
 /// Without the OWS (SP and HTAB) at both ends.

@@ -173,6 +173,10 @@ fn push_last(fields: &dyn Fields, name: &[u8], out: &mut Vec<u8>) {
 }
 
 fn push_protocol((major, minor): (u8, u8), out: &mut Vec<u8>) {
+    if (major, minor) == (1, 1) {
+        out.extend_from_slice(b"HTTP/1.1");
+        return;
+    }
     out.extend_from_slice(b"HTTP/");
     push_number(major.into(), out);
     out.push(b'.');

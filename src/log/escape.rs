@@ -44,8 +44,33 @@ pub(super) fn escape_utf8_tail(out: &mut Vec<u8>, start: usize) {
 }
 
 /// How many bytes at the start of `value` stand for themselves.
-fn plain_prefix(value: &[u8]) -> usize {
-    value.iter().position(|byte| !is_plain(*byte)).unwrap_or(value.len())
+pub(super) fn plain_prefix(value: &[u8]) -> usize {
+    let mut rest = value;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let special = special_bytes(u64::from_le_bytes(*word));
+        if special != 0 {
+            return value.len() - rest.len() + special.trailing_zeros() as usize / 8;
+        }
+        rest = behind;
+    }
+    // All before the rest is plain, so the last word finds what is special in the rest.
+    let special = value.last_chunk().map(|word| special_bytes(u64::from_le_bytes(*word)));
+    match special {
+        Some(0) => value.len(),
+        Some(special) => value.len() - 8 + special.trailing_zeros() as usize / 8,
+        None => value.iter().position(|byte| !is_plain(*byte)).unwrap_or(value.len()),
+    }
+}
+
+/// Eight bytes at once: bit 7 of each byte that is not plain. Behind the first one a subtraction may
+/// have borrowed, so that others are in it as well.
+fn special_bytes(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+
+    let below_space = word.wrapping_sub(ONES * 0x20);
+    let is_del = (word & (ONES * 0x7f)) + ONES;
+    let is_quote = (word ^ (ONES * 0x22)).wrapping_sub(ONES);
+    (below_space | is_del | is_quote | word) & (ONES * 0x80)
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -79,9 +104,14 @@ mod tests {
                 c if c.is_control() => format!("\\x{byte:02x}"),
                 c => c.to_string(),
             };
-            let mut out = b"a".to_vec();
-            push_latin1(&[b'<', byte, b'>'], &mut out);
-            assert_eq!(String::from_utf8(out).unwrap(), format!("a<{expected}>"), "{byte:#04x}");
+            for (before, behind) in (0..20).flat_map(|n| [(n, 0), (n, 1), (n, 9), (0, n)]) {
+                let (before, behind) = ("!".repeat(before), "~".repeat(behind));
+                let value = [before.as_bytes(), &[byte], behind.as_bytes()].concat();
+                let mut out = b"a".to_vec();
+                push_latin1(&value, &mut out);
+                let expected = format!("a{before}{expected}{behind}");
+                assert_eq!(String::from_utf8(out).unwrap(), expected, "{byte:#04x}");
+            }
         }
     }
 

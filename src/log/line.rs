@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::access::{push_number, push_padded};
+use super::escape::plain_prefix;
 use super::named::Style;
 
 /// A line that grows at the end of a buffer.
@@ -123,7 +124,8 @@ fn quote_tail(out: &mut Vec<u8>, start: usize, is_utf8: bool) {
 /// Escapes the raw text at the end of `out` as in a JSON string, to ASCII.
 fn escape_tail(out: &mut Vec<u8>, start: usize, is_utf8: bool) {
     let end = out.len();
-    if out[start..].iter().all(|byte| is_plain(*byte)) {
+    let text = &out[start..];
+    if plain_prefix(text) == text.len() && memchr::memchr(b'\\', text).is_none() {
         return;
     }
     let mut at = start;
@@ -148,10 +150,6 @@ fn decode(text: &[u8]) -> (char, usize) {
         Some(character) => (character, length),
         None => (char::REPLACEMENT_CHARACTER, 1),
     }
-}
-
-fn is_plain(byte: u8) -> bool {
-    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 fn push_escaped(character: char, out: &mut Vec<u8>) {

@@ -153,7 +153,9 @@ impl Moulds {
         };
         if self.kept.len() < MOULDS {
             self.kept.push(mould);
-        } else if let Some(oldest) = self.kept.iter_mut().min_by_key(|mould| mould.used) {
+        } else if let Some(oldest) =
+            self.kept.iter_mut().min_by_key(|mould| (mould.sound, mould.used))
+        {
             *oldest = mould;
         }
         Ok(())

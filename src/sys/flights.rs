@@ -20,6 +20,7 @@ use std::sync::atomic::{Ordering, fence};
 use super::manifest::{self, Header, Label};
 use super::mapping::Mapping;
 use super::slate::Slate;
+use super::tally::is_counting;
 use super::ticket::{CODE, CODE_BITS, FREE, Place};
 pub use super::ticket::{ID_BYTES, METHOD_BYTES, PATH_BYTES, PEER_BYTES, Peer, Sighting, Ticket};
 
@@ -131,7 +132,7 @@ impl Flights {
     /// `hint` is where the search begins: the caller's last place, most likely free again.
     #[inline]
     pub fn begin(&self, hint: &mut usize, ticket: &Ticket<'_>) -> Option<Flight<'_>> {
-        if cfg!(feature = "uncounted") {
+        if !is_counting() {
             return None;
         }
         let before = self.places.len().min(*hint);

@@ -24,9 +24,7 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 use super::clock::{monotonic_ns, realtime_ns};
 use super::header::Header;
 use super::snapshot::WorkerView;
-use super::tally::{
-    ConnectionCells, Connections, Event, Outcome, Tally, TallyCells, Till, add_beside_others,
-};
+use super::tally::{ConnectionCells, Connections, Tally, TallyCells};
 use super::tells::Tells;
 pub use super::wish::Wish;
 use super::work::WorkCells;
@@ -249,60 +247,6 @@ impl Slot {
         self.cells.waiting.store(u64::from(waiting), Ordering::Relaxed);
     }
 
-    /// Whether another worker does. One that was killed counts until the master has seen it.
-    pub fn sibling_waits(self) -> bool {
-        self.siblings().any(|cells| cells.waiting.load(Ordering::Relaxed) != 0)
-    }
-
-    /// Whether there is no other worker.
-    pub fn is_alone(self) -> bool {
-        self.siblings().next().is_none()
-    }
-
-    /// What the other workers have.
-    pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
-        let known = self.board.header.taken.load(Ordering::Relaxed) as usize;
-        self.board.slots.iter().take(known).filter(move |cells| {
-            cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
-        })
-    }
-
-    /// What the worker's engine counts with. By the engine of the worker that has the slot only, once:
-    /// two tills lose what they count at the same moment.
-    pub fn till(self) -> Till {
-        Till::new(&self.cells.own)
-    }
-
-    /// A request is over.
-    pub fn count_request(self, outcome: &Outcome) {
-        self.count_response(outcome.status);
-        self.count_times(outcome);
-    }
-
-    /// The first half of that: how it was answered.
-    #[inline]
-    pub fn count_response(self, status: u16) {
-        self.cells.aside.add_response(status, add_beside_others);
-    }
-
-    /// The second half: how long it took.
-    #[inline]
-    pub fn count_times(self, outcome: &Outcome) {
-        self.cells.aside.add_times(outcome, add_beside_others);
-    }
-
-    /// Something has happened `n` times.
-    #[inline]
-    pub fn count_event(self, event: Event, n: u64) {
-        self.cells.aside.count(event, n, add_beside_others);
-    }
-
-    /// Bytes that came from clients, and that went to them.
-    #[inline]
-    pub fn add_bytes(self, bytes_in: u64, bytes_out: u64) {
-        self.cells.aside.add_bytes(bytes_in, bytes_out, add_beside_others);
-    }
-
     /// What the connections are at.
     pub fn set_connection_states(self, now: Connections) {
         self.cells.connections.set(now);
@@ -319,7 +263,7 @@ impl Slot {
 }
 
 const FREE: u64 = 0;
-const CLAIMED: u64 = 1;
+pub(super) const CLAIMED: u64 = 1;
 
 /// All-zero is a valid value and means a free slot: that is what a fresh mapping holds.
 #[derive(Debug)]
@@ -327,10 +271,10 @@ const CLAIMED: u64 = 1;
 pub(super) struct Cells {
     pid: AtomicU64,
     age: AtomicU64,
-    state: AtomicU64,
+    pub(super) state: AtomicU64,
     heartbeat_ns: AtomicU64,
     busy: AtomicU64,
-    waiting: AtomicU64,
+    pub(super) waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
     overdue: AtomicU64,
@@ -344,10 +288,10 @@ pub(super) struct Cells {
     pub(super) tells: AtomicU64,
     work: WorkCells,
     connections: ConnectionCells,
-    /// What the [`Till`] counts.
-    own: TallyCells,
+    /// What the [`super::till::Till`] counts.
+    pub(super) own: TallyCells,
     /// What everybody else counts.
-    aside: TallyCells,
+    pub(super) aside: TallyCells,
     _reserved: [u8; SLOT_SIZE - 24 * 8 - 2 * size_of::<TallyCells>()],
 }
 

@@ -6,7 +6,7 @@
 //! what the slot said when the worker got it.
 //!
 //! There are two sets of cells, and readers add them up. One is written by whoever has the worker's
-//! [`Till`], one thread at a time, with plain loads and stores; the other by everybody else (a
+//! [`super::till::Till`], one thread at a time, with plain loads and stores; the other by everybody else (a
 //! [`super::scoreboard::Slot`] is enough), with atomic additions, each of which costs as much as all
 //! stores of a request.
 
@@ -178,42 +178,25 @@ impl Histogram {
     }
 }
 
-/// What the engine of a worker counts with: whoever has the engine is the only one who writes these
-/// cells. Therefore no copies, and exclusive access to count.
-#[derive(Debug)]
-pub struct Till {
-    cells: &'static TallyCells,
-}
-
-impl Till {
-    /// The only one for these cells in any process that lives.
-    pub(super) fn new(cells: &'static TallyCells) -> Self {
-        Self { cells }
-    }
-
-    /// How long a request took.
-    #[inline]
-    pub fn count_times(&mut self, outcome: &Outcome) {
-        self.cells.add_times(outcome, add_alone);
-    }
-
-    /// Something has happened `n` times.
-    #[inline]
-    pub fn count_event(&mut self, event: Event, n: u64) {
-        self.cells.count(event, n, add_alone);
-    }
-
-    /// Bytes that came from clients, and that went to them.
-    #[inline]
-    pub fn add_bytes(&mut self, bytes_in: u64, bytes_out: u64) {
-        self.cells.add_bytes(bytes_in, bytes_out, add_alone);
-    }
-}
-
 /// Adds to a cell that others only read.
 #[inline]
-fn add_alone(cell: &AtomicU64, n: u64) {
+pub(super) fn add_alone(cell: &AtomicU64, n: u64) {
     cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+}
+
+/// Whether counters and flights are written: always, but in a build that is made to measure what
+/// they cost. It asks when it runs: of two builds each would have its own place for each
+/// instruction in the cache, which is worth more than what is to be measured.
+#[inline]
+pub(super) fn is_counting() -> bool {
+    #[cfg(feature = "uncounted")]
+    {
+        static LEFT_OUT: std::sync::LazyLock<bool> =
+            std::sync::LazyLock::new(|| std::env::var_os("RGUNICORN_UNCOUNTED").is_some());
+        !*LEFT_OUT
+    }
+    #[cfg(not(feature = "uncounted"))]
+    true
 }
 
 /// Adds to a cell that anybody may write.
@@ -229,7 +212,7 @@ pub(super) struct ConnectionCells([AtomicU64; 5]);
 
 impl ConnectionCells {
     pub(super) fn set(&self, now: Connections) {
-        if cfg!(feature = "uncounted") {
+        if !is_counting() {
             return;
         }
         let Connections { reading, waiting, running, writing, idle } = now;
@@ -277,7 +260,7 @@ impl TallyCells {
 
     #[inline]
     pub(super) fn add_response(&self, status: u16, add: Add) {
-        if cfg!(feature = "uncounted") {
+        if !is_counting() {
             return;
         }
         let class = usize::from(status / 100).clamp(1, CLASSES) - 1;
@@ -288,7 +271,7 @@ impl TallyCells {
 
     #[inline]
     pub(super) fn add_times(&self, outcome: &Outcome, add: Add) {
-        if cfg!(feature = "uncounted") {
+        if !is_counting() {
             return;
         }
         self.whole.add(outcome.whole_ns, add);
@@ -312,7 +295,7 @@ impl TallyCells {
 
     #[inline]
     pub(super) fn add_bytes(&self, bytes_in: u64, bytes_out: u64, add: Add) {
-        if cfg!(feature = "uncounted") {
+        if !is_counting() {
             return;
         }
         if bytes_in > 0 {
@@ -383,46 +366,5 @@ fn load<const N: usize>(cells: &[AtomicU64; N]) -> [u64; N] {
 }
 
 #[cfg(test)]
-mod tests {
-    use crate::sys::scoreboard::Scoreboard;
-
-    use super::*;
-
-    #[test]
-    fn what_is_counted_is_read() {
-        let board = Scoreboard::new(None).unwrap();
-        let slot = board.claim(0, 1).unwrap();
-        slot.count_request(&Outcome { status: 200, whole_ns: 50_000, ..Outcome::default() });
-        slot.count_request(&Outcome {
-            status: 503,
-            queue_ns: Some(50_001),
-            app_ns: Some(1),
-            write_ns: Some(u64::MAX / 2),
-            whole_ns: 60_000_000_001,
-        });
-        // Nonsense is counted somewhere: the sum is what happened.
-        slot.count_request(&Outcome { status: 0, ..Outcome::default() });
-        slot.count_request(&Outcome { status: 65_535, ..Outcome::default() });
-        slot.count_event(Event::Shed, 2);
-        slot.add_bytes(3, 4);
-        slot.add_bytes(0, 1);
-        let now = Connections { reading: 1, waiting: 2, running: 3, writing: 4, idle: 5 };
-        slot.set_connection_states(now);
-        let tally = board.tally(0).unwrap();
-        assert_eq!(tally.responses, [1, 1, 0, 0, 2]);
-        assert_eq!(tally.requests(), 4);
-        assert_eq!((tally.bytes_in, tally.bytes_out), (3, 5));
-        assert_eq!(tally.count(Event::Shed), 2);
-        assert_eq!((tally.whole.count(), tally.whole.sum_ns), (4, 60_000_050_001));
-        assert_eq!((tally.whole.buckets[0], tally.whole.buckets[BUCKETS - 1]), (3, 1));
-        assert_eq!((tally.queue.buckets[1], tally.queue.count()), (1, 1));
-        assert_eq!((tally.app.count(), tally.write.count()), (1, 1));
-        slot.release();
-        let again = board.claim(0, 2).unwrap();
-        again.count_request(&Outcome { status: 404, ..Outcome::default() });
-        assert_eq!(board.tally(0).unwrap().requests(), 5);
-        let worker = board.snapshot(0).workers.remove(0);
-        assert_eq!((worker.tally.requests(), worker.own_requests()), (5, 1));
-        assert_eq!(worker.connections, Connections::default());
-    }
-}
+#[path = "test_tally.rs"]
+mod tests;

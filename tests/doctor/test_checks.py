@@ -54,7 +54,7 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
         "source-served",
         "static_map",
         f"static_map = '/static={Path(__file__).parent}'",
-        f"static_map = '/static={Path(__file__).parents[2]}/docs'",
+        f"static_map = '/static={Path(__file__).parents[2]}/docs/design'",
         {},
     ),
     (

@@ -49,9 +49,6 @@ def haproxy(
         directory: for its configuration and `haproxy.log`.
         lines: by name, where the server is, and the options of its `server` line.
     """
-    binary = available()
-    assert binary, "ask available() first"
-    directory.mkdir(parents=True, exist_ok=True)
     text = CONFIG
     addresses = {}
     for name, (upstream, options) in lines.items():
@@ -59,6 +56,17 @@ def haproxy(
         addresses[name] = ("127.0.0.1", port)
         address = f"unix@{upstream}" if isinstance(upstream, str) else f"127.0.0.1:{upstream[1]}"
         text += LINE.format(name=name, port=port, address=address, options=options)
+    with running(directory, text, port):
+        yield addresses
+
+
+@contextlib.contextmanager
+def running(directory: Path, text: str, port: int) -> Iterator[None]:
+    """HAProxy with the configuration `text`, whose last address is on `port`; it logs to
+    `haproxy.log` in `directory`."""
+    binary = available()
+    assert binary, "ask available() first"
+    directory.mkdir(parents=True, exist_ok=True)
     config = directory / "haproxy.cfg"
     config.write_text(text)
     log = directory / "haproxy.log"
@@ -72,7 +80,7 @@ def haproxy(
     try:
         # It binds all before it serves one.
         until(lambda: _accepts(port), "haproxy to listen", show=log.read_text)
-        yield addresses
+        yield
     finally:
         process.terminate()
         try:

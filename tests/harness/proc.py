@@ -53,9 +53,10 @@ def is_stopped(pid: int) -> bool:
     return True
 
 
-def proportional_set_size(pid: int) -> int:
-    """Bytes of memory of the process; a page that n processes share counts as one n-th."""
+def private_memory(pid: int) -> int:
+    """Bytes of memory that the process has written and shares with nobody. Not its proportional set
+    size: that grows when somebody else who uses the same libraries ends."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    found = re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE)
+    found = re.search(r"^Private_Dirty:\s+(\d+) kB$", text, re.MULTILINE)
     assert found, text
     return int(found[1]) * 1024

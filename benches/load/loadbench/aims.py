@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from loadbench.report import Document
+from loadbench.standing import standings
 
-_THREADED, _KEPT = "rgunicorn-gthread", "rgunicorn-sync-ka"
-_LOOPS = ("bjoern", "fastwsgi", "fastpysgi")
+_SYNC, _KEPT, _THREADED = "rgunicorn-sync", "rgunicorn-sync-ka", "rgunicorn-gthread"
+_OURS = (_SYNC, _KEPT, _THREADED)
+_LEVEL = 1.02
+
+# What the sum of the floor and a WSGI call may be multiplied by: request, scenario, factor.
+_FLOORS = (("hello", "keepalive", 1.10), ("browser", "browser", 1.25))
+# How many times the rival's CPU per request is to be ours: scenario, ours, rival, at least.
+_TIMES = (
+    ("close", _SYNC, "gunicorn-sync", 5.5),
+    ("keepalive", _KEPT, "gunicorn-sync", 16.0),
+    ("browser", _KEPT, "gunicorn-sync", 16.0),
+    ("keepalive", _THREADED, "gunicorn-gthread", 12.0),
+    ("keepalive", _THREADED, "granian", 1.4),
+    ("flask", _THREADED, "gunicorn-gthread", 2.8),
+    ("django", _THREADED, "gunicorn-gthread", 2.8),
+    ("flask", _THREADED, "granian", 1.0),
+    ("django", _THREADED, "granian", 1.0),
+)
+# Not more than 2 % above the rival.
+_LEVELS = (
+    ("close", _SYNC, "uwsgi"),
+    ("large", _KEPT, "fastpysgi"),
+    ("upload", _KEPT, "fastpysgi"),
+)
 
 
 @dataclass(frozen=True)
@@ -17,41 +41,124 @@ class Aim:
     what: str
     aim: str
     reached: str
+    """With the figures behind it, and by how much it was missed."""
     met: bool
 
 
 def aims(document: Document) -> list[Aim]:
     """Those that this document can say something about."""
-    rows = {(row["scenario"], row["server"]): row for row in document["summary"]}
-    titles = {server["name"]: server["title"] for server in document["servers"]}
-    found: list[Aim] = []
+    return [
+        *_floors(document),
+        *_ratios(document),
+        *_first(document),
+        *_reload(document),
+        *_dribble(document),
+        *_sleep(document),
+        *_idle(document),
+        *_busy(document),
+        *_stalled(document),
+    ]
 
-    def ratio(what: str, ours: str, rivals: tuple[str, ...], least: float) -> None:
-        mine = rows.get(("keepalive", ours))
-        theirs = [rows["keepalive", name] for name in rivals if ("keepalive", name) in rows]
-        if mine is None or not theirs:
-            return
-        best = min(theirs, key=lambda row: row["cpu_us"])
-        times = best["cpu_us"] / mine["cpu_us"]
-        said = (
-            f"{times:.1f} x ({mine['cpu_us']:.1f} µs against {best['cpu_us']:.1f} µs of "
-            f"{titles[best['server']]})"
+
+def _floors(document: Document) -> Iterator[Aim]:
+    """The responder's CPU per request, plus what CPython needs for the call."""
+    costs = _costs(document)
+    calls = document.get("wsgi_call_us") or {}
+    for request, scenario, factor in _FLOORS:
+        mine, floor = costs.get((scenario, _KEPT)), costs.get((scenario, "responder"))
+        if mine is None or floor is None or request not in calls:
+            continue
+        least = floor + calls[request]
+        times = mine / least
+        said = f"{times:.2f} ({mine:.2f} µs; {floor:.2f} + {calls[request]:.2f} µs)"
+        yield Aim(
+            f"`sync_keepalive`, {_title(document, scenario)}: CPU per request against the "
+            "responder plus one WSGI call",
+            f"at most {factor:.2f}",
+            said + _beyond(times, factor),
+            times <= factor,
         )
-        found.append(Aim(what, f"{least:.0f} x", said, times >= least))
-
-    hello = "hello kept alive, requests per CPU second"
-    ratio(f"gthread, {hello}, against Gunicorn gthread", _THREADED, ("gunicorn-gthread",), 10)
-    ratio(f"gthread, {hello}, against Granian", _THREADED, ("granian",), 1)
-    ratio(f"`sync_keepalive`, {hello}, against the fastest C loop", _KEPT, _LOOPS, 1)
-    found += _sleep(document, rows)
-    found += _idle(document)
-    found += _busy(document)
-    found += _stalled(document)
-    return found
 
 
-def _sleep(document: Document, rows: dict[tuple[str, str], Document]) -> list[Aim]:
-    row = rows.get(("sleep10", _THREADED))
+def _ratios(document: Document) -> Iterator[Aim]:
+    costs = _costs(document)
+    names = {one["name"]: one["title"] for one in document["servers"]}
+
+    def figures(scenario: str, ours: str, rival: str) -> tuple[float, str, str] | None:
+        mine, theirs = costs.get((scenario, ours)), costs.get((scenario, rival))
+        if mine is None or theirs is None:
+            return None
+        what = f"{names[ours]}, {_title(document, scenario)}, against {names[rival]}"
+        return theirs / mine, what, f"({mine:.2f} against {theirs:.2f} µs)"
+
+    for scenario, ours, rival, least in _TIMES:
+        found = figures(scenario, ours, rival)
+        if found is None:
+            continue
+        times, what, said = found
+        reached = f"{times:.2f} x {said}" + ("" if times >= least else _short(times, least))
+        yield Aim(f"{what}: requests per CPU second", f"{least:g} x", reached, times >= least)
+    for scenario, ours, rival in _LEVELS:
+        found = figures(scenario, ours, rival)
+        if found is None:
+            continue
+        times, what, said = found
+        share = 1 / times
+        yield Aim(
+            f"{what}: CPU per request",
+            "level (2 %)",
+            f"{share:.2f} x {said}" + _beyond(share, _LEVEL),
+            share <= _LEVEL,
+        )
+
+
+def _first(document: Document) -> Iterator[Aim]:
+    """First or level among the servers of each class, in everything that has a figure."""
+    for one in standings(document):
+        share = one.mine / one.best
+        said = f"{one.mine:.{one.digits}f} against {one.best:.{one.digits}f} {one.unit}"
+        place = "first" if share < 1 / _LEVEL else "level" if share <= _LEVEL else "behind"
+        behind = f" by {share - 1:.1%}" if share > _LEVEL else ""
+        yield Aim(
+            f"{one.event}, {one.kind}: first or level (2 %)",
+            "yes",
+            f"{place}{behind}: {one.ours} {said} of {one.rival}",
+            share <= _LEVEL,
+        )
+
+
+def _reload(document: Document) -> Iterator[Aim]:
+    for one in document.get("reload", []):
+        if one["server"] not in _OURS:
+            continue
+        requests = one["kept_requests"] + one["closing_requests"]
+        yield Aim(
+            f"{one['reloads']} reloads under load, {one['server']}: failed requests",
+            f"0 of {requests:,}",
+            f"{one['failed']}",
+            one["failed"] == 0,
+        )
+
+
+def _dribble(document: Document) -> Iterator[Aim]:
+    for one in document.get("dribble", []):
+        if one["server"] not in _OURS:
+            continue
+        what = (
+            f"p99 of an honest client among {one['clients']} dribbling ones, {one['server']}, "
+            "against its p99 alone"
+        )
+        if one["among_p99_ms"] is None:
+            yield Aim(what, "at most 2 x", "a request was not answered within 3 s", False)
+            continue
+        times = one["among_p99_ms"] / one["alone_p99_ms"]
+        said = f"{times:.2f} x ({one['among_p99_ms']:.3f} against {one['alone_p99_ms']:.3f} ms)"
+        yield Aim(what, "at most 2 x", said + _beyond(times, 2.0), times <= 2.0)
+
+
+def _sleep(document: Document) -> list[Aim]:
+    rows = [row for row in document["summary"] if row["scenario"] == "sleep10"]
+    row = next((row for row in rows if row["server"] == _THREADED), None)
     limit = next((one["limit"] for one in document["scenarios"] if one["name"] == "sleep10"), None)
     if row is None or limit is None:
         return []
@@ -101,3 +208,20 @@ def _stalled(document: Document) -> list[Aim]:
         for one in document["stalled"]
         if one["server"] in (_THREADED, _KEPT)
     ]
+
+
+def _costs(document: Document) -> dict[tuple[str, str], float]:
+    """CPU µs per request by scenario and server."""
+    return {(row["scenario"], row["server"]): row["cpu_us"] for row in document["summary"]}
+
+
+def _title(document: Document, scenario: str) -> str:
+    return str(next(one["title"] for one in document["scenarios"] if one["name"] == scenario))
+
+
+def _short(times: float, least: float) -> str:
+    return f", {1 - times / least:.1%} short"
+
+
+def _beyond(times: float, most: float) -> str:
+    return f", {times / most - 1:.1%} too much" if times > most else ""

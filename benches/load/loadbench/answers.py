@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from dataclasses import dataclass
 
 from loadbench.errors import BenchError
 from loadbench.scenarios import Scenario
+from loadbench.tls import client_context
 
 TIMEOUT_S = 5.0
 
@@ -31,6 +33,28 @@ class Answer:
         framed = self.has_length or "transfer-encoding" in self.headers
         says_close = self.headers.get("connection", "").lower() == "close"
         return says_close or not framed or not scenario.keep_alive
+
+
+def connect(port: int, scenario: Scenario, timeout: float = TIMEOUT_S) -> socket.socket:
+    """A connection to the server as `scenario` wants it: plain, or after a TLS handshake."""
+    sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    if not scenario.tls:
+        return sock
+    try:
+        return client_context().wrap_socket(sock)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def receive(sock: socket.socket) -> bytes:
+    """What is there to read, b"" at the end. Of TLS all that has been decrypted: an event that
+    is waited for tells of the socket, not of what OpenSSL keeps.
+    """
+    piece = sock.recv(262144)
+    while isinstance(sock, ssl.SSLSocket) and sock.pending():
+        piece += sock.recv(262144)
+    return piece
 
 
 def parse_answer(received: bytes, *, ended: bool = False) -> Answer | None:
@@ -61,7 +85,7 @@ def read_answer(sock: socket.socket) -> Answer:
     """Reads one response; raises BenchError when the server closes in the middle of it."""
     received = b""
     while True:
-        piece = sock.recv(262144)
+        piece = receive(sock)
         received += piece
         answer = parse_answer(received, ended=not piece)
         if answer is not None:
@@ -84,14 +108,16 @@ def verify(port: int, scenario: Scenario) -> tuple[Answer, bool]:
     was asked to close, or says so, must close. Raises BenchError otherwise.
     """
     request = scenario.request(port)
-    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_S) as sock:
+    with connect(port, scenario) as sock:
         sock.sendall(request)
         answer = read_answer(sock)
         check_answer(answer, scenario)
         says_close = answer.headers.get("connection", "").lower() == "close"
         if says_close:
-            # A lingering close waits for our side to end before it closes its own.
-            sock.shutdown(socket.SHUT_WR)
+            # A lingering close waits for our side to end before it closes its own. In TLS an
+            # alert says that nothing follows, and a client that ended would not see it.
+            if not scenario.tls:
+                sock.shutdown(socket.SHUT_WR)
             if sock.recv(1):
                 raise BenchError(f"{scenario.name}: bytes after Connection: close")
             return answer, False

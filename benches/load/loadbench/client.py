@@ -5,7 +5,14 @@ from __future__ import annotations
 import select
 import socket
 
-from loadbench.answers import TIMEOUT_S, check_answer, parse_answer, read_answer
+from loadbench.answers import (
+    TIMEOUT_S,
+    check_answer,
+    connect,
+    parse_answer,
+    read_answer,
+    receive,
+)
 from loadbench.errors import BenchError
 from loadbench.scenarios import Scenario
 
@@ -18,7 +25,7 @@ class ClosedLoop:
     """
 
     def __init__(self, port: int, scenario: Scenario, width: int) -> None:
-        self._address = ("127.0.0.1", port)
+        self._port = port
         self._scenario = scenario
         self._request = scenario.request(port)
         self._width = width
@@ -75,7 +82,7 @@ class ClosedLoop:
         return kept
 
     def _connect(self) -> socket.socket:
-        return socket.create_connection(self._address, timeout=TIMEOUT_S)
+        return connect(self._port, self._scenario)
 
     def _start(self, sock: socket.socket, busy: dict[int, tuple[socket.socket, bytes]]) -> None:
         self._epoll.register(sock.fileno(), select.EPOLLIN)
@@ -87,7 +94,7 @@ class ClosedLoop:
     ) -> socket.socket | None:
         """Reads once; the socket when its answer is complete (closed if it can't be used again)."""
         sock, received = busy[fd]
-        piece = sock.recv(262144)
+        piece = receive(sock)
         received += piece
         answer = parse_answer(received, ended=not piece)
         if answer is None and not piece:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 from loadbench.errors import Unavailable
-from loadbench.install import install_tree, installed_version
+from loadbench.install import install_tree, installed_version, missing_frameworks
 from loadbench.paths import APPS, REPOSITORY
 from loadbench.peer import BACKLOG, FromPyPI, Launch, Peer
 
@@ -17,6 +18,9 @@ class GunicornSync(FromPyPI):
     name = "gunicorn-sync"
     title = "Gunicorn sync"
     requirement = "gunicorn==27.0.1"
+    has_tls = True
+    reload_signal = signal.SIGHUP
+    preloads = (False, True)
 
     def command(self, launch: Launch) -> list[str]:
         return _command(self.python, "gunicorn", launch, ["--worker-class", "sync"])
@@ -33,6 +37,36 @@ class GunicornGthread(GunicornSync):
         return _command(self.python, "gunicorn", launch, _gthread(launch))
 
 
+class GunicornSyncFast(GunicornSync):
+    """The same with Gunicorn's parser in C. Its extra `fast` wants gunicorn_h1c 0.6.14 or newer,
+    which the package index of this project does not have; the server itself takes 0.4.1 or newer.
+    """
+
+    name = "gunicorn-sync-fast"
+    title = "Gunicorn sync, fast parser"
+    also = ("gunicorn_h1c==0.6.9",)
+    environment = "gunicorn-fast"
+    variant_of = "gunicorn-sync"
+
+    def version(self) -> str:
+        return f"{super().version()} with {' '.join(self.also)}"
+
+    def command(self, launch: Launch) -> list[str]:
+        return _fast(super().command(launch))
+
+
+class GunicornGthreadFast(GunicornSyncFast):
+    """Gunicorn's threaded worker with the parser in C."""
+
+    name = "gunicorn-gthread-fast"
+    title = "Gunicorn gthread, fast parser"
+    has_threads = True
+    variant_of = "gunicorn-gthread"
+
+    def command(self, launch: Launch) -> list[str]:
+        return _fast(_command(self.python, "gunicorn", launch, _gthread(launch)))
+
+
 class RgunicornSync(Peer):
     """rgunicorn with sync workers, built from this tree.
 
@@ -41,16 +75,29 @@ class RgunicornSync(Peer):
 
     name = "rgunicorn-sync"
     title = "rgunicorn sync"
+    is_ours = True
+    has_tls = True
+    reload_signal = signal.SIGHUP
+    preloads = (False, True)
     python: Path
 
     def prepare(self) -> None:
         given = os.environ.get("RGUNICORN_PYTHON")
         if given:
             self.python = Path(given).absolute()
+            self._look()
             return
         if not (REPOSITORY / "python" / "rgunicorn" / "__main__.py").exists():
             raise Unavailable("this tree has no rgunicorn/__main__.py yet")
         self.python = install_tree("rgunicorn")
+
+    def _look(self) -> None:
+        """What an environment that was made elsewhere has."""
+        if installed_version(self.python, "rgunicorn") is None:
+            raise Unavailable(f"{self.python} can not import rgunicorn")
+        missing = missing_frameworks(self.python)
+        if missing:
+            self.lacks_frameworks = f"{self.python} has no {' '.join(missing)}"
 
     def version(self) -> str:
         return installed_version(self.python, "rgunicorn") or "unknown"
@@ -96,14 +143,18 @@ class RgunicornBuild(RgunicornSync):
         self._like.python = self.python
 
     def prepare(self) -> None:
-        if installed_version(self.python, "rgunicorn") is None:
-            raise Unavailable(f"{self.python} can not import rgunicorn")
+        self._look()
 
     def version(self) -> str:
         return f"{super().version()} in {self.python}"
 
     def command(self, launch: Launch) -> list[str]:
         return self._like.command(launch)
+
+
+def _fast(command: list[str]) -> list[str]:
+    """`command` with the parser in C; a Gunicorn that can not import it does not start."""
+    return [*command[:-1], "--http-parser", "fast", command[-1]]
 
 
 def _gthread(launch: Launch) -> list[str]:
@@ -118,4 +169,9 @@ def _command(python: Path, module: str, launch: Launch, worker: list[str]) -> li
         command += ["--worker-connections", str(launch.connections), "--keep-alive", "75"]
     if launch.access_log:
         command += ["--access-logfile", str(launch.access_log)]
+    if launch.certificate:
+        command += ["--certfile", str(launch.certificate.chain)]
+        command += ["--keyfile", str(launch.certificate.key)]
+    if launch.preload:
+        command.append("--preload")
     return [*command, "--chdir", str(APPS), launch.app]

@@ -1,4 +1,4 @@
-"""Builds what is measured: a virtual environment for each Python server, cargo for the floor."""
+"""Builds what is measured: a virtual environment for each Python server, cargo for the tools."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from functools import cache
 from pathlib import Path
 
 from loadbench.errors import BenchError, Unavailable
-from loadbench.paths import BENCH, REPOSITORY, RESPONDER
+from loadbench.paths import APPS, BENCH, REPOSITORY, RESPONDER
 
 _PYTHON_TAG = f"{sys.version_info.major}.{sys.version_info.minor}"
 _BUILD_TIMEOUT_S = 1800
+_PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+FRAMEWORKS = APPS / "requirements.txt"
+"""What the applications import; the same in every server's environment."""
 
 
 def venv_python(name: str) -> Path:
@@ -28,34 +31,65 @@ def venv_python(name: str) -> Path:
 def install(name: str, requirement: str, *also: str) -> Path:
     """The interpreter of an environment that has exactly `requirement` (`name==version`).
 
-    `also` are requirements that are installed together with it.
+    `also` are requirements that are installed together with it. The frameworks are there too.
     """
     python = venv_python(name)
     distribution, _, wanted = requirement.partition("==")
     if installed_version(python, distribution) != wanted:
-        _run([str(python), "-m", "pip", "install", "--quiet", requirement, *also])
-    return python
+        _run([str(python), *_PIP_INSTALL, requirement, *also])
+    return with_frameworks(python)
 
 
-@cache  # two configurations of rgunicorn are one build
+@cache  # several configurations of rgunicorn are one build
 def install_tree(name: str) -> Path:
     """The interpreter of an environment with this tree's wheel, built now (release profile).
 
     Always built again, cargo knows what is fresh: numbers of a stale build are worse than none.
     """
     python = venv_python(name)
-    command = [str(python), "-m", "pip", "install", "--quiet", "--force-reinstall", "--no-deps"]
-    _run([*command, str(REPOSITORY)])
+    _run([str(python), *_PIP_INSTALL, "--force-reinstall", "--no-deps", str(REPOSITORY)])
+    return with_frameworks(python)
+
+
+def with_frameworks(python: Path) -> Path:
+    """`python`, whose environment has FRAMEWORKS now; a stamp beside it says which."""
+    stamp = python.parent.parent / "frameworks.txt"
+    wanted = FRAMEWORKS.read_text()
+    if not stamp.exists() or stamp.read_text() != wanted:
+        _run([str(python), *_PIP_INSTALL, "--requirement", str(FRAMEWORKS)])
+        stamp.write_text(wanted)
     return python
+
+
+def missing_frameworks(python: Path) -> list[str]:
+    """Which of FRAMEWORKS an environment that is not ours does not have in that version."""
+    lines = FRAMEWORKS.read_text().splitlines()
+    wanted = [line for line in lines if line.startswith(("Django==", "Flask=="))]
+    missing = []
+    for line in wanted:
+        name, _, version = line.partition("==")
+        if installed_version(python, name) != version:
+            missing.append(line)
+    return missing
 
 
 def build_responder() -> Path:
     """The floor's executable."""
+    return _build_tools() / "responder"
+
+
+def build_crowd() -> Path:
+    """The client with many connections."""
+    return _build_tools() / "crowd"
+
+
+@cache
+def _build_tools() -> Path:
     target = BENCH / "responder-target"
     manifest = str(RESPONDER / "Cargo.toml")
     command = ["cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", manifest]
     _run([*command, "--target-dir", str(target)])
-    return target / "release" / "responder"
+    return target / "release"
 
 
 def installed_version(python: Path, distribution: str) -> str | None:

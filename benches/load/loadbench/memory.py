@@ -10,7 +10,7 @@ from loadbench.client import ClosedLoop
 from loadbench.errors import BenchError
 from loadbench.peer import Peer
 from loadbench.plan import Plan
-from loadbench.scenarios import HELLO_KEPT
+from loadbench.scenarios import HELLO_KEPT, Scenario
 from loadbench.server import Server
 
 _WORKERS = 4
@@ -27,15 +27,28 @@ class Memory:
     server: str
     bytes: int
     processes: int
+    scenario: str = "keepalive"
+    preload: bool | None = None
+    """Whether the application was imported before the fork; None is the server's default."""
 
 
-def memory_of(peer: Peer, plan: Plan) -> Memory:
+def memory_of(
+    peer: Peer, plan: Plan, scenario: Scenario = HELLO_KEPT, *, preload: bool | None = None
+) -> Memory:
     """Master and 4 workers after requests."""
-    with Server(peer, plan.server_core, workers=_WORKERS, threads=plan.threads) as server:
+    with Server(
+        peer,
+        plan.server_core,
+        scenario,
+        workers=_WORKERS,
+        threads=plan.threads,
+        preload=preload,
+    ) as server:
         server.await_workers(_WORKERS)
-        with ClosedLoop(server.port, HELLO_KEPT, plan.connections) as client:
+        with ClosedLoop(server.port, scenario, plan.connections) as client:
             client.send(_REQUESTS)
-        return Memory(peer.name, settled_pss(server), len(server.pids))
+        used, processes = settled_pss(server), len(server.pids)
+    return Memory(peer.name, used, processes, scenario.name, preload)
 
 
 def settled_pss(server: Server) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from loadbench.install import install
+from loadbench.tls import Certificate
 
 BACKLOG = "2048"
 
@@ -24,6 +25,10 @@ class Launch:
     access_log: Path | None = None
     connections: int | None = None
     """Connections that are to be held open idle for a minute; None leaves the server's default."""
+    certificate: Certificate | None = None
+    """Speak TLS with it; only for peers with `has_tls`."""
+    preload: bool | None = None
+    """Import the application before the fork or after; only what `preloads` lists."""
 
 
 class Peer(ABC):
@@ -34,10 +39,18 @@ class Peer(ABC):
     title: str
     stop_signal = signal.SIGTERM
     has_access_log = True
+    has_tls = False
     has_workers = True
-    """Whether it can run 4 workers, so that its memory can be compared."""
+    """Whether it can run 4 workers."""
     has_threads = False
     """Whether it calls the application in as many threads as it is told to."""
+    is_ours = False
+    reload_signal: signal.Signals | None = None
+    """What makes its first process reload the application while it serves."""
+    preloads: tuple[bool, ...] = ()
+    """Which it can with several workers: import the application after the fork, before it."""
+    lacks_frameworks: str | None = None
+    """Why its environment can not run the applications in Flask and Django."""
     is_floor = False
     """Whether it has one fixed answer and no application."""
     variant_of: str | None = None
@@ -61,10 +74,13 @@ class FromPyPI(Peer):
 
     requirement: str
     also: tuple[str, ...] = ()
-    """What it imports and does not say so to pip."""
+    """What is installed with it, and pip does not know of."""
+    environment: str | None = None
+    """Name of the environment, where the requirement's would be another one's."""
 
     def prepare(self) -> None:
-        self.python = install(self.requirement.partition("==")[0], self.requirement, *self.also)
+        name = self.environment or self.requirement.partition("==")[0]
+        self.python = install(name, self.requirement, *self.also)
 
     def version(self) -> str:
         return self.requirement.partition("==")[2]

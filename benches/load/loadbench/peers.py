@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from loadbench.gunicorns import (
     GunicornGthread,
+    GunicornGthreadFast,
     GunicornSync,
+    GunicornSyncFast,
     RgunicornGthread,
     RgunicornSync,
     RgunicornSyncKeepalive,
 )
 from loadbench.peer import Peer
-from loadbench.rivals import Bjoern, FastPySGI, FastWSGI, Granian, Responder, Uwsgi
+from loadbench.rivals import (
+    Bjoern,
+    Cheroot,
+    FastPySGI,
+    FastWSGI,
+    Granian,
+    Responder,
+    Uwsgi,
+    Waitress,
+)
 
 
 def all_peers() -> list[Peer]:
@@ -25,10 +36,14 @@ def all_peers() -> list[Peer]:
         RgunicornSyncKeepalive(),
         RgunicornGthread(),
         GunicornSync(),
+        GunicornSyncFast(),
         GunicornGthread(),
+        GunicornGthreadFast(),
         Granian(),
         Uwsgi(),
         FastPySGI(),
         FastWSGI(),
         Bjoern(),
+        Waitress(),
+        Cheroot(),
     ]

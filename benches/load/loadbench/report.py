@@ -10,11 +10,15 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from loadbench.busy import Busy
+from loadbench.curves.point import Point
+from loadbench.dribble import Dribble
 from loadbench.idle import Idle
 from loadbench.memory import Memory
+from loadbench.micro import Micro
 from loadbench.paths import REPOSITORY
 from loadbench.peer import Peer
 from loadbench.plan import Plan
+from loadbench.reload import Reload
 from loadbench.scenarios import Scenario
 from loadbench.stalled import Stalled
 from loadbench.summary import duels, summarise
@@ -33,10 +37,17 @@ class Results:
     scenarios: list[Scenario]
     plan: Plan
     skipped: dict[str, str]
+    micro: list[Micro] = field(default_factory=list)
+    wsgi_call_us: dict[str, float] = field(default_factory=dict)
+    curves: list[Point] = field(default_factory=list)
     samples: list[Sample] = field(default_factory=list)
     idle: list[Idle] = field(default_factory=list)
     busy: list[Busy] = field(default_factory=list)
     stalled: list[Stalled] = field(default_factory=list)
+    dribble: list[Dribble] = field(default_factory=list)
+    reload: list[Reload] = field(default_factory=list)
+    preload: list[Memory] = field(default_factory=list)
+    absent: list[dict[str, str]] = field(default_factory=list)
     syscalls: dict[tuple[str, str], SyscallCount] = field(default_factory=dict)
     boots: dict[str, list[float]] = field(default_factory=dict)
     memory: list[Memory] = field(default_factory=list)
@@ -57,7 +68,14 @@ def document(results: Results) -> Document:
         "machine": machine(),
         "plan": asdict(results.plan),
         "servers": [
-            {"name": peer.name, "title": peer.title, "version": peer.version()}
+            {
+                "name": peer.name,
+                "title": peer.title,
+                "version": peer.version(),
+                "ours": peer.is_ours,
+                "threads": peer.has_threads,
+                "floor": peer.is_floor,
+            }
             for peer in results.peers
         ],
         "scenarios": [
@@ -76,6 +94,10 @@ def document(results: Results) -> Document:
         "idle": [asdict(one) | {"cpu_us": one.cpu_us} for one in results.idle],
         "busy": [asdict(one) for one in results.busy],
         "stalled": [asdict(one) for one in results.stalled],
+        "dribble": [asdict(one) for one in results.dribble],
+        "reload": [asdict(one) | {"failed": one.failed} for one in results.reload],
+        "preload": [asdict(one) for one in results.preload],
+        "absent": results.absent,
         "syscalls": [
             {
                 "server": server,
@@ -89,6 +111,9 @@ def document(results: Results) -> Document:
         ],
         "boot_seconds": {name: results.boots[name] for name in names if name in results.boots},
         "memory": [asdict(one) for one in results.memory],
+        "micro": [asdict(one) for one in results.micro],
+        "wsgi_call_us": results.wsgi_call_us,
+        "curves": [asdict(point) | {"cpu_us": point.cpu_us} for point in results.curves],
         "samples": [asdict(sample) for sample in results.samples],
     }
 

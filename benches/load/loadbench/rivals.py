@@ -36,6 +36,9 @@ class Granian(FromPyPI):
     # Its access log is lines of a Python logger on stdout: not the same work.
     has_access_log = False
     has_threads = True
+    has_tls = True
+    reload_signal = signal.SIGHUP
+    preloads = (False,)
 
     def command(self, launch: Launch) -> list[str]:
         command = [str(self.python), "-m", "granian", "--interface", "wsgi", "--http", "1"]
@@ -45,6 +48,9 @@ class Granian(FromPyPI):
             # Its limit of connections, by default the backlog; and how long one may be idle.
             command += ["--backpressure", str(launch.connections)]
             command += ["--http1-header-read-timeout", "60000"]
+        if launch.certificate:
+            command += ["--ssl-certificate", str(launch.certificate.chain)]
+            command += ["--ssl-keyfile", str(launch.certificate.key)]
         return [*command, "--host", "127.0.0.1", "--port", str(launch.port), launch.app]
 
 
@@ -58,12 +64,22 @@ class Uwsgi(FromPyPI):
     name = "uwsgi"
     title = "uWSGI --http-socket"
     requirement = "uwsgi==2.0.31"
+    has_tls = True
+    reload_signal = signal.SIGHUP
+    preloads = (False, True)
 
     def command(self, launch: Launch) -> list[str]:
         command = [str(self.python.with_name("uwsgi")), "--die-on-term", "--need-app", "--master"]
         command += ["--virtualenv", str(self.python.parent.parent), "--module", launch.app]
         command += ["--processes", str(launch.workers), "--listen", BACKLOG]
-        command += ["--http-socket", f"127.0.0.1:{launch.port}"]
+        address = f"127.0.0.1:{launch.port}"
+        if launch.certificate:
+            files = launch.certificate
+            command += ["--https-socket", f"{address},{files.chain},{files.key}"]
+        else:
+            command += ["--http-socket", address]
+        if launch.preload is False:
+            command.append("--lazy-apps")
         # It closes without saying so, which wrk would count as a broken connection.
         command += ["--add-header", "Connection: close"]
         if launch.access_log:
@@ -80,6 +96,7 @@ class FastPySGI(FromPyPI):
     # SIGTERM ends only its parent process and orphans the workers.
     stop_signal = signal.SIGINT
     has_access_log = False
+    preloads = (True,)
 
     def command(self, launch: Launch) -> list[str]:
         command = [str(self.python), "serve_fast.py", self.name, launch.app]
@@ -104,7 +121,47 @@ class Bjoern(FromPyPI):
     requirement = "bjoern==3.2.2"
     stop_signal = signal.SIGINT
     has_access_log = False
+    preloads = (True,)
 
     def command(self, launch: Launch) -> list[str]:
         command = [str(self.python), "serve_bjoern.py", launch.app]
         return [*command, str(launch.port), str(launch.workers)]
+
+
+class Waitress(FromPyPI):
+    """Waitress: asyncore in Python, the app in threads, one process."""
+
+    name = "waitress"
+    title = "waitress"
+    requirement = "waitress==3.0.2"
+    has_access_log = False
+    has_workers = False
+    has_threads = True
+
+    def command(self, launch: Launch) -> list[str]:
+        command = [str(self.python), "-m", "waitress", "--listen", f"127.0.0.1:{launch.port}"]
+        command += ["--threads", str(launch.threads), "--backlog", BACKLOG]
+        if launch.connections:
+            # By default 100; and select(2) knows no descriptor above 1,023.
+            command += ["--connection-limit", str(launch.connections), "--asyncore-use-poll"]
+        return [*command, launch.app]
+
+
+class Cheroot(FromPyPI):
+    """Cheroot, CherryPy's server: Python, the app in threads, one process."""
+
+    name = "cheroot"
+    title = "cheroot"
+    requirement = "cheroot==11.1.2"
+    stop_signal = signal.SIGINT
+    has_access_log = False
+    has_workers = False
+    has_threads = True
+    has_tls = True
+
+    def command(self, launch: Launch) -> list[str]:
+        command = [str(self.python), "serve_cheroot.py", launch.app, str(launch.port)]
+        command += [str(launch.threads), str(launch.connections or 0)]
+        if launch.certificate:
+            command += [str(launch.certificate.chain), str(launch.certificate.key)]
+        return command

@@ -53,6 +53,11 @@ class Scenario:
     """Connections of the client, where the plan's number would not do."""
     threads: int | None = None
     """Threads of the server, where the plan's number would not do: only for threaded servers."""
+    tls: bool = False
+    framework: bool = False
+    """Whether its app needs the packages of apps/requirements.txt."""
+    workers: int = 1
+    """More than one run on both cores, which the client then shares with them."""
     limit: int | None = None
     """Requests per second that these threads allow at best."""
     traced: int | None = None
@@ -122,5 +127,33 @@ SCENARIOS = (
     Scenario(
         "file", "file of 1 MiB by `wsgi.file_wrapper`", app="scenes:file", body=FILE, traced=200
     ),
+    Scenario("flask", "Flask: hello by a route", app="flask_hello:app", framework=True),
+    Scenario(
+        "django",
+        "Django: hello by a view, middleware of a fresh project",
+        app="django_hello.wsgi:application",
+        framework=True,
+    ),
+    Scenario("tls-keepalive", "hello over TLS, kept alive", tls=True),
+    Scenario(
+        "tls-close",
+        "hello over TLS, `Connection: close` (a handshake each)",
+        headers=_CLOSE,
+        keep_alive=False,
+        # Gunicorn needs 6 ms for each: 32 would wait for the whole warm-up.
+        connections=8,
+        tls=True,
+        traced=500,
+    ),
+    Scenario("four-keepalive", "hello, kept alive, 4 workers on 2 cores", workers=4),
+    Scenario(
+        "four-close",
+        "hello, `Connection: close`, 4 workers on 2 cores",
+        headers=_CLOSE,
+        keep_alive=False,
+        workers=4,
+    ),
 )
-HELLO_KEPT = SCENARIOS[1]
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+HELLO_KEPT = BY_NAME["keepalive"]
+DJANGO = BY_NAME["django"]

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 from loadbench import procfs
-from loadbench.answers import check_answer, read_answer
+from loadbench.answers import check_answer, connect, read_answer
 from loadbench.errors import BenchError
 from loadbench.paths import APPS, BENCH
 from loadbench.peer import Launch, Peer
 from loadbench.scenarios import HELLO_KEPT, Scenario
+from loadbench.tls import certificate
 
 _BOOT_LIMIT_S = 20.0
 _STOP_LIMIT_S = 10.0
@@ -28,24 +29,27 @@ class Server:
 
     `boot_seconds` is the time from the start of the program to the end of its first response.
     `connections` is how many the server is asked to be able to hold idle, None leaves its default.
+    `cores` is one or a list as taskset(1) reads it; `preload` as in Launch.
     """
 
     def __init__(
         self,
         peer: Peer,
-        core: int,
+        cores: int | str,
         scenario: Scenario = HELLO_KEPT,
         *,
         workers: int = 1,
         threads: int = 4,
         connections: int | None = None,
+        preload: bool | None = None,
     ):
         self._scenario = scenario
         self._peer = peer
-        self._core = core
+        self._cores = str(cores)
         self._workers = workers
         self._threads = scenario.threads or threads
         self._connections = connections
+        self._preload = preload
         self.boot_seconds = 0.0
         self.port = 0
 
@@ -63,8 +67,10 @@ class Server:
             threads=self._threads,
             access_log=self.access_log,
             connections=self._connections,
+            certificate=certificate() if self._scenario.tls else None,
+            preload=self._preload,
         )
-        command = ["taskset", "-c", str(self._core), *self._peer.command(launch)]
+        command = ["taskset", "-c", self._cores, *self._peer.command(launch)]
         with self._output.open("wb") as output:
             started = time.perf_counter()
             self._process = subprocess.Popen(
@@ -104,6 +110,12 @@ class Server:
         """The peer's."""
         return self._peer.name
 
+    def reload(self) -> None:
+        """Tells the first process to load the application anew; for peers with `reload_signal`."""
+        if self._peer.reload_signal is None:
+            raise BenchError(f"{self.name} has no signal that reloads")
+        self._process.send_signal(self._peer.reload_signal)
+
     def await_workers(self, count: int) -> None:
         """Waits until `count` processes serve; raises BenchError when they never do."""
         end = time.monotonic() + _BOOT_LIMIT_S
@@ -121,7 +133,7 @@ class Server:
             if self._process.poll() is not None:
                 break
             try:
-                sock = socket.create_connection(("127.0.0.1", self.port), timeout=_BOOT_LIMIT_S)
+                sock = connect(self.port, self._scenario, _BOOT_LIMIT_S)
             except ConnectionRefusedError:
                 time.sleep(_RETRY_S)
                 continue

@@ -30,6 +30,7 @@ class Row:
     """Largest share of that core that other programs took in one of the rounds."""
     p50_ms: float
     p99_ms: float
+    pss_bytes: float
     kept_alive: bool
     file_wrapper: bool
     socket_errors: int
@@ -61,6 +62,7 @@ def _row(group: list[Sample]) -> Row:
         foreign=max(one.foreign_s / one.seconds for one in group),
         p50_ms=median(one.p50_ms for one in group),
         p99_ms=median(one.p99_ms for one in group),
+        pss_bytes=median(one.pss_bytes for one in group),
         kept_alive=all(one.kept_alive for one in group),
         file_wrapper=all(one.file_wrapper for one in group),
         socket_errors=sum(one.socket_errors for one in group),

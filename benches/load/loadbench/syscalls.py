@@ -28,7 +28,7 @@ from loadbench.server import Server
 from loadbench.wrk import run_wrk
 
 _ATTACH_LIMIT_S = 10.0
-_COUNTED_S = 1
+_COUNTED_S = 0.5
 _TOTAL = "raw_syscalls:sys_enter"
 _NAMES = (
     "futex sched_yield epoll_wait epoll_pwait epoll_ctl poll select io_uring_enter "

@@ -15,7 +15,7 @@ from loadbench.scenarios import Scenario
 from loadbench.server import Server
 from loadbench.wrk import WrkResult, run_wrk
 
-_WARM_UP_S = 1
+_WARM_UP_S = 0.4
 _LOG_LIMIT_S = 10.0
 
 
@@ -47,18 +47,24 @@ class Sample(Load):
     scenario: str
     round: int
     kept_alive: bool
+    pss_bytes: int
+    """Memory of master and workers right after the load."""
     file_wrapper: bool
     """False only when the app said that it had none to use."""
 
 
 def timed(peer: Peer, scenario: Scenario, plan: Plan, number: int) -> Sample:
-    """A fresh start, a check of the answer, a second of warming up, and the timed seconds."""
-    with Server(peer, plan.server_core, scenario, threads=plan.threads) as server:
+    """A fresh start, a check of the answer, a moment of warming up, and the timed seconds."""
+    cores, client_cores = plan.server_cores(scenario), plan.client_cores(scenario)
+    with Server(peer, cores, scenario, workers=scenario.workers, threads=plan.threads) as server:
+        server.await_workers(scenario.workers)
         answer, kept_alive = verify(server.port, scenario)
-        run_wrk(server.port, scenario, plan.client_core, _width(scenario, plan), _WARM_UP_S)
+        run_wrk(server.port, scenario, client_cores, _width(scenario, plan), _WARM_UP_S)
         load = loaded(server, scenario, plan, answer)
+        pss = procfs.pss_bytes(server.pids)
     return Sample(
         **vars(load),
+        pss_bytes=pss,
         server=peer.name,
         scenario=scenario.name,
         round=number,
@@ -72,10 +78,13 @@ def loaded(server: Server, scenario: Scenario, plan: Plan, answer: Answer) -> Lo
     lines = _count_lines(server.access_log)
     pids = server.pids
     width = _width(scenario, plan)
-    core_before, before = procfs.core_busy(plan.server_core), procfs.cpu_time(pids)
-    result = run_wrk(server.port, scenario, plan.client_core, width, plan.seconds)
+    cores, client_cores = plan.server_cores(scenario), plan.client_cores(scenario)
+    core_before, before = procfs.cores_busy(cores), procfs.cpu_time(pids)
+    result = run_wrk(server.port, scenario, client_cores, width, plan.seconds)
     used = procfs.cpu_time(pids) - before
-    core_used = procfs.core_busy(plan.server_core) - core_before
+    core_used = procfs.cores_busy(cores) - core_before
+    if cores == client_cores:
+        core_used -= result.cpu_s
     if server.pids != pids:
         raise BenchError(f"{server.name}: processes changed during the run")
     _check_size(result, answer, width)

@@ -2,7 +2,8 @@
 //!
 //! It does for each request what no HTTP server can leave out (wait, read, find the end of the
 //! head, write, close when told to) and nothing else, so its CPU time per request is what the
-//! kernel charges for the traffic. It is a measuring stick, not a server: no timeouts, no bodies.
+//! kernel charges for the traffic: one recv and one send, and one `epoll_wait` for all requests that
+//! were there together. It is a measuring stick, not a server: no timeouts, no bodies.
 //!
 //! usage: `responder PORT`
 
@@ -161,9 +162,13 @@ impl Conn {
     }
 }
 
+/// Looks at the first letter of each line, which is as little as one can look at.
 fn asks_for_close(head: &[u8]) -> bool {
-    head.split(|&byte| byte == b'\n').any(|line| {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        line.eq_ignore_ascii_case(b"connection: close")
+    const FIELD: &[u8] = b"connection: close";
+    memchr::memchr_iter(b'\n', head).any(|end| {
+        let line = &head[end + 1..];
+        line.first().is_some_and(|first| first | 0x20 == b'c')
+            && line.get(..FIELD.len()).is_some_and(|start| start.eq_ignore_ascii_case(FIELD))
+            && matches!(line.get(FIELD.len()), None | Some(b'\r'))
     })
 }

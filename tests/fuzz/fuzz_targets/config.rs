@@ -1,0 +1,7 @@
+#![no_main]
+
+#[path = "../values.rs"]
+#[allow(dead_code)]
+mod values;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| values::config(data));
