@@ -53,7 +53,7 @@ impl<A: App> Engine<A> {
             self.book(&mut job.conn);
         }
         self.ready = ready;
-        self.keep_ready();
+        self.keep_ready(true);
     }
 }
 

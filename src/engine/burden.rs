@@ -117,9 +117,7 @@ impl<A: App> Engine<A> {
             self.give(false);
         }
         self.let_young_go();
-        if is_long {
-            self.keep_ready();
-        }
+        self.keep_ready(is_long);
         self.keep_more();
     }
 
@@ -159,7 +157,7 @@ impl<A: App> Engine<A> {
         }
         match self.send_off(&conn, since_ns, false) {
             Ok(true) => {
-                conn.deposit = None;
+                conn.part_with();
                 self.close(conn);
                 return true;
             }

@@ -110,6 +110,8 @@ pub struct Conn<A: App> {
     pub(super) is_listed: bool,
     /// The application has a duplicate of its socket.
     pub(super) is_shared: bool,
+    /// Others of us may have one: some vault, or a sibling's.
+    pub(super) has_twin: bool,
     /// What of all that is still to be counted.
     pub(super) bill: Bill,
     /// What the application keeps with the connection.
@@ -153,6 +155,7 @@ impl<A: App> Conn<A> {
             deposit: None,
             is_listed: false,
             is_shared: false,
+            has_twin: false,
             bill: Bill::default(),
             session: A::Session::default(),
         }
@@ -185,6 +188,7 @@ impl<A: App> Conn<A> {
         self.deposit = None;
         self.is_listed = false;
         self.is_shared = false;
+        self.has_twin = false;
         self.bill = Bill::default();
         self.session = A::Session::default();
     }

@@ -107,12 +107,19 @@ impl<A: App> Conn<A> {
         }
     }
 
-    /// Ends a connection that has a duplicate in the vault, which would keep it open.
+    /// Ends a connection of which a duplicate may lie in a vault, which would keep it open.
     pub(super) fn cut(&mut self) {
-        let Some(deposit) = self.deposit.take() else { return };
-        if let (true, Some(fd)) = (deposit.lift(), self.socket()) {
-            socket::cut(fd);
+        if let Some(deposit) = self.deposit.take() {
+            deposit.lift();
         }
+        let Some(fd) = self.socket().filter(|_| self.has_twin && !self.is_shared) else { return };
+        socket::cut(fd);
+    }
+
+    /// It lives on elsewhere: what is left here is closed, and the connection does not end with it.
+    pub(super) fn part_with(&mut self) {
+        self.deposit = None;
+        self.has_twin = false;
     }
 
     /// Where its request is noted, should it be rescued before it begins.

@@ -80,9 +80,7 @@ impl<'a, A: App> Hand<'a, A> {
                     }
                     let Some(job) = engine.next_job() else { break };
                     engine.keep_more();
-                    if engine.pace.is_long(WORTH_KEEPING) {
-                        engine.keep_ready();
-                    }
+                    engine.keep_ready(engine.pace.is_long(WORTH_KEEPING));
                     self.crew.leave_in_seat(engine);
                     let done = self.perform(job);
                     match self.crew.take_seat() {

@@ -10,14 +10,18 @@ use super::burden::Allowance;
 use super::conn::Conn;
 use super::deposit::{Deposit, File, Form, file_of};
 use super::dispatch::may_travel;
+use super::notices::Notices;
 use super::parcel::Parcel;
 use super::reactor::{Engine, Job, Work};
 use crate::http::ProxyMode;
 use crate::log::notice::Notice;
+use crate::sys::clock::Clock;
 use crate::sys::handoff::MESSAGE_BYTES;
 use crate::sys::poller::Token;
-use crate::sys::vault::{RECORD_BYTES, State, Vault};
+use crate::sys::vault::{Deposited, RECORD_BYTES, State, Vault};
 
+/// So many requests that are ready are held even where calls are short.
+const FEW: usize = 4;
 /// As much of a body goes along with its head; more goes into a file.
 const BODY_IN_RECORD: usize = 4 * 1024;
 /// What a body that is moved to a file costs, in moves.
@@ -25,6 +29,8 @@ const FILE_MOVES: u64 = 4;
 const BYTES_PER_MOVE: usize = 16 * 1024;
 /// Stale messages are taken out so often.
 const PURGE_AFTER: Duration = Duration::from_millis(100);
+/// Nothing is deposited for so long when too many descriptors are on their way.
+const REST: Duration = Duration::from_secs(30);
 /// Room for so many tokens before those are looked for that lead nowhere.
 const SURPLUS: usize = 256;
 
@@ -36,6 +42,10 @@ pub(super) struct Deposits {
     unheld: Vec<Token>,
     pub(super) allowance: Allowance,
     next_purge_ns: u64,
+    /// Nothing is deposited before: monotonic nanoseconds.
+    rests_until_ns: u64,
+    /// That was said.
+    has_said_so: bool,
     buffer: Vec<u8>,
     /// Whose they are: a child that the application has forked has a copy of this.
     pid: u32,
@@ -58,6 +68,8 @@ impl Deposits {
             unheld: Vec::new(),
             allowance: Allowance::default(),
             next_purge_ns: 0,
+            rests_until_ns: 0,
+            has_said_so: false,
             buffer: Vec::new(),
             pid: std::process::id(),
         }
@@ -69,6 +81,24 @@ impl Deposits {
     pub(super) fn next_purge_ns(&self) -> Option<u64> {
         let stale = self.vault.as_ref().is_some_and(|vault| vault.stale() > 0);
         stale.then_some(self.next_purge_ns)
+    }
+
+    /// Whether workers of this server have vaults.
+    pub(super) fn are_made(&self) -> bool {
+        self.vault.is_some()
+    }
+
+    /// More descriptors are on their way than the kernel allows to this user: gives those of the vault
+    /// back, and deposits none for a while. The queue between workers comes first, and so do others.
+    /// False: there were none.
+    pub(super) fn give_way(&mut self, clock: &Clock, notices: &mut Notices) -> bool {
+        let Some(vault) = &self.vault else { return false };
+        self.rests_until_ns = clock.now_ns() + REST.as_nanos() as u64;
+        self.unheld.clear();
+        if !std::mem::replace(&mut self.has_said_so, true) {
+            notices.push(Notice::NothingDeposited);
+        }
+        vault.give_up()
     }
 }
 
@@ -113,7 +143,8 @@ impl<A: App> Engine<A> {
         }
         let deposits = &mut self.deposits;
         let has_room = || deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
-        if deposits.unheld.is_empty() || !deposits.allowance.is_left() || !has_room() {
+        let rests = self.clock.now_ns() < deposits.rests_until_ns;
+        if rests || deposits.unheld.is_empty() || !deposits.allowance.is_left() || !has_room() {
             return;
         }
         let mut unheld = std::mem::take(&mut deposits.unheld);
@@ -128,8 +159,12 @@ impl<A: App> Engine<A> {
         self.deposits.unheld = unheld;
     }
 
-    /// The same with requests that are ready and wait for a thread.
-    pub(super) fn keep_ready(&mut self) {
+    /// The same with requests that are ready and wait for a thread. Where calls are short, only if these
+    /// are few: a crowd is served sooner than it is held.
+    pub(super) fn keep_ready(&mut self, is_long: bool) {
+        if !is_long && self.ready.len() > FEW {
+            return;
+        }
         let mut ready = std::mem::take(&mut self.ready);
         ready.iter_mut().for_each(|job| self.secure(job));
         self.ready = ready;
@@ -201,7 +236,8 @@ impl<A: App> Engine<A> {
             return;
         };
         // On the way out it will soon have come to its end.
-        if self.drain.is_on() || !self.deposits.allowance.take(1) {
+        let rests = self.clock.now_ns() < self.deposits.rests_until_ns;
+        if rests || self.drain.is_on() || !self.deposits.allowance.take(1) {
             return;
         }
         // Behind a proxy that says who the client is, before it has said so, nobody knows.
@@ -214,8 +250,12 @@ impl<A: App> Engine<A> {
             return;
         }
         match vault.deposit(&self.message, &Parcel::descriptors(conn)) {
-            Ok(None) => {}
-            Ok(Some(name)) => {
+            Ok(Deposited::Full) => {}
+            Ok(Deposited::Crowded) => {
+                self.deposits.give_way(&self.clock, &mut self.notices);
+            }
+            Ok(Deposited::As(name)) => {
+                conn.has_twin = true;
                 vault.note_flight(name, None);
                 if is_idle && form == Form::Idle {
                     vault.put(name, State::Held);
@@ -251,8 +291,6 @@ impl<A: App> Engine<A> {
             return;
         }
         self.deposits.next_purge_ns = now_ns + PURGE_AFTER.as_nanos() as u64;
-        if let Err(error) = vault.purge(&mut self.deposits.buffer) {
-            self.notices.push(Notice::SocketError { error: error.to_string() });
-        }
+        vault.purge(&mut self.deposits.buffer);
     }
 }

@@ -221,6 +221,7 @@ impl<A: App> Engine<A> {
         }
         self.expire();
         self.end_pause();
+        self.end_rest();
         self.mind_exit(free);
         self.note_crowd();
         Ok(())

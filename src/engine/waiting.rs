@@ -69,6 +69,7 @@ impl<A: App> Engine<A> {
         }
         let others = [
             self.reception.pause_end_ns(),
+            self.reception.room_at_ns,
             self.drain.next_ns(now_ns),
             self.line.ends_ns(),
             self.deposits.next_purge_ns(),

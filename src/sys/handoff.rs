@@ -18,6 +18,18 @@ pub const MESSAGE_BYTES: usize = 16 * 1024;
 /// Most descriptors of one message.
 pub const MESSAGE_FDS: usize = 3;
 
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It lies in the queue.
+    Whole,
+    /// There is no room in the socket's buffer now: the poller tells when there is.
+    Full,
+    /// Too many descriptors are on their way in sockets of this user (ETOOMANYREFS, unix(7)): nobody
+    /// tells when there are fewer.
+    Crowded,
+}
+
 /// Both ends of the queue.
 #[derive(Debug)]
 pub struct Handoff {
@@ -41,12 +53,11 @@ impl Handoff {
         Ok(Self { sending, receiving })
     }
 
-    /// Sends one message without waiting. False: there is no room now (the socket's buffer, or
-    /// ETOOMANYREFS, unix(7): too many descriptors are on their way).
+    /// Sends one message without waiting.
     ///
     /// # Errors
     /// EMSGSIZE and the like: this message can never be sent.
-    pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<bool> {
+    pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<Sent> {
         self.send_all(&[IoSlice::new(bytes)], fds)
     }
 
@@ -54,14 +65,15 @@ impl Handoff {
     ///
     /// # Errors
     /// The same.
-    pub fn send_all(&self, pieces: &[IoSlice<'_>], fds: &[BorrowedFd<'_>]) -> io::Result<bool> {
+    pub fn send_all(&self, pieces: &[IoSlice<'_>], fds: &[BorrowedFd<'_>]) -> io::Result<Sent> {
         let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
         let control = [ControlMessage::ScmRights(&raw)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
         loop {
             match sendmsg::<()>(self.sending.as_raw_fd(), pieces, &control, flags, None) {
-                Ok(_) => return Ok(true),
-                Err(Errno::EAGAIN | Errno::ETOOMANYREFS | Errno::ENOBUFS) => return Ok(false),
+                Ok(_) => return Ok(Sent::Whole),
+                Err(Errno::EAGAIN | Errno::ENOBUFS) => return Ok(Sent::Full),
+                Err(Errno::ETOOMANYREFS) => return Ok(Sent::Crowded),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -113,6 +125,21 @@ impl Handoff {
         }
     }
 
+    /// Drops everything that lies there. Its descriptors are closed by the kernel: there need not be
+    /// room for them here.
+    ///
+    /// # Errors
+    /// recv(2)'s.
+    pub fn clear(&self) -> io::Result<()> {
+        loop {
+            match recv(self.receiving.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
     /// The end to watch for room.
     pub fn sending(&self) -> BorrowedFd<'_> {
         self.sending.as_fd()
@@ -142,8 +169,8 @@ mod tests {
         assert!(queue.receive(&mut into).unwrap().is_none());
         assert_eq!(queue.peek(&mut into).unwrap(), None);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        assert!(queue.send(b"first", &[ours.as_fd()]).unwrap());
-        assert!(queue.send(b"second", &[]).unwrap());
+        assert_eq!(queue.send(b"first", &[ours.as_fd()]).unwrap(), Sent::Whole);
+        assert_eq!(queue.send(b"second", &[]).unwrap(), Sent::Whole);
         drop(ours);
         let mut start = [0; 3];
         assert_eq!(queue.peek(&mut start).unwrap(), Some(3));
@@ -165,7 +192,7 @@ mod tests {
     fn a_full_queue_says_so_and_loses_nothing() {
         let queue = queue();
         let mut sent = 0u32;
-        while queue.send(&sent.to_be_bytes(), &[]).unwrap() {
+        while queue.send(&sent.to_be_bytes(), &[]).unwrap() == Sent::Whole {
             sent += 1;
         }
         assert!(sent > 50);
@@ -174,5 +201,17 @@ mod tests {
             let (len, _) = queue.receive(&mut into).unwrap().unwrap();
             assert_eq!(into[..len], expected.to_be_bytes());
         }
+    }
+    #[test]
+    fn what_is_dropped_is_closed() {
+        let queue = queue();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        queue.send(b"one", &[ours.as_fd()]).unwrap();
+        queue.send(b"two", &[ours.as_fd()]).unwrap();
+        drop(ours);
+        queue.clear().unwrap();
+        let mut seen = Vec::new();
+        assert_eq!(theirs.read_to_end(&mut seen).unwrap(), 0);
+        assert!(queue.receive(&mut [0; MESSAGE_BYTES]).unwrap().is_none());
     }
 }

@@ -25,7 +25,10 @@ fn ticket() -> Ticket<'static> {
 /// A deposited connection, and its client. The worker's own descriptor is closed.
 fn deposit(vault: &Vault, message: &[u8]) -> (Name, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    (vault.deposit(message, &[ours.as_fd()]).unwrap().unwrap(), theirs)
+    match vault.deposit(message, &[ours.as_fd()]).unwrap() {
+        Deposited::As(name) => (name, theirs),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// What was rescued: the messages.
@@ -88,14 +91,15 @@ fn purging_drops_the_stale_and_keeps_the_others() {
     let vault = Vault::new(4).unwrap();
     let mut all: Vec<_> = (0..4u8).map(|n| deposit(&vault, &[n])).collect();
     let (ours, _theirs) = UnixStream::pair().unwrap();
-    assert!(!vault.has_room() && vault.deposit(b"", &[ours.as_fd()]).unwrap().is_none());
+    assert!(!vault.has_room());
+    assert_eq!(vault.deposit(b"", &[ours.as_fd()]).unwrap(), Deposited::Full);
     vault.withdraw(all[1].0);
     vault.withdraw(all[2].0);
     vault.withdraw(all[2].0);
     assert_eq!(vault.stale(), 2);
     assert!(!vault.has_room());
     let mut buffer = Vec::new();
-    vault.purge(&mut buffer).unwrap();
+    vault.purge(&mut buffer);
     assert_eq!(vault.stale(), 0);
     assert!(vault.has_room());
     assert!(is_closed(&mut all[1].1) && is_closed(&mut all[2].1));
@@ -132,7 +136,7 @@ fn a_request_that_is_rescued_is_not_lost_and_one_that_runs_is() {
 fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
     let vault = Vault::new(4).unwrap();
     let full = Handoff::new().unwrap();
-    while full.send(b"x", &[]).unwrap() {}
+    while full.send(b"x", &[]).unwrap() == Sent::Whole {}
     let (name, mut client) = deposit(&vault, b"held");
     assert!(vault.put(name, State::Held));
     assert_eq!(vault.rescue(&full, None).unwrap(), Rescue { moved: 0, left: 1 });
@@ -161,4 +165,25 @@ fn a_child_knows_of_no_deposits() {
     assert_eq!(vault.stale(), 0);
     vault.clear().unwrap();
     assert!(is_closed(&mut client));
+}
+
+#[test]
+fn what_is_given_up_is_closed_and_its_room_is_free_again() {
+    let vault = Vault::new(2).unwrap();
+    let (held, mut client) = deposit(&vault, b"held");
+    let (gone, _gone_client) = deposit(&vault, b"gone");
+    assert!(vault.put(held, State::Held));
+    vault.withdraw(gone);
+    assert!(!vault.has_room());
+    assert!(vault.give_up());
+    assert!(is_closed(&mut client));
+    assert_eq!((vault.state(held), vault.stale()), (None, 0));
+    // Whoever has the name still can do nothing with it.
+    assert!(!vault.put(held, State::Held));
+    vault.withdraw(held);
+    assert_eq!(vault.stale(), 0);
+    assert!(!vault.give_up());
+    let (_, _first) = deposit(&vault, b"first");
+    let (_, _second) = deposit(&vault, b"second");
+    assert!(!vault.has_room());
 }

@@ -15,7 +15,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::flights::{Flights, Phase};
-use super::handoff::{Handoff, MESSAGE_BYTES};
+use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
 use super::mapping::Mapping;
 use super::ticket::{read, write};
 
@@ -60,6 +60,17 @@ pub enum State {
     Held,
     /// The same, as its record has it.
     HeldAsWritten,
+}
+
+/// What became of a deposit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deposited {
+    /// It lies there.
+    As(Name),
+    /// There is no room for it, here or in the socket.
+    Full,
+    /// Too many descriptors are on their way in sockets of this user.
+    Crowded,
 }
 
 /// What was found in the vault of a worker that has ended.
@@ -122,25 +133,23 @@ impl Vault {
     }
 
     /// Deposits a connection: `message` is what a sibling needs, `fds` are its descriptors. It is away
-    /// then. `None`: there is no room, here or in the kernel. By the one thread that deposits.
+    /// then. By the one thread that deposits.
     ///
     /// # Errors
     /// This message can never be sent.
-    pub fn deposit(&self, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<Option<Name>> {
-        if !self.has_room() {
-            return Ok(None);
-        }
-        let Some(name) = self.reserve() else { return Ok(None) };
+    pub fn deposit(&self, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<Deposited> {
+        let name = if self.has_room() { self.reserve() } else { None };
+        let Some(name) = name else { return Ok(Deposited::Full) };
         let mut start = [0; START_BYTES];
         start[..8].copy_from_slice(&(name.index as u64).to_ne_bytes());
         start[8..].copy_from_slice(&name.serial.to_ne_bytes());
         let sent = self.queue.send_all(&[IoSlice::new(&start), IoSlice::new(message)], fds);
-        if !matches!(sent, Ok(true)) {
-            self.set(name, FREE);
-            return sent.map(|_| None);
+        if matches!(sent, Ok(Sent::Whole)) {
+            self.messages.fetch_add(1, Ordering::Relaxed);
+            return Ok(Deposited::As(name));
         }
-        self.messages.fetch_add(1, Ordering::Relaxed);
-        Ok(Some(name))
+        self.set(name, FREE);
+        Ok(if sent? == Sent::Crowded { Deposited::Crowded } else { Deposited::Full })
     }
 
     /// Where it stands; `None`: it is not in the vault any more.
@@ -192,30 +201,52 @@ impl Vault {
     }
 
     /// Takes the stale messages out: each in turn to the front, and those that are not stale in again at
-    /// the end. By the one thread that deposits. `buffer` is scratch space.
-    ///
-    /// # Errors
-    /// EMFILE and the like; connections may have left the vault.
-    pub fn purge(&self, buffer: &mut Vec<u8>) -> io::Result<()> {
+    /// the end. By the one thread that deposits. `buffer` is scratch space. Where there is no
+    /// descriptor free for that, connections leave the vault.
+    pub fn purge(&self, buffer: &mut Vec<u8>) {
         buffer.resize(START_BYTES + MESSAGE_BYTES, 0);
         for _ in 0..self.messages.load(Ordering::Relaxed) {
-            let Some((len, fds)) = self.queue.receive(buffer)? else { break };
+            // An error: the kernel had no descriptor to give, and has dropped the message.
+            let (len, fds) = match self.queue.receive(buffer) {
+                Ok(None) => break,
+                Ok(Some(found)) => found,
+                Err(_) => (0, Vec::new()),
+            };
             self.messages.fetch_sub(1, Ordering::Relaxed);
             let bytes = buffer.get(..len).unwrap_or_default();
             let name = name_of(bytes).filter(|name| self.state(*name).is_some());
             let Some(name) = name else {
-                self.stale.fetch_sub(1, Ordering::Relaxed);
+                // Not below zero, should one have been lost that was none.
+                let _ = self.stale.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stale| {
+                    stale.checked_sub(1)
+                });
                 continue;
             };
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            if !fds.is_empty() && matches!(self.queue.send(bytes, &fds), Ok(true)) {
+            if !fds.is_empty() && matches!(self.queue.send(bytes, &fds), Ok(Sent::Whole)) {
                 self.messages.fetch_add(1, Ordering::Relaxed);
             } else {
-                // No room in the kernel, or no descriptor left for it here.
+                // No room in the kernel.
                 self.set(name, FREE);
             }
         }
-        Ok(())
+        if self.messages.load(Ordering::Relaxed) == 0 {
+            self.stale.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Gives everything back to the kernel that lies there. By the one thread that deposits. True if
+    /// that was anything.
+    pub fn give_up(&self) -> bool {
+        for index in 0..self.room() {
+            if let Some(word) = self.record(index).and_then(|record| record.get(WORD)) {
+                word.fetch_and(!STATE, Ordering::AcqRel);
+            }
+        }
+        self.stale.store(0, Ordering::Relaxed);
+        // recv(2) fails with EAGAIN only, which is the end.
+        let _ = self.queue.clear();
+        self.messages.swap(0, Ordering::Relaxed) > 0
     }
 
     /// The worker has ended: moves what is held into `queue`, and its flights end with nobody's regret.
@@ -245,7 +276,7 @@ impl Vault {
             if fds.is_empty() || !self.set(name, FREE) {
                 continue;
             }
-            if !matches!(queue.send(message, &fds), Ok(true)) {
+            if !matches!(queue.send(message, &fds), Ok(Sent::Whole)) {
                 found.left += 1;
                 continue;
             }
@@ -264,11 +295,9 @@ impl Vault {
     /// Closes everything that lies there.
     ///
     /// # Errors
-    /// recvmsg(2)'s.
+    /// recv(2)'s.
     pub fn clear(&self) -> io::Result<()> {
-        let mut buffer = [0; START_BYTES];
-        while self.queue.receive(&mut buffer)?.is_some() {}
-        Ok(())
+        self.queue.clear()
     }
 
     fn reserve(&self) -> Option<Name> {
