@@ -96,19 +96,29 @@ class Lost:
 
     begun: list[Failure]
     """The application had begun with them; or the worker had, and had told where others see it."""
+    behind: list[Failure]
+    """The one before on the same connection had not ended: the client had its answer, and its
+    worker had still to be told by the kernel that it was sent."""
     not_begun: list[Failure]
     """Nobody had."""
 
     @classmethod
     def of(cls, site: Site, clients: Traffic) -> Lost:
-        begun = {run.id for run in site.ledger.runs()}
+        named = set(re.findall(r"\(id: ([^,]+),[^)]*, phase: (?:in|sending)", site.log()))
         # Hooks, and what the server does itself before the application has its turn.
-        begun |= set(re.findall(r"\(id: ([^,]+),[^)]*, phase: (?:in|sending)", site.log()))
-        failures = clients.failures
+        begun = {run.id for run in site.ledger.runs()} | named
+        failures = [failure for failure in clients.failures if failure.id not in begun]
         return cls(
-            [failure for failure in failures if failure.id in begun],
-            [failure for failure in failures if failure.id not in begun],
+            [failure for failure in clients.failures if failure.id in begun],
+            [failure for failure in failures if before(failure) in named],
+            [failure for failure in failures if before(failure) not in named],
         )
+
+
+def before(failure: Failure) -> str:
+    """Id of the request that was answered before on the same connection; nothing if there was none."""
+    name, _, number = failure.id.rpartition("-")
+    return f"{name}-{int(number) - 1}" if failure.before else ""
 
 
 @pytest.mark.parametrize("kind", STORMY_AND_KEPT, ids=str)
