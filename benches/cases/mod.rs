@@ -1,6 +1,9 @@
 //! What the benchmarks are fed with: each of them takes what it needs.
 #![allow(dead_code)]
 
+pub(crate) mod access;
+pub(crate) mod counting;
+
 use rgunicorn::http::{AllowList, HeaderMap, Limits, Policy, ProxyMode};
 
 /// A request of nine fields, as a proxy passes it on.

@@ -43,9 +43,10 @@ def serve(spawn: Spawn) -> Serve:
 
 def waits(pid: int) -> bool:
     """Whether a worker waits for its next connection: it has booted."""
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     where = Path(f"/proc/{pid}/wchan").read_text()
-    # Where the kernel does not tell, it says 0.
-    return where in ("0", "") or "poll" in where
+    # Of one that runs, or wants to, it says 0; and of all where the kernel does not tell.
+    return state == "S" and (where in ("0", "") or "poll" in where)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from harness.server import Server
 from harness.wait import until
 from harness.wire import ask, get
 
+# Of reloads that get nowhere, the next one takes the place; here from the first moment on.
+IMPATIENT = "import rgunicorn.reload\nrgunicorn.reload._PATIENCE = 0\n"
 FAILED = "[ERROR] Reload failed, the old configuration stays in force"
 STAYED = FAILED + " and the old workers serve on: worker (pid:"
 

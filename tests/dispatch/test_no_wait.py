@@ -47,6 +47,14 @@ def close_all(wires: list[Wire]) -> None:
         wire.close()
 
 
+def one_round(shift: Shift, wires: list[Wire]) -> dict[str, float]:
+    """A request on each connection, and no more on it; when each was sent, by its id."""
+    sent = send_all(shift, wires)
+    read_all(wires)
+    close_all(wires)
+    return sent
+
+
 def assert_nobody_waited(shift: Shift, sent: dict[str, float], slots: int) -> None:
     late = waits(sent, shift.ledger.runs(), slots, TOLERANCE)
     assert not late, f"{len(late)} of {len(sent)} waited while somebody was idle: {late[:8]}"
@@ -93,9 +101,7 @@ def test_connections_parked_in_one_worker(start: Start, kind: Kind) -> None:
     sent = {}
     for _ in range(ROUNDS):
         _, wires = shift.park(WORKERS)
-        sent |= send_all(shift, wires)
-        read_all(wires)
-        close_all(wires)
+        sent |= one_round(shift, wires)
     assert len(sent) == ROUNDS * WORKERS
     assert_nobody_waited(shift, sent, WORKERS)
 
@@ -108,9 +114,7 @@ def test_more_requests_than_workers(start: Start, kind: Kind) -> None:
     sent = {}
     for _ in range(ROUNDS // 5):
         _, wires = shift.park(3 * WORKERS)
-        sent |= send_all(shift, wires)
-        read_all(wires)
-        close_all(wires)
+        sent |= one_round(shift, wires)
     assert_nobody_waited(shift, sent, WORKERS)
 
 

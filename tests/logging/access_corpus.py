@@ -3,7 +3,7 @@
 Run by a Python that has Gunicorn, it prints `corpus/access.json`, which the Rust renderer
 (`main.rs`) and our own Python Logger (`test_access_parity.py`) are held to::
 
-    /work/gvenv/bin/python tests/logging/access_corpus.py > tests/logging/corpus/access.json
+    .venv-gunicorn/bin/python tests/logging/access_corpus.py > tests/logging/corpus/access.json
 
 Only the standard library is used, so that any virtual environment can run it.
 """
@@ -195,6 +195,8 @@ def logger_config(**settings: Any) -> SimpleNamespace:
     defaults: dict[str, Any] = {
         "accesslog": None,
         "access_log_format": DEFAULT,
+        "access_log_skip": [],
+        "access_log_when": "all",
         "capture_output": False,
         "disable_redirect_access_to_syslog": False,
         "errorlog": "-",
@@ -210,6 +212,7 @@ def logger_config(**settings: Any) -> SimpleNamespace:
         "syslog_prefix": None,
         "user": os.geteuid(),
     }
+    assert set(settings) <= set(defaults)
     return SimpleNamespace(**{**defaults, **settings})
 
 

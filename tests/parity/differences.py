@@ -216,19 +216,19 @@ DIFFERENCES = [
         "Every variable of a uwsgi packet reaches the environ, REMOTE_ADDR also the access log. "
         "Gunicorn ignores most.",
         "The proxy knows, and `uwsgi_allow_ips` says who is the proxy.",
-        "uwsgi/test_packets.py::test_what_nginx_says_is_what_the_application_sees",
+        "uwsgi/test_variables.py::test_what_nginx_says_is_what_the_application_sees",
     ),
     Difference(
         "uwsgi-path",
         "PATH_INFO is used as nginx decoded it; RAW_URI is REQUEST_URI. Gunicorn decodes again.",
         "One decoding.",
-        "uwsgi/test_packets.py::test_the_path_is_decoded_once",
+        "uwsgi/test_variables.py::test_the_path_is_decoded_once",
     ),
     Difference(
         "uwsgi-mount",
         "With SCRIPT_NAME, PATH_INFO is what lies below it.",
         "PEP 3333.",
-        "uwsgi/test_packets.py::test_script_name",
+        "uwsgi/test_variables.py::test_script_name",
     ),
     Difference(
         "uwsgi-refusals",

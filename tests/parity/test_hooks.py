@@ -97,7 +97,7 @@ def test_requests(pair: MakePair) -> None:
     for server in made:
         for count, raw in enumerate(requests, start=1):
             exchange(server.address, raw)
-            # A thread of Gunicorn's has hung up before its post_request runs: the next request waits.
+            # Gunicorn's thread hangs up before its post_request runs: the next request waits.
             wait_hook(server, "1", "post_request", count)
         exchange(server.address, b"GARBAGE\r\n\r\n")
         server.assert_clean_exit()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,32 @@ def reload(server: Server) -> None:
     until(
         lambda: not [pid for pid in workers if alive(pid)], "new workers instead", show=server.log
     )
+
+
+@contextlib.contextmanager
+def always_answers(pages: Pages, path: str) -> Iterator[None]:
+    """`path` is asked for without a pause meanwhile, and says 200 each time."""
+    failures: list[object] = []
+    done = threading.Event()
+
+    def probe() -> None:
+        while not done.is_set():
+            try:
+                status = pages.ask(path)[0]
+            except OSError as exc:
+                failures.append(exc)
+            else:
+                if status != 200:
+                    failures.append(status)
+
+    thread = threading.Thread(target=probe)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+    assert not failures
 
 
 def workers_of(server: Server) -> set[int]:
@@ -151,29 +179,12 @@ def test_an_address_in_use_stops_the_reload(watched) -> None:
 def test_one_that_changes_what_it_is_told_is_replaced_without_a_gap(watched) -> None:
     server, pages = watched("tiny:application")
     first = process_of(server)
-    failures: list[object] = []
-    done = threading.Event()
-
-    def probe() -> None:
-        while not done.is_set():
-            try:
-                status = pages.ask("/healthz")[0]
-            except OSError as exc:
-                failures.append(exc)
-            else:
-                if status != 200:
-                    failures.append(status)
-
-    thread = threading.Thread(target=probe)
-    thread.start()
-    file = server.directory / "gunicorn.conf.py"
-    file.write_text(file.read_text() + "\nmax_queue = 7\n")
-    reload(server)
-    process_of(server, but=first)
-    until(lambda: not alive(first), "the end of the first")
-    done.set()
-    thread.join()
-    assert not failures
+    with always_answers(pages, "/healthz"):
+        file = server.directory / "gunicorn.conf.py"
+        file.write_text(file.read_text() + "\nmax_queue = 7\n")
+        reload(server)
+        process_of(server, but=first)
+        until(lambda: not alive(first), "the end of the first")
     assert "and 7 may (max_queue)" in pages.ask("/readyz")[1]
 
 
@@ -181,42 +192,23 @@ def test_one_that_changes_what_it_is_told_is_replaced_without_a_gap(watched) -> 
 def test_an_upgrade_has_no_gap(watched, unix: bool) -> None:
     server, pages = watched("tiny:application", unix=unix)
     first = process_of(server)
-    failures: list[object] = []
-    done = threading.Event()
-
-    def probe() -> None:
-        while not done.is_set():
-            try:
-                status = pages.ask("/readyz")[0]
-            except OSError as exc:
-                failures.append(exc)
-            else:
-                if status != 200:
-                    failures.append(status)
-
-    thread = threading.Thread(target=probe)
-    thread.start()
     before = set(children(server.pid))
-    server.send_signal(signal.SIGUSR2)
     second = 0
     try:
-        server.wait_log("is ready")
-        (second,) = (pid for pid in set(children(server.pid)) - before if children(pid))
-        until(lambda: not alive(first), "the new master's process to answer", show=server.log)
-        assert pages.stats()["pid"] == second
-        server.send_signal(signal.SIGTERM)
-        server.wait_exit()
-        assert pages.stats()["pid"] == second
-        done.set()
-        thread.join()
-        assert not failures
+        with always_answers(pages, "/readyz"):
+            server.send_signal(signal.SIGUSR2)
+            server.wait_log("is ready")
+            (second,) = (pid for pid in set(children(server.pid)) - before if children(pid))
+            until(lambda: not alive(first), "the new master's process to answer", show=server.log)
+            assert pages.stats()["pid"] == second
+            server.send_signal(signal.SIGTERM)
+            server.wait_exit()
+            assert pages.stats()["pid"] == second
         os.kill(second, signal.SIGTERM)
         until(lambda: not alive(second), "the end of the second master")
         assert pages.refuses()
         assert not unix or not os.path.exists(pages.address)
     finally:
-        done.set()
-        thread.join()
         if second and alive(second):
             os.kill(second, signal.SIGKILL)
 

@@ -16,7 +16,13 @@ SUITES = {
     "wire": [f"wire/test_{name}.py" for name in HTTP],
     "tls": ["tls/test_clients.py::test_who_is_refused", "tls/test_clients.py::test_with_one"],
     "storms": ["storms/test_operations.py"],
-    "uwsgi": ["uwsgi/test_packets.py", "uwsgi/test_nginx.py", "uwsgi/test_tls.py"],
+    "uwsgi": [
+        "uwsgi/test_packets.py",
+        "uwsgi/test_peers.py",
+        "uwsgi/test_variables.py",
+        "uwsgi/test_nginx.py",
+        "uwsgi/test_tls.py",
+    ],
 }
 
 

@@ -23,8 +23,10 @@ _TIMES = (
     ("keepalive", _THREADED, "granian", 1.4),
     ("flask", _THREADED, "gunicorn-gthread", 2.8),
     ("django", _THREADED, "gunicorn-gthread", 2.8),
+    ("django-plain", _THREADED, "gunicorn-gthread", 2.8),
     ("flask", _THREADED, "granian", 1.0),
     ("django", _THREADED, "granian", 1.0),
+    ("django-plain", _THREADED, "granian", 1.0),
 )
 # Not more than 2 % above the rival.
 _LEVELS = (

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
+from loadbench.command import output_of
 from loadbench.errors import BenchError, Unavailable
 from loadbench.paths import APPS, BENCH, REPOSITORY, RESPONDER
 
 _PYTHON_TAG = f"{sys.version_info.major}.{sys.version_info.minor}"
-_BUILD_TIMEOUT_S = 1800
 _PIP_INSTALL = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 FRAMEWORKS = APPS / "requirements.txt"
 """What the applications import; the same in every server's environment."""
@@ -108,19 +107,4 @@ def require_tools(*names: str) -> None:
 
 
 def _run(command: list[str]) -> None:
-    # A build for the harness must not land in, or take settings from, an active environment.
-    environ = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_BUILD_TIMEOUT_S,
-            check=False,
-            env=environ,
-        )
-    except FileNotFoundError as error:
-        raise Unavailable(f"{command[0]}: {error.strerror}") from error
-    if done.returncode != 0:
-        tail = "\n".join((done.stdout + done.stderr).strip().splitlines()[-8:])
-        raise Unavailable(f"`{' '.join(command)}` failed:\n{tail}")
+    output_of(command, Unavailable)

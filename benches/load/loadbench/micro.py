@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from loadbench.command import output_of
 from loadbench.errors import BenchError
 from loadbench.paths import REPOSITORY
 
-_LIMIT_S = 1800
 _UNITS_NS = {"ps": 1e-3, "ns": 1.0, "µs": 1e3, "ms": 1e6, "s": 1e9}
 _TIME = r"([\d.]+) (ps|ns|µs|ms|s)"
 # `│  ├─ name        12.5 ns `: the tree, the name, and for a leaf its fastest time.
@@ -33,7 +32,7 @@ class Micro:
 
 def build_micro() -> None:
     """Builds the benchmarks without the Python floor; raises BenchError when cargo fails."""
-    _cargo(["cargo", "bench", "--no-default-features", "--no-run"])
+    output_of(["cargo", "bench", "--no-default-features", "--no-run"], cwd=REPOSITORY)
 
 
 def run_micro(core: int, *, quick: bool = False) -> list[Micro]:
@@ -41,25 +40,7 @@ def run_micro(core: int, *, quick: bool = False) -> list[Micro]:
     command = ["taskset", "-c", str(core), "cargo", "bench", "--no-default-features"]
     if quick:
         command += ["--", "--max-time", "0.02", "--sample-count", "10"]
-    return parse(_cargo(command), counting(REPOSITORY / "benches"))
-
-
-def _cargo(command: list[str]) -> str:
-    try:
-        done = subprocess.run(
-            command,
-            cwd=REPOSITORY,
-            capture_output=True,
-            text=True,
-            timeout=_LIMIT_S,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise BenchError(f"{command[0]}: {error.strerror}") from error
-    if done.returncode != 0:
-        tail = "\n".join(done.stderr.strip().splitlines()[-8:])
-        raise BenchError(f"`{' '.join(command)}` failed:\n{tail}")
-    return done.stdout
+    return parse(output_of(command, cwd=REPOSITORY), counting(REPOSITORY / "benches"))
 
 
 def counting(directory: Path) -> set[str]:

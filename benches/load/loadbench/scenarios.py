@@ -134,6 +134,27 @@ SCENARIOS = (
         app="django_hello.wsgi:application",
         framework=True,
     ),
+    Scenario(
+        "django-plain",
+        "Django: hello by a view, no middleware",
+        app="django_plain.wsgi:application",
+        framework=True,
+    ),
+    # Whoever answers all that are ready in one go wakes the client less often; not here.
+    Scenario(
+        "flask-one",
+        "Flask: hello by a route, one connection",
+        app="flask_hello:app",
+        connections=1,
+        framework=True,
+    ),
+    Scenario(
+        "django-one",
+        "Django: hello by a view, middleware of a fresh project, one connection",
+        app="django_hello.wsgi:application",
+        connections=1,
+        framework=True,
+    ),
     Scenario("tls-keepalive", "hello over TLS, kept alive", tls=True),
     Scenario(
         "tls-close",

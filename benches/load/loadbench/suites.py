@@ -82,6 +82,8 @@ _FIELDS = {
     "log-close": (*_SYNC, _GTHREAD, "gunicorn-sync-fast", "gunicorn-gthread"),
     **dict.fromkeys(("large", "upload", "stream", "file"), _BODIES),
     **dict.fromkeys(("flask", "django"), (*_BODIES, "uwsgi")),
+    "django-plain": (*_THREADED, "bjoern"),
+    **dict.fromkeys(("flask-one", "django-one"), (*_OURS, "granian", "bjoern")),
     "tls-keepalive": (*_THREADED, "cheroot"),
     "tls-close": (*_SYNC, _GTHREAD, "gunicorn-gthread", "granian", "cheroot"),
     "four-keepalive": (*_THREADED, *_LOOPS),
@@ -105,6 +107,7 @@ _COUNTED = (
     "upload",
     "stream",
     "file",
+    "flask",
 )
 # Ours, Gunicorn, and who comes nearest to us in that scenario.
 _NEAREST = {
@@ -120,6 +123,9 @@ _NEAREST = {
     "file": (*_OURS, "gunicorn-gthread", "bjoern"),
     "flask": (*_OURS, "gunicorn-gthread", "granian", "bjoern"),
     "django": (*_OURS, "gunicorn-gthread", "granian", "bjoern"),
+    "django-plain": (*_OURS, "gunicorn-gthread", "granian", "bjoern"),
+    "flask-one": (_KA, "gunicorn-gthread", "bjoern"),
+    "django-one": (_KA, "gunicorn-gthread", "bjoern"),
     "tls-keepalive": (_GTHREAD, "gunicorn-gthread", "granian"),
     "tls-close": (_GTHREAD, "gunicorn-gthread", "granian"),
     "four-keepalive": (*_OURS, "gunicorn-gthread", "granian", "fastpysgi"),

@@ -227,14 +227,15 @@ def validate_post_request(val: Any) -> Any:
 
 def validate_user(val: Any) -> int:
     """A user id, from a number or a login name; None is the user we run as."""
-    if val is None:
-        return os.geteuid()
-    if isinstance(val, int):
-        return val
-    name = _text(val)
-    if name.isdigit():
-        return int(name)
+    return _account(val, os.geteuid, _uid_of)
 
+
+def validate_group(val: Any) -> int:
+    """A group id, from a number or a group name; None is the group we run as."""
+    return _account(val, os.getegid, _gid_of)
+
+
+def _uid_of(name: str) -> int:
     import pwd
 
     try:
@@ -243,22 +244,23 @@ def validate_user(val: Any) -> int:
         raise ConfigError(f"No such user: '{name}'") from None
 
 
-def validate_group(val: Any) -> int:
-    """A group id, from a number or a group name; None is the group we run as."""
-    if val is None:
-        return os.getegid()
-    if isinstance(val, int):
-        return val
-    name = _text(val)
-    if name.isdigit():
-        return int(name)
-
+def _gid_of(name: str) -> int:
     import grp
 
     try:
         return grp.getgrnam(name).gr_gid
     except KeyError:
         raise ConfigError(f"No such group: '{name}'") from None
+
+
+def _account(val: Any, own: Callable[[], int], find: Callable[[str], int]) -> int:
+    """The id that `val` says, in any of the ways it can be said."""
+    if val is None:
+        return own()
+    if isinstance(val, int):
+        return val
+    name = _text(val)
+    return int(name) if name.isdigit() else find(name)
 
 
 def one_of(val: Any, words: Collection[str], what: str) -> str:

@@ -1,139 +1,42 @@
-//! Model test of the fleet: whatever happens, and in whatever order, no more workers serve than
-//! were asked for, nobody is sent the same signal twice, and nobody is lost. A pending reload
-//! touches nobody of the old generation, forks no more than the old and the new number together,
-//! and ends. A worker that wants to be replaced, and each of a rolling reload, leaves when as many
-//! others are ready as there should be, and costs one process more.
-//!
-//! The model is a toy machine: processes that live until they are killed or decide to end, and a
-//! caller that performs the actions to the letter.
-
-#![expect(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "a test")]
+//! The toy machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use proptest::prelude::*;
-use rgunicorn::fleet::{
-    Action, Duty, Exit, Fleet, Limits, Sig, Signs, Stop, Strategy as When, Wish,
-};
+use rgunicorn::fleet::{Action, Duty, Exit, Fleet, Limits, Sig, Signs, Strategy as When, Wish};
 
-const SECOND_NS: u64 = 1_000_000_000;
-const LIMITS: Limits =
+use crate::events::Event;
+use crate::process::Process;
+
+pub(crate) const SECOND_NS: u64 = 1_000_000_000;
+pub(crate) const LIMITS: Limits =
     Limits { timeout_ns: 3 * SECOND_NS, graceful_ns: 2 * SECOND_NS, boot_ns: 90 * SECOND_NS };
 
-#[derive(Clone, Debug)]
-enum Event {
-    /// Time passes; the master looks at heartbeats and balances.
-    Turn {
-        pass_ns: u64,
-    },
-    Target(usize),
-    Reload(When),
-    /// The n-th living process says that it has booted.
-    Boot {
-        nth: usize,
-    },
-    /// The n-th living process ends by itself or by the signals it got.
-    End {
-        nth: usize,
-        exit: Exit,
-    },
-    /// The n-th living process beats its heart.
-    Beat {
-        nth: usize,
-    },
-    /// The n-th living process asks to be replaced.
-    Wish {
-        nth: usize,
-        wish: Wish,
-    },
-    Orphan {
-        pid: i32,
-    },
-    Stop(Stop),
-}
-
-fn event() -> impl Strategy<Value = Event> {
-    let exit = prop_oneof![
-        6 => Just(Exit::Code(0)),
-        2 => Just(Exit::Code(255)),
-        1 => Just(Exit::Code(3)),
-        1 => Just(Exit::Code(4)),
-        2 => (1..65_i32).prop_map(Exit::Signal),
-    ];
-    prop_oneof![
-        8 => (0..2 * SECOND_NS).prop_map(|pass_ns| Event::Turn { pass_ns }),
-        1 => (4 * SECOND_NS..100 * SECOND_NS).prop_map(|pass_ns| Event::Turn { pass_ns }),
-        3 => (0..8_usize).prop_map(Event::Target),
-        2 => Just(Event::Reload(When::Ready)),
-        1 => Just(Event::Reload(When::Rolling)),
-        1 => Just(Event::Reload(When::Forked)),
-        3 => (0..16_usize).prop_map(|nth| Event::Wish { nth, wish: Wish::Successor }),
-        1 => (0..16_usize).prop_map(|nth| Event::Wish { nth, wish: Wish::Departure }),
-        8 => (0..16_usize).prop_map(|nth| Event::Boot { nth }),
-        6 => (0..16_usize, exit).prop_map(|(nth, exit)| Event::End { nth, exit }),
-        6 => (0..16_usize).prop_map(|nth| Event::Beat { nth }),
-        1 => (1..1000_i32).prop_map(|pid| Event::Orphan { pid }),
-        1 => prop_oneof![Just(Stop::Graceful), Just(Stop::Quick)].prop_map(Event::Stop),
-    ]
-}
-
-#[derive(Default)]
-struct Process {
-    slot: usize,
-    booted_ns: Option<u64>,
-    beat_ns: Option<u64>,
-    aborted_ns: Option<u64>,
-    received: Vec<Sig>,
-    wish: Option<Wish>,
-}
-
-impl Process {
-    fn is_ready(&self) -> bool {
-        self.booted_ns.is_some() && self.beat_ns >= self.booted_ns
-    }
-
-    /// Whether the fleet may take it for ready: one sign alone is believed after a while.
-    fn seems_ready(&self) -> bool {
-        self.booted_ns.is_some() || self.beat_ns.is_some()
-    }
-
-    fn was_told_to_leave(&self) -> bool {
-        self.received.iter().any(|sig| *sig != Sig::Abrt)
-    }
-
-    /// To leave; or it was aborted and has not beaten its heart since.
-    fn was_told(&self) -> bool {
-        let stuck = self.aborted_ns.is_some() && self.beat_ns <= self.aborted_ns;
-        stuck || self.received.iter().any(|sig| *sig != Sig::Abrt)
-    }
-}
-
-struct Machine {
-    fleet: Fleet,
-    now_ns: u64,
-    target: usize,
-    next_pid: i32,
-    last_age: u64,
-    alive: BTreeMap<i32, Process>,
-    halts: usize,
-    stopping: bool,
+pub(crate) struct Machine {
+    pub(crate) fleet: Fleet,
+    pub(crate) now_ns: u64,
+    pub(crate) target: usize,
+    pub(crate) next_pid: i32,
+    pub(crate) last_age: u64,
+    pub(crate) alive: BTreeMap<i32, Process>,
+    pub(crate) halts: usize,
+    pub(crate) stopping: bool,
     /// The old generation of a pending reload, as long as it lives.
-    old: Option<BTreeSet<i32>>,
-    failed_reloads: usize,
+    pub(crate) old: Option<BTreeSet<i32>>,
+    pub(crate) failed_reloads: usize,
     /// As many were ready as asked for.
-    booted: bool,
+    pub(crate) booted: bool,
     /// The old generation of a pending rolling reload.
-    rolling: Option<BTreeSet<i32>>,
+    pub(crate) rolling: Option<BTreeSet<i32>>,
     /// What is being done is about generations as a whole.
-    generations: bool,
+    pub(crate) generations: bool,
     /// A reload after Gunicorn's manner is pending.
-    forked: bool,
+    pub(crate) forked: bool,
     /// There were to be fewer workers once.
-    shrunk: bool,
+    pub(crate) shrunk: bool,
 }
 
 impl Machine {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut fleet = Fleet::new();
         fleet.set_limits(LIMITS);
         Self {
@@ -156,7 +59,7 @@ impl Machine {
     }
 
     /// With `target` workers that serve.
-    fn serving(target: usize) -> Self {
+    pub(crate) fn serving(target: usize) -> Self {
         let mut machine = Self::new();
         machine.apply(Event::Target(target));
         machine.turn(SECOND_NS);
@@ -165,7 +68,7 @@ impl Machine {
         machine
     }
 
-    fn apply(&mut self, event: Event) {
+    pub(crate) fn apply(&mut self, event: Event) {
         match event {
             Event::Turn { pass_ns } => self.turn(pass_ns),
             Event::Target(target) => {
@@ -211,7 +114,7 @@ impl Machine {
         self.check();
     }
 
-    fn reload(&mut self, when: When) {
+    pub(crate) fn reload(&mut self, when: When) {
         let ending = self.stopping || self.halts > 0;
         let actions = self.fleet.on_reload(when, self.now_ns);
         let on_duty = || {
@@ -250,14 +153,14 @@ impl Machine {
         self.perform(actions);
     }
 
-    fn boot_all(&mut self) {
+    pub(crate) fn boot_all(&mut self) {
         for process in self.alive.values_mut() {
             process.booted_ns.get_or_insert(self.now_ns);
             process.beat_ns = Some(self.now_ns + SECOND_NS);
         }
     }
 
-    fn report_signs(&mut self) {
+    pub(crate) fn report_signs(&mut self) {
         let signs: Vec<(i32, Signs)> = self
             .alive
             .iter()
@@ -271,7 +174,7 @@ impl Machine {
         self.booted |= self.target > 0 && ready >= self.target;
     }
 
-    fn turn(&mut self, pass_ns: u64) {
+    pub(crate) fn turn(&mut self, pass_ns: u64) {
         self.now_ns += pass_ns;
         self.report_signs();
         let beats: Vec<(i32, u64)> =
@@ -282,7 +185,7 @@ impl Machine {
         self.perform(actions);
     }
 
-    fn end(&mut self, pid: i32, exit: Exit) {
+    pub(crate) fn end(&mut self, pid: i32, exit: Exit) {
         self.report_signs();
         self.alive.remove(&pid);
         for old in [&mut self.old, &mut self.rolling].into_iter().flatten() {
@@ -300,7 +203,7 @@ impl Machine {
         self.perform(actions);
     }
 
-    fn perform(&mut self, actions: Vec<Action>) {
+    pub(crate) fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
                 Action::Spawn => self.spawn(),
@@ -347,7 +250,7 @@ impl Machine {
         self.generations = false;
     }
 
-    fn spawn(&mut self) {
+    pub(crate) fn spawn(&mut self) {
         assert!(!self.stopping && self.halts == 0, "spawned while ending");
         let id = self.fleet.next_child();
         assert!(id.age > self.last_age, "ages grow");
@@ -374,7 +277,7 @@ impl Machine {
         self.alive.insert(self.next_pid, Process { slot: id.slot, ..Process::default() });
     }
 
-    fn signal(&mut self, pid: i32, sig: Sig) {
+    pub(crate) fn signal(&mut self, pid: i32, sig: Sig) {
         let process = self.alive.get(&pid).expect("a signal for a process that is gone");
         assert!(!process.received.contains(&Sig::Kill), "{sig:?} after SIGKILL");
         assert!(!process.received.contains(&sig), "{sig:?} twice");
@@ -403,7 +306,7 @@ impl Machine {
         }
     }
 
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let mut known: Vec<i32> = self.fleet.pids().collect();
         known.sort_unstable();
         assert_eq!(known, self.alive.keys().copied().collect::<Vec<_>>(), "lost or invented");
@@ -411,12 +314,12 @@ impl Machine {
         assert!(self.fleet.sleep_ns(self.now_ns) <= SECOND_NS, "the master sleeps too long");
     }
 
-    fn nth_pid(&self, nth: usize) -> Option<i32> {
+    pub(crate) fn nth_pid(&self, nth: usize) -> Option<i32> {
         self.alive.keys().nth(nth).copied()
     }
 
     /// After a quiet while the fleet is what was asked for and the deadlines have done their work.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         // Past the longest pause after workers that failed to boot.
         self.boot_all();
         self.turn(40 * SECOND_NS);
@@ -449,207 +352,5 @@ impl Machine {
             assert_eq!(self.alive.len(), self.target, "neither more nor fewer than asked for");
             assert_eq!(self.fleet.count(Duty::Serving), self.target);
         }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_sequence_of_events_breaks_the_fleet(events in prop::collection::vec(event(), 0..80)) {
-        let mut machine = Machine::new();
-        for event in events {
-            machine.apply(event);
-        }
-        machine.settle();
-    }
-
-    #[test]
-    fn code_that_does_not_boot_costs_nobody(
-        target in 1..5_usize,
-        events in prop::collection::vec(
-            prop_oneof![
-                2 => Just(None),
-                2 => (0..2 * SECOND_NS).prop_map(|ns| Some((ns, Exit::Code(0), 0))),
-                6 => (
-                    prop_oneof![
-                        Just(Exit::Code(3)), Just(Exit::Code(4)), Just(Exit::Code(0)),
-                        Just(Exit::Code(255)), Just(Exit::Signal(11)),
-                    ],
-                    0..8_usize,
-                ).prop_map(|(exit, nth)| Some((0, exit, nth + 1))),
-            ],
-            0..60,
-        ),
-    ) {
-        let mut machine = Machine::serving(target);
-        let first: BTreeSet<i32> = machine.alive.keys().copied().collect();
-        for event in events {
-            for pid in &first {
-                machine.alive.get_mut(pid).unwrap().beat_ns = Some(machine.now_ns + 4 * SECOND_NS);
-            }
-            match event {
-                None => machine.apply(Event::Reload(When::Ready)),
-                Some((pass_ns, _, 0)) => machine.turn(pass_ns),
-                Some((_, exit, nth)) => {
-                    let new = machine.alive.keys().copied().filter(|pid| !first.contains(pid));
-                    if let Some(pid) = new.into_iter().nth(nth - 1) {
-                        machine.end(pid, exit);
-                    }
-                }
-            }
-            machine.check();
-        }
-        prop_assert_eq!(machine.halts, 0);
-        for pid in &first {
-            let process = machine.alive.get(pid);
-            prop_assert!(process.is_some_and(|it| it.received.is_empty()), "{} has left", pid);
-        }
-        let ready = machine.fleet.count(Duty::Serving) + machine.fleet.count(Duty::Outgoing);
-        prop_assert!(ready >= target);
-    }
-
-    #[test]
-    fn serving_never_exceeds_the_target_by_more_than_a_successor(
-        events in prop::collection::vec(event(), 0..80),
-    ) {
-        let mut machine = Machine::new();
-        for event in events {
-            let turned = matches!(event, Event::Turn { .. });
-            machine.apply(event);
-            if turned && !machine.stopping && machine.halts == 0 {
-                prop_assert!(machine.fleet.count(Duty::Serving) <= machine.target + 1);
-            }
-        }
-    }
-}
-
-/// Nothing but replacements: what may happen to workers that are replaced, and to their successors.
-#[derive(Clone, Debug)]
-enum Step {
-    Turn {
-        pass_ns: u64,
-    },
-    Wish {
-        nth: usize,
-    },
-    Roll,
-    /// The n-th that boots is ready.
-    Ready {
-        nth: usize,
-    },
-    /// The n-th that boots ends so.
-    Fail {
-        nth: usize,
-        exit: Exit,
-    },
-    /// The n-th that was told to leave does.
-    Leave {
-        nth: usize,
-    },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let exit = prop_oneof![
-        Just(Exit::Code(3)),
-        Just(Exit::Code(4)),
-        Just(Exit::Code(255)),
-        Just(Exit::Signal(11)),
-    ];
-    prop_oneof![
-        6 => (0..2 * SECOND_NS).prop_map(|pass_ns| Step::Turn { pass_ns }),
-        4 => (0..8_usize).prop_map(|nth| Step::Wish { nth }),
-        1 => Just(Step::Roll),
-        5 => (0..4_usize).prop_map(|nth| Step::Ready { nth }),
-        2 => (0..4_usize, exit).prop_map(|(nth, exit)| Step::Fail { nth, exit }),
-        4 => (0..4_usize).prop_map(|nth| Step::Leave { nth }),
-    ]
-}
-
-impl Machine {
-    /// The n-th process of those that pass the test.
-    fn nth_of(&self, nth: usize, test: fn(&Process) -> bool) -> Option<i32> {
-        self.alive.iter().filter(|(_, it)| test(it)).map(|(pid, _)| *pid).nth(nth)
-    }
-
-    fn step(&mut self, step: Step) {
-        let boots = |it: &Process| !it.is_ready() && !it.was_told();
-        match step {
-            Step::Turn { pass_ns } => {
-                for process in self.alive.values_mut().filter(|it| it.booted_ns.is_some()) {
-                    process.beat_ns = Some(self.now_ns + pass_ns);
-                }
-                self.turn(pass_ns);
-            }
-            Step::Wish { nth } => self.apply(Event::Wish { nth, wish: Wish::Successor }),
-            Step::Roll => self.apply(Event::Reload(When::Rolling)),
-            Step::Ready { nth } => {
-                if let Some(pid) = self.nth_of(nth, boots) {
-                    let process = self.alive.get_mut(&pid).unwrap();
-                    process.booted_ns = Some(self.now_ns);
-                    process.beat_ns = Some(self.now_ns);
-                }
-            }
-            Step::Fail { nth, exit } => {
-                if let Some(pid) = self.nth_of(nth, boots) {
-                    self.end(pid, exit);
-                }
-            }
-            Step::Leave { nth } => {
-                if let Some(pid) = self.nth_of(nth, Process::was_told) {
-                    self.end(pid, Exit::Code(0));
-                }
-            }
-        }
-        self.check();
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_replacement_costs_no_service_and_one_process(
-        target in 1..5_usize,
-        steps in prop::collection::vec(step(), 0..120),
-    ) {
-        let mut machine = Machine::serving(target);
-        for step in steps {
-            machine.step(step);
-            let serving = machine.alive.values().filter(|it| it.is_ready() && !it.was_told());
-            prop_assert!(serving.count() >= target, "service has shrunk");
-            // Those that were killed are gone as soon as the kernel is done with them.
-            let alive = machine.alive.values().filter(|it| !it.received.contains(&Sig::Kill));
-            prop_assert!(alive.count() <= target + 1, "too many processes");
-            prop_assert_eq!(machine.halts, 0);
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 30, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_reload_whose_workers_hang_ends(target in 1..5_usize, boots in 0..5_usize) {
-        let mut machine = Machine::serving(target);
-        let first: Vec<i32> = machine.alive.keys().copied().collect();
-        machine.apply(Event::Reload(When::Ready));
-        for second in 0..1300 {
-            if second == 5 {
-                let new = machine.alive.iter_mut().filter(|(pid, _)| !first.contains(pid));
-                for (_, process) in new.take(boots) {
-                    process.booted_ns = Some(machine.now_ns);
-                    process.beat_ns = Some(machine.now_ns);
-                }
-            }
-            for process in machine.alive.values_mut().filter(|process| process.booted_ns.is_some())
-            {
-                process.beat_ns = Some(machine.now_ns + SECOND_NS);
-            }
-            machine.turn(SECOND_NS);
-        }
-        prop_assert!(machine.old.is_none(), "still pending");
-        let done = boots > 0 && target == 1;
-        prop_assert_eq!(machine.failed_reloads, usize::from(!done));
     }
 }
