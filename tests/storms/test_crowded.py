@@ -1,5 +1,5 @@
-"""More descriptors are on their way between the processes of a user than the kernel allows, unix(7):
-what is deposited for the case of a kill gives way, and everything else goes on.
+"""More descriptors are on their way between the processes of a user than the kernel allows,
+unix(7): what is deposited for the case of a kill gives way, and everything else goes on.
 
 The test has them in a socket of its own, as another server of the same user would. Its servers give
 up the capabilities that would let them send all the same.

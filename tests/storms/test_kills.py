@@ -116,7 +116,7 @@ class Lost:
 
 
 def before(failure: Failure) -> str:
-    """Id of the request that was answered before on the same connection; nothing if there was none."""
+    """Id of the request that was answered before on the same connection, if there was one."""
     name, _, number = failure.id.rpartition("-")
     return f"{name}-{int(number) - 1}" if failure.before else ""
 
@@ -137,7 +137,7 @@ def test_busy_workers(open_site: Open, kind: Kind) -> None:
     log = site.server.wait_log("was sent SIGKILL", len(kills))
     lost = Lost.of(site, clients)
     print(clients.report())
-    print(f"{len(lost.begun)} had begun; {lost.not_begun}")
+    print(f"{len(lost.begun)} had begun, {len(lost.behind)} behind; {lost.not_begun}")
     for failure in clients.failures:
         assert failure.kind in ("silent", "cut"), failure
         assert failure.port in set().union(*(kill.ports for kill in kills)), failure
