@@ -310,6 +310,11 @@ impl<A: App> Crew<A> {
         self.shared.idle.load(Ordering::SeqCst) > 0
     }
 
+    /// Whether an application thread has something to do.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.shared.idle.load(Ordering::SeqCst) < self.shared.options.app_threads as isize
+    }
+
     /// Sends a task to a thread that was booked.
     pub(super) fn assign(&self, task: Task<A>) {
         // We hold a receiver ourselves.

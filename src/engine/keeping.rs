@@ -44,6 +44,8 @@ pub(super) struct Deposits {
     next_purge_ns: u64,
     /// Nothing is deposited before: monotonic nanoseconds.
     rests_until_ns: u64,
+    /// A call lasts, or calls have lasted of late: what a kill would cost is worth a file.
+    pub(super) presses: bool,
     /// That was said.
     has_said_so: bool,
     buffer: Vec<u8>,
@@ -69,6 +71,7 @@ impl Deposits {
             allowance: Allowance::default(),
             next_purge_ns: 0,
             rests_until_ns: 0,
+            presses: false,
             has_said_so: false,
             buffer: Vec::new(),
             pid: std::process::id(),
@@ -131,7 +134,8 @@ impl<A: App> Engine<A> {
 
     /// Whether there may be room later, for a connection that could not be held.
     fn may_come_later(&self, conn: &Conn<A>) -> bool {
-        conn.deposit.is_none() || !self.deposits.allowance.is_left()
+        let waits = !self.deposits.allowance.is_left() || !self.deposits.presses;
+        conn.deposit.is_none() || waits
     }
 
     /// Goes on with those that could not be deposited before, as far as there is room and it may cost
@@ -149,6 +153,10 @@ impl<A: App> Engine<A> {
         }
         let mut unheld = std::mem::take(&mut deposits.unheld);
         unheld.retain(|token| {
+            let presses = self.deposits.presses;
+            if !presses && self.table.peek(*token).is_some_and(|conn| needs_file(conn)) {
+                return true;
+            }
             let Some(mut conn) = self.table.take(*token) else { return self.table.knows(*token) };
             let left = conn.is_holdable() && !self.hold(&mut conn, false);
             conn.is_listed = left && self.may_come_later(&conn);
@@ -270,9 +278,12 @@ impl<A: App> Engine<A> {
     /// What has been received of a large body goes into a file: nobody else could have it else. False:
     /// that can't be.
     fn move_body(&mut self, conn: &mut Conn<A>) -> bool {
-        let (memory, file) = conn.spool.parts();
-        if file.is_some() || memory.len() <= BODY_IN_RECORD {
+        if !needs_file(conn) {
             return true;
+        }
+        let memory = conn.spool.parts().0;
+        if !self.deposits.presses {
+            return false;
         }
         let moves = FILE_MOVES + (memory.len() / BYTES_PER_MOVE) as u64;
         let has_room = self.deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
@@ -293,4 +304,10 @@ impl<A: App> Engine<A> {
         self.deposits.next_purge_ns = now_ns + PURGE_AFTER.as_nanos() as u64;
         vault.purge(&mut self.deposits.buffer);
     }
+}
+
+/// Whether a body is being received that is too large for a record, and in memory.
+fn needs_file<A: App>(conn: &Conn<A>) -> bool {
+    let (memory, file) = conn.spool.parts();
+    file.is_none() && memory.len() > BODY_IN_RECORD
 }

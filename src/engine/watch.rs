@@ -178,6 +178,7 @@ fn dispatch<A: App>(
 ) -> io::Result<Option<Box<Engine<A>>>> {
     let inline_up_to = crew.shared.options.inline_up_to;
     engine.mind_line(crew);
+    engine.deposits.presses = crew.is_at_work();
     for _ in 0..ACCEPTS_PER_TURN {
         if !engine.ready.is_empty() && crew.has_idle() {
             engine.first_come();
