@@ -27,20 +27,32 @@ BENCH_TOOLS := benches/load/responder/Cargo.toml
 PYTHON_SOURCES := python tests examples benches deploy docs/hooks.py docs/observability/shots.py
 
 # The package as it would be installed: rebuilt when one of these changes.
-SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
+SOURCES := Cargo.toml Cargo.lock pyproject.toml LICENSE $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
+
+# ZIG=1: wheels for glibc 2.28 and newer, linked by zig (450 MB from PyPI); else for the glibc of this machine. The oldest
+# that there could be is 2.27, which has memfd_create(2).
+ZIG ?=
+LINKER := $(CURDIR)/.venv-zig
+BUILT := dist/.built$(if $(ZIG),-zig)
+MATURIN = PATH="$(if $(ZIG),$(LINKER)/bin:)$$PATH" $(VENV)/bin/maturin build --release --locked --out dist $(if $(ZIG),--zig --compatibility manylinux_2_28)
 
 # Rust tests of the Python floor are programs that embed libpython, which may lie where the loader
 # does not look (pyenv, uv). Not by -rpath in RUSTFLAGS: other flags would build every crate anew.
 LIBDIR = $(shell $(VENV)/bin/python -c "import sysconfig; print(sysconfig.get_config_var('LIBDIR') or '')")
 EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY_PATH:+:$$LD_LIBRARY_PATH}
 
-.PHONY: help serve test audit loom parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs site check check-libpython tools clean
+.PHONY: help serve test wheel wheels-smoke soak audit loom coverage miri sanitize parity test-rust test-python test-freethreaded lint bench bench-page instructions bench-freethreaded fmt docs site check check-libpython tools clean
 
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
+	@echo "make wheel   sdist, and the wheel built of it, into dist/ (ZIG=1: for glibc 2.28 and newer)"
+	@echo "make wheels-smoke   that wheel on every CPython that is here, and one for CPython without the GIL"
 	@echo "make loom    models of what threads decide by atomics, in every order"
-	@echo "make audit   licences, sources and known holes of what we depend on (needs cargo-deny and the network)"
+	@echo "make soak    chaos for ten minutes: faults, floods, kills, and what must hold afterwards (SECONDS=600 KIND=gthread ARGS='--seed 7')"
+	@echo "make audit   licences, sources and known holes of what we depend on (cargo-deny, if it is there; pip-audit)"
+	@echo "make coverage  what the tests run, into docs/coverage.md (needs nightly and cargo-llvm-cov; 30 minutes)"
+	@echo "make miri, make sanitize (SANITIZER=thread)  unit tests under what nightly has to find undefined behaviour"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
 	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
 	@echo "make bench-page   docs/performance.md from a document of a run (DOCUMENT=..., else the newest)"
@@ -74,32 +86,61 @@ lint: $(VENV)/.tests check-libpython
 	$(VENV)/bin/ruff format --check $(wildcard $(PYTHON_SOURCES))
 	$(VENV)/bin/mypy
 
-# Every setting on real Gunicorn and on rgunicorn, and the table of it in docs/compatibility.md.
+# Every setting on real Gunicorn and on rgunicorn, and, when all is as the cases say, the table of it
+# in docs/compatibility.md.
 parity: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
-	PYTHONPATH=tests $(VENV)/bin/python -m parity.settings.page
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
-	  $(VENV)/bin/python -m pytest tests/parity/settings $(ARGS)
+	  $(VENV)/bin/python -m pytest tests/parity/settings $(ARGS) \
+	  --deselect tests/parity/settings/test_settings.py::test_the_page_says_what_the_cases_say
+	PYTHONPATH=tests $(VENV)/bin/python -m parity.settings.page
 
 test-rust: $(VENV)/.tests check-libpython
 	cargo test --quiet --no-default-features
 	$(EMBEDDED) cargo test --quiet
+	@$(MAKE) --no-print-directory loom
 
 test-python: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
 	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
-	  $(VENV)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --dist loadfile)
+	  RGUNICORN_DIST=$(CURDIR)/dist $(VENV)/bin/python -m pytest $(or $(ARGS),-n $(JOBS) --dist loadfile)
 
-# By hand, and when the code that tests/loom/build.rs copies has changed.
+wheel: $(BUILT)
+
+# By hand, for the wheel without the GIL; `make test` does the rest of it.
+wheels-smoke: $(VENV)/.rgunicorn $(VENV)/.tests dist/.built-without-gil
+	RGUNICORN_DIST=$(CURDIR)/dist RGUNICORN_WITHOUT_GIL=$(WITHOUT_GIL)/bin/python \
+	  $(VENV)/bin/python -m pytest tests/packaging $(ARGS)
+
+# By hand; CI runs some seconds of it (tests/chaos/test_soak.py). KIND: sync, sync_keepalive or gthread.
+SECONDS = 600
+KIND = gthread
+soak: $(VENV)/.rgunicorn $(VENV)/.tests
+	cd tests && PYTHONPATH=. $(VENV)/bin/python -m chaos.soak --seconds $(SECONDS) --kind $(KIND) $(ARGS)
+
+# Every order of what threads decide by atomics: seconds, and a part of test-rust.
 loom:
 	cargo test --quiet --manifest-path tests/loom/Cargo.toml --target-dir target/loom
 
-# By hand and once a week: what is known of a package changes without us. The wheel needs nothing of PyPI but what its
-# extras name; those are among what the tests install.
+# Part of `make test`; where a database of known holes is out of reach it says so, and goes on. What is found is an error.
+# `AUDIT_STRICT=1 make audit`: what can not be looked up is one, too.
 audit: check
-	@command -v cargo-deny > /dev/null || { echo "cargo-deny is missing: cargo install --locked cargo-deny" >&2; exit 1; }
-	cargo deny check
-	$(PYTHON) -m venv $(AUDIT)
-	$(AUDIT)/bin/python $(PIP) pip-audit
-	for list in tests/requirements*.txt; do $(AUDIT)/bin/pip-audit --no-deps --disable-pip -r $$list; done
+	$(PYTHON) tests/audit.py $(AUDIT)
+
+# How much of the code the tests run, into docs/coverage.md. ARGS="--only rust", or arguments for pytest.
+coverage: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)/.installed $(THIRDPARTY)/.rgunicorn
+	for python in $(VENV) $(THIRDPARTY); do $$python/bin/python $(PIP) -r tests/requirements-coverage.txt; done
+	RGUNICORN_PARITY_PYTHON=$(GUNICORN)/bin/python RGUNICORN_THIRDPARTY_PYTHON=$(THIRDPARTY)/bin/python \
+	  PYTHONPATH=tests $(VENV)/bin/python -m covered.run $(ARGS)
+
+# What an interpreter of Rust, and what instrumented memory, see in the tests: docs/security.md. They need rustup's nightly with the
+# components miri and rust-src; not in CI, which has Rust as it comes.
+miri:
+	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test --no-default-features --lib \
+	  --target-dir target/miri -- $(or $(ARGS),http:: fleet:: log:: sys::tally sys::turn sys::owed sys::work sys::ticket sys::slate)
+
+SANITIZER ?= address
+sanitize:
+	RUSTFLAGS=-Zsanitizer=$(SANITIZER) cargo +nightly test -Zbuild-std --target x86_64-unknown-linux-gnu --no-default-features --lib \
+	  --test engine --test transport_properties --target-dir target/$(SANITIZER) $(ARGS)
 
 # By hand, not in CI: docs/design/free-threading.md.
 test-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(GUNICORN)/.installed
@@ -137,7 +178,7 @@ site: $(DOCS)/.installed
 	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/mkdocs build --strict $(ARGS)
 
 clean:
-	rm -rf site $(VENV) $(DOCS) $(AUDIT) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) target examples/django/data
+	rm -rf site $(VENV) $(DOCS) $(AUDIT) $(GUNICORN) $(THIRDPARTY) $(WITHOUT_GIL) $(WITH_GIL) $(LINKER) dist target examples/django/data
 
 check:
 	@command -v cargo > /dev/null || { echo "cargo is missing: install Rust 1.85 or newer, https://rustup.rs" >&2; exit 1; }
@@ -186,6 +227,32 @@ $(WITH_GIL)/bin/python: | check
 
 %/.rgunicorn: $(SOURCES) | %/bin/python
 	$*/bin/python $(PIP) --force-reinstall --no-deps .
+	@touch $@
+
+# What the tests run is the wheel that tests/packaging looks at, built once.
+$(VENV)/.rgunicorn $(THIRDPARTY)/.rgunicorn: %/.rgunicorn: $(BUILT) | %/bin/python
+	$*/bin/python $(PIP) --force-reinstall --no-deps --no-index --find-links dist --only-binary rgunicorn rgunicorn
+	@touch $@
+
+# maturin unpacks the sdist below $$TMPDIR and builds the wheel there: what it lacks is found out. The crates that we depend
+# on are built here, once.
+$(BUILT): $(SOURCES) $(VENV)/.build $(if $(ZIG),$(LINKER)/.installed)
+	rm -f dist/rgunicorn-* dist/.built*
+	CARGO_TARGET_DIR=$(CURDIR)/target $(MATURIN) --sdist --interpreter $(VENV)/bin/python
+	@touch $@
+
+# There is no stable ABI without the GIL before 3.15: a wheel for this version only.
+dist/.built-without-gil: $(BUILT) | $(WITHOUT_GIL)/bin/python
+	CARGO_TARGET_DIR=$(CURDIR)/target/without-gil $(MATURIN) --interpreter $(WITHOUT_GIL)/bin/python
+	@touch $@
+
+$(VENV)/.build: tests/requirements-build.txt | $(VENV)/bin/python
+	$(VENV)/bin/python $(PIP) -r $<
+	@touch $@
+
+$(LINKER)/.installed: tests/requirements-zig.txt | check
+	$(PYTHON) -m venv $(LINKER)
+	$(LINKER)/bin/python $(PIP) -r $<
 	@touch $@
 
 # Beside rgunicorn, not in one environment with it: each server must find only itself.

@@ -21,7 +21,7 @@ fn whole<const TRUSTED: bool>(bencher: Bencher<'_, '_>, request: &Named) {
     let mut buf = request.0.1.to_vec();
     let (mut reader, mut head) = (HeadReader::default(), Head::default());
     bencher.bench_local(|| {
-        let done = reader.poll(black_box(&mut buf), TRUSTED, &policy, &mut head);
+        let done = reader.poll(black_box(&mut buf), TRUSTED, &policy, None, &mut head);
         assert_eq!(done, Ok(true));
         head.fields.len()
     });
@@ -35,7 +35,7 @@ fn byte_by_byte(bencher: Bencher<'_, '_>) {
     let (mut reader, mut head) = (HeadReader::default(), Head::default());
     bencher.bench_local(|| {
         for have in 1..=buf.len() {
-            let _ = black_box(reader.poll(&mut buf[..have], true, &policy, &mut head));
+            let _ = black_box(reader.poll(&mut buf[..have], true, &policy, None, &mut head));
         }
     });
 }

@@ -60,7 +60,7 @@ fn head(name: &str, request: &[u8]) {
     let mut buf = request.to_vec();
     let (mut reader, mut head) = (HeadReader::default(), Head::default());
     measure(name, || {
-        let done = reader.poll(black_box(&mut buf), true, black_box(&policy), &mut head);
+        let done = reader.poll(black_box(&mut buf), true, black_box(&policy), None, &mut head);
         assert_eq!(black_box(done), Ok(true));
     });
 }

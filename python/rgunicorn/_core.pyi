@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, final, type_check_only
 
 Action = (
     tuple[Literal["spawn"]]
@@ -28,6 +28,7 @@ the old generation needed; bring the old configuration back because [1] ended be
 or because the new workers took too long, [2] of which serve until they are replaced; end the server
 for reason [1] with status [2]."""
 
+@final
 class Inbox:
     def __new__(cls) -> Inbox: ...
     def install(self) -> None: ...
@@ -36,6 +37,7 @@ class Inbox:
     def door(self) -> int | None: ...
     def wait(self, timeout: float) -> list[int]: ...
 
+@final
 class Fleet:
     def __new__(cls) -> Fleet: ...
     def set_limits(self, timeout: float, graceful_timeout: float, boot: float) -> None: ...
@@ -64,6 +66,7 @@ class Fleet:
         """Whether workers are missing and none is forked, because they end too early."""
     def dismiss(self, pid: int, now_ns: int) -> list[Action]: ...
 
+@final
 class AccessChoice:
     def __new__(cls, when: str, skip: list[str]) -> AccessChoice: ...
     def wants(self, status: int, micros: int, target: str) -> bool: ...
@@ -71,6 +74,7 @@ class AccessChoice:
 def access_line(style: str, facts: dict[str, Any]) -> str: ...
 def traceparent(value: str) -> str | None: ...
 
+@final
 class Scaler:
     def __new__(cls, min: int, max: int, threads: int, interval: float, calm: float) -> Scaler: ...
     def is_due(self, now_ns: int) -> bool: ...
@@ -80,6 +84,7 @@ class Scaler:
     ) -> tuple[int, int | None, str] | None:
         """How many workers there are to be, who is to leave, and why; None for no change."""
 
+@type_check_only
 class ConnectionsView(TypedDict):
     """What the connections of a worker are at: between two requests is `idle`, `waiting` is a
     complete request without a thread."""
@@ -90,12 +95,14 @@ class ConnectionsView(TypedDict):
     writing: int
     idle: int
 
+@type_check_only
 class HistogramView(TypedDict):
     """`buckets` are not added up; there is one more than `HISTOGRAM_BOUNDS_NS`, for all above."""
 
     buckets: list[int]
     sum_ns: int
 
+@type_check_only
 class _SlotView(TypedDict):
     slot: int
     alive: bool
@@ -107,6 +114,7 @@ class _SlotView(TypedDict):
     events: dict[str, int]
     histograms: dict[Literal["queue", "app", "write", "whole"], HistogramView]
 
+@type_check_only
 class WorkerView(_SlotView, total=False):
     """One slot. What its worker class can't tell has no key, here, in `events` and `histograms`.
 
@@ -131,6 +139,7 @@ class WorkerView(_SlotView, total=False):
     bytes_in: int
     bytes_out: int
 
+@type_check_only
 class ServerFacts(TypedDict):
     """What the master says of the server; `sys::header::Fact`."""
 
@@ -150,6 +159,7 @@ class ServerFacts(TypedDict):
     backlog: int
     version: int
 
+@type_check_only
 class Snapshot(TypedDict):
     """`now_ns`: monotonic, when it was taken. `ends`: workers that have ended, by reason
     (`sys::header::Reason`). `in_transit`: requests in the queue between workers. `workers`: every
@@ -164,6 +174,7 @@ class Snapshot(TypedDict):
 
 HISTOGRAM_BOUNDS_NS: list[int]
 
+@final
 class Display:
     """The scoreboard of some master, to look at."""
 
@@ -177,6 +188,7 @@ class Display:
 
     def snapshot(self) -> Snapshot: ...
 
+@final
 class Scoreboard:
     def __new__(cls, directory: str | PathLike[str] | None = None) -> Scoreboard: ...
     def claim(self, index: int | None = None, age: int = 0) -> Slot: ...
@@ -189,6 +201,7 @@ class Scoreboard:
     def snapshot(self) -> Snapshot: ...
     def fileno(self) -> int: ...
 
+@type_check_only
 class Sighting(TypedDict):
     """A request as shared memory shows it. What is bytes came from a client, or is garbage."""
 
@@ -208,6 +221,7 @@ class Sighting(TypedDict):
     overdue: bool
     counted: bool
 
+@final
 class Flights:
     stack_signal: int
     def __new__(
@@ -233,6 +247,7 @@ class Flights:
     @property
     def overflow(self) -> int: ...
 
+@final
 class Vault:
     """Where a worker deposits connections that a kill would close."""
 
@@ -245,6 +260,7 @@ class Vault:
     @property
     def room(self) -> int: ...
 
+@final
 class FlightsDisplay:
     """The requests of a worker of another server."""
 
@@ -262,6 +278,7 @@ class FlightsDisplay:
 
     def running(self) -> list[Sighting]: ...
 
+@final
 class Flight:
     def sending(self) -> bool: ...
     def logged(self) -> None: ...
@@ -269,6 +286,7 @@ class Flight:
     def client_gone(self) -> None: ...
     def end(self) -> None: ...
 
+@final
 class Slot:
     pid: int
     booted_ns: int | None
@@ -312,6 +330,7 @@ class Slot:
     def begin_work(self, now_ns: int) -> None: ...
     def end_work(self, since_ns: int, now_ns: int) -> None: ...
 
+@final
 class StaticFiles:
     def __new__(cls, cfg: Any) -> StaticFiles: ...
     def answer(
@@ -327,6 +346,7 @@ class StaticFiles:
         | None
     ): ...
 
+@final
 class Timekeeper:
     """Looks at how long the requests of a worker take."""
 
@@ -336,6 +356,7 @@ class Timekeeper:
         """A request enters the application. `fields`: method, target, PATH_INFO, query, version,
         address, then name and value of each header field. Raises OSError."""
 
+@final
 class Timed:
     """A request that somebody looks at."""
 
@@ -351,6 +372,7 @@ class Timed:
         """Whether the request is the caller's to count; once."""
     def end(self) -> bool: ...
 
+@final
 class Deadline:
     """`environ["rgunicorn.deadline"]`."""
 
@@ -358,6 +380,7 @@ class Deadline:
         """Puts the deadline `seconds` from now; 0 is none. False: the client has been answered.
         Raises ValueError for a negative number."""
 
+@final
 class TLSSession:
     """TLS of one connection, between two memory buffers; made by the core only."""
 
@@ -407,6 +430,7 @@ def serve_sync(worker: Any) -> None:
         BaseException: whatever a signal handler raises outside of requests.
     """
 
+@final
 class Attendant:
     """The loop of `serve_sync` as signal handlers know it: `worker.attendant`."""
 
@@ -421,6 +445,7 @@ class Attendant:
             OSError: there can be no thread for that.
         """
 
+@final
 class Crew:
     """The threads of one gthread worker, and the event loop that they take turns at."""
 
@@ -445,6 +470,7 @@ class Crew:
         """Makes each thread return after its current request, and `watch` too. From any thread,
         also more than once."""
 
+@final
 class Rules:
     """What is accepted from whom: the settings that judge requests."""
 
@@ -458,6 +484,7 @@ class Rules:
 
     def request_id(self, peer: str | None, values: list[bytes]) -> str | None: ...
 
+@final
 class RequestDecoder:
     """Reads one request head or uwsgi packet; the first of a connection with its PROXY preamble."""
 
@@ -481,6 +508,7 @@ class RequestDecoder:
     def is_idle(self) -> bool:
         """Whether nothing has been fed yet, but for a PROXY preamble."""
 
+@final
 class BodyDecoder:
     """The body of one request, by length or in chunks."""
 
@@ -512,6 +540,7 @@ class BodyDecoder:
     def broken(self) -> bool:
         """The next `decode` raises, whatever it is given."""
 
+@final
 class ResponseEncoder:
     """One response: what the application announced, and its framing."""
 

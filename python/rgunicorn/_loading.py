@@ -14,7 +14,7 @@ from importlib import import_module
 from keyword import iskeyword
 from types import FunctionType
 
-from rgunicorn import _alias
+from rgunicorn import _alias, _hints
 from rgunicorn.errors import AppImportError, ConfigError
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ def load_class(
         raise
     except Exception as exc:
         trace = user_traceback(exc)
-        hint = _hint(uri) if section == WORKERS else ""
+        hint = _hints.hint(uri, own_name(str(uri)), section, exc)
         raise RuntimeError(f"class uri {uri!r} invalid or not found: \n\n[{trace}]{hint}") from exc
 
 
@@ -87,22 +87,6 @@ def _find_class(uri: str, default: str, section: str) -> Any:
     return found
 
 
-def _hint(uri: Any) -> str:
-    """What the user may have meant by a name that leads nowhere; empty when nothing is like it."""
-    import difflib
-
-    from rgunicorn.workers import SUPPORTED_WORKERS
-
-    package, dot, wanted = str(uri).rpartition(".")
-    known: list[str] = []
-    if not dot:
-        known = list(SUPPORTED_WORKERS)
-    elif (module := sys.modules.get(own_name(package))) is not None and not hasattr(module, wanted):
-        known = [name for name, value in vars(module).items() if isinstance(value, type)]
-    close = difflib.get_close_matches(wanted, known, n=1)
-    return f"\nDid you mean {package + dot + close[0]!r}?" if close else ""
-
-
 def own_name(dotted: str) -> str:
     """`dotted` with a leading `gunicorn` package replaced by ours."""
     if dotted.partition(".")[0] == "gunicorn":
@@ -118,7 +102,10 @@ def load_entry_point(distribution: str, group: str, name: str) -> Any:
     """
     from importlib import metadata
 
-    points = metadata.distribution(own_name(distribution)).entry_points
+    try:
+        points = metadata.distribution(own_name(distribution)).entry_points
+    except metadata.PackageNotFoundError:
+        raise ImportError(f"No package {distribution!r} is installed") from None
     for point in points:
         if point.group == group and point.name == name:
             return point.load()

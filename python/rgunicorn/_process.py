@@ -142,6 +142,15 @@ def seed() -> None:
     random.seed(os.urandom(64))
 
 
+def end_within(seconds: int) -> None:
+    """SIGALRM ends this process after `seconds` (at least one), whatever it hangs in: a hook, a
+    thread that is joined, `atexit`. The master gives no deadline to a worker that it has not told
+    to leave, and with `timeout` 0 it would stay for ever."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGALRM])
+    signal.setitimer(signal.ITIMER_REAL, max(1, seconds))
+
+
 def is_leaving() -> None:
     """The last act of a worker: what tells it to leave is not news any more.
 

@@ -179,8 +179,11 @@ class Arbiter(autoscale.Headcount, Supervisor):
 
         tls.check_files(self.cfg)
         if issubclass(self.worker_class, NativeWorker):
-            tls.server_context(self.cfg)
-            tls.warn(self.cfg, self.log)
+            tls.warn(self.cfg, self.log, tls.server_context(self.cfg))
+        elif not tls.has_hook(self.cfg):
+            # Theirs are made in the worker, where gevent has patched `ssl` and a hook is called as
+            # in Gunicorn; but a mistake is found here, before anybody leaves for it.
+            tls.warn(self.cfg, self.log, tls.make_context(self.cfg))
 
     def init_signals(self) -> None:
         """Directs the master's signals into `SIG_QUEUE`."""

@@ -31,7 +31,15 @@ class AppImportError(Exception):
     """The application can not be found or is no application: the worker exits with 4."""
 
 
-def missing_package(worker: str, package: str, exc: ImportError) -> ConfigError:
+class MissingPackage(ConfigError, RuntimeError, ImportError):
+    """The package of a worker class is not there.
+
+    Also what Gunicorn's modules raise then (RuntimeError), and what programs expect that only try
+    whether a module can be imported.
+    """
+
+
+def missing_package(worker: str, package: str, exc: ImportError) -> MissingPackage:
     """The error of a worker class whose package is not there; its module raises it on import.
 
     Args:
@@ -39,7 +47,9 @@ def missing_package(worker: str, package: str, exc: ImportError) -> ConfigError:
         package: what `pip install` takes.
         exc: what importing the package raised.
     """
-    return ConfigError(
+    # Brackets mean something to a shell.
+    quoted = f"'{package}'" if "[" in package else package
+    return MissingPackage(
         f"worker_class {worker!r} needs the package {package}, which can not be imported here "
-        f"({exc}). Install it with `pip install {package}`, in the same environment."
+        f"({exc}). Install it with `pip install {quoted}`, in the same environment."
     )

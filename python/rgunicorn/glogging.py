@@ -11,7 +11,6 @@ import binascii
 import datetime
 import functools
 import logging
-import logging.handlers
 import os
 import sys
 import threading
@@ -20,7 +19,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from rgunicorn import _core, logconfig, logfiles, named_access
+from rgunicorn import _core, logconfig, logfiles, named_access, syslog
 from rgunicorn.atoms import MORE, SafeAtoms, atoms_of, more_atoms, status_of
 from rgunicorn.logconfig import CONFIG_DEFAULTS
 from rgunicorn.syslog import SYSLOG_FACILITIES, parse_syslog_address
@@ -335,13 +334,20 @@ class Logger:
         prefix = cfg.syslog_prefix or cfg.proc_name.replace(":", ".")
         facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
         if facility is None:
-            raise RuntimeError("unknown facility name")
-        socktype, address = parse_syslog_address(cfg.syslog_addr)
+            raise RuntimeError(
+                f"unknown facility name: syslog_facility = {cfg.syslog_facility!r}. Use one of "
+                "syslog(3), such as 'daemon' or 'local3'."
+            )
         try:
-            handler = logging.handlers.SysLogHandler(
-                address=address,
-                facility=facility,
-                socktype=socktype,  # type: ignore[arg-type]
+            socktype, address = parse_syslog_address(cfg.syslog_addr)
+        except RuntimeError as exc:
+            raise RuntimeError(
+                f"{exc}: syslog_addr = {cfg.syslog_addr!r}. Use udp://HOST:PORT, tcp://HOST:PORT "
+                "or unix://PATH."
+            ) from None
+        try:
+            handler = syslog.Handler(
+                cfg.syslog_addr, address=address, facility=facility, socktype=socktype
             )
         except OSError as exc:
             raise RuntimeError(f"syslog_addr = {cfg.syslog_addr!r}: {exc}") from exc

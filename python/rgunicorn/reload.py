@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 _FAILED = "Reload failed, the old configuration stays in force"
+_SAID_BEFORE = "the configuration could not be used; the lines before say why"
 
 # Seconds after which a reload whose workers hang in their import gives way to the next.
 _PATIENCE = 60.0
@@ -157,7 +158,9 @@ def begin(server: Arbiter) -> bool:
             # A SystemExit has said on stderr what is wrong, as at a start.
             exc_info = None if isinstance(exc, SystemExit) else exc
             server.log.error(_FAILED, exc_info=exc_info)
-        _note_failure(server, str(exc) or type(exc).__name__)
+        # Of a SystemExit only a number is left.
+        said = _SAID_BEFORE if isinstance(exc, SystemExit) else str(exc)
+        _note_failure(server, said or type(exc).__name__)
         if server._pending is None:
             server._unit.ready(server.log, _FAILED)
         return False

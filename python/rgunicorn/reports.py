@@ -30,6 +30,10 @@ def say(log: Any, action: Action, ended: Worker | None, oom: OomCounter) -> None
             log.error("Worker (pid:%s) was sent SIGKILL! %s", pid, _who_killed(ended, oom))
         case ("signal", pid, signal.SIGTERM):
             log.info("Worker (pid:%s) was sent SIGTERM!", pid)
+        case ("signal", pid, signal.SIGALRM):
+            # `_process.end_within`, unless somebody has an alarm of his own.
+            hint = "Perhaps it did not end in time after it said that it exits?"
+            log.warning("Worker (pid:%s) was sent SIGALRM! %s", pid, hint)
         case ("signal", pid, sig):
             log.warning("Worker (pid:%s) was sent %s!", pid, signal_name(sig))
         case ("unknown", pid):

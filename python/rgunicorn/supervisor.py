@@ -27,7 +27,7 @@ from rgunicorn import (
     util,
 )
 from rgunicorn._core import Fleet, Inbox, fork, reap
-from rgunicorn.errors import AppImportError, HaltServer
+from rgunicorn.errors import AppImportError, ConfigError, HaltServer
 from rgunicorn.oom import OomCounter
 from rgunicorn.workers.blackbox import BlackBox
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -374,6 +374,9 @@ class Supervisor:
             self.log.debug("Exception while loading the application", exc_info=True)
             print(exc, file=sys.stderr, flush=True)
             sys.exit(self.APP_LOAD_ERROR)
+        except ConfigError as exc:
+            self.log.error("Worker can not boot: %s", exc)
+            sys.exit(-1 if worker.booted else self.WORKER_BOOT_ERROR)
         except HaltServer as exc:
             # Raised in a worker it must not reach the copy of the main loop above us.
             self.log.error("Worker asks for a halt: %s", exc.reason)
@@ -384,6 +387,7 @@ class Supervisor:
             sys.exit(-1 if worker.booted else self.WORKER_BOOT_ERROR)
         finally:
             self.log.info("Worker exiting (pid: %s)", worker.pid)
+            _process.end_within(max(self.cfg.graceful_timeout, self.cfg.timeout))
             try:
                 worker.tmp.close()
                 self.cfg.worker_exit(self, worker)

@@ -96,13 +96,17 @@ def server_context(conf: Config) -> Any:
     return context
 
 
-def warn(conf: Config, log: Logger) -> None:
-    """Says what will not work: a check of client certificates that can only fail."""
-    context = server_context(conf)
+def has_hook(conf: Config) -> bool:
+    """Whether `ssl_context` is a function of the user's."""
+    hook = conf.settings["ssl_context"]
+    return hook.get() is not hook.default
+
+
+def warn(conf: Config, log: Logger, context: Any) -> None:
+    """Says what will not work with `context`: a check of client certificates that can only fail."""
     checks = context.verify_mode != ssl.CERT_NONE
     # Authorities in a directory, which a hook may have set, are not counted.
-    own_hook = conf.settings["ssl_context"].get() is not conf.settings["ssl_context"].default
-    if checks and not own_hook and not context.cert_store_stats()["x509_ca"]:
+    if checks and not has_hook(conf) and not context.cert_store_stats()["x509_ca"]:
         log.warning(
             "cert_reqs = %d without a certificate authority in ca_certs: no client certificate "
             "will be accepted",
@@ -123,11 +127,27 @@ def _default_context(conf: Config) -> ssl.SSLContext:
     if certfile is None:
         text = f"keyfile = {keyfile!r} without certfile. Set certfile to the certificate (PEM)."
         raise _Unusable(text, TypeError("certfile is not set"))
+    encrypted: list[str] = []
+
+    def no_passphrase() -> str:
+        encrypted.append("it")
+        return ""
+
+    named = f"certfile = {certfile!r}"
+    named += "" if keyfile is None else f", keyfile = {keyfile!r}"
     try:
-        context.load_cert_chain(certfile=certfile, keyfile=keyfile)
+        # OpenSSL's own idea is to ask at the terminal: at a reload the master would wait there.
+        context.load_cert_chain(certfile=certfile, keyfile=keyfile, password=no_passphrase)
     except (OSError, ValueError) as exc:
-        named = f"certfile = {certfile!r}"
-        named += "" if keyfile is None else f", keyfile = {keyfile!r}"
+        if encrypted:
+            held = "certfile" if keyfile is None else "keyfile"
+            raise _Unusable(
+                f"{held} = {keyfile or certfile!r} is encrypted, and nobody is there to be asked "
+                "for its passphrase. Store the key without one (`openssl pkey -in KEY -out "
+                "PLAIN`), or make the context in the ssl_context hook with "
+                "load_cert_chain(..., password=...).",
+                exc,
+            ) from None
         raise _Unusable(
             f"{named} can not be used: {exc}. They must be a certificate and its private key "
             "(PEM) that belong together; without keyfile both are read from certfile.",

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicU8, AtomicU32, AtomicU64,
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::hoard::{Hoard, Rest};
 use super::pace::Lap;
 use super::reactor::{Engine, Job};
 use super::timekeeper::Timekeeper;
@@ -38,6 +39,8 @@ pub struct Shared {
     pub(super) closing: AtomicBool,
     /// There is hardly room for new connections: none is kept for another request.
     pub(super) crowded: AtomicBool,
+    /// The memory of what waits for clients.
+    pub(super) hoard: Arc<Hoard>,
     /// Who looks at how long requests take, if anybody does.
     pub(super) timekeeper: Option<Timekeeper>,
     /// Wakes whoever leads.
@@ -121,6 +124,8 @@ impl Shared {
 pub(super) struct Done<A: App> {
     pub(super) conn: Box<Conn<A>>,
     pub(super) verdict: Verdict,
+    /// What is owed of the response, if anything is.
+    pub(super) rest: Option<Rest>,
     /// When that was, CLOCK_MONOTONIC.
     pub(super) ended_ns: u64,
     pub(super) lap: Option<Lap>,
@@ -187,6 +192,7 @@ impl<A: App> Crew<A> {
             flights,
             closing: AtomicBool::new(false),
             crowded: AtomicBool::new(false),
+            hoard: Arc::default(),
             timekeeper,
             bell: Bell::new()?,
             news: AtomicBool::new(false),

@@ -43,8 +43,17 @@ pub struct Rest {
     pub decoder: BodyDecoder,
     /// Bytes already read from the socket that the decoder has not seen.
     pub unseen: Vec<u8>,
+    /// How it goes.
+    pub upload: Arc<Upload>,
+}
+
+/// How it goes with the part of a body that comes after the application's start.
+#[derive(Debug, Default)]
+pub struct Upload {
     /// To be set once it has been read to its end.
-    pub over: Arc<AtomicBool>,
+    pub over: AtomicBool,
+    /// To be set when reading has failed.
+    pub broken: AtomicBool,
 }
 
 /// One request and its response.
@@ -60,7 +69,7 @@ pub struct Exchange<'e, A: App> {
     last: bool,
     /// Whether the application has read the part of the body that came after its start. Until
     /// then nothing promises another request: the rest would be taken for one.
-    body_over: Option<Arc<AtomicBool>>,
+    upload: Option<Arc<Upload>>,
     /// When the client was last seen to take something, while it is waited for; else 0.
     pub(super) progress_ns: u64,
     /// Something has been sent since the clock was last read.
@@ -87,7 +96,7 @@ impl<'e, A: App> Exchange<'e, A> {
             encoder,
             broken: false,
             last: false,
-            body_over: None,
+            upload: None,
             progress_ns: 0,
             moved: false,
             timed: None,
@@ -152,9 +161,9 @@ impl<'e, A: App> Exchange<'e, A> {
             let unseen = self.conn.inbox.get(self.conn.head.len..self.conn.filled);
             let unseen = unseen.unwrap_or_default().to_vec();
             self.conn.filled = self.conn.head.len;
-            let over = Arc::new(AtomicBool::new(false));
-            self.body_over = Some(over.clone());
-            self.conn.body.take().map(|decoder| Rest { decoder, unseen, over })
+            let upload = Arc::<Upload>::default();
+            self.upload = Some(upload.clone());
+            self.conn.body.take().map(|decoder| Rest { decoder, unseen, upload })
         } else {
             None
         };
@@ -190,7 +199,7 @@ impl<'e, A: App> Exchange<'e, A> {
             && !self.shared.is_closing()
             && !self.shared.crowded.load(Ordering::Relaxed)
             && self.conn.body.as_ref().is_none_or(BodyDecoder::is_done)
-            && self.body_over.as_ref().is_none_or(|over| over.load(Ordering::Relaxed))
+            && self.upload.as_ref().is_none_or(|upload| upload.over.load(Ordering::Relaxed))
     }
 
     /// The response's framing and counters.
@@ -276,9 +285,11 @@ impl<'e, A: App> Exchange<'e, A> {
         self.send().map(drop)
     }
 
-    /// Whether sending has failed: what the application raised since may be just that.
+    /// Whether sending has failed, or reading the body: what the application raised since may be
+    /// just that.
     pub fn is_broken(&self) -> bool {
-        self.broken
+        let upload = self.upload.as_ref();
+        self.broken || upload.is_some_and(|upload| upload.broken.load(Ordering::Relaxed))
     }
 
     pub(super) fn send(&mut self) -> Result<u64, Gone> {

@@ -168,6 +168,11 @@ impl<'a, A: App> Hand<'a, A> {
         if let Some(flight) = flight {
             flight.end();
         }
+        let is_owed = verdict != Verdict::Drop && conn.owes();
+        let rest = is_owed.then(|| {
+            let (most, dir) = (shared.options.waiting_memory, shared.options.spool_dir.as_deref());
+            shared.hoard.set_aside(&mut conn.outbox, most, dir)
+        });
         self.clock.tick();
         let ended_ns = self.clock.now_ns();
         match shared.slot.map(Slot::work) {
@@ -176,7 +181,7 @@ impl<'a, A: App> Hand<'a, A> {
             None => {}
         }
         let lap = self.stopwatch.stop(&self.clock);
-        Done { conn, verdict, ended_ns, lap }
+        Done { conn, verdict, rest, ended_ns, lap }
     }
 
     /// Whether no other thread of the worker runs the application.

@@ -14,9 +14,6 @@ use crate::sys::scoreboard::Slot;
 /// Who has waited for so long goes back to the engine, which puts him into the queue between
 /// workers: a kill does not reach him there, and what that costs is little beside the wait.
 const WAITS_UP_TO: Duration = Duration::from_millis(100);
-/// No more stand in it. What the threads make of them has to be taken back by the leader before
-/// it counts as memory that waits for slow clients, and goes to a file when that is too much.
-const MOST: usize = 32;
 /// While threads give connections back, the leader looks around so often at least. Their clients
 /// make themselves heard through the poller, at once.
 pub(super) const LULL: Duration = Duration::from_millis(10);
@@ -44,14 +41,12 @@ impl Line {
 }
 
 impl<A: App> Engine<A> {
-    /// Lines up what is ready. False: there is no line now, or it is full: the engine
-    /// decides about each that is left.
+    /// Lines up what is ready. False: there is no line now, the engine decides about each.
     pub(super) fn line_up(&mut self, crew: &Crew<A>) -> bool {
         if self.line.closed || !self.may_line_up() {
             return false;
         }
-        while self.shared.in_line() < MOST {
-            let Some(mut job) = self.next_job() else { break };
+        while let Some(mut job) = self.next_job() {
             if matches!(job.work, Work::Request) {
                 self.book(&mut job.conn);
                 self.secure(&mut job);
@@ -59,7 +54,7 @@ impl<A: App> Engine<A> {
             self.line.since_ns.push_back(job.since_ns);
             crew.line_up(job);
         }
-        self.ready.is_empty()
+        true
     }
 
     /// Takes everybody out of the line again when the oldest has waited too long, or there shall be

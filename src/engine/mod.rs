@@ -24,6 +24,7 @@ mod dispatch;
 pub mod drain;
 pub mod exchange;
 pub mod hand;
+mod hoard;
 mod keeping;
 mod lateness;
 mod limited;

@@ -91,15 +91,16 @@ impl<A: App> Engine<A> {
 
     /// Takes a connection back from the application.
     pub(super) fn take_back(&mut self, done: Done<A>) {
-        let Done { mut conn, verdict, ended_ns, lap } = done;
+        let Done { mut conn, verdict, rest, ended_ns, lap } = done;
         conn.lift();
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);
             self.deposits.allowance.earn(lap.took_ns);
         }
-        if verdict == Verdict::Drop || !conn.owes() {
-            conn.settle_bill(self.till.as_mut(), ended_ns);
+        match rest {
+            Some(rest) => self.shared.hoard.take_over(rest),
+            None => conn.settle_bill(self.till.as_mut(), ended_ns),
         }
         conn.phase = match verdict {
             Verdict::Keep => Phase::FlushThenKeep,
@@ -155,7 +156,8 @@ impl<A: App> Engine<A> {
             conn.preamble_over = true;
         }
         let bytes = conn.inbox.get_mut(..conn.filled).unwrap_or_default();
-        conn.reader.poll(bytes, conn.trusted, policy, &mut conn.head)
+        let recent = Some(&mut self.recent);
+        conn.reader.poll(bytes, conn.trusted, policy, recent, &mut conn.head)
     }
 
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {

@@ -26,7 +26,7 @@ use super::table::Table;
 use super::timekeeper::Timekeeper;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
 use super::{App, Options};
-use crate::http::LONGEST_PREAMBLE;
+use crate::http::{LONGEST_PREAMBLE, Recent};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::flights::Flights;
@@ -107,6 +107,8 @@ pub struct Engine<A: App> {
     /// What is served without the application (`static_map`), if anything is.
     pub(super) static_files: Option<StaticFiles>,
     pub(super) scratch: Vec<u8>,
+    /// What clients said in their heads, to know it again.
+    pub(super) recent: Recent,
     pub(super) tls: Option<Arc<dyn Opener>>,
     /// Room for ciphertext, shared by all connections; empty without TLS.
     pub(super) cipher: Vec<u8>,
@@ -150,7 +152,7 @@ impl<A: App> Engine<A> {
             clock: Clock::new(),
             till: slot.map(Slot::till),
             poller,
-            table: Table::default(),
+            table: Table::new(crew.shared.hoard.clone()),
             deadlines: Deadlines::default(),
             ready: VecDeque::new(),
             returned,
@@ -159,6 +161,7 @@ impl<A: App> Engine<A> {
             turned_away: TurnedAway::default(),
             static_files: StaticFiles::open(&crew.shared.options.static_map),
             scratch: vec![0; SCRATCH_BYTES],
+            recent: Recent::default(),
             cipher: vec![0; if sources.tls.is_some() { CIPHER_BYTES } else { 0 }],
             tls: sources.tls,
             drain: Drain::default(),

@@ -173,13 +173,12 @@ impl<A: App> Engine<A> {
             self.reception.pending = self.reception.doors().collect();
             return Ok(());
         }
-        if !std::mem::take(&mut self.reception.lobby) {
-            self.watch_listeners()?;
+        let seen = std::mem::take(&mut self.reception.lobby);
+        let mut watched = if seen { Ok(()) } else { self.watch_listeners() };
+        if let (Ok(()), Some(handoff)) = (&watched, &self.reception.handoff) {
+            watched = self.poller.listen(handoff.receiving(), MESSAGE);
         }
-        if let Some(handoff) = &self.reception.handoff {
-            self.poller.listen(handoff.receiving(), MESSAGE)?;
-        }
-        Ok(())
+        watched.or_else(|error| self.shut_out(error))
     }
 
     /// There is no free thread. Watches no door, so that a sibling is woken; but where waiting is
@@ -212,7 +211,31 @@ impl<A: App> Engine<A> {
             return Ok(());
         }
         self.reception.lobby = true;
-        self.watch_listeners()
+        self.watch_listeners().or_else(|error| self.shut_out(error))
+    }
+
+    /// The doors can't be watched: for want of memory, or past fs.epoll.max_user_watches, which all
+    /// processes of a user share. Nobody comes in for a while; who is in is served.
+    ///
+    /// # Errors
+    /// `error`, when it is of another kind: it will not pass.
+    fn shut_out(&mut self, error: io::Error) -> io::Result<()> {
+        if !matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::StorageFull) {
+            return Err(error);
+        }
+        self.reception.open = true;
+        self.rest(&error);
+        Ok(())
+    }
+
+    /// Lets nobody in for a while.
+    fn rest(&mut self, error: &io::Error) {
+        if !self.reception.failing {
+            self.notices.push(Notice::AcceptFailed { error: error.to_string() });
+        }
+        self.reception.failing = true;
+        self.close_doors();
+        self.reception.paused_until_ns = self.clock.now_ns() + PAUSE.as_nanos() as u64;
     }
 
     fn watch_listeners(&self) -> io::Result<()> {
@@ -284,7 +307,13 @@ impl<A: App> Engine<A> {
                         }
                         conn.tls =
                             self.tls.as_ref().map(|opener| Box::new(Secured::new(opener.clone())));
+                        let ready = self.ready.len();
                         self.proceed(conn);
+                        if self.ready.len() == ready && !self.drain.is_sweeping() {
+                            // Who comes after somebody that has said nothing yet is younger still,
+                            // if anybody is there at all: the poller tells, which is asked anyway.
+                            self.reception.pending.retain(|pending| *pending != door);
+                        }
                         Ok(true)
                     }
                     Err(error) => Err(error),
@@ -301,12 +330,7 @@ impl<A: App> Engine<A> {
                 Visit::Nobody
             }
             Err(error) => {
-                if !self.reception.failing {
-                    self.notices.push(Notice::AcceptFailed { error: error.to_string() });
-                }
-                self.reception.failing = true;
-                self.close_doors();
-                self.reception.paused_until_ns = self.clock.now_ns() + PAUSE.as_nanos() as u64;
+                self.rest(&error);
                 Visit::NotNow
             }
         }

@@ -1,6 +1,9 @@
 //! Where connections live between events: places with generations, so that an event for a
 //! connection that has gone is never taken for its successor.
 
+use std::sync::Arc;
+
+use super::hoard::Hoard;
 use super::{App, Conn};
 use crate::sys::poller::{Readiness, Token};
 use crate::sys::scoreboard::Slot;
@@ -27,8 +30,8 @@ struct Entry<A: App> {
 pub struct Table<A: App> {
     entries: Vec<Entry<A>>,
     vacant: Vec<u32>,
-    /// Bytes of memory that the connections at home hold.
-    held: usize,
+    /// Where the memory that the connections at home hold is counted.
+    hoard: Arc<Hoard>,
     /// What they are at, those at home.
     at: [usize; 3],
     /// What others were shown last.
@@ -48,19 +51,13 @@ pub(super) enum At {
     Idle = 2,
 }
 
-impl<A: App> Default for Table<A> {
-    fn default() -> Self {
-        Self {
-            entries: Vec::new(),
-            vacant: Vec::new(),
-            held: 0,
-            at: [0; 3],
-            shown: Connections::default(),
-        }
-    }
-}
-
 impl<A: App> Table<A> {
+    /// An empty one.
+    pub fn new(hoard: Arc<Hoard>) -> Self {
+        let (entries, vacant) = (Vec::new(), Vec::new());
+        Self { entries, vacant, hoard, at: [0; 3], shown: Connections::default() }
+    }
+
     /// Reserves a place for a connection that is away.
     pub fn reserve(&mut self) -> Token {
         let away = Place::Away { readable: false, writable: false, ended: false };
@@ -83,12 +80,6 @@ impl<A: App> Table<A> {
         self.len() == 0
     }
 
-    /// Bytes of memory that the connections at home hold, for requests and responses that wait
-    /// for their clients.
-    pub fn held(&self) -> usize {
-        self.held
-    }
-
     /// Shows others what the connections are at; `ready` of those that are away wait for a thread.
     pub(super) fn show(&mut self, slot: Slot, ready: usize) {
         let [reading, writing, idle] = self.at.map(|n| n as u64);
@@ -106,7 +97,7 @@ impl<A: App> Table<A> {
         let place = conn.token.place as usize;
         if let Some(entry) = self.entries.get_mut(place) {
             conn.weighed = conn.weight();
-            self.held += conn.weighed;
+            self.hoard.put_down(conn.weighed);
             conn.at = conn.phase_at();
             self.at[conn.at as usize] += 1;
             entry.place = Place::Home(conn);
@@ -122,7 +113,7 @@ impl<A: App> Table<A> {
         let away = Place::Away { readable: false, writable: false, ended: false };
         match std::mem::replace(place, away) {
             Place::Home(conn) => {
-                self.held -= conn.weighed;
+                self.hoard.take_up(conn.weighed);
                 self.at[conn.at as usize] -= 1;
                 conn.lift();
                 Some(conn)

@@ -25,7 +25,7 @@ impl<A: App> Engine<A> {
 
     /// Whether `more` bytes are too many beside what waits already.
     pub(super) fn is_short_of(&self, more: usize) -> bool {
-        self.table.held() + more > self.shared.options.waiting_memory
+        self.shared.hoard.bytes() + more > self.shared.options.waiting_memory
     }
 
     pub(super) fn keep_inbox(&mut self, inbox: Vec<u8>) {

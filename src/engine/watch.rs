@@ -19,6 +19,11 @@ use crate::sys::thread;
 
 /// A call that lasts longer gets the watcher to take the engine over: twice that at most.
 const LASTS: Duration = Duration::from_millis(1);
+/// The same while no call has lasted of late. Each look takes the CPU away from the application, where
+/// there is one CPU for both.
+const LASTS_SELDOM: Duration = Duration::from_millis(2);
+/// Looks one after the other, each at another call, after which that is so.
+const CALM_AFTER: u32 = 16;
 /// A thread that has been off the CPU for so long, in a call of which nothing else is known, is given up
 /// for busy.
 const TAKES_ITS_TIME: Duration = Duration::from_millis(3);
@@ -31,7 +36,10 @@ const ACCEPTS_PER_TURN: usize = 64;
 #[derive(Default)]
 struct Lookout {
     call: u64,
+    /// How often the call was the same, one look after the other.
     quiet: u32,
+    /// How often it was another one.
+    calm: u32,
 }
 
 impl Lookout {
@@ -42,7 +50,7 @@ impl Lookout {
         crew: &Crew<A>,
         other: Option<BorrowedFd<'_>>,
     ) -> (Option<Box<Engine<A>>>, Woken) {
-        let mut timeout = LASTS;
+        let mut timeout = if self.calm >= CALM_AFTER { LASTS_SELDOM } else { LASTS };
         if self.quiet >= QUIET_AFTER {
             crew.fall_asleep();
             if crew.call() == self.call {
@@ -53,7 +61,10 @@ impl Lookout {
         crew.wake_up();
         let call = crew.call();
         let lasts = call == self.call && !crew.is_wanted();
-        self.quiet = if call == self.call { self.quiet.saturating_add(1) } else { 0 };
+        (self.quiet, self.calm) = match call == self.call {
+            true => (self.quiet.saturating_add(1), 0),
+            false => (0, self.calm.saturating_add(1)),
+        };
         self.call = call;
         let engine = if crew.take_offer() || lasts { crew.take_seat() } else { None };
         (engine, woken)

@@ -121,9 +121,9 @@ impl Child {
         }
     }
 
-    /// Its end is our doing.
+    /// Its end is our doing, although nobody had told it to leave.
     pub(super) fn was_ended(&self) -> bool {
-        self.termed || self.quit || self.aborted_ns.is_some() || self.killed_ns.is_some()
+        self.aborted_ns.is_some() || self.killed_ns.is_some()
     }
 
     pub(super) fn retire(&mut self, cause: Cause, deadline_ns: u64) {

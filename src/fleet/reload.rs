@@ -63,7 +63,7 @@ impl Reload {
     /// left: until the code is proven one, and one for each old worker that ended meanwhile, as
     /// its successor would be forked from the same code.
     pub(super) fn wanted(&self, target: usize, left: usize) -> usize {
-        if self.proven || !self.is_gated() {
+        if self.proven {
             return target;
         }
         target.min(self.old.saturating_sub(left).max(1))

@@ -281,3 +281,13 @@ fn who_has_booted_is_not_hanging() {
         assert_eq!(fleet.on_tick(second * S, &[]), vec![], "{second}");
     }
 }
+
+/// Another worker has ended meanwhile: what can't be forked is for that one first, not a successor.
+#[test]
+fn a_fork_that_fails_for_somebody_who_is_missing_postpones_nobody() {
+    let mut fleet = serving(2);
+    wish(&mut fleet, 101, Wish::Successor, 2 * S);
+    assert_eq!(fleet.balance(2 * S), vec![Action::Spawn]);
+    fleet.on_exited(100, Exit::Code(0), 3 * S);
+    assert!(fleet.on_spawn_failed(3 * S).is_empty());
+}

@@ -349,3 +349,40 @@ fn who_is_dismissed_leaves_and_has_no_successor() {
     assert_eq!(fleet.balance(now_ns), []);
     assert_eq!(fleet.roster().count(), 2);
 }
+
+fn idle(age: u64, ready: bool) -> Gauge {
+    Gauge { pid: age as i32, age, ready, running: 0, running_ns: 0, busy_ns: 0 }
+}
+
+#[test]
+fn samples_come_at_their_interval_and_never_twice_at_once() {
+    let mut scaler = Scaler::new(RANGE);
+    assert!(scaler.is_due(0));
+    for now_ns in [5, 5] {
+        assert!(scaler.observe(now_ns, 2, &[idle(1, true), idle(2, true)], 0).is_none());
+    }
+    assert!(!scaler.is_due(5 + SECOND_NS - 1));
+    assert!(scaler.is_due(5 + SECOND_NS));
+}
+
+/// Nobody serves yet, or not all that should: the number says nothing, whoever waits.
+#[test]
+fn a_server_that_boots_or_lacks_somebody_stays_as_it_is() {
+    for gauges in [vec![idle(1, false), idle(2, false)], vec![idle(1, true)]] {
+        let mut scaler = Scaler::new(RANGE);
+        for second in 0..300 {
+            let waiting = if gauges.iter().any(|it| it.ready) { 0 } else { 9 };
+            assert!(scaler.observe(second * SECOND_NS, 4, &gauges, waiting).is_none());
+        }
+    }
+}
+
+#[test]
+fn a_server_that_stops_dismisses_nobody() {
+    let mut fleet = Fleet::new();
+    fleet.set_target(1);
+    let id = fleet.next_child();
+    fleet.on_spawned(7, id, 0);
+    fleet.on_stop(super::Stop::Graceful, 0);
+    assert!(fleet.dismiss(7, 0).is_empty());
+}

@@ -5,7 +5,7 @@ const LIMITS: Limits = Limits { timeout_ns: 30 * S, graceful_ns: 10 * S, boot_ns
 
 /// A fleet of `n` serving workers with pids 100, 101 …, all forked at `now_ns`.
 pub(super) fn fleet_of(n: usize, now_ns: u64) -> Fleet {
-    let mut fleet = Fleet::new();
+    let mut fleet = Fleet::default();
     fleet.set_limits(LIMITS);
     fleet.set_target(n);
     let spawns = fleet.balance(now_ns);
@@ -289,4 +289,42 @@ fn sleep_is_one_tick_or_the_next_deadline() {
     assert_eq!(fleet.sleep_ns(S), 0);
     fleet.on_tick(S, &[]);
     assert_eq!(fleet.sleep_ns(S), TICK_NS, "a killed worker is only waited for");
+}
+
+#[test]
+fn the_fleet_knows_why_it_told_a_worker_to_leave() {
+    let mut fleet = fleet_of(2, 0);
+    assert_eq!((fleet.cause(100), fleet.cause(7)), (None, None));
+    fleet.set_target(1);
+    fleet.balance(S);
+    assert_eq!(fleet.cause(100), Some(Cause::Surplus));
+}
+
+#[test]
+fn workers_that_end_at_once_are_held_back() {
+    let mut fleet = fleet_of(1, 0);
+    assert!(!fleet.holds_back(0));
+    let mut now_ns = 0;
+    for pid in 100..120 {
+        now_ns += 1;
+        fleet.on_exited(pid, Exit::Code(1), now_ns);
+        if fleet.holds_back(now_ns) {
+            break;
+        }
+        fork_all(&mut fleet, 1, pid + 1, now_ns);
+    }
+    assert!(fleet.holds_back(now_ns));
+    assert!(fleet.balance(now_ns).is_empty());
+    assert!(!fleet.holds_back(now_ns + 3600 * S));
+}
+
+#[test]
+fn what_fails_while_the_server_stops_changes_nothing() {
+    let mut fleet = fleet_of(1, 0);
+    fleet.on_reload(Strategy::Ready, S);
+    fleet.balance(S);
+    fork_all(&mut fleet, 1, 200, S);
+    fleet.on_stop(Stop::Graceful, 2 * S);
+    assert!(fleet.on_vanished(200, 3 * S).is_empty());
+    assert!(fleet.on_spawn_failed(3 * S).is_empty());
 }

@@ -331,4 +331,43 @@ mod tests {
             assert_eq!(body.on_eof(), expected, "{wire:?}");
         }
     }
+
+    /// A hand-over: after each byte another decoder goes on.
+    #[test]
+    fn another_goes_on_where_one_has_stopped() {
+        let policy = usual();
+        for (framing, wire) in [
+            (Framing::Length(3), &b"abc"[..]),
+            (Framing::Chunked, b"3\r\nabc\r\n0\r\nX: y\r\nZ: 1\r\n\r\n"),
+        ] {
+            let mut body = BodyDecoder::new(framing, &policy);
+            let mut data = Vec::new();
+            for byte in wire {
+                let piece = [*byte];
+                if let (1, BodyEvent::Data { .. }) = body.next(&piece).unwrap() {
+                    data.push(*byte);
+                }
+                body = BodyDecoder::resume(body.standing(), &policy).unwrap();
+            }
+            assert!(body.is_done() && data == b"abc", "{framing:?} {data:?}");
+            assert_eq!(body.trailers().len(), if framing == Framing::Chunked { 2 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn nobody_has_ever_stood_so() {
+        let standing = |kind, left| Standing { kind, left, partial: vec![b'x'], trailers: vec![] };
+        for (kind, left) in [(1, 0), (3, 0), (5, 2), (6, 0)] {
+            assert!(BodyDecoder::resume(standing(kind, left), &usual()).is_none(), "{kind} {left}");
+        }
+        assert!(BodyDecoder::resume(standing(5, 1), &usual()).is_some());
+    }
+
+    #[test]
+    fn a_plain_size_line_has_the_limit_of_others() {
+        let mut policy = usual();
+        policy.limits = crate::http::Limits::new(4094, 100, 4);
+        let mut body = BodyDecoder::new(Framing::Chunked, &policy);
+        assert_eq!(body.next(b"0003\r\nabc").unwrap_err().status(), 400);
+    }
 }

@@ -132,6 +132,7 @@ mod tests {
             (&["*"], Some(Brotli)),
             (&["*, br;q=0"], Some(Gzip)),
             (&["*;q=0"], None),
+            (&["gzip;q=0.x"], None),
             (&["gzip;q=0"], None),
             (&["identity, gzip;q=0.5"], None),
             (&["identity;q=0.5, gzip"], Some(Gzip)),
@@ -160,5 +161,11 @@ mod tests {
         fn nothing_panics(accept in prop::collection::vec(any::<u8>(), 0..60)) {
             let _ = Wishes::read([accept.as_slice()].into_iter()).choose(Coding::ALL.into_iter());
         }
+    }
+
+    #[test]
+    fn names_are_those_of_the_registry() {
+        assert_eq!(Coding::ALL.map(Coding::name), ["br", "gzip"]);
+        assert_eq!(Coding::ALL.map(Coding::suffix), [".br", ".gz"]);
     }
 }

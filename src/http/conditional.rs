@@ -302,4 +302,12 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn names_of_the_same_length_are_other_names() {
+        for length in 1..=20 {
+            let name = "x".repeat(length);
+            assert_eq!(outcome(&[(&name, "*")], false), Outcome::Send);
+        }
+    }
 }

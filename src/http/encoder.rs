@@ -264,3 +264,41 @@ fn append_hex(out: &mut Vec<u8>, mut n: usize) {
     }
     out.extend_from_slice(&digits[start..]);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_goes_behind_the_status_line_of_the_last_head() {
+        let mut out = b"before\nHTTP/1.1 200 OK\r\nA: b\r\n\r\n".to_vec();
+        add_field(&mut out, 7, b"X", b"y");
+        assert_eq!(out, b"before\nHTTP/1.1 200 OK\r\nX: y\r\nA: b\r\n\r\n");
+        let whole = out.clone();
+        for start in [out.len(), out.len() + 1] {
+            add_field(&mut out, start, b"X", b"y");
+            assert_eq!(out, whole);
+        }
+    }
+
+    #[test]
+    fn a_status_that_is_none_is_an_error_of_the_application() {
+        let facts = Facts { version: (1, 1), chunks: true, is_head: false, keep_alive: true };
+        let mut out = Vec::new();
+        let fields = ResponseFields::default();
+        let mut encoder = Encoder::default();
+        encoder.head(&mut out, &facts, b"fine", &fields, b"", b"now");
+        assert_eq!(encoder.status(), 500);
+        assert!(out.starts_with(b"HTTP/1.1 500"), "{}", String::from_utf8_lossy(&out));
+    }
+
+    #[test]
+    fn hints_that_are_no_fields_are_not_sent() {
+        for (name, value) in [(&b"a b"[..], &b"c"[..]), (b"A", b"c\n")] {
+            let mut out = b"x".to_vec();
+            let fields = [(&b"Link"[..], &b"</a>"[..]), (name, value)];
+            assert!(early_hints(&mut out, (1, 1), fields.into_iter()).is_err());
+            assert_eq!(out, b"x");
+        }
+    }
+}

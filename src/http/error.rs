@@ -305,4 +305,20 @@ mod tests {
         assert!(!ParseError::header(b"host").has_request());
         assert!(!ParseError::InvalidSchemeHeaders.has_request());
     }
+
+    #[test]
+    fn exceptions_of_other_libraries_have_their_status_by_name() {
+        let tls = Answer::to("SSLError").unwrap();
+        assert_eq!((tls.page("no"), tls.reason()), ("'no'".to_owned(), "Forbidden"));
+        assert!(Answer::to("KeyError").is_none());
+    }
+
+    #[test]
+    fn who_is_to_come_back_is_told_when() {
+        let mut out = Vec::new();
+        retry_page(7, "Service Unavailable", "later", &mut out);
+        let page = String::from_utf8(out).unwrap();
+        assert!(page.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{page}");
+        assert!(page.contains("\r\nRetry-After: 7\r\n") && page.contains("later"), "{page}");
+    }
 }

@@ -6,7 +6,7 @@ use memchr::{memchr, memchr_iter, memmem};
 
 use super::fields::{read_head, read_plain_head};
 use super::span::Span;
-use super::{ParseError, Policy, request_line, uwsgi};
+use super::{ParseError, Policy, Recent, request_line, uwsgi};
 
 /// One header field the policy keeps.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -86,7 +86,10 @@ impl Head {
     /// Value of the field called `name` (any case). Of several the last one, as in Gunicorn's
     /// access log; the environ joins them all.
     pub fn field<'a>(&self, buf: &'a [u8], name: &str) -> Option<&'a [u8]> {
-        let wanted = |field: &&Field| field.name.of(buf).eq_ignore_ascii_case(name.as_bytes());
+        let wanted = |field: &&Field| {
+            field.name.len() == name.len()
+                && field.name.of(buf).eq_ignore_ascii_case(name.as_bytes())
+        };
         self.fields.iter().rev().find(wanted).map(|field| field.value.of(buf))
     }
 
@@ -137,7 +140,8 @@ impl HeadReader {
     /// request, and the reader is ready for the next head. `Ok(false)`: more bytes are needed; call
     /// again with the same bytes and more. `buf` is writable because a case-folded method and
     /// unfolded values are rewritten where they stand. `trusted`: the peer is in
-    /// `policy.forwarded_allow`.
+    /// `policy.forwarded_allow`. `recent`: what was read before, with the same policy, by this
+    /// reader or others.
     ///
     /// # Errors
     /// The request is refused; the connection can't be used any further. `head.method` and
@@ -147,6 +151,7 @@ impl HeadReader {
         buf: &mut [u8],
         trusted: bool,
         policy: &Policy,
+        recent: Option<&mut Recent>,
         head: &mut Head,
     ) -> Result<bool, ParseError> {
         if policy.uwsgi.is_some() {
@@ -165,7 +170,7 @@ impl HeadReader {
                 self.begin_section(line_end + 2)
             }
         };
-        let end = match self.read_section(buf, section, trusted, policy, head) {
+        let end = match self.read_section(buf, section, trusted, policy, recent, head) {
             Ok(Some(end)) => end,
             Ok(None) => return Ok(false),
             Err(error) => {
@@ -239,11 +244,19 @@ impl HeadReader {
         section: usize,
         trusted: bool,
         policy: &Policy,
+        recent: Option<&mut Recent>,
         head: &mut Head,
     ) -> Result<Option<usize>, ParseError> {
         // Most heads come whole. One that does not is tried again when its end was found.
         if self.searched == section {
+            let known = recent.as_ref().and_then(|it| it.recall(buf, section, trusted, head));
+            if known.is_some() {
+                return Ok(known);
+            }
             if let Some(end) = read_plain_head(buf, section, trusted, policy, head)? {
+                if let Some(recent) = recent {
+                    recent.learn(buf, section, end, trusted, head);
+                }
                 return Ok(Some(end));
             }
         }
@@ -307,7 +320,7 @@ mod tests {
     fn read(raw: &[u8]) -> (Vec<u8>, Head) {
         let mut buf = raw.to_vec();
         let mut head = Head::default();
-        assert_eq!(HeadReader::default().poll(&mut buf, true, &usual(), &mut head), Ok(true));
+        assert_eq!(HeadReader::default().poll(&mut buf, true, &usual(), None, &mut head), Ok(true));
         (buf, head)
     }
 
@@ -326,15 +339,15 @@ mod tests {
         let mut reader = HeadReader::default();
         let mut head = Head::default();
         let mut buf = b"GET / HTTP/1.1\r\nX: ".to_vec();
-        assert_eq!(reader.poll(&mut buf, false, &policy, &mut head), Ok(false));
+        assert_eq!(reader.poll(&mut buf, false, &policy, None, &mut head), Ok(false));
         let room = reader.room(buf.len(), &policy);
         assert_eq!(room, 16 + 36 + 1 - buf.len());
         buf.resize(buf.len() + room - 1, b'a');
-        assert_eq!(reader.poll(&mut buf, false, &policy, &mut head), Ok(false));
+        assert_eq!(reader.poll(&mut buf, false, &policy, None, &mut head), Ok(false));
         assert_eq!(reader.room(buf.len(), &policy), 1);
         buf.push(b'a');
         let refused = ParseError::LimitRequestHeaders("max buffer headers");
-        assert_eq!(reader.poll(&mut buf, false, &policy, &mut head), Err(refused));
+        assert_eq!(reader.poll(&mut buf, false, &policy, None, &mut head), Err(refused));
     }
 
     #[test]
@@ -343,9 +356,9 @@ mod tests {
             X-Forwarded-Proto: https\r\nContent-Length: 3\r\n\r\n";
         let second: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
         let (mut reader, mut head) = (HeadReader::default(), Head::default());
-        assert_eq!(reader.poll(&mut first.to_vec(), true, &usual(), &mut head), Ok(true));
+        assert_eq!(reader.poll(&mut first.to_vec(), true, &usual(), None, &mut head), Ok(true));
         assert!(head.is_head && head.https && head.upgrade && head.has_script_name);
-        assert_eq!(reader.poll(&mut second.to_vec(), true, &usual(), &mut head), Ok(true));
+        assert_eq!(reader.poll(&mut second.to_vec(), true, &usual(), None, &mut head), Ok(true));
         assert_eq!(head, read(second).1);
     }
 
@@ -353,8 +366,22 @@ mod tests {
     fn the_request_is_known_when_its_headers_are_refused() {
         let mut buf = b"GET /x HTTP/1.1\r\nA: b\r\nC\r\n\r\n".to_vec();
         let mut head = Head::default();
-        assert!(HeadReader::default().poll(&mut buf, true, &usual(), &mut head).is_err());
+        assert!(HeadReader::default().poll(&mut buf, true, &usual(), None, &mut head).is_err());
         assert_eq!((head.method.of(&buf), head.target.of(&buf)), (&b"GET"[..], &b"/x"[..]));
         assert!(head.fields.is_empty());
+    }
+
+    #[test]
+    fn last_parameter_of_a_name() {
+        let (mut buf, mut head) = read(b"GET / HTTP/1.0\r\n\r\n");
+        let at = buf.len();
+        buf.extend_from_slice(b"A1A2");
+        for start in [at, at + 2] {
+            let (name, value) = (Span::new(start, start + 1), Span::new(start + 1, start + 2));
+            head.params.push(Field { name, value });
+        }
+        assert_eq!(head.param(&buf, b"A"), Some(&b"2"[..]));
+        assert_eq!(head.param(&buf, b"a"), None);
+        assert_eq!(head.response_version(), (1, 0));
     }
 }

@@ -270,4 +270,10 @@ mod tests {
         assert!(!is_upper_of(b"X-Forwarded-Proto", b"X-Forwarded-Proto"));
         assert!(!is_upper_of(b"X", b"XY"));
     }
+
+    #[test]
+    fn a_name_without_letters_has_no_trace() {
+        assert_eq!(trace(b""), 0);
+        assert_eq!(trace(b"Host"), trace(b"hOST"));
+    }
 }

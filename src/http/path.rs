@@ -103,6 +103,19 @@ mod tests {
     }
 
     #[test]
+    fn ip_literals_of_the_future_have_a_version_and_an_address() {
+        for (authority, fine) in [
+            ("[v1f.a]", true),
+            ("[v.a]", false),
+            ("[vx.a]", false),
+            ("[v1.]", false),
+            ("[v1]", false),
+        ] {
+            assert_eq!(authority_is_fine(authority.as_bytes()), fine, "{authority}");
+        }
+    }
+
+    #[test]
     fn script_names() {
         assert_eq!(split_script_name(b"/foo/bar", b"/foo"), Ok(&b"/bar"[..]));
         assert_eq!(split_script_name(b"/foo", b"/foo"), Ok(&b""[..]));

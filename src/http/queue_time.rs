@@ -127,6 +127,7 @@ mod tests {
             "1e9",
             "0",
             "now",
+            "18446744073709551615",
             "1512379167.5x",
             "1512379167.0000000000x",
             "99999999999999999999999",
@@ -148,7 +149,10 @@ mod tests {
         let read = |fields: &str| {
             let mut buf = format!("GET / HTTP/1.1\r\n{fields}\r\n").into_bytes();
             let mut head = Head::default();
-            assert_eq!(HeadReader::default().poll(&mut buf, true, &usual(), &mut head), Ok(true));
+            assert_eq!(
+                HeadReader::default().poll(&mut buf, true, &usual(), None, &mut head),
+                Ok(true)
+            );
             waited_before(&head, &buf, || NOW)
         };
         assert_eq!(read("x-request-START: t=1512379167\r\n"), Some(Duration::from_secs(1)));

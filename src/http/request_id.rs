@@ -51,11 +51,19 @@ mod tests {
     use crate::http::test_policy::usual;
 
     #[test]
+    fn it_is_sent_as_it_was_configured() {
+        assert_eq!(IdHeader::new("X-Request-ID").name(), b"X-Request-ID");
+    }
+
+    #[test]
     fn one_sane_value_is_a_name() {
         let read = |fields: &str| {
             let mut buf = format!("GET / HTTP/1.1\r\n{fields}\r\n").into_bytes();
             let mut head = Head::default();
-            assert_eq!(HeadReader::default().poll(&mut buf, true, &usual(), &mut head), Ok(true));
+            assert_eq!(
+                HeadReader::default().poll(&mut buf, true, &usual(), None, &mut head),
+                Ok(true)
+            );
             IdHeader::new("X-Request-ID").sent(&head, &buf).map(<[u8]>::to_vec)
         };
         let named = |name: &str| Some(name.as_bytes().to_vec());

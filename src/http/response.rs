@@ -278,3 +278,20 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
         n.checked_mul(10)?.checked_add(u64::from(digit))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_field_is_the_one_that_was_pushed_last() {
+        let mut fields = ResponseFields::default();
+        let mut field = SaidField::default();
+        fields.last_into(&mut field);
+        assert!(field.line.is_empty());
+        fields.push(b"A", b"1").unwrap();
+        fields.push(b"B", b"2").unwrap();
+        fields.last_into(&mut field);
+        assert_eq!((&field.line[field.place.name.clone()], fields.count()), (&b"B"[..], 2));
+    }
+}

@@ -23,6 +23,18 @@ impl Span {
         buf.get(self.start as usize..self.end as usize).unwrap_or_default()
     }
 
+    /// The same text in a buffer in which it lies `distance` bytes further behind.
+    pub(super) fn moved_by(self, distance: usize) -> Self {
+        let distance = distance as u32;
+        Self { start: self.start.wrapping_add(distance), end: self.end.wrapping_add(distance) }
+    }
+
+    /// The other way.
+    pub(super) fn moved_back_by(self, distance: usize) -> Self {
+        let distance = distance as u32;
+        Self { start: self.start.wrapping_sub(distance), end: self.end.wrapping_sub(distance) }
+    }
+
     /// Length in bytes.
     pub fn len(self) -> usize {
         self.end.saturating_sub(self.start) as usize

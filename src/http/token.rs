@@ -76,3 +76,21 @@ pub(super) fn trim_ows(bytes: &[u8]) -> &[u8] {
 pub(super) fn list(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&b| b == b',').map(trim_ows).filter(|element| !element.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9110 section 5.6.2, spelled in another way.
+    #[test]
+    fn the_table_is_that_of_the_rfc() {
+        let table = classes();
+        for byte in 0..=u8::MAX {
+            let delimiter = b"\"(),/:;<=>?@[\\]{}".contains(&byte);
+            assert_eq!(is_tchar(byte), byte.is_ascii_graphic() && !delimiter, "{byte}");
+            assert_eq!(table[usize::from(byte)], CLASS[usize::from(byte)]);
+            let control = byte.is_ascii_control() && byte != b'\t';
+            assert_eq!(is_field_value(&[byte]), !control, "{byte}");
+        }
+    }
+}

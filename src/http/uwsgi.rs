@@ -117,3 +117,7 @@ impl Iterator for Vars<'_> {
         )
     }
 }
+
+#[cfg(test)]
+#[path = "test_uwsgi.rs"]
+mod tests;

@@ -342,4 +342,14 @@ mod tests {
         }
         out
     }
+
+    #[test]
+    fn the_protocol_has_its_version() {
+        for (version, text) in [((1, 1), "HTTP/1.1"), ((1, 0), "HTTP/1.0"), ((2, 10), "HTTP/2.10")]
+        {
+            let mut out = Vec::new();
+            super::push_protocol(version, &mut out);
+            assert_eq!(out, text.as_bytes());
+        }
+    }
 }

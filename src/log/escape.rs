@@ -134,4 +134,11 @@ mod tests {
             assert_eq!(&out[..start], b"\n\"keep");
         }
     }
+
+    #[test]
+    fn what_is_no_utf8_stays_in_its_bounds() {
+        let mut out = b"a\n\xc2".to_vec();
+        escape_utf8_tail(&mut out, 1);
+        assert_eq!(out, b"a\\x0a\xc2");
+    }
 }

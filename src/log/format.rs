@@ -354,4 +354,18 @@ mod tests {
             ["REMOTE_ADDR", "REQUEST_METHOD", "RAW_URI", "SERVER_PROTOCOL", "HTTP_USER_AGENT"]
         );
     }
+
+    #[test]
+    fn names_of_the_environ_that_are_known_here() {
+        for (name, atom) in [
+            ("remote_addr", Atom::RemoteAddr),
+            ("request_method", Atom::Method),
+            ("raw_uri", Atom::Target),
+            ("path_info", Atom::Path),
+            ("query_string", Atom::Query),
+            ("server_protocol", Atom::Protocol),
+        ] {
+            assert_eq!(Atom::parse_braced(format!("{{{name}}}e").as_bytes()), Some(atom));
+        }
+    }
 }

@@ -291,3 +291,12 @@ proptest! {
         prop_assert!(text.is_empty() || line.contains(&format!("\"query\":{usual}")), "{line}");
     }
 }
+
+#[test]
+fn a_trace_is_read_in_any_form() {
+    let value = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    for text in [Text::Latin1(value.as_bytes()), Text::Utf8(value)] {
+        assert_eq!(text.as_traceparent().unwrap().whole(), value.as_bytes());
+    }
+    assert!(Text::Absent.as_traceparent().is_none());
+}

@@ -2,7 +2,7 @@
 //! configured logger otherwise.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +18,8 @@ use crate::engine::{Exchange, Served};
 use crate::http::unquote;
 use crate::log::{Choice, Format, Record};
 use crate::sys::clock::wall_time;
-use crate::sys::flights::Flights;
+use crate::sys::journal::{Journal, News, OwnSlate};
 use crate::sys::listener::PeerAddr;
-use crate::sys::slate::Slate;
 
 /// Lines are written at the latest when so many bytes are waiting.
 const WRITE_AT: usize = 32 * 1024;
@@ -33,9 +32,6 @@ enum Road {
     /// `log.access(resp, req, environ, request_time)`.
     Python,
 }
-
-/// The slate with this number.
-pub(super) type OwnSlate = (Arc<Flights>, usize);
 
 /// What a worker's access lines are like.
 pub(super) struct Custom {
@@ -59,10 +55,8 @@ pub(super) struct Access {
     before: Vec<Option<Py<PyAny>>>,
     /// What must happen before lines are written (sys.stdout.flush).
     flush_first: Option<Py<PyAny>>,
-    lines: Vec<u8>,
+    journal: Journal,
     scratch: Vec<u8>,
-    /// Where lines are kept that are not written yet, for the case that the worker dies.
-    slate: Option<OwnSlate>,
     pid: u32,
 }
 
@@ -79,9 +73,8 @@ impl Access {
             choice: custom.choice.clone(),
             worker_slot: custom.slot,
             flush_first: None,
-            lines: Vec::new(),
+            journal: Journal::new(slate),
             scratch: Vec::new(),
-            slate,
             pid: std::process::id(),
         }
     }
@@ -110,7 +103,7 @@ impl Access {
 
     /// Writes the lines that wait, in one call.
     pub(super) fn flush(&mut self) {
-        if self.lines.is_empty() {
+        if self.journal.is_empty() {
             return;
         }
         if let Some(flush) = &self.flush_first {
@@ -120,20 +113,19 @@ impl Access {
                 }
             });
         }
-        if let Road::Native(file) = &mut self.road {
-            if let Err(error) = file.write_all(&self.lines) {
-                // As logging.Handler.handleError: to stderr, and on.
+        let Road::Native(file) = &mut self.road else {
+            return self.journal.clear();
+        };
+        // As logging.Handler.handleError: to stderr, and on.
+        match self.journal.write(file) {
+            None => {}
+            Some(News::Refused(error)) => {
                 eprintln!("rgunicorn: cannot write the access log: {error}");
             }
+            Some(News::Restored { lost }) => {
+                eprintln!("rgunicorn: the access log is written again; lines lost: {lost}");
+            }
         }
-        self.lines.clear();
-        if let Some(slate) = self.slate() {
-            slate.wipe();
-        }
-    }
-
-    fn slate(&self) -> Option<&Slate> {
-        self.slate.as_ref().and_then(|(flights, number)| flights.slate(*number))
     }
 
     fn road_for(&mut self, py: Python<'_>, log: &Bound<'_, PyAny>) -> PyResult<Road> {
@@ -180,7 +172,7 @@ impl Access {
     /// The line of this request is made: if the worker dies from here on, nobody makes another.
     /// One that still waits to be written, and is on no slate, would be lost with us.
     fn settle(&self, exchange: &Exchange<'_, PyApp>) {
-        if self.slate.is_some() || self.lines.is_empty() {
+        if self.journal.survives() || self.journal.is_empty() {
             exchange.mark_logged();
         }
     }
@@ -236,10 +228,8 @@ impl Access {
             request_fields: &RequestFields { head, bytes, name: exchange.named() },
             response_fields: &response.fields,
         };
-        let start = self.lines.len();
-        format.render(&record, &mut self.lines);
-        let kept = self.slate().is_none_or(|slate| slate.keep(&self.lines[start..]));
-        if !kept || self.lines.len() >= WRITE_AT {
+        let kept = self.journal.add(|lines| format.render(&record, lines));
+        if !kept || self.journal.len() >= WRITE_AT {
             self.flush();
         }
     }

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use super::access::Access;
 use super::environ::{Environ, Unfit};
-use super::ffi::open;
+use super::ffi::{call_with_two, open};
 use super::hooks::Views;
 use super::input::Input;
 use super::respond::{self, Outcome};
@@ -158,6 +158,9 @@ impl PyApp {
             }
         };
         exchange.conn().session.release(py);
+        if verdict != Verdict::Keep {
+            self.environ.keep(exchange.conn().session.end());
+        }
         verdict
     }
 
@@ -250,7 +253,7 @@ impl PyApp {
             Some(input)
         };
         let callable = self.state.callable.bind(py);
-        let called = open(exchange, || callable.call1((environ.clone(), start_response.clone())))
+        let called = open(exchange, || call_with_two(callable, environ, start_response))
             .map_err(Failure::Raised);
         let sent = called.and_then(|iterable| {
             // A WebSocket handler that failed: its framework has made an error page of that.
@@ -330,7 +333,7 @@ pub(super) fn deliver(
     now: bool,
 ) -> Result<(), Failure> {
     if !exchange.encoder().head_sent() {
-        let keep_alive = announced.may_keep_alive(py);
+        let keep_alive = exchange.may_keep_alive() && announced.may_keep_alive(py);
         exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
     }
     exchange.push(PyBackedBytes::from(data));

@@ -137,7 +137,7 @@ impl RequestDecoder {
             self.preamble_over = true;
         }
         let trusted = self.policy.forwarded_allow.allows(&self.peer);
-        self.reader.poll(&mut self.buf, trusted, &self.policy, &mut self.head)
+        self.reader.poll(&mut self.buf, trusted, &self.policy, None, &mut self.head)
     }
 
     fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

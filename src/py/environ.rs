@@ -37,6 +37,8 @@ pub(super) struct Environ {
     templates: Vec<(Py<PyDict>, ServerName)>,
     moulds: Moulds,
     remote: Remote,
+    /// What the last connection had that ended with its request.
+    means: Option<Means>,
     path: Vec<u8>,
 }
 
@@ -73,6 +75,7 @@ impl Environ {
             templates,
             moulds: Moulds::default(),
             remote: Remote::default(),
+            means: None,
             path: Vec::new(),
         })
     }
@@ -92,7 +95,7 @@ impl Environ {
     ) -> Result<Bound<'py, PyDict>, Unfit> {
         let means = match conn.session.means.take() {
             Some(means) => means,
-            None => Means::of(py, conn)?,
+            None => Means::of(py, conn, self.means.take())?,
         };
         let environ = self.make(py, conn, policy, fields, &means);
         let environ = environ.and_then(|environ| {
@@ -126,7 +129,9 @@ impl Environ {
             && conn.head.params.is_empty();
         if is_common {
             let original = Original::of(conn, policy, unix);
-            let remote = |environ: &_| self.remote.put(py, keys, environ, &original.addr, means);
+            let remote = |environ: &_, known: &_| {
+                self.remote.put(py, keys, environ, &original.addr, Some(known), means)
+            };
             if let Some(environ) = self.moulds.cast(py, keys, &mut self.path, &original, remote)? {
                 return Ok(environ);
             }
@@ -200,6 +205,11 @@ impl<'a> Original<'a> {
 }
 
 impl Environ {
+    /// Keeps what a connection had that ends.
+    pub(super) fn keep(&mut self, means: Option<Means>) {
+        self.means = means.or(self.means.take());
+    }
+
     /// Puts the name of a request into its environ, in place of what its client may have called it.
     pub(super) fn name(
         &mut self,

@@ -1,6 +1,9 @@
 //! The one place where the floors below become Python exceptions.
 
-use pyo3::exceptions::{PyOSError, PyTimeoutError, PyValueError};
+use std::collections::TryReserveError;
+use std::io;
+
+use pyo3::exceptions::{PyMemoryError, PyOSError, PyTimeoutError, PyValueError};
 use pyo3::prelude::*;
 
 use crate::engine::Gone;
@@ -26,6 +29,11 @@ pub(super) fn parse_error(py: Python<'_>, error: &ParseError) -> PyErr {
         _ => worded(MODULE).and_then(|make| make.call1((name, text))),
     };
     made.map_or_else(|failure| failure, PyErr::from_value)
+}
+
+/// There is no room for what the application asked for at once.
+pub(super) fn no_memory(_: TryReserveError) -> PyErr {
+    PyMemoryError::new_err(())
 }
 
 /// The client ended its side inside the body.
@@ -64,11 +72,17 @@ pub(super) fn response_error(py: Python<'_>, error: &ResponseError) -> PyErr {
 /// A client that takes no more of the response, as `write` raises it.
 pub(super) fn gone(gone: &Gone) -> PyErr {
     match gone {
-        Gone::Broken(error) => match error.raw_os_error() {
-            // Python picks BrokenPipeError, ConnectionResetError … by the number.
-            Some(errno) => PyOSError::new_err((errno, error.to_string())),
-            None => PyOSError::new_err(error.to_string()),
-        },
+        Gone::Broken(error) => broken(error),
         Gone::Stalled => PyTimeoutError::new_err("the client does not read the response"),
+    }
+}
+
+/// A connection that failed, as `write` and `wsgi.input` raise it: with its `errno`, which the
+/// conversion of PyO3 leaves out.
+pub(super) fn broken(error: &io::Error) -> PyErr {
+    match error.raw_os_error() {
+        // Python picks BrokenPipeError, ConnectionResetError … by the number.
+        Some(errno) => PyOSError::new_err((errno, error.to_string())),
+        None => PyOSError::new_err(error.to_string()),
     }
 }

@@ -6,7 +6,7 @@ use std::ffi::c_char;
 use std::ptr;
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 
 use super::app::PyApp;
 use crate::engine::Exchange;
@@ -27,10 +27,50 @@ pub(super) fn latin1<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, 
     }
 }
 
+/// A `bytes` of `data`. PyO3's own constructor panics where there is no memory for it, and how long it is
+/// may be the client's choice.
+///
+/// # Errors
+/// MemoryError.
+pub(super) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    let len = pyo3::ffi::Py_ssize_t::try_from(data.len())?;
+    // SAFETY: the pointer is valid for `len` bytes during the call, which copies them; a non-null
+    // result is a new reference to a bytes.
+    unsafe {
+        let object = pyo3::ffi::PyBytes_FromStringAndSize(data.as_ptr().cast::<c_char>(), len);
+        Ok(Bound::from_owned_ptr_or_err(py, object)?.cast_into_unchecked())
+    }
+}
+
+/// `callable(first, second)`, without a tuple where the callable needs none.
+///
+/// # Errors
+/// What it raises.
+pub(super) fn call_with_two<'py>(
+    callable: &Bound<'py, PyAny>,
+    first: &Bound<'py, PyAny>,
+    second: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let end = ptr::null_mut::<pyo3::ffi::PyObject>();
+    // SAFETY: all three are alive during the call, and null ends the list; a non-null result is a new
+    // reference.
+    unsafe {
+        let (first, second) = (first.as_ptr(), second.as_ptr());
+        let result = pyo3::ffi::PyObject_CallFunctionObjArgs(callable.as_ptr(), first, second, end);
+        Bound::from_owned_ptr_or_err(callable.py(), result)
+    }
+}
+
 /// Whether the caller has the only reference to `object`. Nobody can get another one then.
 pub(super) fn is_unshared<T>(object: &Bound<'_, T>) -> bool {
+    has_references(object, 1)
+}
+
+/// Whether there are so many references to `object`, and no more. Where the caller knows who has each
+/// of them, nobody else has one.
+pub(super) fn has_references<T>(object: &Bound<'_, T>, count: pyo3::ffi::Py_ssize_t) -> bool {
     // SAFETY: the object is alive, and the GIL (or its counter being atomic) makes this a plain read.
-    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) == 1 }
+    unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) == count }
 }
 
 thread_local! {

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -14,9 +14,10 @@ use pyo3::types::{PyBytes, PyList};
 
 use super::app::PyApp;
 use super::errors;
+use super::ffi;
 use super::tls::{self, TlsSession};
 use crate::engine::Exchange;
-use crate::engine::exchange::{self, Body};
+use crate::engine::exchange::{self, Body, Upload};
 use crate::engine::timekeeper::Timed;
 use crate::http::{BodyDecoder, BodyEvent, ParseError};
 use crate::sys::clock::monotonic_ns;
@@ -42,7 +43,7 @@ pub(super) struct Input {
 struct Rest {
     decoder: BodyDecoder,
     unseen: Vec<u8>,
-    over: Arc<AtomicBool>,
+    upload: Arc<Upload>,
     socket: OwnedFd,
     /// What decrypts it, if it is encrypted.
     tls: Option<Py<TlsSession>>,
@@ -66,7 +67,7 @@ impl Input {
     pub(super) fn new(body: Body, exchange: &mut Exchange<'_, PyApp>) -> io::Result<Self> {
         let rest = match body.rest {
             None => None,
-            Some(exchange::Rest { decoder, unseen, over }) => {
+            Some(exchange::Rest { decoder, unseen, upload }) => {
                 let socket = exchange
                     .conn()
                     .socket()
@@ -76,7 +77,7 @@ impl Input {
                 let tls = Python::attach(|py| tls::session_of(py, exchange.conn()));
                 let pulse = exchange.pulse();
                 let (slot, timed) = (exchange.slot(), exchange.timed().cloned());
-                Some(Rest { decoder, unseen, over, socket, tls, patience, pulse, slot, timed })
+                Some(Rest { decoder, unseen, upload, socket, tls, patience, pulse, slot, timed })
             }
         };
         Ok(Self { spool: body.spool.into_reader()?, rest, pending: Vec::new(), at: 0 })
@@ -117,7 +118,7 @@ impl Input {
                 Ok(more) => return Ok(more),
                 Err(Shortage::Signal) => py.check_signals()?,
                 Err(Shortage::Ended) => return Err(errors::no_more_data(py)),
-                Err(Shortage::Broken(error)) => return Err(error.into()),
+                Err(Shortage::Broken(error)) => return Err(errors::broken(&error)),
                 Err(Shortage::Bad(error)) => return Err(errors::parse_error(py, &error)),
             }
         }
@@ -130,7 +131,7 @@ impl Input {
             let left = usize::try_from(self.spool.left())?;
             let want = size.map_or(left, |size| size.min(left));
             if let Some(memory) = self.spool.in_memory() {
-                let bytes = PyBytes::new(py, memory.get(..want).unwrap_or_default());
+                let bytes = ffi::bytes(py, memory.get(..want).unwrap_or_default())?;
                 self.spool.consume(want);
                 return Ok(bytes);
             }
@@ -144,10 +145,11 @@ impl Input {
             let want = size.map_or(usize::MAX, |size| size - out.len());
             let have = self.buffered();
             let step = have.len().min(want);
+            out.try_reserve(step).map_err(errors::no_memory)?;
             out.extend_from_slice(&have[..step]);
             self.at += step;
         }
-        Ok(PyBytes::new(py, &out))
+        ffi::bytes(py, &out)
     }
 
     fn line<'py>(&mut self, py: Python<'py>, size: Option<usize>) -> PyResult<Bound<'py, PyBytes>> {
@@ -161,13 +163,14 @@ impl Input {
             let have = &have[..have.len().min(want)];
             let end = memchr::memchr(b'\n', have).map(|at| at + 1);
             let step = end.unwrap_or(have.len());
+            out.try_reserve(step).map_err(errors::no_memory)?;
             out.extend_from_slice(&have[..step]);
             self.at += step;
             if end.is_some() {
                 break;
             }
         }
-        Ok(PyBytes::new(py, &out))
+        ffi::bytes(py, &out)
     }
 }
 
@@ -234,7 +237,7 @@ impl Rest {
                 self.unseen.drain(..used);
                 if self.decoder.is_done() {
                     // What follows is the next request.
-                    self.over.store(true, Ordering::Relaxed);
+                    self.upload.over.store(true, Ordering::Relaxed);
                     return Ok(!into.is_empty());
                 }
                 if matches!(event, BodyEvent::NeedMore) {
@@ -259,6 +262,9 @@ impl Rest {
             if let Some(slot) = self.slot {
                 slot.add_bytes(n as u64, 0);
                 slot.count_event(Event::ReadError, u64::from(got.is_err()));
+            }
+            if got.is_err() {
+                self.upload.broken.store(true, Ordering::Relaxed);
             }
             match got.map_err(Shortage::Broken)? {
                 Transfer::Bytes(0) => return Err(Shortage::Ended),

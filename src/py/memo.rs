@@ -15,8 +15,24 @@ const LONGEST: usize = 128;
 /// is a constant of the application, nearly always.
 #[derive(Default)]
 pub(super) struct Memo {
-    status: Option<(Py<PyString>, u16)>,
+    status: Option<Status>,
     places: [Option<Known>; PLACES],
+}
+
+/// A status that was right.
+pub(super) struct Status {
+    object: Py<PyAny>,
+    /// The number in it.
+    pub(super) code: u16,
+    /// As it was said.
+    pub(super) text: Vec<u8>,
+}
+
+impl Status {
+    /// `object` says `text`.
+    pub(super) fn new(object: &Bound<'_, PyAny>, code: u16, text: &[u8]) -> Self {
+        Self { object: object.clone().unbind(), code, text: text.to_vec() }
+    }
 }
 
 struct Known {
@@ -27,16 +43,16 @@ struct Known {
 }
 
 impl Memo {
-    /// The code of a status that was right before.
-    pub(super) fn code(&self, status: &Bound<'_, PyAny>) -> Option<u16> {
-        let (known, code) = self.status.as_ref()?;
-        status.is(known).then_some(*code)
+    /// Takes what is known of a status that was right before.
+    pub(super) fn take_status(&mut self, status: &Bound<'_, PyAny>) -> Option<Status> {
+        self.status.take().filter(|known| status.is(&known.object))
     }
 
     /// Remembers what is right.
-    pub(super) fn keep_code(&mut self, status: &Bound<'_, PyAny>, code: u16) {
-        if let Ok(status) = status.cast_exact::<PyString>() {
-            self.status = Some((status.clone().unbind(), code));
+    pub(super) fn keep_status(&mut self, py: Python<'_>, status: Status) {
+        // One of a class of its own may hold on to anything.
+        if status.object.bind(py).is_exact_instance_of::<PyString>() {
+            self.status = Some(status);
         }
     }
 

@@ -93,14 +93,15 @@ impl Line {
 
 impl Moulds {
     /// An environ with everything but what [`Moulds::learn`] leaves out; none where no mould fits.
-    /// `remote` sets REMOTE_ADDR and REMOTE_PORT of the client, when they are others.
+    /// `remote` sets REMOTE_ADDR and REMOTE_PORT of the client, when they are others than those of
+    /// the peer it is given.
     pub(super) fn cast<'py>(
         &mut self,
         py: Python<'py>,
         keys: &Keys,
         scratch: &mut Vec<u8>,
         original: &Original<'_>,
-        remote: impl FnOnce(&Bound<'py, PyDict>) -> PyResult<()>,
+        remote: impl FnOnce(&Bound<'py, PyDict>, &PeerAddr) -> PyResult<()>,
     ) -> Result<Option<Bound<'py, PyDict>>, Unfit> {
         self.requests += 1;
         let mut found = None;
@@ -115,7 +116,7 @@ impl Moulds {
         mould.used = self.requests;
         if mould.addr != original.addr {
             mould.sound = false;
-            remote(mould.environ.bind(py))?;
+            remote(mould.environ.bind(py), &mould.addr)?;
             mould.addr = original.addr;
             mould.sound = true;
         }

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::app::PyApp;
-use super::ffi::latin1;
+use super::ffi::{has_references, is_unshared, latin1};
 use super::keys::Keys;
 use super::session::Handle;
 use super::tls;
@@ -22,20 +22,24 @@ pub(super) struct Remote {
 }
 
 impl Remote {
-    /// Sets REMOTE_ADDR and REMOTE_PORT of the peer; a unix peer has no port.
+    /// Sets REMOTE_ADDR and REMOTE_PORT of the peer; a unix peer has no port. `known`: whose they are
+    /// already.
     pub(super) fn put(
         &mut self,
         py: Python<'_>,
         keys: &Keys,
         environ: &Bound<'_, PyDict>,
         addr: &PeerAddr,
+        known: Option<&PeerAddr>,
         means: &Means,
     ) -> PyResult<()> {
-        let ip = match addr {
-            PeerAddr::Ip(addr) => self.text(py, addr.ip()),
-            PeerAddr::Unix => keys.empty.bind(py).clone(),
-        };
-        environ.set_item(keys.remote_addr.bind(py), ip)?;
+        if known.is_none_or(|known| known.ip() != addr.ip()) {
+            let ip = match addr.ip() {
+                Some(ip) => self.text(py, ip),
+                None => keys.empty.bind(py).clone(),
+            };
+            environ.set_item(keys.remote_addr.bind(py), ip)?;
+        }
         match &means.port {
             Some(port) => environ.set_item(keys.remote_port.bind(py), port.bind(py)),
             None => Ok(()),
@@ -62,7 +66,7 @@ impl Remote {
         conn: &mut Conn<PyApp>,
         means: &Means,
     ) -> PyResult<()> {
-        self.put(py, keys, environ, &conn.addr, means)?;
+        self.put(py, keys, environ, &conn.addr, None, means)?;
         if let Some(info) = &conn.proxy {
             self.put_proxy(py, keys, environ, info)?;
         }
@@ -109,15 +113,25 @@ pub(super) struct Means {
 }
 
 impl Means {
-    /// For `conn`.
-    pub(super) fn of(py: Python<'_>, conn: &Conn<PyApp>) -> PyResult<Self> {
+    /// For `conn`; of those that another connection had before, as far as nobody has kept them.
+    pub(super) fn of(py: Python<'_>, conn: &Conn<PyApp>, before: Option<Self>) -> PyResult<Self> {
         let port = match conn.addr {
             PeerAddr::Ip(addr) => Some(decimal(py, addr.port())?.unbind()),
             PeerAddr::Unix => None,
         };
+        if let Some(before) = before.filter(|before| before.is_free(py)) {
+            if Handle::renew(before.handle.bind(py), conn.token()) {
+                return Ok(Self { port, ..before });
+            }
+        }
         let handle = Bound::new(py, Handle::new(conn.token()))?;
         let hint = handle.getattr(pyo3::intern!(py, "hint"))?.unbind();
         Ok(Self { port, handle: handle.unbind(), hint })
+    }
+
+    /// Whether the caller alone has them: beside him only `hint` knows `handle`.
+    fn is_free(&self, py: Python<'_>) -> bool {
+        is_unshared(self.hint.bind(py)) && has_references(self.handle.bind(py), 2)
     }
 
     /// Sets the client's socket, and what says something on it before the response.

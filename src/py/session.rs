@@ -58,6 +58,12 @@ impl Session {
             error.write_unraisable(py, None);
         }
     }
+
+    /// After the last request of a connection: what the next one may be given in its place. All else
+    /// is dropped here, while its thread is attached.
+    pub(super) fn end(&mut self) -> Option<Means> {
+        std::mem::take(self).means
+    }
 }
 
 /// Tells the client that nothing more comes: a thread of a WebSocket library may still wait for
@@ -94,6 +100,18 @@ pub(crate) struct Handle {
 impl Handle {
     pub(super) fn new(token: Token) -> Self {
         Self { token, socket: None, taken: false }
+    }
+
+    /// From here on it is that of another connection. False, and it stays as it is: somebody uses it,
+    /// or the application has taken what it was of.
+    pub(super) fn renew(slf: &Bound<'_, Self>, token: Token) -> bool {
+        match slf.try_borrow_mut() {
+            Ok(mut this) if this.socket.is_none() && !this.taken => {
+                this.token = token;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether the application has moved bytes on the socket itself.

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 use super::app::{Failure, deliver};
 use super::errors;
 use super::ffi::{is_unshared, reach};
-use super::memo::Memo;
+use super::memo::{Memo, Status};
 use super::state::State;
 use crate::http::{ResponseFields, parse_status};
 use crate::sys::poller::Token;
@@ -51,14 +51,13 @@ impl Announced {
         memo: &mut Memo,
     ) -> PyResult<()> {
         let py = status.py();
-        let text = text_octets(status)?;
-        let code = match memo.code(status) {
-            Some(code) => code,
+        let said = match memo.take_status(status) {
+            Some(known) => known,
             None => {
+                let text = text_octets(status)?;
                 let code = parse_status(&text);
                 let code = code.map_err(|error| errors::response_error(py, &error))?;
-                memo.keep_code(status, code);
-                code
+                Status::new(status, code, &text)
             }
         };
         self.fields.clear();
@@ -72,8 +71,9 @@ impl Announced {
             }
         }
         self.status.clear();
-        self.status.extend_from_slice(&text);
-        self.code = code;
+        self.status.extend_from_slice(&said.text);
+        self.code = said.code;
+        memo.keep_status(py, said);
         Ok(())
     }
 }
@@ -197,21 +197,32 @@ fn over() -> PyErr {
 }
 
 fn add(fields: &mut ResponseFields, item: &Bound<'_, PyAny>, memo: &mut Memo) -> PyResult<()> {
-    let py = item.py();
     let (name, value) = match item.cast_exact::<PyTuple>() {
-        Ok(pair) if pair.len() == 2 => (pair.get_item(0)?, pair.get_item(1)?),
-        _ => item.extract()?,
+        Ok(pair) if pair.len() == 2 => (pair.get_borrowed_item(0)?, pair.get_borrowed_item(1)?),
+        _ => {
+            let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            return add_pair(fields, &name, &value, memo);
+        }
     };
-    let wrong = |error| errors::response_error(py, &error);
-    if let Some(field) = memo.field(&name, &value) {
+    add_pair(fields, &name, &value, memo)
+}
+
+fn add_pair(
+    fields: &mut ResponseFields,
+    name: &Bound<'_, PyAny>,
+    value: &Bound<'_, PyAny>,
+    memo: &mut Memo,
+) -> PyResult<()> {
+    let wrong = |error| errors::response_error(name.py(), &error);
+    if let Some(field) = memo.field(name, value) {
         return fields.push_again(field).map_err(wrong);
     }
-    let (octets, value) = (text_octets(&name)?, text_octets(&value)?);
+    let (octets, value) = (text_octets(name)?, text_octets(value)?);
     let count = fields.count();
     fields.push(&octets, &value).map_err(wrong)?;
     // Some are the server's business and not sent.
     if fields.count() > count {
-        memo.keep_field(&name, &value, fields);
+        memo.keep_field(name, &value, fields);
     }
     Ok(())
 }

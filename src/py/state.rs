@@ -7,12 +7,13 @@ use std::sync::{Arc, OnceLock};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::access::{Custom, OwnSlate};
+use super::access::Custom;
 use super::environ::ServerName;
 use super::hooks::Hooks;
 use crate::engine::Stage;
 use crate::log::notice::Notice;
 use crate::sys::flights::Flights;
+use crate::sys::journal::OwnSlate;
 
 /// Notices said between two ticks (a second) at most: a flood of bad clients must not flood the log.
 const NOTICES_PER_TICK: u64 = 100;

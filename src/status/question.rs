@@ -48,7 +48,7 @@ impl Ear {
     pub fn hear(&mut self, bytes: &[u8], policy: &Policy) -> Option<Question> {
         let room = LONGEST_HEAD.saturating_sub(self.inbox.len()).min(bytes.len());
         self.inbox.extend_from_slice(bytes.get(..room).unwrap_or_default());
-        let page = match self.reader.poll(&mut self.inbox, false, policy, &mut self.head) {
+        let page = match self.reader.poll(&mut self.inbox, false, policy, None, &mut self.head) {
             Ok(true) => self.page(),
             Ok(false) if self.inbox.len() < LONGEST_HEAD => return None,
             Ok(false) => Page::Refused(431, "Request Header Fields Too Large"),

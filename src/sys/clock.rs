@@ -6,6 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
+/// The wall clock is read so often at most. It has whole seconds here, and is behind by up to a tick of
+/// the kernel (4 ms, mostly) anyway.
+const WALL_EVERY_NS: u64 = 1_000_000;
+
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -13,6 +17,8 @@ const MONTHS: [&str; 12] =
 #[derive(Debug)]
 pub struct Clock {
     monotonic_ns: u64,
+    /// From then on the wall clock is to be read again.
+    wall_due_ns: u64,
     wall_s: i64,
     http_date: Vec<u8>,
     log_time: Vec<u8>,
@@ -23,6 +29,7 @@ impl Clock {
     pub fn new() -> Self {
         let mut clock = Self {
             monotonic_ns: 0,
+            wall_due_ns: 0,
             wall_s: i64::MIN,
             http_date: Vec::with_capacity(32),
             log_time: Vec::with_capacity(32),
@@ -34,6 +41,10 @@ impl Clock {
     /// Reads the clock. Both clocks are answered by the vDSO: no system call.
     pub fn tick(&mut self) {
         self.monotonic_ns = monotonic_ns();
+        if self.monotonic_ns < self.wall_due_ns {
+            return;
+        }
+        self.wall_due_ns = self.monotonic_ns + WALL_EVERY_NS;
         let wall_s =
             clock_gettime(ClockId::CLOCK_REALTIME_COARSE).map_or(self.wall_s, |t| t.tv_sec());
         if wall_s != self.wall_s {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::scoreboard::{SLOT_SIZE, SLOTS, Scoreboard};
 
 pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
-pub(super) const VERSION: u64 = 9;
+pub(super) const VERSION: u64 = 10;
 
 /// Why a worker has ended, or has to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

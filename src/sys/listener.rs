@@ -6,7 +6,7 @@
 //! accepted, and when nobody is left it is [shut](Listener::shut), for every process that has it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::time::Duration;
@@ -28,7 +28,15 @@ pub enum PeerAddr {
 }
 
 impl PeerAddr {
-    /// The address without port; empty for a unix peer.
+    /// The address without port; a unix peer has none.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(addr) => Some(addr.ip()),
+            Self::Unix => None,
+        }
+    }
+
+    /// The same as text; empty for a unix peer.
     pub fn ip_text(&self) -> String {
         match self {
             Self::Ip(addr) => addr.ip().to_string(),

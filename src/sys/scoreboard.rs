@@ -3,9 +3,10 @@
 //! Mapped before the first fork and never unmapped, so a [`Slot`] is valid as long as the
 //! process. All slots are reserved up front: untouched pages cost nothing, and SIGTTIN never runs
 //! out. Each slot has one writer (its worker; before the fork the master) and any number of
-//! readers; every field is one relaxed atomic, so a reader may see fields of different moments.
+//! readers; every field is one relaxed atomic, so a reader may see fields of different moments, but
+//! not of different workers (`turn.rs`).
 //!
-//! # Layout, version 9
+//! # Layout, version 10
 //! Places of 2048 bytes (whole cache lines, so that neighbours do not share one). The first is the
 //! header (`header.rs`), the others are slots: what is of one worker, then what all workers of the slot
 //! have counted (`tally.rs`). Everything is a native-endian u64. Whoever changes a field raises
@@ -23,9 +24,11 @@ use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
 
 use super::clock::{monotonic_ns, realtime_ns};
 use super::header::Header;
+use super::owed::Owed;
 use super::snapshot::WorkerView;
 use super::tally::{ConnectionCells, Connections, Tally, TallyCells};
 use super::tells::Tells;
+use super::turn::Turn;
 pub use super::wish::Wish;
 use super::work::WorkCells;
 
@@ -122,21 +125,24 @@ pub struct Slot {
 impl Slot {
     /// Takes the slot for a worker that is about to be forked: all fields back to 0.
     pub fn claim(self, age: u64) {
+        self.cells.turn.pass(|| self.clear(age));
+    }
+
+    fn clear(self, age: u64) {
         let cells = self.cells;
         for cell in [
             &cells.pid,
             &cells.heartbeat_ns,
-            &cells.busy,
             &cells.waiting,
             &cells.booted_ns,
             &cells.wish,
-            &cells.overdue,
             &cells.heirless,
             &cells.queued,
             &cells.room,
         ] {
             cell.store(0, Ordering::Relaxed);
         }
+        cells.owed.clear();
         cells.work.clear();
         self.tell_nothing_of_its_own();
         cells.connections.set(Connections::default());
@@ -147,7 +153,8 @@ impl Slot {
         }
         cells.claimed_at_ns.store(realtime_ns(), Ordering::Relaxed);
         cells.age.store(age, Ordering::Relaxed);
-        cells.state.store(CLAIMED, Ordering::Relaxed);
+        // A sibling that sees it taken sees nothing of the worker before.
+        cells.state.store(CLAIMED, Ordering::Release);
     }
 
     /// See [`Scoreboard::secede`].
@@ -217,23 +224,22 @@ impl Slot {
 
     /// There is a request that the worker has to finish; counted only where there are deadlines.
     pub fn begin_request(self) {
-        self.add(&self.cells.busy, 1);
+        self.cells.owed.begin();
     }
 
     /// It is finished.
     pub fn end_request(self) {
-        self.add(&self.cells.busy, u64::MAX);
+        self.cells.owed.end();
     }
 
     /// A request in the app has passed its deadline, or `back` from there.
     pub fn note_overdue(self, back: bool) {
-        self.add(&self.cells.overdue, if back { u64::MAX } else { 1 });
+        self.cells.owed.note_overdue(back);
     }
 
     /// Whether every request, one at least, has passed its deadline: nobody waits.
     pub fn is_lost(self) -> bool {
-        let overdue = self.cells.overdue.load(Ordering::Relaxed);
-        overdue > 0 && overdue == self.cells.busy.load(Ordering::Relaxed)
+        self.cells.owed.is_lost()
     }
 
     /// How busy the worker's threads are.
@@ -256,10 +262,6 @@ impl Slot {
     pub fn set_room(self, requests: u64) {
         self.cells.room.store(requests, Ordering::Relaxed);
     }
-
-    fn add(self, cell: &AtomicU64, n: u64) {
-        cell.fetch_add(n, Ordering::Relaxed);
-    }
 }
 
 const FREE: u64 = 0;
@@ -273,11 +275,11 @@ pub(super) struct Cells {
     age: AtomicU64,
     pub(super) state: AtomicU64,
     heartbeat_ns: AtomicU64,
-    busy: AtomicU64,
+    owed: Owed,
     pub(super) waiting: AtomicU64,
     booted_ns: AtomicU64,
     wish: AtomicU64,
-    overdue: AtomicU64,
+    turn: Turn,
     pub(super) heirless: AtomicU64,
     pub(super) queued: AtomicU64,
     claimed_ns: AtomicU64,
@@ -301,10 +303,17 @@ impl Cells {
         self.own.read_with(&self.aside)
     }
 
+    /// All that is told of the slot and its worker; of nobody while the slot changes hands.
     pub(super) fn view(&self, slot: usize, now_ns: u64) -> WorkerView {
+        let (view, whole) = self.turn.read(|| self.glance(slot, now_ns));
+        WorkerView { alive: view.alive && whole, ..view }
+    }
+
+    fn glance(&self, slot: usize, now_ns: u64) -> WorkerView {
         let it = |cell: &AtomicU64| cell.load(Ordering::Relaxed);
         let when = |cell: &AtomicU64| Some(it(cell)).filter(|ns| *ns != 0);
         let wish = it(&self.wish);
+        let connections = self.connections.read();
         WorkerView {
             slot,
             alive: it(&self.state) == CLAIMED,
@@ -317,8 +326,8 @@ impl Cells {
             wish: Wish::ALL.into_iter().find(|known| *known as u64 == wish),
             room: it(&self.room),
             work: self.work.read(now_ns),
-            queued: self.connections.read().waiting,
-            connections: self.connections.read(),
+            queued: connections.waiting,
+            connections,
             tally: self.tally(),
             requests_before: it(&self.requests_before),
             respawns: it(&self.respawns),

@@ -19,7 +19,7 @@ impl Slot {
     pub(super) fn siblings(self) -> impl Iterator<Item = &'static Cells> {
         let known = self.board.header.taken.load(Ordering::Relaxed) as usize;
         self.board.slots.iter().take(known).filter(move |cells| {
-            cells.state.load(Ordering::Relaxed) == CLAIMED && !std::ptr::eq(*cells, self.cells)
+            cells.state.load(Ordering::Acquire) == CLAIMED && !std::ptr::eq(*cells, self.cells)
         })
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! One thread writes, into a slate of its own; the master reads when the worker has died.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::ticket::{read, write};
 
@@ -35,7 +35,9 @@ impl Slate {
 
     /// The lines have been written elsewhere.
     pub fn wipe(&self) {
-        self.length.store(0, Ordering::Release);
+        self.length.store(0, Ordering::Relaxed);
+        // Before the words of the next line: whoever is killed there has no torn lines to show.
+        fence(Ordering::Release);
     }
 
     /// What is kept; whatever a process that died has made of it.

@@ -90,14 +90,14 @@ fn what_a_child_of_the_application_writes_stays_with_it() {
     assert_eq!(slots[0].heartbeat_ns.load(Ordering::Relaxed), 0);
 }
 
-/// Where each field of layout 9 lies. Whoever has to change this test raises `header::VERSION`.
+/// Where each field of layout 10 lies. Whoever has to change this test raises `header::VERSION`.
 #[test]
 fn the_layout_is_the_one_of_its_version() {
     use std::mem::offset_of;
 
     use crate::sys::tally::{BUCKETS, CLASSES, EVENTS};
 
-    assert_eq!(crate::sys::header::VERSION, 9);
+    assert_eq!(crate::sys::header::VERSION, 10);
     assert_eq!((SLOTS, SLOT_SIZE, CLASSES, EVENTS, BUCKETS), (4096, 2048, 5, 8, 20));
     let header = [
         offset_of!(Header, magic),
@@ -114,11 +114,11 @@ fn the_layout_is_the_one_of_its_version() {
         offset_of!(Cells, age),
         offset_of!(Cells, state),
         offset_of!(Cells, heartbeat_ns),
-        offset_of!(Cells, busy),
+        offset_of!(Cells, owed),
         offset_of!(Cells, waiting),
         offset_of!(Cells, booted_ns),
         offset_of!(Cells, wish),
-        offset_of!(Cells, overdue),
+        offset_of!(Cells, turn),
         offset_of!(Cells, heirless),
         offset_of!(Cells, queued),
         offset_of!(Cells, claimed_ns),

@@ -50,7 +50,8 @@ for name, names in json.load(sys.stdin).items():
     try:
         module = importlib.import_module(name)
         twin = importlib.import_module("r" + name)
-    except Exception as exc:
+    except (ImportError, RuntimeError) as exc:
+        # What programs catch that try whether a module is there.
         found[name] = str(exc)
         continue
     missing = [n for n in names if not hasattr(module, n)]
@@ -101,6 +102,28 @@ import importlib.util, pathlib
 root = pathlib.Path(importlib.util.find_spec("gunicorn").origin).parent
 print(*(path.relative_to(root).as_posix() for path in root.rglob("*.py")), sep="\\n")
 """
+
+
+def test_a_module_whose_package_is_missing_fails_as_programs_expect(tmp_path: Path) -> None:
+    """RuntimeError, as Gunicorn's modules do; and ImportError, by which programs try what is
+    there (Gunicorn's `gasgi` needs no package)."""
+    for name in ("gevent", "tornado", "uvicorn"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('not on this machine')")
+    code = (
+        "from rgunicorn.app.base import BaseApplication\n"
+        "class App(BaseApplication):\n    def load_config(self): pass\n"
+        "App()\nimport importlib\n"
+        "for name in 'ggevent', 'gtornado', 'gasgi':\n"
+        "    for kind in RuntimeError, ImportError:\n"
+        "        try:\n            importlib.import_module('gunicorn.workers.' + name)\n"
+        "        except kind as exc:\n            print(name, 'pip install' in str(exc))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.split() == [
+        word for name in ("ggevent", "gtornado", "gasgi") for word in (name, "True") * 2
+    ], done.stderr
 
 
 def test_no_other_module_of_gunicorns_is_missing(gunicorn: Command) -> None:

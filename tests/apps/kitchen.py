@@ -49,6 +49,7 @@ ROUGH = {
     "call": bodies.call,
     "early": hints.early,
     "early-late": hints.late,
+    "early-keeper": hints.keeper,
     "exit": broken.exits,
     "file": files.whole,
     "file-like": files.file_like,

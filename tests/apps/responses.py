@@ -31,8 +31,10 @@ def count(environ, start_response):
 
 
 def one_piece(environ, start_response):
-    """`?n=` bytes at once."""
-    body = b"x" * int(parse_qs(environ["QUERY_STRING"])["n"][0])
+    """`?n=` bytes at once, after `pause` seconds."""
+    query = parse_qs(environ["QUERY_STRING"])
+    time.sleep(float(query.get("pause", ["0"])[0]))
+    body = b"x" * int(query["n"][0])
     start_response("200 OK", [TEXT, ("Content-Length", str(len(body)))])
     return [body]
 

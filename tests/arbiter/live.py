@@ -43,7 +43,10 @@ class Live:
 
     def write(self, word: str, top: str = "") -> None:
         """An application that answers `word`, its pid, and the variable TEXT."""
-        (self.directory / "live.py").write_text(APP.format(word=word, top=top))
+        # At once: a worker that boots meanwhile must not read half of it.
+        new = self.directory / "live.py.new"
+        new.write_text(APP.format(word=word, top=top))
+        new.replace(self.directory / "live.py")
 
     def write_gated(self, word: str, after: str = "pass") -> None:
         """One whose import waits until `gate` exists."""

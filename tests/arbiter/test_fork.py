@@ -191,6 +191,33 @@ def test_atexit_runs_in_workers_and_in_the_master(serve, tmp_path):
     assert {int(line) for line in path.read_text().split()} == pids
 
 
+@pytest.mark.gunicorn_bug("it stays for ever where no heartbeat is missed, and nobody serves")
+@pytest.mark.parametrize("where", ["worker_exit", "atexit", "a thread"])
+def test_a_worker_that_hangs_at_its_end_is_ended(serve, order, where):
+    config = (
+        "import atexit, os, threading, time\n"
+        "def hang(*_): time.sleep(600)\n"
+        "def post_worker_init(worker):\n"
+        "    if worker.age > 1: return\n"
+        + {
+            "worker_exit": "    worker.hangs = True\n"
+            "def worker_exit(server, worker):\n"
+            "    if hasattr(worker, 'hangs'): hang()\n",
+            "atexit": "    atexit.register(hang)\n",
+            "a thread": "    threading.Thread(target=hang).start()\n",
+        }[where]
+    )
+    server = serve(workers=1, config=config, timeout=0, graceful_timeout=1)
+    (worker,) = server.workers()
+    assert order(server, "/pid")
+    os.kill(worker, signal.SIGABRT)
+    log = server.wait_log("Booting worker", 2)
+    assert f"Worker exiting (pid: {worker})" in log
+    assert f"Worker (pid:{worker}) was sent SIGALRM!" in log
+    assert worker not in children(server.pid)
+    server.assert_clean_exit()
+
+
 def test_exception_in_a_booted_worker(serve):
     config = "def post_worker_init(worker):\n    worker.run = lambda: 1 / 0\n"
     server = serve(workers=1, config=config)

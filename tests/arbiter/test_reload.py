@@ -128,6 +128,17 @@ def test_bad_configuration_keeps_the_old_one(serve, order, old_text, new_text):
     server.assert_clean_exit()
 
 
+@pytest.mark.ours("says at the stop what has become of the last reload")
+def test_the_last_word_about_a_file_that_could_not_be_read(serve):
+    server = serve(workers=1)
+    rewrite(server, "workers = 1", "workers = (")
+    reload(server)
+    server.wait_log("[ERROR] Reload failed, the old configuration stays in force")
+    log = server.assert_clean_exit()
+    assert "SyntaxError: " in log
+    assert "never made good: the configuration could not be used; the lines before say why" in log
+
+
 @pytest.mark.gunicorn_bug("hears nothing until the old workers are gone")
 def test_master_listens_while_old_workers_end(serve, accepted):
     server = serve(workers=1, graceful_timeout=60)

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from harness.wait import until
-from harness.wire import Wire, get
+from harness.wire import Wire, ask, get
 
 
 def booted(log: str) -> list[int]:
@@ -244,3 +244,28 @@ def test_listener_is_closed_before_workers_are_waited_for(serve, accepted):
 
         until(lambda: not held_by_master(), "the master to close its listener")
         assert wire.read_to_close()
+
+
+# As if SIGUSR1 came whenever a worker's handler for it changes.
+WORST_MOMENTS = """
+import os, signal
+
+def post_fork(server, worker):
+    install = signal.signal
+
+    def disturbed(number, handler):
+        before = install(number, handler)
+        if number == signal.SIGUSR1:
+            os.kill(os.getpid(), number)
+        return before
+
+    signal.signal = disturbed
+"""
+
+
+@pytest.mark.parametrize("worker", ["sync", "gthread"])
+def test_usr1_at_any_moment_kills_no_worker(serve, worker):
+    server = serve(workers=1, worker_class=worker, config=WORST_MOMENTS)
+    assert booted(server.log()) == server.workers()
+    assert ask(server.address, get("/pid")).status == 200
+    assert "was sent SIGUSR1" not in server.assert_clean_exit()

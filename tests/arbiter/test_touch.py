@@ -31,8 +31,9 @@ def test_a_file_that_is_touched_reloads(live, tmp_path):
     until(lambda: it.answer()[0] == "third", "the new code", show=it.server.log)
     # The new list counts, and what is no more in it does not.
     it.configure(f"touch_reload = [{str(other)!r}]")
+    before = it.answer()[1]
     it.hup()
-    it.server.wait_log("Booting worker", 4)
+    until(lambda: it.answer()[1] != before, "the next worker", show=it.server.log)
     os.utime(flag, (2, 2))
     it.write("fourth")
     other.touch()

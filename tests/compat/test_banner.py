@@ -69,10 +69,16 @@ def test_patches_in_the_wild(spawn: Spawn, mode: Mode, name: str) -> None:
 
 
 def test_server_software(spawn: Spawn, mode: Mode) -> None:
-    config = "import gunicorn\ngunicorn.SERVER_SOFTWARE = 'shop/1'"
+    config = """
+import gunicorn, os
+gunicorn.SERVER_SOFTWARE = 'shop/1'
+def post_worker_init(worker): worker.log.info("process: %s", os.environ["SERVER_SOFTWARE"])
+"""
     server = spawn("environ:app", mode, config=config)
     response = asked(server)
     assert json.loads(response.body)["SERVER_SOFTWARE"] == ["str", "shop/1"]
+    # Difference banner.
+    server.wait_log(f"process: {'gunicorn/27.0.1' if server.command.is_gunicorn else 'shop/1'}")
     # It is no part of the response.
     assert "gunicorn" in (response.header("Server") or "")
 

@@ -133,6 +133,14 @@ def test_pythonpath_counts_for_a_check(ours: CommandLine) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_pythonpath_counts_for_a_worker_class(ours: CommandLine) -> None:
+    """As on Gunicorn, which loads it when the server starts."""
+    ours.write("lib/inner.py", "from gunicorn.workers.sync import SyncWorker as Mine")
+    ours.write("app.py", "application = print")
+    done = ours("--check-config", "--pythonpath", "lib", "-k", "inner.Mine", "app")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_raw_env_counts_for_a_check(ours: CommandLine) -> None:
     ours.write("inner.py", "import os\napplication = print\nprint(os.environ['SECRET'])")
     done = ours("--check-config", "-e", "SECRET=a=b", "inner")

@@ -45,6 +45,7 @@ BY_OTHERS = {
     "docs/observability/logs.md": "logging/test_logs_page.py",
     "docs/observability/status.md": "status/test_pages.py",
     "docs/observability/top.md": "top/test_stats.py",
+    "docs/soak.md": "chaos/test_soak.py",
 }
 
 # Pages whose commands no test runs, and why.

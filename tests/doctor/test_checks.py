@@ -40,6 +40,23 @@ CASES: list[tuple[str, str, str | None, str, str, dict[str, Any]]] = [
         {},
     ),
     (WARNING, "ignored", "keepalive", "keepalive = 9", "keepalive = 9\nthreads = 2", {}),
+    (WARNING, "ignored", "protocol", "protocol = 'uwsg'", "protocol = 'uwsgi'", {}),
+    (
+        WARNING,
+        "ignored",
+        "uwsgi_allow_ips",
+        "uwsgi_allow_ips = '10.0.0.1'\nprotocol = 'fastcgi'",
+        "uwsgi_allow_ips = '10.0.0.1'\nprotocol = 'uwsgi'",
+        {},
+    ),
+    (
+        WARNING,
+        "no-directory",
+        "tmp_upload_dir",
+        "tmp_upload_dir = '/nowhere'",
+        "tmp_upload_dir = '/tmp'",
+        {},
+    ),
     (WARNING, "ignored", "umask", "umask = 7", "umask = 7\nbind = 'unix:/x'", {}),
     (
         WARNING,

@@ -49,7 +49,7 @@ pub(crate) fn head(data: &[u8]) {
     let policy = policy(choice);
     let (mut reader, mut head) = (HeadReader::default(), Head::default());
     let mut buf = data.to_vec();
-    match reader.poll(&mut buf, true, &policy, &mut head) {
+    match reader.poll(&mut buf, true, &policy, None, &mut head) {
         Ok(true) => {}
         Ok(false) => return assert!(reader.room(buf.len(), &policy) > 0),
         Err(error) => return assert_refusal(&error),
@@ -76,7 +76,7 @@ pub(crate) fn head(data: &[u8]) {
     }
     let mut alone = data[..head.len].to_vec();
     let mut again = Head::default();
-    assert_eq!(reader.poll(&mut alone, true, &policy, &mut again), Ok(true));
+    assert_eq!(reader.poll(&mut alone, true, &policy, None, &mut again), Ok(true));
     assert_eq!(again, head);
 }
 
@@ -187,7 +187,7 @@ pub(crate) fn uwsgi(data: &[u8]) {
 
     let (mut reader, mut head) = (HeadReader::default(), Head::default());
     let mut buf = data.to_vec();
-    match reader.poll(&mut buf, true, &policy, &mut head) {
+    match reader.poll(&mut buf, true, &policy, None, &mut head) {
         Ok(true) => {}
         Ok(false) => {
             return assert!(reader.room(buf.len(), &policy) > 0 && head == Head::default());
@@ -197,7 +197,7 @@ pub(crate) fn uwsgi(data: &[u8]) {
     assert!(head.uwsgi && head.len <= buf.len() && head.len <= 4 + 65535);
     let mut again = Head::default();
     let mut once_more = buf[..head.len].to_vec();
-    assert_eq!(reader.poll(&mut once_more, false, &policy, &mut again), Ok(true));
+    assert_eq!(reader.poll(&mut once_more, false, &policy, None, &mut again), Ok(true));
     assert_eq!((&again, &once_more[..]), (&head, &buf[..head.len]));
 
     let vars: Vec<_> = uwsgi_vars(&buf).collect();

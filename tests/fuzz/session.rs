@@ -2,7 +2,7 @@
 
 use rgunicorn::http::{
     BodyDecoder, BodyEvent, Framing, Head, HeadReader, ParseError, Peer, Policy, Preamble,
-    ProxyInfo, ProxyMode, admit, poll_preamble, split_script_name, unquote,
+    ProxyInfo, ProxyMode, Recent, admit, poll_preamble, split_script_name, unquote,
 };
 
 /// A request that came through.
@@ -39,6 +39,7 @@ pub(crate) fn serve<'a>(
         peer,
         buf: Vec::new(),
         reader: HeadReader::default(),
+        recent: Recent::default(),
         head: Head::default(),
         body: None,
         proxy: None,
@@ -61,6 +62,7 @@ struct Session<'p> {
     peer: Peer,
     buf: Vec<u8>,
     reader: HeadReader,
+    recent: Recent,
     head: Head,
     body: Option<BodyDecoder>,
     proxy: Option<ProxyInfo>,
@@ -101,7 +103,8 @@ impl Session<'_> {
 
     fn read_head(&mut self) -> Result<bool, ParseError> {
         let trusted = self.policy.forwarded_allow.allows(&self.peer);
-        if !self.reader.poll(&mut self.buf, trusted, self.policy, &mut self.head)? {
+        let recent = Some(&mut self.recent);
+        if !self.reader.poll(&mut self.buf, trusted, self.policy, recent, &mut self.head)? {
             assert!(self.reader.room(self.buf.len(), self.policy) > 0, "no room, yet not refused");
             return Ok(false);
         }

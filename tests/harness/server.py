@@ -6,6 +6,7 @@ Which server it is comes from `RGUNICORN_UNDER_TEST`, a command such as
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import random
@@ -14,6 +15,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,20 +85,28 @@ def thirdparty(server: str) -> Command | None:
 def free_port() -> int:
     """A port nobody listens on, below the range the kernel takes for outgoing connections.
 
-    Each of pytest-xdist's processes has a range of its own: between this look and the server's
-    bind nobody else takes the port.
+    Each of pytest-xdist's processes has a range of its own, and the last ports that were given out
+    in it are not given out again: between this look and the server's bind nobody else takes the
+    port, though a process starts several servers at once.
     """
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % PROCESSES
     width = 12000 // PROCESSES
     for _ in range(200):
         port = 20000 + number * width + random.randrange(width)
-        with socket.socket() as probe:
+        with LOCK, socket.socket() as probe:
+            if port in GIVEN_OUT:
+                continue
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
+                GIVEN_OUT.append(port)
                 return port
     raise RuntimeError("no free port between 20000 and 32000")
 
+
+GIVEN_OUT: collections.deque[int] = collections.deque(maxlen=500)
+"""Ports that a server may be about to bind."""
+LOCK = threading.Lock()
 
 PROCESSES = 8
 """How many processes of pytest-xdist have ports of their own."""

@@ -108,7 +108,7 @@ class Client(threading.Thread):
         before = 0
         while not self.over.is_set():
             MANNERS[self.manner](self, before)
-            if before and _has_ended(wire):
+            if before and has_ended(wire):
                 self.found_closed += 1
                 return
             self.asked += 1
@@ -271,7 +271,7 @@ def _port(wire: Wire) -> int:
     return name[1] if isinstance(name, tuple) else 0
 
 
-def _has_ended(wire: Wire) -> bool:
+def has_ended(wire: Wire) -> bool:
     """Whether the server has closed the idle connection; sooner or later than we look."""
     readable, _, _ = select.select([wire.sock], [], [], 0)
     if not readable:

@@ -14,6 +14,7 @@ import pytest
 from harness.compare import same
 from harness.server import Command, Spawn
 from harness.statsd import collecting
+from harness.wait import until
 from harness.wire import ask, get
 from rgunicorn.glogging import parse_syslog_address
 
@@ -161,5 +162,68 @@ def test_a_server_says_what_gunicorn_says(
 
 
 def test_unknown_facility(make_logger: Any) -> None:
-    with pytest.raises(RuntimeError, match="^unknown facility name$"):
+    with pytest.raises(RuntimeError, match="^unknown facility name: syslog_facility = 'nope'. Use"):
         make_logger(syslog=True, syslog_facility="nope")
+
+
+def test_no_address(make_logger: Any) -> None:
+    words = "^invalid syslog address: syslog_addr = 'there'. Use udp://HOST:PORT"
+    with pytest.raises(RuntimeError, match=words):
+        make_logger(syslog=True, syslog_addr="there")
+
+
+def test_lines_that_are_lost(make_logger: Any, tmp_path: Path) -> None:
+    errors = tmp_path / "errors"
+    where = f"unix://{tmp_path}/log"
+    log = make_logger(syslog=True, syslog_addr=where, errorlog=str(errors))
+    for number in range(5):
+        log.info("line %d", number)
+    text = errors.read_text()
+    assert text.count("Can't write to syslog_addr") == 1
+    assert f"Can't write to syslog_addr = {where!r}: [Errno 2] " in text
+    assert "Traceback" not in text
+    assert text.count("] line ") == 5
+    # It comes up.
+    with socket.socket(socket.AF_UNIX, UDP) as daemon:
+        daemon.bind(str(tmp_path / "log"))
+        daemon.settimeout(30)
+        log.info("at last")
+        assert daemon.recv(4096).endswith(b"] at last\0")
+
+
+def test_a_server_that_comes_back(make_logger: Any, tmp_path: Path, capfd: Any) -> None:
+    errors = tmp_path / "errors"
+    first = socket.create_server(("127.0.0.1", 0))
+    where = first.getsockname()
+    log = make_logger(
+        syslog=True,
+        syslog_addr=f"tcp://{where[0]}:{where[1]}",
+        errorlog=str(errors),
+        disable_redirect_access_to_syslog=True,
+    )
+    with first:
+        connection = first.accept()[0]
+        log.info("one")
+        assert connection.recv(4096).endswith(b"] one\0")
+        connection.close()
+
+    def noticed() -> bool:
+        log.info("nobody hears this")
+        return "Can't write to syslog_addr" in errors.read_text()
+
+    until(noticed, "a word about the lines that are lost")
+    with socket.create_server(where) as second:
+        second.settimeout(0.2)
+
+        def heard() -> bool:
+            log.info("two")
+            try:
+                again = second.accept()[0]
+            except TimeoutError:
+                return False
+            with again:
+                again.settimeout(30)
+                return again.recv(4096).endswith(b"] two\0")
+
+        until(heard, "a new connection", show=errors.read_text)
+    assert "Traceback" not in errors.read_text() + capfd.readouterr().err

@@ -185,6 +185,16 @@ DIFFERENCES = [
         "parity/test_logs.py::test_one_access_line_when_the_iterator_fails",
     ),
     Difference(
+        "worker-hint",
+        "A worker class or logger class that can not be loaded is a message that ends with the "
+        "setting, its value and what to do: the name that was meant (`Did you mean "
+        "'gthread'?`), the package to install. Gunicorn shows a traceback. The modules of "
+        "gevent, tornado and asgi workers raise a RuntimeError, as Gunicorn's do, that is an "
+        "ImportError too.",
+        "It is the next thing one has to know.",
+        "parity/test_cli.py::test_exit",
+    ),
+    Difference(
         "bad-value-named",
         "A bad value on the command line or in `GUNICORN_CMD_ARGS` is named with its setting "
         "(`Invalid value for workers: -1`). Gunicorn does so for the config file only.",

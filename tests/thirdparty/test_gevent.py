@@ -181,6 +181,23 @@ def test_signals_of_a_worker(spawn: Spawn, end: signal.Signals) -> None:
     assert who(server)["pid"] != worker
 
 
+@pytest.mark.usefixtures("right")
+@pytest.mark.parametrize("end", [signal.SIGQUIT, signal.SIGABRT], ids=lambda sig: sig.name)
+def test_a_log_that_stays_locked_does_not_hold_up_the_end(
+    spawn: Spawn, end: signal.Signals
+) -> None:
+    """SystemExit out of a signal handler can leave a log handler's lock to a greenlet that ends.
+    Gunicorn's worker then hangs until its heartbeat has been missed for `timeout`."""
+    server = start(spawn, timeout=600, graceful_timeout=600)
+    (worker,) = server.workers()
+    with Wire(server.address) as wire:
+        wire.send(get(f"/lock?{end.value}"))
+        server.wait_log("Booting worker", 2)
+    until(lambda: worker not in server.workers(), "it to leave", show=server.log)
+    assert f"Worker exiting (pid: {worker})" in server.log()
+    assert who(server)["pid"] != worker
+
+
 def test_gevents_own_server(spawn: Spawn) -> None:
     server = start(spawn, worker="gevent_wsgi")
     seen = who(server)

@@ -9,6 +9,12 @@ import ssl
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from harness.certificates import Certificates
 from harness.mode import Mode
@@ -134,6 +140,27 @@ def test_mistakes_end_the_start(
     assert f"Error: {next(iter(settings))} = " in server.log() or words in server.log()
     assert words in server.log()
     assert "Traceback" not in server.log()
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["keyfile", "certfile"])
+def test_a_key_with_a_passphrase(
+    spawn: Spawn, files: Certificates, tmp_path: Path, apart: bool
+) -> None:
+    """OpenSSL would ask at the terminal, of a master that has to go on."""
+    key, both = tmp_path / "locked.key", tmp_path / "both.pem"
+    locked = load_pem_private_key(Path(files.key("server")).read_bytes(), None).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
+    )
+    key.write_bytes(locked)
+    both.write_bytes(Path(files.cert("server")).read_bytes() + locked)
+    settings = {"certfile": files.cert("server"), "keyfile": str(key)}
+    server = spawn(
+        "kitchen:app", ready=False, settings=settings if apart else {"certfile": str(both)}
+    )
+    assert server.wait_exit() == 1
+    named = f"keyfile = {str(key)!r}" if apart else f"certfile = {str(both)!r}"
+    assert f"Error: {named} is encrypted, and nobody is there to be asked" in server.log()
+    assert "Enter PEM" not in server.log()
 
 
 HOOK = """

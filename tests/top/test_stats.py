@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,17 @@ def test_by_pidfile_and_by_worker(server: Server) -> None:
     assert f"127.0.0.1:{server.address[1]}" in done.stdout.split("\n")[0]
 
 
-def test_what_is_no_server_is_said(server: Server, tmp_path: Path) -> None:
+@pytest.fixture
+def bystander() -> Iterator[subprocess.Popen[bytes]]:
+    """A process with nothing to do. Not this one: other tests may have left a scoreboard in it."""
+    command = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        yield process
+
+
+def test_what_is_no_server_is_said(
+    server: Server, tmp_path: Path, bystander: subprocess.Popen[bytes]
+) -> None:
     (tmp_path / "stale.pid").write_text("4194300\n")
     (tmp_path / "odd.pid").write_text("\x1b[2Jno number")
     for words, error in (
@@ -87,7 +98,7 @@ def test_what_is_no_server_is_said(server: Server, tmp_path: Path) -> None:
         ((tmp_path / "stale.pid",), "no process 4194300 of "),
         ((tmp_path / "odd.pid",), r"is no pidfile: it says '\x1b[2Jno number'"),
         ((tmp_path / "none.pid",), "No such file or directory"),
-        ((os.getpid(),), f"process {os.getpid()} is no rgunicorn: "),
+        ((bystander.pid,), f"process {bystander.pid} is no rgunicorn: "),
     ):
         done = run("stats", *map(str, words))
         assert (done.returncode, done.stdout) == (1, ""), done

@@ -144,6 +144,9 @@ def test_over_http(tmp_path: Path) -> None:
             "cookie": 20000,
         }
         assert (tmp_path / "srv/shop.pid").read_text().strip() == str(server.pid)
+        # As the comment in the file says.
+        assert "`gunicorn: master [...]`" in (tmp_path / "gunicorn.conf.py").read_text()
+        assert Path(f"/proc/{server.pid}/cmdline").read_text().startswith("gunicorn: master [shop]")
         assert ask(address, get("/none")).status == 404
         until(lambda: "GET /none" in server.said(), "its access line", show=server.said)
         if "access_log_when" in BUILT:

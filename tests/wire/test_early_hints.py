@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.compare import same
 from harness.server import Address
 from harness.wire import ask, get
@@ -24,3 +26,12 @@ def test_http_1_0_knows_no_hints(address: Address) -> None:
 
 def test_too_late_is_ignored(address: Address) -> None:
     same(ask(address, get("/early-late")).chunks, [b"body", b"more"])
+
+
+@pytest.mark.ours("Gunicorn hands out the socket itself")
+def test_what_an_application_keeps_is_never_another_connections(address: Address) -> None:
+    """What it does not keep is used again, for the next connection."""
+    for query in ("", "", "?keep", "", "?keep", "", ""):
+        response = ask(address, get(f"/early-keeper{query}", "Connection: close"))
+        assert (response.hints, response.body) == ([], b"ok"), query
+        assert len(ask(address, get("/early", "Connection: close")).hints) == 2

@@ -55,6 +55,18 @@ def upload(length: int) -> bytes:
     return get("/upload", f"Content-Length: {length}", method="POST")
 
 
+def test_a_directory_that_is_not_there(spawn: Spawn, mode: Mode, tmp_path: Path) -> None:
+    """Gunicorn never looks at the setting."""
+    gone = str(tmp_path / "gone")
+    server = spawn("paced:app", mode, settings={"tmp_upload_dir": gone})
+    server.wait_log(f"tmp_upload_dir = {gone!r} is no directory that this user can write to")
+    with Wire(server.address) as wire:
+        # Above `request_buffer_size`.
+        wire.send(upload(100_000) + b"x" * 100_000)
+        assert wire.response().status == 200
+    server.assert_clean_exit()
+
+
 @pytest.mark.parametrize("limit", [1000, "4K", 100_000])
 def test_the_application_starts_at_the_limit(start: Start, limit: object) -> None:
     """The size, 64K unless set, gives way to a lower limit."""

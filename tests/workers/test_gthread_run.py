@@ -38,7 +38,9 @@ class Crew:
 
 
 def worker(threads: int = 3) -> Any:
-    cfg = SimpleNamespace(threads=threads, worker_connections=10, keepalive=2, max_requests=0)
+    cfg = SimpleNamespace(
+        threads=threads, worker_connections=10, keepalive=2, max_requests=0, tmp_upload_dir=None
+    )
     found = gthread.ThreadWorker.__new__(gthread.ThreadWorker)
     found.cfg = cfg
     found.wsgi = lambda environ, start_response: []

@@ -7,5 +7,5 @@ class Note(models.Model):
     text = models.CharField(max_length=200)
     written = models.DateTimeField(auto_now_add=True)
 
-    def __str__(self):
-        return self.text
+    def __str__(self) -> str:
+        return str(self.text)

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from django import forms
-from django.http import FileResponse, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 
 from .models import Note
@@ -20,7 +20,7 @@ class UploadForm(forms.Form):
     file = forms.FileField()
 
 
-def notes(request):
+def notes(request: HttpRequest) -> HttpResponse:
     """The board: what was written, a form for more, and how often this session wrote."""
     form = NoteForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -35,7 +35,7 @@ def notes(request):
     return render(request, "board/notes.html", context)
 
 
-def upload(request):
+def upload(request: HttpRequest) -> HttpResponse:
     """Size and SHA-256 of an uploaded file, which is not kept."""
     form = UploadForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
@@ -48,19 +48,19 @@ def upload(request):
     return render(request, "board/upload.html", {"form": form})
 
 
-def stream(request):
+def stream(request: HttpRequest) -> StreamingHttpResponse:
     """`?lines=` lines, each sent as it is made."""
     count = int(request.GET.get("lines", 100))
     lines = (f"line {i}\n" for i in range(count))
     return StreamingHttpResponse(lines, content_type="text/plain")
 
 
-def download(request):
+def download(request: HttpRequest) -> FileResponse:
     """This very file, by wsgi.file_wrapper."""
     return FileResponse(Path(__file__).open("rb"), as_attachment=True)
 
 
-def whoami(request):
+def whoami(request: HttpRequest) -> JsonResponse:
     """What the server told Django about the request."""
     return JsonResponse(
         {

@@ -206,8 +206,9 @@ class Application(BaseApplication):
         """
         if self.cfg.print_config:
             _print(str(self.cfg))
-        self._refuse_unusable()
+        # The worker class may be in one of its directories.
         self._set_python_path()
+        self._refuse_unusable()
         if self.cfg.print_config or self.cfg.check_config:
             self._check()
 
@@ -226,8 +227,10 @@ class Application(BaseApplication):
 
     def _check(self) -> NoReturn:
         try:
+            # Loads it; the arbiter would.
+            _ = self.cfg.logger_class
             os.environ.update(self.cfg.env)
-        except RuntimeError as exc:
+        except (RuntimeError, ConfigError) as exc:
             _exit_with(f"\nError: {exc}")
         try:
             self.load()

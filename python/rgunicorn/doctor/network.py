@@ -132,8 +132,7 @@ def tls(subject: Subject, machine: Machine) -> Iterator[Finding]:
     log = Recorder()
     try:
         context.check_files(cfg)
-        context.server_context(cfg)
-        context.warn(cfg, log)  # type: ignore[arg-type]
+        context.warn(cfg, log, context.server_context(cfg))  # type: ignore[arg-type]
     except ConfigError as exc:
         name, why, change = parts(str(exc), subject, ". ")
         yield subject.finding(ERROR, "tls", name, why, change)

@@ -188,6 +188,16 @@ def files(subject: Subject, machine: Machine) -> Iterator[Finding]:
                 "this user can not write that file",
                 subject.write(name, "-"),
             )
+    uploads = cfg.tmp_upload_dir
+    if uploads and not (os.path.isdir(uploads) and os.access(uploads, os.W_OK | os.X_OK)):
+        yield subject.finding(
+            WARNING,
+            "no-directory",
+            "tmp_upload_dir",
+            "it is no directory that this user can write to: large bodies go to the one for "
+            "temporary files",
+            subject.drop("tmp_upload_dir"),
+        )
     directory = cfg.worker_tmp_dir
     if directory and not os.path.isdir(directory):
         yield subject.finding(

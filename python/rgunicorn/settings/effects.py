@@ -123,6 +123,16 @@ def _capture_output(cfg: Config) -> str | None:
     return "errorlog is stderr, where the output already goes" if cfg.errorlog == "-" else None
 
 
+def _protocol(cfg: Config) -> str | None:
+    if cfg.protocol in ("http", "uwsgi"):
+        return None
+    return "there is http and uwsgi; anything else is http, as in Gunicorn"
+
+
+def _uwsgi_allow_ips(cfg: Config) -> str | None:
+    return None if cfg.protocol == "uwsgi" else "protocol is not uwsgi"
+
+
 def _umask(cfg: Config) -> str | None:
     if any(str(bind).startswith("unix:") for bind in cfg.bind):
         return None
@@ -157,7 +167,9 @@ _SPECIAL: dict[str, Callable[[Config], str | None]] = {
     "keepalive": _keepalive,
     "logconfig": _logconfig("logconfig_dict", "logconfig_json"),
     "logconfig_json": _logconfig("logconfig_dict"),
+    "protocol": _protocol,
     "umask": _umask,
     "unix_socket_mode": _unix_socket,
     "unix_socket_owner": _unix_socket,
+    "uwsgi_allow_ips": _uwsgi_allow_ips,
 }

@@ -211,7 +211,8 @@ class TmpUploadDir(Setting):
 
         Bodies are received completely before the application is called. Those that are too large
         for memory go to files in this directory that have no name, so nothing is left behind.
-        It must exist and `user` must be allowed to write to it.
+        It must exist and `user` must be allowed to write to it; otherwise a warning says so, and
+        the directory for temporary files is used.
         """
 
 

@@ -36,8 +36,9 @@ class KeyFile(Setting):
     desc = """\
         File with the private key (PEM).
 
-        Not needed when `certfile` holds it as well. The native workers leave it to the master to
-        read, so it can belong to root.
+        Not needed when `certfile` holds it as well. Without a passphrase: nobody is there to be
+        asked for it. It can belong to root: the master reads it for sync and gthread, and gevent,
+        tornado and asgi workers read it before they become `user`.
         """
 
 

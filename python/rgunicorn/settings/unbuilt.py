@@ -19,6 +19,7 @@ _EVENTLET = (
     "can not be used, as Gunicorn has removed this worker: use worker_class = 'gevent', or "
     "'gthread' with threads (--threads)."
 )
+_EVENTLETS = ("eventlet", "egg:gunicorn#eventlet")
 _NO_WORKER = "is no subclass of gunicorn.workers.base.Worker: derive the class from it."
 _OTHER_WORKER = (
     "derives from the Worker of the real Gunicorn, as in this process `gunicorn` is not "
@@ -62,7 +63,7 @@ def unfit_worker(uri: Any) -> str | None:
     if dotted in _BUILT:
         # The arbiter is going to load it; no need to do so before.
         return None
-    if dotted == "eventlet":
+    if dotted.rpartition(".")[0] == "rgunicorn.workers.geventlet" or dotted in _EVENTLETS:
         return _EVENTLET
 
     from rgunicorn.workers.base import Worker

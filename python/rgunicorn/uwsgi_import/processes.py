@@ -97,5 +97,5 @@ def _preload(given: Given, draft: Draft) -> None:
 def _name(given: Given, draft: Draft) -> None:
     option, made = given.value("procname-prefix-spaced", text)
     if option is not None and made is not None and made.value.strip():
-        note = "Processes are called `rgunicorn: master [...]` with it, given setproctitle."
+        note = "Processes are called `gunicorn: master [...]` with it, given setproctitle."
         draft.put("proc_name", made.value.strip(), [option], note)

@@ -14,7 +14,8 @@ ROWS: tuple[Row, ...] = (
         "TERM always stops the server, and requests that run are finished (graceful_timeout).",
     ),
     unneeded(
-        "need-app", "A server whose application can not be loaded always ends, with exit code 3."
+        "need-app",
+        "A server whose application can not be loaded always ends, with exit code 3 or 4.",
     ),
     unneeded(
         "strict",

@@ -236,20 +236,24 @@ class Worker:
         self.cfg.post_worker_init(self)
         self.booted = True
         self.run()
+        # The native loops may have learnt from shared memory that the server stops, before SIGTERM
+        # came: `worker_exit` finds what it finds on Gunicorn.
+        self.alive = False
 
     def init_signals(self) -> None:
         """Installs the worker's signal handlers."""
-        for sig in self.SIGNALS:
-            signal.signal(sig, signal.SIG_DFL)
-        for sig, handler in (
-            (signal.SIGQUIT, self.handle_quit),
-            (signal.SIGTERM, self.handle_exit),
-            (signal.SIGINT, self.handle_quit),
-            (signal.SIGWINCH, self.handle_winch),
-            (signal.SIGUSR1, self.handle_usr1),
-            (signal.SIGABRT, self.handle_abort),
-        ):
-            signal.signal(sig, handler)
+        handlers = {
+            signal.SIGQUIT: self.handle_quit,
+            signal.SIGTERM: self.handle_exit,
+            signal.SIGINT: self.handle_quit,
+            signal.SIGWINCH: self.handle_winch,
+            signal.SIGUSR1: self.handle_usr1,
+            signal.SIGABRT: self.handle_abort,
+        }
+        # None of them is without a handler for a moment: by default SIGUSR1, which only asks for
+        # the log files to be opened again, would kill.
+        for sig in {*self.SIGNALS, *handlers}:
+            signal.signal(sig, handlers.get(sig, signal.SIG_DFL))
         # A request in a system call of the app goes on undisturbed.
         signal.siginterrupt(signal.SIGTERM, False)
         signal.siginterrupt(signal.SIGUSR1, False)

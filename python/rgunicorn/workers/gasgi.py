@@ -100,6 +100,12 @@ class ASGIWorker(base.Worker):
                     "%s = %r has no effect with the asgi worker: %s", name, setting.get(), why
                 )
 
+    def init_process(self) -> None:
+        if self.cfg.is_ssl:
+            # While the key can be read, and before the worker says that it is ready.
+            self._context = sock.ssl_context(self.cfg)
+        super().init_process()
+
     def load_wsgi(self) -> None:
         """Loads the application; hooks find it under both names."""
         super().load_wsgi()
@@ -120,7 +126,7 @@ class ASGIWorker(base.Worker):
         config.load()
         config.http_protocol_class = watched(config.http_protocol_class, front, head_limit)
         if self.cfg.is_ssl:
-            config.ssl = sock.ssl_context(self.cfg)
+            config.ssl = self._context
         self._direct_logs()
         self.server = Server(config, self)
         self.server.run(sockets=[listener.sock for listener in self.sockets])

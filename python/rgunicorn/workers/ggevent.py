@@ -40,7 +40,7 @@ if tuple(int(n) for n in re.findall(r"\d+", gevent.__version__)[:3]) < _NEEDED:
 
 
 # It needs gevent, too.
-from rgunicorn.workers.greenlets import Greenlets  # noqa: E402
+from rgunicorn.workers.greenlets import Greenlets, log_kept_free  # noqa: E402
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,16 @@ class GeventWorker(AsyncWorker):
         self.patch()
         hub.reinit()
         self._leaving = Event()
-        super().init_process()
+        if self.cfg.is_ssl:
+            # Once, while the key can be read, and before the worker says that it is ready.
+            _ = self._context
+        with log_kept_free():
+            super().init_process()
+
+    @functools.cached_property
+    def _context(self) -> Any:
+        own = self.server_class is None
+        return tls.server_context(self.cfg) if own else tls.make_context(self.cfg)
 
     def run(self) -> None:
         """Serves until the worker is told to stop, then until its requests are done, for
@@ -203,7 +212,7 @@ class GeventWorker(AsyncWorker):
                 log=self.log,
                 handler_class=self.wsgi_handler,
                 environ=environ,
-                **({"ssl_context": tls.make_context(self.cfg)} if self.cfg.is_ssl else {}),
+                **({"ssl_context": self._context} if self.cfg.is_ssl else {}),
             )
             server.blackbox = self.blackbox
             server.worker = self
@@ -341,6 +350,8 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
         environ: dict[str, Any] = super().get_environ()
         environ["gunicorn.sock"] = self.socket
         environ["RAW_URI"] = self.path
+        if hasattr(self.socket, "getpeercert"):
+            environ.update(tls.connection_environ(self.socket))
         naming.tell(environ, self.named)
         return environ
 
@@ -348,13 +359,37 @@ class PyWSGIHandler(pywsgi.WSGIHandler):
 class PyWSGIServer(pywsgi.WSGIServer):
     """gevent's WSGI server on one of our listeners."""
 
-    # Seconds for a TLS handshake.
+    # Seconds for a TLS handshake; `client_header_timeout` may be less.
     HANDSHAKE = 10.0
 
-    def wrap_socket(self, sock: Any, **ssl_args: Any) -> Any:
-        """Shakes hands; a peer that does not get there in time holds no place in the pool."""
-        with gevent.Timeout(self.HANDSHAKE, TimeoutError("TLS handshake")):
-            return super().wrap_socket(sock, **ssl_args)
+    # Set by the worker; programs that use this class alone have none.
+    worker: Any = None
+
+    def wrap_socket_and_handle(self, client_socket: Any, address: Any) -> None:
+        """Shakes hands, then serves. A peer that does not get there in time holds no place in the
+        pool, and one that fails is a line in the log, not a greenlet's traceback."""
+        # `wrap_socket` is no method to override: gevent puts the context's in its place.
+        client = client_socket
+        later = {**self.ssl_args, "do_handshake_on_connect": False}
+        try:
+            with gevent.Timeout(self._handshake_limit(), TimeoutError("TLS handshake")):
+                client = self.wrap_socket(client_socket, **later)
+                client.do_handshake()
+        except OSError as exc:
+            if self.worker is None:
+                raise
+            exchange.report_failure(self.worker, None, client, address, exc)
+            # For the alert, as in `GeventWorker`.
+            exchange.part(client, clean=False)
+            return
+        try:
+            self.handle(client, address)
+        finally:
+            client.close()
+
+    def _handshake_limit(self) -> float:
+        given = 0 if self.worker is None else self.worker.cfg.client_header_timeout
+        return min(given or self.HANDSHAKE, self.HANDSHAKE)
 
 
 class GeventPyWSGIWorker(GeventWorker):

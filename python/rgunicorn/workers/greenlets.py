@@ -1,7 +1,10 @@
-"""Which greenlet runs which request, for `request_timeout` in the gevent worker."""
+"""Which greenlet runs which request, for `request_timeout` in the gevent worker; the log, when
+greenlets end."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import traceback
 
 import gevent
@@ -10,7 +13,12 @@ from rgunicorn import _core
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
+
+
+# Seconds for whoever holds the lock of a handler when its process leaves.
+_LAST_WORDS = 0.5
 
 
 class Greenlets:
@@ -49,3 +57,26 @@ class Greenlets:
                 stack = "".join(traceback.format_stack(greenlet.gr_frame))
                 log.error("Ending the greenlet of %s, past request_timeout:\n%s", what, stack)
                 greenlet.kill(block=False)
+
+
+@contextlib.contextmanager
+def log_kept_free() -> Iterator[None]:
+    """After an exception, each log handler whose lock nobody is going to release gets a new one.
+
+    That may be SystemExit of a signal handler, in any greenlet. Raised at the beginning of
+    `Handler.release` it leaves the handler locked by a greenlet that ends, for a lock's owner is
+    the greenlet and not the thread. Whoever logs next waits for ever, `logging.shutdown` at last.
+    """
+    try:
+        yield
+    except BaseException:
+        for reference in list(getattr(logging, "_handlerList", ())):
+            handler = reference()
+            lock = getattr(handler, "lock", None)
+            if lock is None:
+                continue
+            if lock.acquire(timeout=_LAST_WORDS):
+                lock.release()
+            else:
+                handler.createLock()
+        raise

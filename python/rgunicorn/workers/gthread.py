@@ -137,6 +137,7 @@ class ThreadWorker(PythonThreads, NativeWorker):
                 thread.
         """
         self.refuse_async_app()
+        self.settle_upload_dir()
         if self.is_python_needed():
             self.run_in_python()
             return

@@ -52,6 +52,9 @@ class TornadoWorker(base.Worker):
         asyncio.set_event_loop(self._loop)
         self.ioloop = IOLoop.current()
         self._stopping = asyncio.Event()
+        if self.cfg.is_ssl:
+            # While the key can be read, and before the worker says that it is ready.
+            self._context = sock.ssl_context(self.cfg)
         super().init_process()
 
     @classmethod
@@ -91,7 +94,7 @@ class TornadoWorker(base.Worker):
             app = Container(app)
         options: dict[str, Any] = {"no_keep_alive": self.cfg.keepalive <= 0}
         if self.cfg.is_ssl:
-            options["ssl_options"] = sock.ssl_context(self.cfg)
+            options["ssl_options"] = self._context
         server = Server(app, **options)
         server.worker = self
         server.names = Names.of(self.cfg)
@@ -143,6 +146,12 @@ class Container(WSGIContainer):
         deadline = getattr(request.connection, "rgunicorn_deadline", None)
         if deadline is not None:
             environ["rgunicorn.deadline"] = deadline
+        connection = getattr(request.connection, "stream", None)
+        if isinstance(connection, SSLIOStream):
+            # Where it is not used, `ssl` is not worth its memory.
+            from rgunicorn import tls
+
+            environ.update(tls.connection_environ(connection.socket))
         return environ
 
 

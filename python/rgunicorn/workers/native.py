@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 # Loaded with this module, in the master: what every worker needs is shared memory then.
@@ -100,6 +101,21 @@ class NativeWorker(base.Worker):
                 self.KIND,
             )
         return bool(own)
+
+    def settle_upload_dir(self) -> None:
+        """Does without a `tmp_upload_dir` that can not be used, and says so.
+
+        Gunicorn reads that setting nowhere, so a configuration may name what is long gone.
+        """
+        given = self.cfg.tmp_upload_dir
+        if given is None or (os.path.isdir(given) and os.access(given, os.W_OK | os.X_OK)):
+            return
+        self.cfg.set("tmp_upload_dir", None)
+        self.log.warning(
+            "tmp_upload_dir = %r is no directory that this user can write to: large bodies go to "
+            "the directory for temporary files instead",
+            given,
+        )
 
     def refuse_async_app(self) -> None:
         """Refuses an ASGI application, which would fail for every request.

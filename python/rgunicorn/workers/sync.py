@@ -98,6 +98,7 @@ class SyncWorker(NativeWorker):
     def run(self) -> None:
         """Serves until the worker is told to stop."""
         self.refuse_async_app()
+        self.settle_upload_dir()
         if not self.is_python_needed():
             _core.serve_sync(self)
             return

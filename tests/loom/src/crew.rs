@@ -75,7 +75,7 @@ impl Ear {
     }
 
     fn wait(&self, _: Option<BorrowedFd<'_>>, timeout: Duration) -> Woken {
-        if timeout == LASTS {
+        if timeout == LASTS || timeout == LASTS_SELDOM {
             self.0.hush();
         } else {
             self.0.listen();
@@ -85,6 +85,8 @@ impl Ear {
 }
 
 const LASTS: Duration = Duration::from_millis(1);
+const LASTS_SELDOM: Duration = Duration::from_millis(2);
+const CALM_AFTER: u32 = 1;
 /// Here the watcher waits to be told as soon as it has looked once.
 const QUIET_AFTER: u32 = 1;
 

@@ -13,6 +13,18 @@ mod ticket {
 }
 use ticket::{CODE, CODE_BITS, FREE, Peer, Place, Sighting, Ticket};
 
+mod slate {
+    use super::ticket::{read, write};
+    use super::{AtomicU64, Ordering, fence};
+
+    include!(concat!(env!("OUT_DIR"), "/slate.rs"));
+
+    pub(super) fn slate() -> Slate {
+        let words = std::array::from_fn(|_| AtomicU64::new(0));
+        Slate { length: AtomicU64::new(0), words }
+    }
+}
+
 include!(concat!(env!("OUT_DIR"), "/flights.rs"));
 
 /// A ticket whose every field says which request it is of.
@@ -122,5 +134,19 @@ fn a_mark_is_not_lost() {
         assert!(!flight.mark(Mark::Logged));
         watch.join().unwrap();
         assert!(flight.has(Mark::Overdue) && flight.has(Mark::Logged));
+    });
+}
+
+/// The master reads what a worker kept that was killed anywhere: whole lines.
+#[test]
+fn a_slate_has_whole_lines() {
+    model(3, || {
+        let slate = Arc::new(slate::slate());
+        let other = slate.clone();
+        let worker = thread::spawn(move || other.keep(b"one\n") && other.keep(b"second\n"));
+        let lines = slate.lines();
+        assert!([&b""[..], b"one\n", b"one\nsecond\n"].contains(&&lines[..]), "{lines:?}");
+        assert!(worker.join().unwrap());
+        assert_eq!(slate.lines(), b"one\nsecond\n");
     });
 }

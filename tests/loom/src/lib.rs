@@ -8,6 +8,8 @@ mod crew;
 #[cfg(test)]
 mod flights;
 #[cfg(test)]
+mod scoreboard;
+#[cfg(test)]
 mod sync;
 
 /// Tries every order with at most `preemptions` switches that nobody asked for.

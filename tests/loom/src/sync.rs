@@ -69,6 +69,10 @@ macro_rules! number {
                 fenced(ordering, || self.0.fetch_add(value, ordering))
             }
 
+            pub(crate) fn fetch_sub(&self, value: $value, ordering: Ordering) -> $value {
+                fenced(ordering, || self.0.fetch_sub(value, ordering))
+            }
+
             pub(crate) fn fetch_or(&self, value: $value, ordering: Ordering) -> $value {
                 fenced(ordering, || self.0.fetch_or(value, ordering))
             }

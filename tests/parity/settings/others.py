@@ -141,6 +141,17 @@ def large_message(stage: Stage) -> object:
     return "text", answer[2:]
 
 
+OWN_WORKER = """
+from gunicorn.workers.base import Worker
+from gunicorn.workers.sync import SyncWorker
+
+class Own(SyncWorker):
+    def handle_request(self, listener, req, client, addr):
+        self.log.info("its own: %s, a Worker: %s", req.path, isinstance(self, Worker))
+        return super().handle_request(listener, req, client, addr)
+"""
+
+
 def worker(alias: str) -> Scene:
     return Scene(
         alias,
@@ -161,6 +172,20 @@ SCENES = (
     worker("gevent"),
     worker("gevent_pywsgi"),
     worker("tornado"),
+    Scene(
+        "own worker class",
+        (
+            Case(
+                "worker_class",
+                "one's own, in a directory of `pythonpath`: its name, an answer, what it logs",
+                lambda stage: (named(stage), stage.lines("its own")),
+                set={"worker_class": "ownworker.Own"},
+                short="own",
+            ),
+        ),
+        base=lambda stage: {"pythonpath": f"{stage.directory}/lib"},
+        files={"lib/ownworker.py": OWN_WORKER},
+    ),
     Scene(
         "asgi",
         (

@@ -57,6 +57,8 @@ class Agent:
     """It sends an error at once, and at exit forgets what came while it did."""
     error: Callable[[Server, Sink], str] = lambda server, sink: server.log()
     """All it has said, for the exception's own words."""
+    also: tuple[str, ...] = ()
+    """What else it must have said by then."""
 
 
 def newrelic_paths(server: Server, sink: Sink) -> set[str]:
@@ -113,6 +115,7 @@ AGENTS = {
         env=lambda directory, sink: {"NEW_RELIC_CONFIG_FILE": f"{directory}/newrelic.ini"},
         files={"newrelic.ini": NEWRELIC},
         error=audit,
+        also=("'Dispatcher', 'gunicorn'", "'Dispatcher Version', '27.0.1'"),
     ),
     "sentry": Agent(
         "with_sentry:app",

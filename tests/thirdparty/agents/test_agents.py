@@ -57,6 +57,8 @@ def test_reports(beside_others: Command, tmp_path: Path, name: str, worker: str)
         server.wait_log("Booting worker", 2)
         reported("/boom/1", "/hello/2", "/hello/3")
         until(said_error, "the error to be reported", show=server.log)
+        for words in agent.also:
+            assert words in agent.error(server, collector)
 
         # The collector is slow: what it has not taken yet is sent while the worker ends.
         collector.open.clear()

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 
+import gevent
 from gunicorn.workers.base_async import ALREADY_HANDLED
 from gunicorn.workers.ggevent import GeventWorker
 
@@ -55,6 +57,12 @@ def app(environ, start_response):
             time.sleep(0.02)
         start_response("200 OK", [])
         return [b"through"]
+    if path == "/lock":
+        # As when SystemExit is raised at the beginning of `Handler.release`.
+        for name in ("gunicorn.error", "gunicorn.access"):
+            gevent.spawn(logging.getLogger(name).handlers[0].acquire).join()
+        os.kill(os.getpid(), int(environ["QUERY_STRING"]))
+        gevent.sleep(600)
     if path == "/own":
         environ["gunicorn.socket"].sendall(b"all mine")
         return ALREADY_HANDLED

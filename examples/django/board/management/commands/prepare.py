@@ -7,7 +7,7 @@ from django.core.management import BaseCommand, call_command
 class Command(BaseCommand):
     help = __doc__
 
-    def handle(self, *args, **options):
+    def handle(self, *args: object, **options: object) -> None:
         call_command("migrate", verbosity=0)
         users = get_user_model().objects
         if not users.filter(username="admin").exists():
