@@ -111,7 +111,7 @@ impl<A: App> Engine<A> {
         self.deposits.presses = is_long;
         // That takes its time.
         let has_others = !self.ready.is_empty() || !self.burden.young.is_empty();
-        if is_long && (has_others || job.conn.deposit.is_some()) {
+        if is_long && has_others {
             self.secure(job);
         }
         if is_long && self.burden.allowance.is_left() && !self.ready.is_empty() {

@@ -102,6 +102,12 @@ impl Shared {
         self.idle.load(Ordering::SeqCst) < self.options.app_threads as isize
     }
 
+    /// How many threads run the application, or lead.
+    pub(super) fn busy_threads(&self) -> usize {
+        let all = self.options.app_threads;
+        all.saturating_sub(self.idle.load(Ordering::SeqCst).max(0).unsigned_abs())
+    }
+
     /// Tasks that wait for a thread.
     pub(super) fn in_line(&self) -> usize {
         self.idle.load(Ordering::SeqCst).min(0).unsigned_abs()
@@ -314,11 +320,6 @@ impl<A: App> Crew<A> {
     /// Whether an application thread is idle.
     pub(super) fn has_idle(&self) -> bool {
         self.shared.idle.load(Ordering::SeqCst) > 0
-    }
-
-    /// Whether an application thread has something to do.
-    pub(super) fn is_at_work(&self) -> bool {
-        self.shared.idle.load(Ordering::SeqCst) < self.shared.options.app_threads as isize
     }
 
     /// Sends a task to a thread that was booked.

@@ -2,13 +2,14 @@
 //! with a thread that waits for the interpreter, and nobody does anything with it. Whoever takes it up
 //! *lifts* it first; from there on a kill closes it.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use super::conn::{Conn, Phase};
 use super::{App, Verdict};
 use crate::http::BodyDecoder;
 use crate::sys::socket;
-use crate::sys::vault::{Name, State, Vault};
+use crate::sys::vault::{Name, Vault};
 
 /// What has to be known of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,26 +42,30 @@ pub(super) struct Deposit {
     /// What was written last.
     pub(super) written: Form,
     pub(super) file: File,
+    /// As its record says, so that this need not be asked for each step of a request. Where the vault
+    /// has been given up since, it is held no more, but nothing else depends on that.
+    pub(super) held: Cell<bool>,
 }
 
 impl Deposit {
-    /// Somebody takes the connection up. False: it is in the vault no more.
-    pub(super) fn lift(&self) -> bool {
-        match self.vault.state(self.name) {
-            Some(State::Away) => true,
-            _ => self.vault.put(self.name, State::Away),
+    /// Somebody takes the connection up.
+    #[inline]
+    pub(super) fn lift(&self) {
+        if self.held.replace(false) {
+            self.vault.lift(self.name);
         }
     }
 
     /// Holds it, if what was deposited or written before says enough. False: it does not.
+    #[inline]
     pub(super) fn hold(&self, form: Form) -> bool {
-        let state = match form {
-            Form::Idle if self.is_idle => State::Held,
-            Form::Idle | Form::Silent if form == self.written => State::HeldAsWritten,
+        let as_written = match form {
+            Form::Idle if self.is_idle => false,
+            Form::Idle | Form::Silent if form == self.written => true,
             _ => return false,
         };
-        self.vault.note_flight(self.name, None);
-        self.vault.put(self.name, state)
+        self.held.set(self.vault.hold(self.name, as_written, None));
+        self.held.get()
     }
 
     /// The request is over to which the file belongs that goes along.
@@ -71,7 +76,7 @@ impl Deposit {
     }
 
     pub(super) fn is_held(&self) -> bool {
-        !matches!(self.vault.state(self.name), None | Some(State::Away))
+        self.held.get()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Which connections are deposited, and when, so that a kill costs only what runs: idle ones, requests
 //! that are being received, those that wait for a thread. Why and how: docs/design/dispatch.md.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::handoff::MESSAGE_BYTES;
 use crate::sys::poller::Token;
-use crate::sys::vault::{Deposited, RECORD_BYTES, State, Vault};
+use crate::sys::vault::{Deposited, RECORD_BYTES, Vault};
 
 /// So many requests that are ready are held even where calls are short.
 const FEW: usize = 4;
@@ -44,8 +45,10 @@ pub(super) struct Deposits {
     next_purge_ns: u64,
     /// Nothing is deposited before: monotonic nanoseconds.
     rests_until_ns: u64,
-    /// A call lasts, or calls have lasted of late: what a kill would cost is worth a file.
+    /// The leader's own call is about to begin after calls that lasted, or lasts (sync).
     pub(super) presses: bool,
+    /// One of the threads that run the application has the engine (gthread).
+    pub(super) with_thread: bool,
     /// That was said.
     has_said_so: bool,
     buffer: Vec<u8>,
@@ -72,6 +75,7 @@ impl Deposits {
             next_purge_ns: 0,
             rests_until_ns: 0,
             presses: false,
+            with_thread: false,
             has_said_so: false,
             buffer: Vec::new(),
             pid: std::process::id(),
@@ -106,6 +110,14 @@ impl Deposits {
 }
 
 impl<A: App> Engine<A> {
+    /// Whether somebody's call lasts, so that what a kill would cost is worth a file. While none does, a
+    /// body up to `request_buffer_size` stays in memory, as that setting promises.
+    fn presses(&self) -> bool {
+        let leads = self.deposits.with_thread;
+        self.deposits.presses
+            || self.shared.options.watched && self.shared.busy_threads() > usize::from(leads)
+    }
+
     /// A connection is put down: from here on a kill shall not close it.
     #[inline]
     pub(super) fn keep(&mut self, conn: &mut Conn<A>) {
@@ -134,7 +146,7 @@ impl<A: App> Engine<A> {
 
     /// Whether there may be room later, for a connection that could not be held.
     fn may_come_later(&self, conn: &Conn<A>) -> bool {
-        let waits = !self.deposits.allowance.is_left() || !self.deposits.presses;
+        let waits = !self.deposits.allowance.is_left() || !self.presses();
         conn.deposit.is_none() || waits
     }
 
@@ -152,8 +164,8 @@ impl<A: App> Engine<A> {
             return;
         }
         let mut unheld = std::mem::take(&mut deposits.unheld);
+        let presses = self.presses();
         unheld.retain(|token| {
-            let presses = self.deposits.presses;
             if !presses && self.table.peek(*token).is_some_and(|conn| needs_file(conn)) {
                 return true;
             }
@@ -213,15 +225,19 @@ impl<A: App> Engine<A> {
             false => self.clock.now_ns(),
         };
         // The file of a request before it, or none, does not serve.
-        let as_deposited = conn.deposit.as_ref().is_some_and(|it| it.lift() && it.file == file);
+        let as_deposited = conn
+            .deposit
+            .as_ref()
+            .is_some_and(|it| it.file == file && it.vault.state(it.name).is_some());
         if !as_deposited {
             conn.deposit = None;
             self.deposit(conn, since_ns, ready, form);
         }
         let Some(deposit) = &mut conn.deposit else { return false };
-        if deposit.is_held() {
+        if !as_deposited && deposit.is_held() {
             return true;
         }
+        deposit.lift();
         deposit.written = Form::Other;
         let Some((vault, name)) = conn.deposit.as_ref().map(|it| (it.vault.clone(), it.name))
         else {
@@ -231,11 +247,12 @@ impl<A: App> Engine<A> {
         if !fits || !vault.write(name, &self.message) {
             return false;
         }
+        let held = vault.hold(name, true, conn.booking.as_ref().map(Booking::name));
         if let Some(deposit) = &mut conn.deposit {
             deposit.written = form;
+            deposit.held.set(held);
         }
-        vault.note_flight(name, conn.booking.as_ref().map(Booking::name));
-        vault.put(name, State::HeldAsWritten)
+        held
     }
 
     /// Deposits a connection; away, unless it is idle.
@@ -264,12 +281,9 @@ impl<A: App> Engine<A> {
             }
             Ok(Deposited::As(name)) => {
                 conn.has_twin = true;
-                vault.note_flight(name, None);
-                if is_idle && form == Form::Idle {
-                    vault.put(name, State::Held);
-                }
-                let file = file_of(conn);
-                conn.deposit = Some(Deposit { vault, name, is_idle, written: Form::Other, file });
+                let held = is_idle && form == Form::Idle && vault.hold(name, false, None);
+                let (written, file, held) = (Form::Other, file_of(conn), Cell::new(held));
+                conn.deposit = Some(Deposit { vault, name, is_idle, written, file, held });
             }
             Err(error) => self.notices.push(Notice::SocketError { error: error.to_string() }),
         }
@@ -282,7 +296,7 @@ impl<A: App> Engine<A> {
             return true;
         }
         let memory = conn.spool.parts().0;
-        if !self.deposits.presses {
+        if !self.presses() {
             return false;
         }
         let moves = FILE_MOVES + (memory.len() / BYTES_PER_MOVE) as u64;

@@ -52,6 +52,7 @@ mod test_transport;
 mod thrift;
 pub mod timekeeper;
 pub mod transport;
+mod unread;
 mod waiting;
 pub mod watch;
 

@@ -25,6 +25,7 @@ use super::static_files::StaticFiles;
 use super::table::Table;
 use super::timekeeper::Timekeeper;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
+use super::unread::Unread;
 use super::{App, Options};
 use crate::http::{LONGEST_PREAMBLE, Recent};
 use crate::log::notice::Notice;
@@ -123,6 +124,7 @@ pub struct Engine<A: App> {
     pub(super) message: Vec<u8>,
     pub(super) burden: Burden,
     pub(super) deposits: Deposits,
+    pub(super) unread: Unread,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
     pub(super) line: Line,
@@ -167,6 +169,7 @@ impl<A: App> Engine<A> {
             drain: Drain::default(),
             burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
             deposits: Deposits::of(sources.vault),
+            unread: Unread::default(),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
             signalled: false,
@@ -193,6 +196,7 @@ impl<A: App> Engine<A> {
     /// # Errors
     /// Only when the poller itself fails.
     pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
+        self.read_all();
         self.keep_more();
         let mut events = std::mem::take(&mut self.events);
         events.clear();
@@ -212,6 +216,7 @@ impl<A: App> Engine<A> {
         self.shared.rise();
         self.clock.tick();
         self.look_at_course();
+        self.leave_unread(events.len(), free);
         for event in &events {
             self.on_event(event);
         }
@@ -359,6 +364,9 @@ impl<A: App> Engine<A> {
                 MESSAGE => self.on_knock(Door::Handoff),
                 listener => self.on_knock(Door::Listener(listener.place as usize)),
             };
+        }
+        if self.put_off(event) {
+            return;
         }
         let Some(mut conn) = self.table.take(event.token) else {
             self.table.note(event);

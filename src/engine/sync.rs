@@ -39,7 +39,7 @@ pub fn serve<A: App + 'static>(
         // One at a time, and only while no request is ready: whoever is idle shall have it.
         for _ in 0..ACCEPTS_PER_TURN {
             let serves = hand.app.stage() == Stage::Serving || engine.drain.is_sweeping();
-            if !serves || !engine.ready.is_empty() {
+            if !serves || engine.has_work() {
                 break;
             }
             match engine.accept() {
@@ -151,8 +151,9 @@ fn run_ready<A: App + 'static>(
         engine = crew.reclaim()?;
         // The times of whoever comes in now count from now on, however long that was.
         engine.clock.advance(hand.clock.now_ns());
+        engine.deposits.presses = false;
         engine.take_back(done);
-        if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
+        if engine.has_work() && hand.app.stage() == Stage::Serving {
             engine.first_come();
         }
         if hand.clock.now_ns() >= until_ns {

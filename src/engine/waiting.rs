@@ -8,6 +8,7 @@ use super::dispatch::LOOK_AGAIN;
 use super::drain::{LAST_WORDS, PARTING};
 use super::overload;
 use super::reactor::Engine;
+use super::unread::is_unread;
 
 impl<A: App> Engine<A> {
     /// Whether a signal came in since the last question.
@@ -28,6 +29,10 @@ impl<A: App> Engine<A> {
         while let Some((entry_ns, token)) = self.deadlines.pop_due(now_ns) {
             let Some(conn) = self.table.peek(token) else { continue };
             if !self.deadlines.is_up(&mut conn.deadline, token, entry_ns, now_ns) {
+                continue;
+            }
+            if is_unread(conn) {
+                // He has spoken in time.
                 continue;
             }
             if let Some(conn) = self.table.take(token) {

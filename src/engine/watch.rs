@@ -77,6 +77,7 @@ pub(super) fn guard<A: App>(crew: &Crew<A>) {
     let mut lookout = Lookout::default();
     loop {
         let (Some(mut engine), _) = lookout.look(crew, None) else { continue };
+        engine.read_all();
         let mut call = Call { since_ns: monotonic_ns(), lasts: false };
         while !crew.is_wanted() {
             // The one slot is taken: whoever knocks now shall be heard by a sibling.
@@ -189,7 +190,8 @@ fn dispatch<A: App>(
 ) -> io::Result<Option<Box<Engine<A>>>> {
     let inline_up_to = crew.shared.options.inline_up_to;
     engine.mind_line(crew);
-    engine.deposits.presses = crew.is_at_work();
+    engine.read_all();
+    engine.deposits.with_thread = false;
     for _ in 0..ACCEPTS_PER_TURN {
         if !engine.ready.is_empty() && crew.has_idle() {
             engine.first_come();

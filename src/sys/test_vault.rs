@@ -56,10 +56,10 @@ fn who_is_held_is_rescued_and_who_is_away_is_closed() {
     let (away, mut away_client) = deposit(&vault, b"away");
     let (written, _written_client) = deposit(&vault, b"message");
     let (gone, mut gone_client) = deposit(&vault, b"gone");
-    assert!(vault.put(held, State::Held));
-    assert!(vault.write(written, b"written") && vault.put(written, State::HeldAsWritten));
+    assert!(vault.hold(held, false, None));
+    assert!(vault.write(written, b"written") && vault.hold(written, true, None));
     vault.withdraw(gone);
-    assert!(!vault.put(gone, State::Held) && vault.state(gone).is_none());
+    assert!(!vault.hold(gone, false, None) && vault.state(gone).is_none());
     assert!(!is_closed(&mut gone_client) && !is_closed(&mut away_client));
     assert_eq!(vault.state(away), Some(State::Away));
     let all = rescued(&vault, None);
@@ -79,10 +79,10 @@ fn what_is_written_counts_only_when_nobody_has_it() {
     let (name, _client) = deposit(&vault, b"message");
     assert!(!vault.write(name, &[0; RECORD_BYTES + 1]));
     assert!(vault.write(name, &[7; RECORD_BYTES]));
-    assert!(vault.put(name, State::HeldAsWritten));
+    assert!(vault.hold(name, true, None));
     assert!(!vault.write(name, b"now"));
-    assert!(vault.put(name, State::Away) && vault.write(name, b"again"));
-    assert!(vault.put(name, State::HeldAsWritten));
+    assert!(vault.lift(name) && vault.write(name, b"again"));
+    assert!(vault.hold(name, true, None));
     assert_eq!(rescued(&vault, None)[0].0, b"again");
 }
 
@@ -107,9 +107,9 @@ fn purging_drops_the_stale_and_keeps_the_others() {
     // The next one gets a record that somebody had before.
     let (next, _client) = deposit(&vault, &[9]);
     for name in [all[0].0, all[3].0, next] {
-        assert!(vault.put(name, State::Held));
+        assert!(vault.hold(name, false, None));
     }
-    assert!(!vault.put(all[1].0, State::Away));
+    assert!(!vault.lift(all[1].0));
     let messages: Vec<_> = rescued(&vault, None).into_iter().map(|(bytes, _)| bytes).collect();
     assert_eq!(messages, [[0], [3], [9]]);
 }
@@ -125,7 +125,7 @@ fn a_request_that_is_rescued_is_not_lost_and_one_that_runs_is() {
     for flight in [coming, waiting, running] {
         let (name, client) = deposit(&vault, b"");
         vault.note_flight(name, Some(flight.name()));
-        assert!(vault.put(name, State::Held));
+        assert!(vault.hold(name, false, None));
         clients.push(client);
     }
     assert_eq!(rescued(&vault, Some(&flights)).len(), 3);
@@ -138,7 +138,7 @@ fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
     let full = Handoff::new().unwrap();
     while full.send(b"x", &[]).unwrap() == Sent::Whole {}
     let (name, mut client) = deposit(&vault, b"held");
-    assert!(vault.put(name, State::Held));
+    assert!(vault.hold(name, false, None));
     assert_eq!(vault.rescue(&full, None).unwrap(), Rescue { moved: 0, left: 1 });
     assert!(is_closed(&mut client));
     let (ours, _theirs) = UnixStream::pair().unwrap();
@@ -147,7 +147,7 @@ fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
     }
     // A record that says it is as long as can be.
     let (name, _client) = deposit(&vault, b"");
-    assert!(vault.put(name, State::HeldAsWritten));
+    assert!(vault.hold(name, true, None));
     vault.parts(name.index).unwrap().0[LENGTH].store(u64::MAX, Ordering::Relaxed);
     let all = rescued(&vault, None);
     assert_eq!(all.len(), 1);
@@ -158,9 +158,9 @@ fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
 fn a_child_knows_of_no_deposits() {
     let vault = Vault::new(4).unwrap();
     let (name, mut client) = deposit(&vault, b"");
-    assert!(vault.put(name, State::Held));
+    assert!(vault.hold(name, false, None));
     vault.secede().unwrap();
-    assert!(vault.state(name).is_none() && !vault.put(name, State::Away));
+    assert!(vault.state(name).is_none() && !vault.lift(name));
     vault.withdraw(name);
     assert_eq!(vault.stale(), 0);
     vault.clear().unwrap();
@@ -172,14 +172,14 @@ fn what_is_given_up_is_closed_and_its_room_is_free_again() {
     let vault = Vault::new(2).unwrap();
     let (held, mut client) = deposit(&vault, b"held");
     let (gone, _gone_client) = deposit(&vault, b"gone");
-    assert!(vault.put(held, State::Held));
+    assert!(vault.hold(held, false, None));
     vault.withdraw(gone);
     assert!(!vault.has_room());
     assert!(vault.give_up());
     assert!(is_closed(&mut client));
     assert_eq!((vault.state(held), vault.stale()), (None, 0));
     // Whoever has the name still can do nothing with it.
-    assert!(!vault.put(held, State::Held));
+    assert!(!vault.hold(held, false, None));
     vault.withdraw(held);
     assert_eq!(vault.stale(), 0);
     assert!(!vault.give_up());

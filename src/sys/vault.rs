@@ -163,14 +163,19 @@ impl Vault {
         }
     }
 
-    /// It stands like that now. False: it is not in the vault any more.
-    pub fn put(&self, name: Name, state: State) -> bool {
-        let state = match state {
-            State::Away => AWAY,
-            State::Held => HELD,
-            State::HeldAsWritten => HELD_AS_WRITTEN,
-        };
-        self.set(name, state)
+    /// It is in somebody's hands now. False: it is not in the vault any more.
+    #[inline]
+    pub fn lift(&self, name: Name) -> bool {
+        self.set(name, AWAY)
+    }
+
+    /// Nobody does anything with it from here on: it can be had as its message has it, or `as_written`.
+    /// `flight` is that of its request, which does not end with the worker if the connection is
+    /// rescued. False: it is not in the vault any more.
+    #[inline]
+    pub fn hold(&self, name: Name, as_written: bool, flight: Option<(usize, u64)>) -> bool {
+        self.note_flight(name, flight)
+            && self.set(name, if as_written { HELD_AS_WRITTEN } else { HELD })
     }
 
     /// Writes what a sibling would need, in place of the message; while it is away. False: there is no
@@ -185,12 +190,17 @@ impl Vault {
         true
     }
 
-    /// The flight of its request, which does not end with the worker if the connection is rescued.
-    pub fn note_flight(&self, name: Name, flight: Option<(usize, u64)>) {
-        let Some((header, _)) = self.parts(name.index) else { return };
+    /// The flight of its request, from here on. False: it is not in the vault any more.
+    #[inline]
+    pub fn note_flight(&self, name: Name, flight: Option<(usize, u64)>) -> bool {
+        let Some((header, _)) = self.parts(name.index) else { return false };
+        if !is_known(header[WORD].load(Ordering::Relaxed), name) {
+            return false;
+        }
         let (place, serial) = flight.map_or((0, 0), |(place, serial)| (place as u64 + 1, serial));
         header[FLIGHT_SERIAL].store(serial, Ordering::Relaxed);
         header[FLIGHT_PLACE].store(place, Ordering::Relaxed);
+        true
     }
 
     /// The connection is no business of the vault's any more: its message is stale.
@@ -205,6 +215,7 @@ impl Vault {
     /// descriptor free for that, connections leave the vault.
     pub fn purge(&self, buffer: &mut Vec<u8>) {
         buffer.resize(START_BYTES + MESSAGE_BYTES, 0);
+        let stale = self.stale.load(Ordering::Relaxed);
         for _ in 0..self.messages.load(Ordering::Relaxed) {
             // An error: the kernel had no descriptor to give, and has dropped the message.
             let (len, fds) = match self.queue.receive(buffer) {
@@ -215,13 +226,7 @@ impl Vault {
             self.messages.fetch_sub(1, Ordering::Relaxed);
             let bytes = buffer.get(..len).unwrap_or_default();
             let name = name_of(bytes).filter(|name| self.state(*name).is_some());
-            let Some(name) = name else {
-                // Not below zero, should one have been lost that was none.
-                let _ = self.stale.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stale| {
-                    stale.checked_sub(1)
-                });
-                continue;
-            };
+            let Some(name) = name else { continue };
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
             if !fds.is_empty() && matches!(self.queue.send(bytes, &fds), Ok(Sent::Whole)) {
                 self.messages.fetch_add(1, Ordering::Relaxed);
@@ -230,9 +235,8 @@ impl Vault {
                 self.set(name, FREE);
             }
         }
-        if self.messages.load(Ordering::Relaxed) == 0 {
-            self.stale.store(0, Ordering::Relaxed);
-        }
+        // Not those that have become stale meanwhile. Nobody else takes any away, nor counts one twice.
+        self.stale.fetch_sub(stale, Ordering::Relaxed);
     }
 
     /// Gives everything back to the kernel that lies there. By the one thread that deposits. True if
@@ -303,7 +307,7 @@ impl Vault {
     fn reserve(&self) -> Option<Name> {
         (0..self.room()).find_map(|index| {
             let word = self.record(index)?.first()?;
-            let before = word.load(Ordering::Relaxed);
+            let before = word.load(Ordering::Acquire);
             if before & STATE != FREE {
                 return None;
             }
@@ -313,18 +317,25 @@ impl Vault {
         })
     }
 
+    /// A load and a store, and no exchange: a record is written by whoever has its connection, or, when
+    /// the worker has ended, by whoever reaps it. [`Vault::give_up`] alone may be beside that, and what it
+    /// overlooks then is a record whose message is gone, which nobody rescues.
+    #[inline]
     fn set(&self, name: Name, state: u64) -> bool {
-        let Some(word) = self.record(name.index).and_then(|record| record.get(WORD)) else {
+        let Some(word) = self.memory.words().get(name.index * RECORD_WORDS + WORD) else {
             return false;
         };
-        let known = |word: u64| word >> STATE_BITS == name.serial && word & STATE != FREE;
-        let new = name.serial << STATE_BITS | state;
-        word.fetch_update(Ordering::AcqRel, Ordering::Acquire, |word| known(word).then_some(new))
-            .is_ok()
+        let known = is_known(word.load(Ordering::Relaxed), name);
+        if known {
+            word.store(name.serial << STATE_BITS | state, Ordering::Release);
+        }
+        known
     }
 
+    #[inline]
     fn record(&self, index: usize) -> Option<&[AtomicU64]> {
-        self.memory.words().chunks_exact(RECORD_WORDS).nth(index)
+        let start = index.checked_mul(RECORD_WORDS)?;
+        self.memory.words().get(start..start + RECORD_WORDS)
     }
 
     fn parts(&self, index: usize) -> Option<(&[AtomicU64; HEADER_WORDS], &[AtomicU64])> {
@@ -342,6 +353,12 @@ impl Vault {
         let place = header[FLIGHT_PLACE].load(Ordering::Relaxed).checked_sub(1)?;
         Some((usize::try_from(place).ok()?, header[FLIGHT_SERIAL].load(Ordering::Relaxed)))
     }
+}
+
+/// Whether a record's word is that of `name`.
+#[inline]
+fn is_known(word: u64, name: Name) -> bool {
+    word >> STATE_BITS == name.serial && word & STATE != FREE
 }
 
 fn name_of(message: &[u8]) -> Option<Name> {

@@ -44,6 +44,14 @@ def in_flight(pid: int) -> int:
     return total
 
 
+def is_at_rest(pid: int) -> bool:
+    """Whether no thread of the process does anything just now."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if (task / "stat").read_text().rpartition(")")[2].split()[0] != "S":
+            return False
+    return True
+
+
 def is_stopped(pid: int) -> bool:
     """Whether SIGSTOP has reached all threads of the process; True also when it is gone."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):

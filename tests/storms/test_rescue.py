@@ -16,7 +16,7 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
-from harness.proc import descriptors, in_flight
+from harness.proc import descriptors, in_flight, is_at_rest
 from harness.wait import until
 from harness.wire import Wire, get, post
 from storms.conftest import Open, Site
@@ -82,10 +82,9 @@ def test_a_request_that_is_being_received_goes_on(
             # A connection, and a file if there is much of it; perhaps the one that runs.
             until(lambda: in_flight(pid_of(site)) >= 1 + (cut == 20_000), "it", show=site.news)
             # More of it comes while the worker is busy.
-            own = in_flight(pid_of(site))
             half.send(raw[cut : cut + 1000])
             until(lambda: is_read(site, half), "the rest to be read", show=site.news)
-            until_deposited(site, max(own, 1 + (cut == 20_000)))
+            until(lambda: is_at_rest(pid_of(site)), "it to be written down", show=site.news)
         half.send(raw[cut + 1000 :])
         assert half.response().body == BODY
         assert other.send(get("/hello")).response().status == 200
