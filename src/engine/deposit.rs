@@ -26,7 +26,10 @@ pub(super) enum Form {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum File {
     None,
-    /// That of the request that is being received, or waits.
+    /// That of the request that is being received, or waits; memory, to which nothing beyond
+    /// `request_buffer_size` is added.
+    Memory,
+    /// The same in `tmp_upload_dir`.
     Current,
     /// That of a request before.
     Past,
@@ -70,7 +73,7 @@ impl Deposit {
 
     /// The request is over to which the file belongs that goes along.
     pub(super) fn end_request(&mut self) {
-        if self.file == File::Current {
+        if self.file != File::None {
             self.file = File::Past;
         }
     }
@@ -151,5 +154,9 @@ impl<A: App> Conn<A> {
 
 /// The file that has to go along with `conn` now.
 pub(super) fn file_of<A: App>(conn: &Conn<A>) -> File {
-    if conn.spool.parts().1.is_some() { File::Current } else { File::None }
+    match conn.spool.parts().1 {
+        None => File::None,
+        Some(_) if conn.spool.is_shareable() => File::Memory,
+        Some(_) => File::Current,
+    }
 }

@@ -23,9 +23,9 @@ use crate::sys::vault::{Deposited, RECORD_BYTES, Vault};
 
 /// So many requests that are ready are held even where calls are short.
 const FEW: usize = 4;
-/// As much of a body goes along with its head; more goes into a file.
+/// As much of a body goes along with its head; more goes into a file (memfd_create(2)).
 const BODY_IN_RECORD: usize = 4 * 1024;
-/// What a body that is moved to a file costs, in moves.
+/// What a body that is moved to one costs, in moves.
 const FILE_MOVES: u64 = 4;
 const BYTES_PER_MOVE: usize = 16 * 1024;
 /// Stale messages are taken out so often.
@@ -110,8 +110,7 @@ impl Deposits {
 }
 
 impl<A: App> Engine<A> {
-    /// Whether somebody's call lasts, so that what a kill would cost is worth a file. While none does, a
-    /// body up to `request_buffer_size` stays in memory, as that setting promises.
+    /// Whether somebody's call lasts, so that what a kill would cost is worth a file.
     fn presses(&self) -> bool {
         let leads = self.deposits.with_thread;
         self.deposits.presses
@@ -289,8 +288,8 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// What has been received of a large body goes into a file: nobody else could have it else. False:
-    /// that can't be.
+    /// What has been received of a large body goes into memory that others can have, too. False: that
+    /// can't be.
     fn move_body(&mut self, conn: &mut Conn<A>) -> bool {
         if !needs_file(conn) {
             return true;
@@ -304,8 +303,8 @@ impl<A: App> Engine<A> {
         if !has_room || !self.deposits.allowance.take(moves) {
             return false;
         }
-        // On a full disk it stays in memory.
-        conn.spool.settle_in_file(self.shared.options.spool_dir.as_deref()).is_ok()
+        // Without a descriptor for it, it stays where it is.
+        conn.spool.share().is_ok()
     }
 
     /// Takes out what nobody needs any more, now and then: duplicates keep sockets open.

@@ -69,9 +69,13 @@ def test_idle_connections_go_on(open_site: Open, kind: Kind, tmp_path: Path) -> 
 
 
 @ALL
-@pytest.mark.parametrize("cut", (30, 200, 20_000), ids=("head", "body", "file"))
+@pytest.mark.parametrize(
+    ("cut", "more"),
+    ((30, 1000), (200, 1000), (20_000, 1000), (60_000, 10_000), (80_000, 1000)),
+    ids=("head", "body", "memory", "from-memory-to-file", "file"),
+)
 def test_a_request_that_is_being_received_goes_on(
-    open_site: Open, kind: Kind, cut: int, tmp_path: Path
+    open_site: Open, kind: Kind, cut: int, more: int, tmp_path: Path
 ) -> None:
     """Nobody else is there to take it: it goes on in the successor."""
     site = open_site(kind, workers=1)
@@ -80,12 +84,12 @@ def test_a_request_that_is_being_received_goes_on(
         half.send(raw[:cut])
         with killed_at_work(site, tmp_path):
             # A connection, and a file if there is much of it; perhaps the one that runs.
-            until(lambda: in_flight(pid_of(site)) >= 1 + (cut == 20_000), "it", show=site.news)
+            until(lambda: in_flight(pid_of(site)) >= 1 + (cut > 4096), "it", show=site.news)
             # More of it comes while the worker is busy.
-            half.send(raw[cut : cut + 1000])
+            half.send(raw[cut : cut + more])
             until(lambda: is_read(site, half), "the rest to be read", show=site.news)
             until(lambda: is_at_rest(pid_of(site)), "it to be written down", show=site.news)
-        half.send(raw[cut + 1000 :])
+        half.send(raw[cut + more :])
         assert half.response().body == BODY
         assert other.send(get("/hello")).response().status == 200
     (run,) = [run for run in site.ledger.runs() if run.id == "half"]
