@@ -108,7 +108,6 @@ impl<A: App> Engine<A> {
     /// What nobody else takes is deposited.
     pub(super) fn unburden(&mut self, job: &mut Job<A>) {
         let is_long = self.pace.is_long(SHORT);
-        self.deposits.presses = is_long;
         // That takes its time.
         let has_others = !self.ready.is_empty() || !self.burden.young.is_empty();
         if is_long && has_others {

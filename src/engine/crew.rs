@@ -102,12 +102,6 @@ impl Shared {
         self.idle.load(Ordering::SeqCst) < self.options.app_threads as isize
     }
 
-    /// How many threads run the application, or lead.
-    pub(super) fn busy_threads(&self) -> usize {
-        let all = self.options.app_threads;
-        all.saturating_sub(self.idle.load(Ordering::SeqCst).max(0).unsigned_abs())
-    }
-
     /// Tasks that wait for a thread.
     pub(super) fn in_line(&self) -> usize {
         self.idle.load(Ordering::SeqCst).min(0).unsigned_abs()

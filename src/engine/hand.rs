@@ -70,7 +70,6 @@ impl<'a, A: App> Hand<'a, A> {
     /// Leads for as long as calls are short: runs what is ready itself, one call after the other.
     fn lead(&mut self, mut engine: Box<Engine<A>>) -> io::Result<()> {
         let inline_up_to = self.crew.shared.options.inline_up_to;
-        engine.deposits.with_thread = true;
         loop {
             let mut accepts = 0;
             loop {

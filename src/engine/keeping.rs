@@ -45,10 +45,6 @@ pub(super) struct Deposits {
     next_purge_ns: u64,
     /// Nothing is deposited before: monotonic nanoseconds.
     rests_until_ns: u64,
-    /// The leader's own call is about to begin after calls that lasted, or lasts (sync).
-    pub(super) presses: bool,
-    /// One of the threads that run the application has the engine (gthread).
-    pub(super) with_thread: bool,
     /// That was said.
     has_said_so: bool,
     buffer: Vec<u8>,
@@ -74,8 +70,6 @@ impl Deposits {
             allowance: Allowance::default(),
             next_purge_ns: 0,
             rests_until_ns: 0,
-            presses: false,
-            with_thread: false,
             has_said_so: false,
             buffer: Vec::new(),
             pid: std::process::id(),
@@ -110,13 +104,6 @@ impl Deposits {
 }
 
 impl<A: App> Engine<A> {
-    /// Whether somebody's call lasts, so that what a kill would cost is worth a file.
-    fn presses(&self) -> bool {
-        let leads = self.deposits.with_thread;
-        self.deposits.presses
-            || self.shared.options.watched && self.shared.busy_threads() > usize::from(leads)
-    }
-
     /// A connection is put down: from here on a kill shall not close it.
     #[inline]
     pub(super) fn keep(&mut self, conn: &mut Conn<A>) {
@@ -145,8 +132,7 @@ impl<A: App> Engine<A> {
 
     /// Whether there may be room later, for a connection that could not be held.
     fn may_come_later(&self, conn: &Conn<A>) -> bool {
-        let waits = !self.deposits.allowance.is_left() || !self.presses();
-        conn.deposit.is_none() || waits
+        conn.deposit.is_none() || !self.deposits.allowance.is_left()
     }
 
     /// Goes on with those that could not be deposited before, as far as there is room and it may cost
@@ -163,11 +149,7 @@ impl<A: App> Engine<A> {
             return;
         }
         let mut unheld = std::mem::take(&mut deposits.unheld);
-        let presses = self.presses();
         unheld.retain(|token| {
-            if !presses && self.table.peek(*token).is_some_and(|conn| needs_file(conn)) {
-                return true;
-            }
             let Some(mut conn) = self.table.take(*token) else { return self.table.knows(*token) };
             let left = conn.is_holdable() && !self.hold(&mut conn, false);
             conn.is_listed = left && self.may_come_later(&conn);
@@ -295,9 +277,6 @@ impl<A: App> Engine<A> {
             return true;
         }
         let memory = conn.spool.parts().0;
-        if !self.presses() {
-            return false;
-        }
         let moves = FILE_MOVES + (memory.len() / BYTES_PER_MOVE) as u64;
         let has_room = self.deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
         if !has_room || !self.deposits.allowance.take(moves) {

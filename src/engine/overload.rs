@@ -151,7 +151,6 @@ impl<A: App> Engine<A> {
 
     /// No thread of this worker is free. What is ready goes to a sibling, waits, or is turned away.
     pub(super) fn keep_in_line(&mut self) {
-        self.deposits.presses = true;
         if !self.shared.options.patience.is_limited() {
             return self.hand_over();
         }

@@ -151,7 +151,6 @@ fn run_ready<A: App + 'static>(
         engine = crew.reclaim()?;
         // The times of whoever comes in now count from now on, however long that was.
         engine.clock.advance(hand.clock.now_ns());
-        engine.deposits.presses = false;
         engine.take_back(done);
         if engine.has_work() && hand.app.stage() == Stage::Serving {
             engine.first_come();

@@ -191,7 +191,6 @@ fn dispatch<A: App>(
     let inline_up_to = crew.shared.options.inline_up_to;
     engine.mind_line(crew);
     engine.read_all();
-    engine.deposits.with_thread = false;
     for _ in 0..ACCEPTS_PER_TURN {
         if !engine.ready.is_empty() && crew.has_idle() {
             engine.first_come();

@@ -20,7 +20,7 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
-from harness.proc import clients_of, is_stopped
+from harness.proc import clients_of, is_at_rest, is_stopped
 from harness.traffic import Failure, Traffic, traffic
 from harness.wait import until
 from harness.wire import Wire, ask, get, post
@@ -185,6 +185,8 @@ def test_what_was_received_in_part_goes_on_at_an_idle_sibling(
 
         pid = until(owner, "it to be let in", show=site.news)
         (other,) = set(site.workers) - {pid}
+        # It says that it waits: not in the middle of something.
+        until(lambda: is_at_rest(other), "the sibling to wait", show=site.news)
         with stopped(site, other):
             # Not before: the other might have let it in.
             runs = stack.enter_context(Wire(site.server.address))
