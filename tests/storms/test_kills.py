@@ -172,9 +172,16 @@ def test_what_was_received_in_part_goes_on_at_an_idle_sibling(
     open_site: Open, tmp_path: Path
 ) -> None:
     site = open_site(kinds.SYNC, workers=2)
+    # Who has been under way for a second stays where he is: the machine may have been too slow.
+    assert any(goes_on_at_a_sibling(site, tmp_path / str(number)) for number in range(5))
+
+
+def goes_on_at_a_sibling(site: Site, gate: Path) -> bool:
+    """Whether an upload is given to an idle sibling, and goes on there, before its worker runs
+    a request, in which it is killed."""
     port = site.server.address[1]
     body = b"0123456789" * 5000
-    head, rest = post("/echo", body, "X-Id: upload")[:30], post("/echo", body, "X-Id: upload")[30:]
+    head, rest = post("/echo", body)[:30], post("/echo", body)[30:]
     with contextlib.ExitStack() as stack:
         upload = stack.enter_context(Wire(site.server.address))
         upload.send(head)
@@ -190,13 +197,16 @@ def test_what_was_received_in_part_goes_on_at_an_idle_sibling(
         with stopped(site, other):
             # Not before: the other might have let it in.
             runs = stack.enter_context(Wire(site.server.address))
-            runs.send(get(f"/gate{tmp_path}/gate", "X-Id: runs"))
-            until(lambda: site.ledger.run("runs"), "the other to run", show=site.news)
-            assert own not in clients_of(pid, port)
+            runs.send(get(f"/gate{gate}", f"X-Id: {gate.name}"))
+            until(lambda: site.ledger.run(gate.name), "the other to run", show=site.news)
+            if own in clients_of(pid, port):
+                gate.touch()
+                return False
         upload.send(rest[:20000])
         until(lambda: own in clients_of(other, port), "the sibling to take it", show=site.news)
         os.kill(pid, signal.SIGKILL)
         assert upload.send(rest[20000:]).response().body == body
+        return True
 
 
 @pytest.mark.parametrize("kind", kinds.ALL, ids=str)
