@@ -97,6 +97,7 @@ impl Server {
             let listener = Listener::from_owned(OwnedFd::from(listener), false).unwrap();
             let listeners = vec![(listener, b"here".to_vec())];
             let sources = Sources {
+                vault: None,
                 listeners,
                 handoff: None,
                 signals: None,

@@ -250,6 +250,19 @@ class Flights:
     def overflow(self) -> int: ...
 
 @final
+class Vault:
+    """Where a worker deposits connections that a kill would close."""
+
+    def __new__(cls, room: int) -> Vault: ...
+    def rescue(self, flights: Flights | None) -> tuple[int, int]:
+        """How many go on elsewhere, and how many more would if there were room."""
+
+    def clear(self) -> None: ...
+    def secede(self) -> None: ...
+    @property
+    def room(self) -> int: ...
+
+@final
 class FlightsDisplay:
     """The requests of a worker of another server."""
 

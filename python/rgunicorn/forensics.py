@@ -15,6 +15,7 @@ from datetime import timedelta
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
+from rgunicorn import rescue
 from rgunicorn.reports import signal_name
 from rgunicorn.text import printable
 
@@ -111,6 +112,7 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
     if box is None:
         return
     try:
+        rescue.rescue(log, worker, code)
         running = box.running()
         if code == 0:
             # It has left as it should: who did not send his request in time has been told so.

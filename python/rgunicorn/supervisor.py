@@ -154,7 +154,10 @@ class Supervisor:
         worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
         try:
             worker.blackbox = BlackBox(
-                worker.flight_room(self.cfg), worker.slates(self.cfg), (slot, self.worker_age)
+                worker.flight_room(self.cfg),
+                worker.slates(self.cfg),
+                (slot, self.worker_age),
+                worker.vault_room(self.cfg),
             )
         except OSError as exc:
             self.log.warning("No black box for the next worker: %s", exc)

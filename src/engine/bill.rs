@@ -200,7 +200,7 @@ impl<A: App> Engine<A> {
     /// Shows others what the connections are at.
     pub(super) fn show_connections(&mut self) {
         if let Some(slot) = self.shared.slot {
-            self.table.show(slot, self.ready.len() + self.shared.in_line());
+            self.table.show(slot, self.ready.len() + self.unread.len() + self.shared.in_line());
         }
     }
 }

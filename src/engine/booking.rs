@@ -19,6 +19,13 @@ pub(super) struct Booking {
     name: (usize, u64),
 }
 
+impl Booking {
+    /// Which flight it is.
+    pub(super) fn name(&self) -> (usize, u64) {
+        self.name
+    }
+}
+
 impl Drop for Booking {
     fn drop(&mut self) {
         if let Some(flight) = self.flights.named(self.name) {
@@ -46,6 +53,7 @@ impl<A: App> Engine<A> {
             self.book(&mut job.conn);
         }
         self.ready = ready;
+        self.keep_ready(true);
     }
 }
 

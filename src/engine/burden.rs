@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::conn::{Conn, Phase};
-use super::reactor::Engine;
+use super::reactor::{Engine, Job};
 use super::{App, Options};
 use crate::log::notice::Notice;
 use crate::sys::poller::Token;
@@ -49,7 +49,7 @@ impl Allowance {
     }
 
     /// Whether there is enough for one move.
-    fn is_left(&self) -> bool {
+    pub(super) fn is_left(&self) -> bool {
         self.left_ns >= MOVE_NS
     }
 
@@ -105,12 +105,20 @@ impl<A: App> Engine<A> {
 
     /// A request is about to run: gives away what a kill would take along, within the allowance.
     /// Where calls are short the others are soon served here, and a move costs more than a call.
-    pub(super) fn unburden(&mut self) {
-        let is_worth_it = self.pace.is_long(SHORT) && self.burden.allowance.is_left();
-        if is_worth_it && !self.ready.is_empty() {
+    /// What nobody else takes is deposited.
+    pub(super) fn unburden(&mut self, job: &mut Job<A>) {
+        let is_long = self.pace.is_long(SHORT);
+        // That takes its time.
+        let has_others = !self.ready.is_empty() || !self.burden.young.is_empty();
+        if is_long && has_others {
+            self.secure(job);
+        }
+        if is_long && self.burden.allowance.is_left() && !self.ready.is_empty() {
             self.give(false);
         }
         self.let_young_go();
+        self.keep_ready(is_long);
+        self.keep_more();
     }
 
     /// The same with those who are not ready; also while a request runs.
@@ -133,22 +141,23 @@ impl<A: App> Engine<A> {
         let is_old = u128::from(now_ns.saturating_sub(since_ns)) >= YOUNG.as_nanos();
         if is_old || !is_under_way(&conn) || conn.owes() || conn.tls.is_some() {
             conn.is_noted = is_old;
-            self.table.settle(conn);
+            self.put_down(conn);
             return true;
         }
         // In the queue nobody reads, and this worker does, whatever runs in it.
         let is_read = conn.filled > 0 || conn.phase == Phase::Body;
         if is_read && !self.shared.slot.is_some_and(Slot::sibling_waits) {
-            self.table.settle(conn);
+            self.put_down(conn);
             return false;
         }
         let moves = 1 + conn.weight() / BYTES_PER_MOVE;
         if self.reception.awaits_room || !self.burden.allowance.take(moves as u64) {
-            self.table.settle(conn);
+            self.put_down(conn);
             return false;
         }
         match self.send_off(&conn, since_ns, false) {
             Ok(true) => {
+                conn.part_with();
                 self.close(conn);
                 return true;
             }
@@ -156,7 +165,7 @@ impl<A: App> Engine<A> {
             // It can't travel (EMFILE for a file to go along), now.
             Err(error) => self.notices.push(Notice::SocketError { error: error.to_string() }),
         }
-        self.table.settle(conn);
+        self.put_down(conn);
         false
     }
 }

@@ -7,6 +7,7 @@ use super::App;
 use super::bill::Bill;
 use super::booking::Booking;
 use super::deadlines::Deadline;
+use super::deposit::Deposit;
 use super::outbox::Outbox;
 use super::table::At;
 use super::timekeeper::Claim;
@@ -103,6 +104,14 @@ pub struct Conn<A: App> {
     pub(super) is_noted: bool,
     /// The current request is noted though it has not begun.
     pub(super) booking: Option<Booking>,
+    /// Where a duplicate of it lies, for the case of a kill.
+    pub(super) deposit: Option<Deposit>,
+    /// It is among those that are to be deposited, or deposited anew.
+    pub(super) is_listed: bool,
+    /// The application has a duplicate of its socket.
+    pub(super) is_shared: bool,
+    /// Others of us may have one: some vault, or a sibling's.
+    pub(super) has_twin: bool,
     /// What of all that is still to be counted.
     pub(super) bill: Bill,
     /// What the application keeps with the connection.
@@ -143,6 +152,10 @@ impl<A: App> Conn<A> {
             young_since_ns: 0,
             is_noted: false,
             booking: None,
+            deposit: None,
+            is_listed: false,
+            is_shared: false,
+            has_twin: false,
             bill: Bill::default(),
             session: A::Session::default(),
         }
@@ -172,6 +185,10 @@ impl<A: App> Conn<A> {
         self.young_since_ns = 0;
         self.is_noted = false;
         self.booking = None;
+        self.deposit = None;
+        self.is_listed = false;
+        self.is_shared = false;
+        self.has_twin = false;
         self.bill = Bill::default();
         self.session = A::Session::default();
     }
@@ -223,6 +240,7 @@ impl<A: App> Conn<A> {
     /// # Errors
     /// The connection's own error, or that of a file in the outbox.
     pub(super) fn send(&mut self) -> io::Result<u64> {
+        self.lift();
         let Some(fd) = self.socket.as_ref().map(AsFd::as_fd) else { return Ok(0) };
         let sent = match &mut self.tls {
             None => {
@@ -291,6 +309,9 @@ impl<A: App> Conn<A> {
         self.young_since_ns = 0;
         self.is_noted = false;
         self.booking = None;
+        if let Some(deposit) = &mut self.deposit {
+            deposit.end_request();
+        }
         self.bill.next();
         self.phase = Phase::Head;
     }

@@ -300,6 +300,7 @@ impl<A: App> Crew<A> {
 
     /// Hands a request back to whoever leads; [`Crew::become_idle`] follows and wakes them.
     pub(super) fn give_back(&self, done: Done<A>) {
+        done.conn.hold_when_done(done.verdict);
         // The receiver is the engine's: without one the connection ends here.
         let _gone = self.returns.send(done);
     }

@@ -14,13 +14,15 @@ use super::reactor::{Engine, Job, ROOM, Work};
 use super::refusal::Refusal;
 use crate::log::notice::Notice;
 use crate::sys::file;
-use crate::sys::handoff::MESSAGE_BYTES;
+use crate::sys::handoff::{MESSAGE_BYTES, Sent};
 use crate::sys::listener::PeerAddr;
 use crate::sys::scoreboard::Slot;
 
 /// A request waits so long for a thread of its own worker while no sibling is idle: for calls that
 /// are short, but for a moment off the CPU, the way through the queue would cost more.
 const PATIENCE: Duration = Duration::from_millis(20);
+/// When too many descriptors are on their way, it is tried again after that.
+const REST: Duration = Duration::from_millis(50);
 /// In between it is looked for an idle sibling so often.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
@@ -56,7 +58,7 @@ impl<A: App> Engine<A> {
         let watched = self.shared.options.watched;
         let limited = self.shared.options.patience.is_limited();
         let mut staying = VecDeque::new();
-        while let Some(job) = self.ready.pop_front() {
+        while let Some(mut job) = self.ready.pop_front() {
             if !may_travel(&job) {
                 staying.push_back(job);
                 continue;
@@ -74,12 +76,16 @@ impl<A: App> Engine<A> {
                 slot.enter_transit();
             }
             let ready = matches!(job.work, Work::Request);
+            job.conn.lift();
             let sent = self.send_off(&job.conn, job.conn.waits_since_ns, ready);
             if let (Some(slot), Ok(false) | Err(_)) = (slot, &sent) {
                 slot.leave_transit();
             }
             match sent {
-                Ok(true) => self.close(job.conn),
+                Ok(true) => {
+                    job.conn.part_with();
+                    self.close(job.conn);
+                }
                 Ok(false) => {
                     self.await_room();
                     staying.push_back(job);
@@ -137,6 +143,8 @@ impl<A: App> Engine<A> {
         let listeners = &self.reception.names;
         let listener = listeners.iter().position(|name| *name == parcel.listener).unwrap_or(0);
         let mut conn = self.new_conn(listener, socket, addr);
+        // Of the worker from which it comes.
+        conn.has_twin = self.deposits.are_made();
         let (ready, has_file) = (parcel.ready, parcel.has_file);
         let file = fds.next().filter(|_| has_file);
         if !parcel.unpack(&mut conn, file, &self.shared.options.policy) {
@@ -190,18 +198,47 @@ impl<A: App> Engine<A> {
         since_ns: u64,
         ready: bool,
     ) -> io::Result<bool> {
+        self.pack(conn, since_ns, ready);
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
+        let mut fds = Parcel::descriptors(conn);
+        let (file, head);
+        let bytes = match self.message.len() <= MESSAGE_BYTES {
+            true => &self.message[..],
+            false => {
+                file = file::in_memory(self.message.get(START_BYTES..).unwrap_or_default())?;
+                fds.push(file.as_fd());
+                head = start(IN_FILE, since_ns);
+                &head
+            }
+        };
+        let mut sent = handoff.send(bytes, &fds)?;
+        // What is deposited may be in the way.
+        if sent == Sent::Crowded && self.deposits.give_way(&self.clock, &mut self.notices) {
+            sent = handoff.send(bytes, &fds)?;
+        }
+        self.reception.is_crowded = sent == Sent::Crowded;
+        Ok(sent == Sent::Whole)
+    }
+
+    /// Puts the message together with which a connection travels. Returns its length.
+    pub(super) fn pack(&mut self, conn: &Conn<A>, since_ns: u64, ready: bool) -> usize {
         let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
+        let parcel = Parcel::of(conn, name, ready);
+        self.wrap(&parcel, since_ns)
+    }
+
+    /// The same as it will be between two requests.
+    pub(super) fn pack_idle(&mut self, conn: &Conn<A>, since_ns: u64) -> usize {
+        let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
+        let parcel = Parcel::idle(conn, name);
+        self.wrap(&parcel, since_ns)
+    }
+
+    fn wrap(&mut self, parcel: &Parcel, since_ns: u64) -> usize {
         self.message.clear();
         self.message.extend_from_slice(&start(INLINE, since_ns));
-        Parcel::of(conn, name, ready).write(&mut self.message);
-        let mut fds = Parcel::descriptors(conn);
-        if self.message.len() <= MESSAGE_BYTES {
-            return handoff.send(&self.message, &fds);
-        }
-        let file = file::in_memory(self.message.get(START_BYTES..).unwrap_or_default())?;
-        fds.push(file.as_fd());
-        handoff.send(&start(IN_FILE, since_ns), &fds)
+        parcel.write(&mut self.message);
+        self.message.len()
     }
 
     /// Since when the oldest request in the queue waits, monotonic nanoseconds.
@@ -217,11 +254,24 @@ impl<A: App> Engine<A> {
         self.shared.slot
     }
 
+    /// Nothing more is put into the queue until there is room, or a moment has passed: the poller can
+    /// not tell when fewer descriptors are on their way.
     pub(super) fn await_room(&mut self) {
         let Some(handoff) = &self.reception.handoff else { return };
-        // Without: it is tried again at the next event.
-        if self.poller.watch_room(handoff.sending(), ROOM).is_ok() {
+        if self.reception.is_crowded {
+            self.reception.room_at_ns = Some(self.clock.now_ns() + REST.as_nanos() as u64);
             self.reception.awaits_room = true;
+        } else if self.poller.watch_room(handoff.sending(), ROOM).is_ok() {
+            // Without: it is tried again at the next event.
+            self.reception.awaits_room = true;
+        }
+    }
+
+    /// The moment has passed.
+    pub(super) fn end_rest(&mut self) {
+        let now_ns = self.clock.now_ns();
+        if self.reception.room_at_ns.take_if(|at_ns| now_ns >= *at_ns).is_some() {
+            self.reception.awaits_room = false;
         }
     }
 }

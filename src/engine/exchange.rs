@@ -109,6 +109,7 @@ impl<'e, A: App> Exchange<'e, A> {
     /// The application begins. What the thread had to wait for before does not count as the
     /// application's time.
     pub fn begin(&mut self) {
+        self.conn.lift();
         if !self.is_prompt {
             self.clock.tick();
         }

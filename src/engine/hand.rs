@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::booking::ticket;
 use super::crew::{Crew, Done, Task};
@@ -18,6 +19,10 @@ use crate::sys::thread;
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
+
+/// While calls last longer, what else is ready is kept from being lost by a kill; that takes about a
+/// microsecond.
+const WORTH_KEEPING: Duration = Duration::from_micros(100);
 
 /// One application thread with what it needs for itself.
 pub struct Hand<'a, A: App> {
@@ -70,12 +75,14 @@ impl<'a, A: App> Hand<'a, A> {
         loop {
             let mut accepts = 0;
             loop {
-                while !engine.ready.is_empty() {
+                while engine.has_work() {
                     if engine.pace.is_long(inline_up_to) {
                         self.crew.offer(engine);
                         return Ok(());
                     }
                     let Some(job) = engine.next_job() else { break };
+                    engine.keep_more();
+                    engine.keep_ready(engine.pace.is_long(WORTH_KEEPING));
                     self.crew.leave_in_seat(engine);
                     let done = self.perform(job);
                     match self.crew.take_seat() {
@@ -128,7 +135,14 @@ impl<'a, A: App> Hand<'a, A> {
             Work::Request => self.depart(&conn),
             Work::Refusal(_) => None,
         };
+        if flight.is_some() {
+            conn.note_flight(flight.map(Flight::name));
+        }
         conn.booking = None;
+        if flight.is_none() || shared.timekeeper.is_some() {
+            // The watch over its time may answer it before the application begins.
+            conn.lift();
+        }
         let (clock, stopwatch) = (&mut self.clock, &mut self.stopwatch);
         let mut exchange = Exchange::new(shared, clock, stopwatch, &mut conn, flight);
         let mut verdict = match work {

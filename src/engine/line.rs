@@ -49,6 +49,7 @@ impl<A: App> Engine<A> {
         while let Some(mut job) = self.next_job() {
             if matches!(job.work, Work::Request) {
                 self.book(&mut job.conn);
+                self.secure(&mut job);
             }
             self.line.since_ns.push_back(job.since_ns);
             crew.line_up(job);

@@ -112,12 +112,22 @@ impl<A: App> Engine<A> {
         conn.deadline.disarm();
         let since_ns = self.clock.now_ns();
         conn.waits_since_ns = since_ns.saturating_sub(conn.before_ns);
-        self.ready.push_back(Job { conn, work, since_ns, queued: false });
+        let mut job = Job { conn, work, since_ns, queued: false };
+        if self.is_deliberate() {
+            self.secure(&mut job);
+        }
+        self.ready.push_back(job);
+    }
+
+    /// Whether somebody is to be served, or at least to be read.
+    pub(super) fn has_work(&self) -> bool {
+        !self.ready.is_empty() || !self.unread.is_empty()
     }
 
     /// The next request to run, for a thread that is free now: as a refusal if it has waited too
     /// long, or its client has gone.
     pub(super) fn next_job(&mut self) -> Option<Job<A>> {
+        self.read_next();
         let mut job = self.ready.pop_front()?;
         if self.shared.options.patience.is_limited() {
             self.clock.tick();

@@ -36,6 +36,8 @@ pub(super) struct Parcel {
     pub(super) spooled: u64,
     /// Whether a file with body bytes goes along.
     pub(super) has_file: bool,
+    /// Whether that is memory.
+    pub(super) file_is_memory: bool,
 }
 
 impl Parcel {
@@ -56,6 +58,22 @@ impl Parcel {
             memory: memory.to_vec(),
             spooled: conn.spool.len(),
             has_file: file.is_some(),
+            file_is_memory: conn.spool.is_shareable(),
+        }
+    }
+
+    /// The same when nothing of a request is there.
+    pub(super) fn idle<A: App>(conn: &Conn<A>, listener: &[u8]) -> Self {
+        Self {
+            listener: listener.to_vec(),
+            peer: match conn.addr {
+                PeerAddr::Ip(addr) => Some(addr),
+                PeerAddr::Unix => None,
+            },
+            served: conn.served.max(1),
+            proxy: conn.proxy,
+            preamble_over: true,
+            ..Self::default()
         }
     }
 
@@ -80,7 +98,8 @@ impl Parcel {
         conn.preamble_over = self.preamble_over;
         conn.filled = self.inbox.len();
         conn.inbox = self.inbox;
-        conn.spool = Spool::from_parts(self.memory, file.map(File::from), self.spooled);
+        conn.spool =
+            Spool::from_parts(self.memory, file.map(File::from), self.file_is_memory, self.spooled);
         match self.body.map(|standing| BodyDecoder::resume(standing, policy)) {
             None => conn.body = None,
             Some(None) => return false,
@@ -119,6 +138,7 @@ impl Parcel {
         out.bytes(&self.memory);
         out.number(self.spooled);
         out.number(u64::from(self.has_file));
+        out.number(u64::from(self.file_is_memory));
     }
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
@@ -150,6 +170,7 @@ impl Parcel {
             memory: from.bytes()?,
             spooled: from.number()?,
             has_file: from.flag()?,
+            file_is_memory: from.flag()?,
         })
     }
 }
@@ -233,6 +254,7 @@ mod tests {
             memory: vec![0; 100],
             spooled: 100,
             has_file: true,
+            file_is_memory: true,
         };
         let mut bytes = Vec::new();
         parcel.write(&mut bytes);

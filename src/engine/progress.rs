@@ -92,9 +92,11 @@ impl<A: App> Engine<A> {
     /// Takes a connection back from the application.
     pub(super) fn take_back(&mut self, done: Done<A>) {
         let Done { mut conn, verdict, rest, ended_ns, lap } = done;
+        conn.lift();
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);
+            self.deposits.allowance.earn(lap.took_ns);
         }
         match rest {
             Some(rest) => self.shared.hoard.take_over(rest),

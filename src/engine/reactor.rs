@@ -14,6 +14,7 @@ use super::conn::{Conn, Phase, Watch};
 use super::crew::{Crew, Done, Shared};
 use super::deadlines::Deadlines;
 use super::drain::Drain;
+use super::keeping::Deposits;
 use super::line::{LULL, Line};
 use super::notices::Notices;
 use super::overload::TurnedAway;
@@ -24,6 +25,7 @@ use super::static_files::StaticFiles;
 use super::table::Table;
 use super::timekeeper::Timekeeper;
 use super::transport::{self, CIPHER_BYTES, Lost, Opener};
+use super::unread::Unread;
 use super::{App, Options};
 use crate::http::{LONGEST_PREAMBLE, Recent};
 use crate::log::notice::Notice;
@@ -35,6 +37,7 @@ use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
 use crate::sys::socket::{self, Transfer};
 use crate::sys::till::Till;
+use crate::sys::vault::Vault;
 
 /// Generation of tokens that name no connection.
 pub(super) const SPECIAL: u32 = u32::MAX;
@@ -83,6 +86,8 @@ pub struct Sources {
     pub timekeeper: Option<Timekeeper>,
     /// Where the requests that run are noted, for the case that the worker dies.
     pub flights: Option<Arc<Flights>>,
+    /// Where connections are deposited for that case.
+    pub vault: Option<Arc<Vault>>,
 }
 
 /// The I/O side of one worker.
@@ -110,7 +115,7 @@ pub struct Engine<A: App> {
     pub(super) cipher: Vec<u8>,
     pub(super) drain: Drain,
     pub(super) reception: Reception,
-    signals: Option<OwnedFd>,
+    pub(super) signals: Option<OwnedFd>,
     pub(super) signalled: bool,
     events: Vec<Readiness>,
     pub(super) spare: Vec<Box<Conn<A>>>,
@@ -118,6 +123,8 @@ pub struct Engine<A: App> {
     /// Where messages between workers are put together and taken apart.
     pub(super) message: Vec<u8>,
     pub(super) burden: Burden,
+    pub(super) deposits: Deposits,
+    pub(super) unread: Unread,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
     pub(super) line: Line,
@@ -161,6 +168,8 @@ impl<A: App> Engine<A> {
             tls: sources.tls,
             drain: Drain::default(),
             burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
+            deposits: Deposits::of(sources.vault),
+            unread: Unread::default(),
             reception: Reception::new(sources.listeners, sources.handoff),
             signals: sources.signals,
             signalled: false,
@@ -187,6 +196,8 @@ impl<A: App> Engine<A> {
     /// # Errors
     /// Only when the poller itself fails.
     pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
+        self.read_all();
+        self.keep_more();
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let lull = self.may_lull();
@@ -205,6 +216,7 @@ impl<A: App> Engine<A> {
         self.shared.rise();
         self.clock.tick();
         self.look_at_course();
+        self.leave_unread(events.len(), free);
         for event in &events {
             self.on_event(event);
         }
@@ -217,21 +229,10 @@ impl<A: App> Engine<A> {
         }
         self.expire();
         self.end_pause();
+        self.end_rest();
         self.mind_exit(free);
         self.note_crowd();
         Ok(())
-    }
-
-    /// Whether a signal came in since the last question.
-    pub(super) fn take_signal(&mut self) -> bool {
-        std::mem::take(&mut self.signalled)
-    }
-
-    /// Empties the signal pipe; before the handlers run, so that no signal is missed.
-    pub(super) fn drain_signals(&self) {
-        if let Some(fd) = &self.signals {
-            crate::sys::file::drain(fd);
-        }
     }
 
     /// Whether somebody may want to be served while a request runs: another connection, or who
@@ -272,6 +273,7 @@ impl<A: App> Engine<A> {
         conn.count_traffic(self.till.as_mut());
         self.lighten(&mut conn);
         self.note(&mut conn);
+        self.keep(&mut conn);
         self.table.settle(conn);
     }
 
@@ -317,6 +319,7 @@ impl<A: App> Engine<A> {
             // A duplicate may live on in the application (`gunicorn.socket`).
             self.poller.forget(fd);
         }
+        conn.cut();
         self.table.release(conn.token);
         conn.retire();
         if !conn.inbox.is_empty() {
@@ -361,6 +364,9 @@ impl<A: App> Engine<A> {
                 MESSAGE => self.on_knock(Door::Handoff),
                 listener => self.on_knock(Door::Listener(listener.place as usize)),
             };
+        }
+        if self.put_off(event) {
+            return;
         }
         let Some(mut conn) = self.table.take(event.token) else {
             self.table.note(event);

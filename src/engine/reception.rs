@@ -61,6 +61,10 @@ pub(super) struct Reception {
     failing: bool,
     /// The poller watches for room in the queue.
     pub(super) awaits_room: bool,
+    /// What was to be put there last found too many descriptors on their way.
+    pub(super) is_crowded: bool,
+    /// When it is tried again then, monotonic nanoseconds.
+    pub(super) room_at_ns: Option<u64>,
 }
 
 impl Reception {
@@ -76,6 +80,8 @@ impl Reception {
             paused_until_ns: 0,
             failing: false,
             awaits_room: false,
+            is_crowded: false,
+            room_at_ns: None,
         }
     }
 

@@ -37,13 +37,13 @@ pub fn serve<A: App + 'static>(
     // Before the first request, which may be the one that hangs.
     crew.shared.beat(engine.clock.now_ns());
     loop {
-        engine = if engine.ready.is_empty() {
-            run_all(crew, engine, &mut hand)?
-        } else {
+        engine = if engine.has_work() {
             hand.is_together = true;
             engine = A::together(|| run_all(crew, engine, &mut hand))?;
             hand.is_together = false;
             engine
+        } else {
+            run_all(crew, engine, &mut hand)?
         };
         hand.say_notices(&mut engine);
         hand.app.turn_over();
@@ -123,7 +123,7 @@ fn run_all<A: App + 'static>(
     // One at a time, and only while no request is ready: whoever is idle shall have it.
     for _ in 0..ACCEPTS_PER_TURN {
         let serves = hand.app.stage() == Stage::Serving || engine.drain.is_sweeping();
-        if !serves || !engine.ready.is_empty() {
+        if !serves || engine.has_work() {
             break;
         }
         match engine.accept() {
@@ -149,8 +149,8 @@ fn run_ready<A: App + 'static>(
     loop {
         // The time may be over for those that wait.
         engine.mind_exit(true);
-        let Some(job) = engine.next_job() else { return Ok(engine) };
-        engine.unburden();
+        let Some(mut job) = engine.next_job() else { return Ok(engine) };
+        engine.unburden(&mut job);
         let watched = engine.has_others()
             && crew.ensure_watcher().unwrap_or_else(|error| {
                 engine.notices.push(Notice::NoWatcher { error: error.to_string() });
@@ -163,12 +163,16 @@ fn run_ready<A: App + 'static>(
         }
         crew.calling.store(true, Ordering::Relaxed);
         let done = hand.perform(job);
+        if watched {
+            // The watcher may have to be waited for.
+            done.conn.hold_when_done(done.verdict);
+        }
         crew.calling.store(false, Ordering::Relaxed);
         engine = crew.reclaim()?;
         // The times of whoever comes in now count from now on, however long that was.
         engine.clock.advance(hand.clock.now_ns());
         engine.take_back(done);
-        if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
+        if engine.has_work() && hand.app.stage() == Stage::Serving {
             engine.first_come();
         }
         let now_ns = hand.clock.now_ns();

@@ -115,10 +115,19 @@ impl<A: App> Table<A> {
             Place::Home(conn) => {
                 self.hoard.take_up(conn.weighed);
                 self.at[conn.at as usize] -= 1;
+                conn.lift();
                 Some(conn)
             }
             Place::Away { .. } | Place::Vacant => None,
         }
+    }
+
+    /// Whether there is such a connection, home or away.
+    pub fn knows(&self, token: Token) -> bool {
+        let entry = self.entries.get(token.place as usize);
+        entry.is_some_and(|it| {
+            it.generation == token.generation && !matches!(it.place, Place::Vacant)
+        })
     }
 
     /// Looks at a connection that is home.

@@ -1,4 +1,4 @@
-//! Time: how long the loop may sleep, and whose time is up.
+//! Time: how long the loop may sleep, whose time is up, and the signals that wake it.
 
 use std::time::Duration;
 
@@ -8,14 +8,31 @@ use super::dispatch::LOOK_AGAIN;
 use super::drain::{LAST_WORDS, PARTING};
 use super::overload;
 use super::reactor::Engine;
+use super::unread::is_unread;
 
 impl<A: App> Engine<A> {
+    /// Whether a signal came in since the last question.
+    pub(super) fn take_signal(&mut self) -> bool {
+        std::mem::take(&mut self.signalled)
+    }
+
+    /// Empties the signal pipe; before the handlers run, so that no signal is missed.
+    pub(super) fn drain_signals(&self) {
+        if let Some(fd) = &self.signals {
+            crate::sys::file::drain(fd);
+        }
+    }
+
     /// Ends what made no progress for too long.
     pub(super) fn expire(&mut self) {
         let now_ns = self.clock.now_ns();
         while let Some((entry_ns, token)) = self.deadlines.pop_due(now_ns) {
             let Some(conn) = self.table.peek(token) else { continue };
             if !self.deadlines.is_up(&mut conn.deadline, token, entry_ns, now_ns) {
+                continue;
+            }
+            if is_unread(conn) {
+                // He has spoken in time.
                 continue;
             }
             if let Some(conn) = self.table.take(token) {
@@ -55,8 +72,13 @@ impl<A: App> Engine<A> {
         if let Some(at_ns) = self.deadlines.earliest_ns() {
             until_ns = until_ns.min(at_ns);
         }
-        let others =
-            [self.reception.pause_end_ns(), self.drain.next_ns(now_ns), self.line.ends_ns()];
+        let others = [
+            self.reception.pause_end_ns(),
+            self.reception.room_at_ns,
+            self.drain.next_ns(now_ns),
+            self.line.ends_ns(),
+            self.deposits.next_purge_ns(),
+        ];
         for at_ns in others.into_iter().flatten() {
             until_ns = until_ns.min(at_ns);
         }

@@ -77,6 +77,7 @@ pub(super) fn guard<A: App>(crew: &Crew<A>) {
     let mut lookout = Lookout::default();
     loop {
         let (Some(mut engine), _) = lookout.look(crew, None) else { continue };
+        engine.read_all();
         let mut call = Call { since_ns: monotonic_ns(), lasts: false };
         while !crew.is_wanted() {
             // The one slot is taken: whoever knocks now shall be heard by a sibling.
@@ -189,6 +190,7 @@ fn dispatch<A: App>(
 ) -> io::Result<Option<Box<Engine<A>>>> {
     let inline_up_to = crew.shared.options.inline_up_to;
     engine.mind_line(crew);
+    engine.read_all();
     for _ in 0..ACCEPTS_PER_TURN {
         if !engine.ready.is_empty() && crew.has_idle() {
             engine.first_come();
@@ -199,7 +201,8 @@ fn dispatch<A: App>(
                 crew.assign(Task::Lead(engine));
                 return Ok(None);
             }
-            if let Some(job) = engine.next_job() {
+            if let Some(mut job) = engine.next_job() {
+                engine.secure(&mut job);
                 crew.assign(Task::Run(job));
             }
         }

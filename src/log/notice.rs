@@ -43,6 +43,9 @@ pub enum Notice {
         /// The system's words.
         error: String,
     },
+    /// Too many descriptors are on their way between processes of this user: what a kill would cost is
+    /// not deposited for a while.
+    NothingDeposited,
     /// A request body could not be written to `tmp_upload_dir`.
     SpoolFailed {
         /// The system's words.
@@ -124,6 +127,7 @@ impl Notice {
             | Self::ShortResponse { .. }
             | Self::BodyOnNoBodyResponse { .. }
             | Self::NoMemory { .. }
+            | Self::NothingDeposited
             | Self::TurnedAway { .. }
             | Self::Overloaded { .. }
             | Self::Suppressed { .. } => Level::Warning,
@@ -165,6 +169,10 @@ impl fmt::Display for Notice {
                 f,
                 "No thread for slow and idle clients ({error}): they wait while the application \
                  is busy"
+            ),
+            Self::NothingDeposited => f.write_str(
+                "Too many descriptors are on their way between processes of this user: should a \
+                 worker be killed, idle connections go down with it. Raise ulimit -n.",
             ),
             Self::NoMemory { ip } => write!(
                 f,

@@ -16,6 +16,13 @@ use crate::sys::flights::{self, Mark, Peer, Phase, Sighting, Ticket};
 use crate::sys::manifest::{Label, Manifest};
 use crate::sys::{thread, witness};
 
+impl Flights {
+    /// The memory itself.
+    pub(super) fn memory(&self) -> Arc<flights::Flights> {
+        self.flights.clone()
+    }
+}
+
 /// A descriptor until somebody closes it.
 #[expect(clippy::disallowed_types, reason = "floor 3, and never held across a call")]
 type Kept = std::sync::Mutex<Option<OwnedFd>>;

@@ -35,6 +35,7 @@ mod status;
 mod timekeeper;
 mod tls;
 mod variables;
+mod vault;
 mod worker;
 
 /// The extension module.
@@ -73,6 +74,8 @@ mod _core {
     use super::timekeeper::{Deadline, Timed, Timekeeper};
     #[pymodule_export]
     use super::tls::TlsSession;
+    #[pymodule_export]
+    use super::vault::Vault;
     #[pymodule_export]
     use super::worker::{Attendant, Crew, serve_sync};
 

@@ -143,6 +143,7 @@ impl Handle {
                 return Err(gone());
             }
             let conn = exchange.conn();
+            conn.withdraw();
             let fd = conn.socket().ok_or_else(gone)?.try_clone_to_owned()?;
             let session = tls::session_of(py, conn);
             if session.is_some() {

@@ -13,6 +13,7 @@ use super::options::{self, Kind};
 use super::scoreboard::Slot;
 use super::state::State;
 use super::timekeeper;
+use super::vault;
 use crate::engine::{self, Engine, Hand, Sources, sync, watch};
 use crate::sys::file;
 use crate::sys::handoff::Handoff;
@@ -121,6 +122,7 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
         signals: wake_fd(worker)?,
         tls: Keyring::of(&cfg, &state)?,
         flights: flights::of(worker)?,
+        vault: vault::of(worker)?,
         timekeeper: timekeeper::timekeeper(worker)?,
     };
     let (engine, crew) = Engine::new(options, sources, slot(worker)?)?;
@@ -128,7 +130,7 @@ fn build(worker: &Bound<'_, PyAny>, kind: Kind) -> PyResult<Parts> {
 }
 
 /// Duplicates of the ends of the queue between workers.
-fn handoff(py: Python<'_>) -> PyResult<Handoff> {
+pub(super) fn handoff(py: Python<'_>) -> PyResult<Handoff> {
     let ends: (i32, i32) =
         py.import("rgunicorn.workers.handoff")?.getattr("ends")?.call0()?.extract()?;
     let closed = || pyo3::exceptions::PyOSError::new_err((libc::EBADF, "queue between workers"));

@@ -14,14 +14,11 @@
 //! `rgunicorn top` reads it too, in the master's descriptors: `manifest.rs`.
 
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::ptr::NonNull;
 use std::sync::atomic::{Ordering, fence};
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
-
 use super::manifest::{self, Header, Label};
+use super::mapping::Mapping;
 use super::slate::Slate;
 use super::tally::is_counting;
 use super::ticket::{CODE, CODE_BITS, FREE, Place};
@@ -67,13 +64,14 @@ pub enum Mark {
     Counted = 8,
 }
 
-/// The places of one worker. Unmapped when dropped, in each process for itself.
+/// The places of one worker.
 #[derive(Debug)]
 pub struct Flights {
     header: &'static Header,
     places: &'static [Place],
     slates: &'static [Slate],
-    length: NonZeroUsize,
+    /// All of that; unmapped with it.
+    mapping: Mapping,
 }
 
 impl Flights {
@@ -99,16 +97,9 @@ impl Flights {
     }
 
     fn map(room: usize, slates: usize, fd: Option<BorrowedFd<'_>>) -> io::Result<Self> {
-        let length = length(room, slates);
+        let mapping = Mapping::new(length(room, slates), fd)?;
         let (room, slates) = (room.clamp(1, MOST_PLACES), slates.min(MOST_PLACES));
-        let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
-        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        let start = match fd {
-            // SAFETY: a file of this length, at an address the kernel chooses.
-            Some(fd) => unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, fd, 0)? },
-            // SAFETY: fresh anonymous memory at an address the kernel chooses.
-            None => unsafe { mmap_anonymous(None, length, access, MapFlags::MAP_SHARED)? },
-        };
+        let start = mapping.start();
         // SAFETY: page-aligned, zeroed, mapped until our drop, which nothing handed out outlives;
         // every access in every process goes through atomics.
         let header = unsafe { start.cast::<Header>().as_ref() };
@@ -120,7 +111,7 @@ impl Flights {
             let first = start.cast::<Place>().add(1 + room).cast::<Slate>();
             std::slice::from_raw_parts(first.as_ptr(), slates)
         };
-        Ok(Self { header, places, slates, length })
+        Ok(Self { header, places, slates, mapping })
     }
 
     /// For a child that the application has forked: what it does from here on, nobody else sees.
@@ -129,13 +120,7 @@ impl Flights {
     /// # Errors
     /// ENOMEM.
     pub fn secede(&self) -> io::Result<()> {
-        let start = NonZeroUsize::new(std::ptr::from_ref(self.header) as usize);
-        let access = ProtFlags::PROT_READ | ProtFlags::PROT_WRITE;
-        let own = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
-        // SAFETY: in place of our own mapping, of the same length and with the same access; zeroed
-        // memory is a valid value of everything in it.
-        unsafe { mmap_anonymous(start, self.length, access, own)? };
-        Ok(())
+        self.mapping.secede()
     }
 
     /// How many requests there is room for.
@@ -214,16 +199,6 @@ impl Flights {
     /// The signal that makes the worker write its stacks, 0 for none.
     pub fn stack_signal(&self) -> u64 {
         self.header.stack_signal.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Flights {
-    fn drop(&mut self) {
-        let start = NonNull::from(self.header).cast();
-        // SAFETY: our own mapping, with the length it was made with; the references to it are
-        // private, or borrow from us.
-        let unmapped = unsafe { munmap(start, self.length.get()) };
-        debug_assert!(unmapped.is_ok());
     }
 }
 

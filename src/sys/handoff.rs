@@ -8,12 +8,27 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
+use nix::sys::socket::{
+    AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recv,
+    recvmsg, sendmsg, socketpair,
+};
 
 /// Longest message. What is longer goes into a file, whose descriptor goes along.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 /// Most descriptors of one message.
 pub const MESSAGE_FDS: usize = 3;
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// It lies in the queue.
+    Whole,
+    /// There is no room in the socket's buffer now: the poller tells when there is.
+    Full,
+    /// Too many descriptors are on their way in sockets of this user (ETOOMANYREFS, unix(7)): nobody
+    /// tells when there are fewer.
+    Crowded,
+}
 
 /// Both ends of the queue.
 #[derive(Debug)]
@@ -28,20 +43,37 @@ impl Handoff {
         Self { sending, receiving }
     }
 
-    /// Sends one message without waiting. False: there is no room now (the socket's buffer, or
-    /// ETOOMANYREFS, unix(7): too many descriptors are on their way).
+    /// A queue of one's own.
+    ///
+    /// # Errors
+    /// EMFILE and the like.
+    pub fn new() -> io::Result<Self> {
+        let (sending, receiving) =
+            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok(Self { sending, receiving })
+    }
+
+    /// Sends one message without waiting.
     ///
     /// # Errors
     /// EMSGSIZE and the like: this message can never be sent.
-    pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<bool> {
+    pub fn send(&self, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<Sent> {
+        self.send_all(&[IoSlice::new(bytes)], fds)
+    }
+
+    /// The same with a message that is in pieces.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn send_all(&self, pieces: &[IoSlice<'_>], fds: &[BorrowedFd<'_>]) -> io::Result<Sent> {
         let raw: Vec<RawFd> = fds.iter().map(AsRawFd::as_raw_fd).collect();
         let control = [ControlMessage::ScmRights(&raw)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        let slices = [IoSlice::new(bytes)];
         loop {
-            match sendmsg::<()>(self.sending.as_raw_fd(), &slices, &control, flags, None) {
-                Ok(_) => return Ok(true),
-                Err(Errno::EAGAIN | Errno::ETOOMANYREFS | Errno::ENOBUFS) => return Ok(false),
+            match sendmsg::<()>(self.sending.as_raw_fd(), pieces, &control, flags, None) {
+                Ok(_) => return Ok(Sent::Whole),
+                Err(Errno::EAGAIN | Errno::ENOBUFS) => return Ok(Sent::Full),
+                Err(Errno::ETOOMANYREFS) => return Ok(Sent::Crowded),
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
@@ -93,6 +125,21 @@ impl Handoff {
         }
     }
 
+    /// Drops everything that lies there. Its descriptors are closed by the kernel: there need not be
+    /// room for them here.
+    ///
+    /// # Errors
+    /// recv(2)'s.
+    pub fn clear(&self) -> io::Result<()> {
+        loop {
+            match recv(self.receiving.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) {
+                Ok(_) | Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
     /// The end to watch for room.
     pub fn sending(&self) -> BorrowedFd<'_> {
         self.sending.as_fd()
@@ -109,15 +156,10 @@ mod tests {
     use std::io::{Read, Write};
     use std::os::unix::net::UnixStream;
 
-    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
-
     use super::*;
 
     fn queue() -> Handoff {
-        let (sending, receiving) =
-            socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-                .unwrap();
-        Handoff::from_pair(sending, receiving)
+        Handoff::new().unwrap()
     }
 
     #[test]
@@ -127,8 +169,8 @@ mod tests {
         assert!(queue.receive(&mut into).unwrap().is_none());
         assert_eq!(queue.peek(&mut into).unwrap(), None);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        assert!(queue.send(b"first", &[ours.as_fd()]).unwrap());
-        assert!(queue.send(b"second", &[]).unwrap());
+        assert_eq!(queue.send(b"first", &[ours.as_fd()]).unwrap(), Sent::Whole);
+        assert_eq!(queue.send(b"second", &[]).unwrap(), Sent::Whole);
         drop(ours);
         let mut start = [0; 3];
         assert_eq!(queue.peek(&mut start).unwrap(), Some(3));
@@ -150,7 +192,7 @@ mod tests {
     fn a_full_queue_says_so_and_loses_nothing() {
         let queue = queue();
         let mut sent = 0u32;
-        while queue.send(&sent.to_be_bytes(), &[]).unwrap() {
+        while queue.send(&sent.to_be_bytes(), &[]).unwrap() == Sent::Whole {
             sent += 1;
         }
         assert!(sent > 50);
@@ -159,5 +201,17 @@ mod tests {
             let (len, _) = queue.receive(&mut into).unwrap().unwrap();
             assert_eq!(into[..len], expected.to_be_bytes());
         }
+    }
+    #[test]
+    fn what_is_dropped_is_closed() {
+        let queue = queue();
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        queue.send(b"one", &[ours.as_fd()]).unwrap();
+        queue.send(b"two", &[ours.as_fd()]).unwrap();
+        drop(ours);
+        queue.clear().unwrap();
+        let mut seen = Vec::new();
+        assert_eq!(theirs.read_to_end(&mut seen).unwrap(), 0);
+        assert!(queue.receive(&mut [0; MESSAGE_BYTES]).unwrap().is_none());
     }
 }

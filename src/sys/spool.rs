@@ -1,5 +1,5 @@
 //! A request body on its way to the application: in memory up to a threshold, then in an
-//! unlinked file.
+//! unlinked file. The memory may be a file of its own that another process can have (memfd_create(2)).
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -13,6 +13,8 @@ pub struct Spool {
     /// The whole body while `file` is none; unused afterwards.
     memory: Vec<u8>,
     file: Option<File>,
+    /// Whether `file` is memory.
+    shareable: bool,
     len: u64,
 }
 
@@ -25,6 +27,13 @@ impl Spool {
     pub fn append(&mut self, data: &[u8], threshold: usize, dir: Option<&Path>) -> io::Result<()> {
         self.len += data.len() as u64;
         if let Some(file) = &mut self.file {
+            if self.shareable && self.len > threshold as u64 {
+                let mut other = file::unlinked(dir)?;
+                file.seek(SeekFrom::Start(0))?;
+                io::copy(file, &mut other)?;
+                *file = other;
+                self.shareable = false;
+            }
             return file.write_all(data);
         }
         if self.memory.len() + data.len() <= threshold {
@@ -36,6 +45,19 @@ impl Spool {
         file.write_all(data)?;
         self.memory = Vec::new();
         self.file = Some(file);
+        Ok(())
+    }
+
+    /// Makes what is in memory something that another process can have, too.
+    ///
+    /// # Errors
+    /// EMFILE, ENOMEM; it is as it was then.
+    pub fn share(&mut self) -> io::Result<()> {
+        if self.file.is_none() {
+            self.file = Some(file::in_memory(&self.memory)?);
+            self.memory = Vec::new();
+            self.shareable = true;
+        }
         Ok(())
     }
 
@@ -51,7 +73,13 @@ impl Spool {
 
     /// Bytes of memory taken up.
     pub fn in_memory(&self) -> usize {
-        self.memory.capacity()
+        let elsewhere = if self.shareable { self.len } else { 0 };
+        self.memory.capacity() + usize::try_from(elsewhere).unwrap_or(usize::MAX)
+    }
+
+    /// Whether what another process can have is memory.
+    pub fn is_shareable(&self) -> bool {
+        self.shareable
     }
 
     /// What it holds, in memory or in the file.
@@ -60,8 +88,8 @@ impl Spool {
     }
 
     /// The same in another process: `file` shares its description, and so its offset.
-    pub fn from_parts(memory: Vec<u8>, file: Option<File>, len: u64) -> Self {
-        Self { memory, file, len }
+    pub fn from_parts(memory: Vec<u8>, file: Option<File>, shareable: bool, len: u64) -> Self {
+        Self { memory, file, shareable, len }
     }
 
     /// Turns to reading, from the front.
@@ -142,6 +170,23 @@ mod tests {
             assert_eq!(spool.file.is_some(), spool.len() > 4);
             assert_eq!(back(spool), pieces.concat().as_bytes());
         }
+    }
+
+    #[test]
+    fn goes_on_in_shared_memory_and_beyond_the_threshold_in_a_file() {
+        let mut spool = Spool::default();
+        spool.append(b"ab", 4, None).unwrap();
+        spool.share().unwrap();
+        spool.append(b"cd", 4, None).unwrap();
+        assert!(spool.file.is_some() && spool.is_shareable());
+        assert_eq!(spool.in_memory(), 4);
+        spool.append(b"e", 4, None).unwrap();
+        assert!(spool.file.is_some() && !spool.is_shareable() && spool.in_memory() == 0);
+        assert_eq!(back(spool), b"abcde");
+        let mut spool = Spool::default();
+        spool.append(b"abc", 4, None).unwrap();
+        spool.share().unwrap();
+        assert_eq!(back(spool), b"abc");
     }
 
     #[test]

@@ -44,7 +44,18 @@ def burn(environ, start_response):
     return [b"burn"]
 
 
-OWN = {"gate": gate, "nap": nap, "burn": burn}
+def take(environ, start_response):
+    """`/take`: takes the socket, says `taken` on it, and answers what comes before it ends it."""
+    socket = environ["gunicorn.socket"]
+    socket.sendall(b"taken")
+    socket.recv(100)
+    socket.sendall(b"so be it")
+    socket.close()
+    start_response("200 OK", [TEXT])
+    return []
+
+
+OWN = {"gate": gate, "nap": nap, "burn": burn, "take": take}
 
 
 def enter(event, name):

@@ -31,6 +31,27 @@ def clients_of(pid: int, port: int) -> set[int]:
     return found
 
 
+def in_flight(pid: int) -> int:
+    """How many descriptors lie, as messages, in the unix sockets that the process has open."""
+    total = 0
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(f"/proc/{pid}/fdinfo"):
+            # Closed since it was listed.
+            with contextlib.suppress(FileNotFoundError):
+                text = Path(f"/proc/{pid}/fdinfo/{name}").read_text()
+                found = re.search(r"^scm_fds: (\d+)$", text, re.MULTILINE)
+                total += int(found[1]) if found else 0
+    return total
+
+
+def is_at_rest(pid: int) -> bool:
+    """Whether no thread of the process does anything just now."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        if (task / "stat").read_text().rpartition(")")[2].split()[0] != "S":
+            return False
+    return True
+
+
 def is_stopped(pid: int) -> bool:
     """Whether SIGSTOP has reached all threads of the process; True also when it is gone."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):

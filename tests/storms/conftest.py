@@ -120,7 +120,7 @@ def ended(pid: int) -> bool:
 
 
 Open = Callable[..., Site]
-"""`open_site(kind, workers=2, transport="tcp", **settings)`."""
+"""`open_site(kind, workers=2, transport="tcp", config="", **settings)`."""
 
 
 @pytest.fixture
@@ -128,12 +128,23 @@ def open_site(spawn: Spawn) -> Iterator[Open]:
     """Starts sites that end with the test, whoever their master is by then."""
     sites: list[Site] = []
 
-    def start(kind: Kind, workers: int = 2, transport: str = "tcp", **settings: object) -> Site:
+    def start(
+        kind: Kind,
+        workers: int = 2,
+        transport: str = "tcp",
+        config: str = "",
+        **settings: object,
+    ) -> Site:
         threads = {"threads": THREADS} if kind.name == "gthread" else {}
         all_settings = {**kind.settings, **threads, "workers": workers, **settings}
         env = {"LEDGER": "ledger"}
         server = spawn(
-            "ledger:app", Mode(transport=transport), ready=False, settings=all_settings, env=env
+            "ledger:app",
+            Mode(transport=transport),
+            ready=False,
+            settings=all_settings,
+            config=config,
+            env=env,
         )
         site = Site(server, workers)
         sites.append(site)

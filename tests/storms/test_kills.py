@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -19,7 +20,7 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
-from harness.proc import clients_of, is_stopped
+from harness.proc import clients_of, is_at_rest, is_stopped
 from harness.traffic import Failure, Traffic, traffic
 from harness.wait import until
 from harness.wire import Wire, ask, get, post
@@ -77,52 +78,53 @@ def kill_one(site: Site, clients: Traffic, idle: bool) -> Kill:
     raise AssertionError(f"no {'idle' if idle else 'busy'} worker\n{site.news()}")
 
 
-@pytest.mark.parametrize("kind", kinds.STORMY, ids=str)
+@pytest.mark.parametrize("kind", STORMY_AND_KEPT, ids=str)
 def test_idle_workers(open_site: Open, kind: Kind) -> None:
-    """Nobody notices, but those who kept a connection: they find it closed, or are just sending."""
+    """Nobody notices."""
     site = open_site(kind, workers=3)
     with traffic(site.server.address) as clients:
         for _ in range(KILLS):
             site.settle({kill_one(site, clients, idle=True).pid})
             clients.wait_answers(10)
     print(clients.report())
-    assert all(failure.is_race for failure in clients.failures), clients.report()
-    begun = {run.id for run in site.ledger.runs()}
-    assert not begun & {failure.id for failure in clients.failures}, clients.report()
-    if not kind.keeps_alive:
-        clients.assert_nothing_failed()
+    assert not (lost := Lost.of(site, clients)).not_begun, f"{lost}\n{clients.report()}"
 
 
-@dataclass
-class Residue:
-    """Requests that failed though they had not begun: those that no server can save, or this one
-    does not."""
+@dataclass(frozen=True)
+class Lost:
+    """The requests that failed."""
 
-    received: list[Failure]
-    """Uploads of which a part had been received."""
-    spoken: list[Failure]
-    """The client began to send when the worker was stopped already, on a connection that was idle,
-    or on which nothing had ever been sent: it was closed by the kill."""
-    waiting: list[Failure]
-    """The worker may have had the whole request, and had not begun with it."""
+    begun: list[Failure]
+    """The application had begun with them; or the worker had, and had told where others see it."""
+    behind: list[Failure]
+    """The one before on the same connection had not ended: the client had its answer, and its
+    worker had still to be told by the kernel that it was sent."""
+    not_begun: list[Failure]
+    """Nobody had."""
 
     @classmethod
-    def of(cls, failures: list[Failure], kills: list[Kill]) -> Residue:
-        residue = cls([], [], [])
-        for failure in failures:
-            at = max(kill.at for kill in kills if failure.port in kill.ports)
-            if failure.sent >= at:
-                residue.spoken.append(failure)
-            elif failure.manner == "uploading":
-                residue.received.append(failure)
-            else:
-                residue.waiting.append(failure)
-        return residue
+    def of(cls, site: Site, clients: Traffic) -> Lost:
+        named = set(re.findall(r"\(id: ([^,]+),[^)]*, phase: (?:in|sending)", site.log()))
+        # Hooks, and what the server does itself before the application has its turn.
+        begun = {run.id for run in site.ledger.runs()} | named
+        failures = [failure for failure in clients.failures if failure.id not in begun]
+        return cls(
+            [failure for failure in clients.failures if failure.id in begun],
+            [failure for failure in failures if before(failure) in named],
+            [failure for failure in failures if before(failure) not in named],
+        )
+
+
+def before(failure: Failure) -> str:
+    """Id of the request that was answered before on the same connection, if there was one."""
+    name, _, number = failure.id.rpartition("-")
+    return f"{name}-{int(number) - 1}" if failure.before else ""
 
 
 @pytest.mark.parametrize("kind", STORMY_AND_KEPT, ids=str)
 def test_busy_workers(open_site: Open, kind: Kind) -> None:
-    """Those fail who had their request in one of them."""
+    """Those fail who had their request in one of them, and each is named. Nobody else does: not who
+    waits, is sending, or keeps a connection."""
     site = open_site(kind, workers=3)
     kills: list[Kill] = []
     manners = ("closing", "prompt", "kept", "pausing", "uploading", "napping", "napping")
@@ -133,23 +135,17 @@ def test_busy_workers(open_site: Open, kind: Kind) -> None:
             clients.wait_answers(10)
     pids = {run.id: run.pid for run in site.ledger.runs()}
     log = site.server.wait_log("was sent SIGKILL", len(kills))
-    begun = [failure for failure in clients.failures if failure.id in pids]
+    lost = Lost.of(site, clients)
+    print(clients.report())
+    print(f"{len(lost.begun)} had begun, {len(lost.behind)} behind; {lost.not_begun}")
     for failure in clients.failures:
         assert failure.kind in ("silent", "cut"), failure
         assert failure.port in set().union(*(kill.ports for kill in kills)), failure
-    assert begun, "no running request was hit"
-    for failure in begun:
-        assert pids[failure.id] in {kill.pid for kill in kills}, failure
+    assert lost.begun, "no running request was hit"
+    for failure in lost.begun:
+        assert pids.get(failure.id) in {None, *(kill.pid for kill in kills)}, failure
         assert f"(id: {failure.id}," in log, failure
-    residue = Residue.of([it for it in clients.failures if it.id not in pids], kills)
-    print(clients.report())
-    print(f"{len(begun)} had begun; {residue}")
-    if kind.name == "sync":
-        # Nobody but who was sending a body while no sibling was free to go on with it.
-        assert not residue.spoken and not residue.waiting, residue
-    else:
-        # A request can come on an idle connection in the millisecond after another has begun.
-        assert len(residue.waiting) <= KILLS, residue
+    assert not lost.not_begun, lost
 
 
 @pytest.mark.parametrize("kind", (kinds.SYNC, kinds.SYNC_KEPT), ids=str)
@@ -176,10 +172,18 @@ def test_what_was_received_in_part_goes_on_at_an_idle_sibling(
     open_site: Open, tmp_path: Path
 ) -> None:
     site = open_site(kinds.SYNC, workers=2)
+    # Who has been under way for a second stays where he is: the machine may have been too slow.
+    assert any(goes_on_at_a_sibling(site, tmp_path / str(number)) for number in range(5))
+
+
+def goes_on_at_a_sibling(site: Site, gate: Path) -> bool:
+    """Whether an upload is given to an idle sibling, and goes on there, before its worker runs
+    a request, in which it is killed."""
     port = site.server.address[1]
     body = b"0123456789" * 5000
-    head, rest = post("/echo", body, "X-Id: upload")[:30], post("/echo", body, "X-Id: upload")[30:]
-    with Wire(site.server.address) as upload, Wire(site.server.address) as runs:
+    head, rest = post("/echo", body)[:30], post("/echo", body)[30:]
+    with contextlib.ExitStack() as stack:
+        upload = stack.enter_context(Wire(site.server.address))
         upload.send(head)
         own = upload.sock.getsockname()[1]
 
@@ -188,19 +192,27 @@ def test_what_was_received_in_part_goes_on_at_an_idle_sibling(
 
         pid = until(owner, "it to be let in", show=site.news)
         (other,) = set(site.workers) - {pid}
+        # It says that it waits: not in the middle of something.
+        until(lambda: is_at_rest(other), "the sibling to wait", show=site.news)
         with stopped(site, other):
-            runs.send(get(f"/gate{tmp_path}/gate", "X-Id: runs"))
-            until(lambda: site.ledger.run("runs"), "the other to run", show=site.news)
-            assert own not in clients_of(pid, port)
+            # Not before: the other might have let it in.
+            runs = stack.enter_context(Wire(site.server.address))
+            runs.send(get(f"/gate{gate}", f"X-Id: {gate.name}"))
+            until(lambda: site.ledger.run(gate.name), "the other to run", show=site.news)
+            if own in clients_of(pid, port):
+                gate.touch()
+                return False
         upload.send(rest[:20000])
         until(lambda: own in clients_of(other, port), "the sibling to take it", show=site.news)
         os.kill(pid, signal.SIGKILL)
         assert upload.send(rest[20000:]).response().body == body
+        return True
 
 
 @pytest.mark.parametrize("kind", kinds.ALL, ids=str)
 def test_a_request_that_is_being_received_is_named(open_site: Open, kind: Kind) -> None:
-    site = open_site(kind, workers=1, accesslog="-")
+    """Where it can not go on elsewhere: nobody else could read what is encrypted."""
+    site = open_site(kind, workers=1, transport="tls", accesslog="-")
     (pid,) = site.workers
     raw = post("/echo", b"x" * 10, "X-Request-Id: half", "Expect: 100-continue")
     with Wire(site.server.address).send(raw[:-10]) as wire:

@@ -177,6 +177,11 @@ class Worker:
         return max(cfg.threads, cfg.worker_connections)
 
     @classmethod
+    def vault_room(cls, cfg: Config) -> int:
+        """How many connections of such a worker outlive it when it is killed."""
+        return 0
+
+    @classmethod
     def slates(cls, cfg: Config) -> int:
         """How many threads of such a worker hold access lines back until they have time."""
         return 0

@@ -15,7 +15,7 @@ import resource
 import signal
 import sys
 
-from rgunicorn._core import Flights, bear_witness, notepad
+from rgunicorn._core import Flights, Vault, bear_witness, notepad
 from rgunicorn.text import printable
 
 TYPE_CHECKING = False
@@ -50,13 +50,18 @@ class BlackBox:
         room: how many requests the worker can run at once.
         slates: how many of its threads keep access lines back.
         label: slot and age of the worker, for `rgunicorn top`.
+        vault: how many of its connections may outlive it when it is killed.
 
     Raises:
         OSError: no memory, or no descriptor left.
     """
 
     def __init__(
-        self, room: int, slates: int = 0, label: tuple[int | None, int] | None = None
+        self,
+        room: int,
+        slates: int = 0,
+        label: tuple[int | None, int] | None = None,
+        vault: int = 0,
     ) -> None:
         self._fd = notepad()
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -64,6 +69,7 @@ class BlackBox:
             label = None
         try:
             self.flights: Flights | None = Flights(room, slates, label)
+            self.vault = Vault(vault) if vault > 0 else None
         except BaseException:
             os.close(self._fd)
             raise
@@ -113,6 +119,8 @@ class BlackBox:
         if self.flights is None:
             return
         self.flights.secede()
+        if self.vault is not None:
+            self.vault.secede()
         # faulthandler can not be asked whether it still writes to our file.
         nowhere = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
         os.dup2(nowhere, self._fd, inheritable=False)
@@ -171,7 +179,7 @@ class BlackBox:
     def close(self) -> None:
         """Gives the memory back, in this process."""
         if self.flights is not None:
-            self.flights = None
+            self.flights = self.vault = None
             os.close(self._fd)
 
     def _move_up(self) -> None:

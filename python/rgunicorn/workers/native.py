@@ -9,7 +9,7 @@ import time
 import rgunicorn.http.banner  # noqa: F401
 from rgunicorn import _core
 from rgunicorn.errors import AppImportError
-from rgunicorn.workers import base
+from rgunicorn.workers import base, vaults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,6 +63,10 @@ class NativeWorker(base.Worker):
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
         return max(1, cfg.threads) + _COMING
+
+    @classmethod
+    def vault_room(cls, cfg: Config) -> int:
+        return vaults.room(cfg)
 
     @classmethod
     def slates(cls, cfg: Config) -> int:

@@ -1,0 +1,162 @@
+//! A connection in the vault. It is *held* only while it is at home in the table, in the ready queue, or
+//! with a thread that waits for the interpreter, and nobody does anything with it. Whoever takes it up
+//! *lifts* it first; from there on a kill closes it.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::conn::{Conn, Phase};
+use super::{App, Verdict};
+use crate::http::BodyDecoder;
+use crate::sys::socket;
+use crate::sys::vault::{Name, Vault};
+
+/// What has to be known of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    /// Nothing but that it is between two requests.
+    Idle,
+    /// It has come and not spoken.
+    Silent,
+    /// The bytes of its request.
+    Other,
+}
+
+/// The file with a body that goes along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum File {
+    None,
+    /// That of the request that is being received, or waits; memory, to which nothing beyond
+    /// `request_buffer_size` is added.
+    Memory,
+    /// The same in `tmp_upload_dir`.
+    Current,
+    /// That of a request before.
+    Past,
+}
+
+/// A connection's place in the vault. Its message is stale when this is dropped.
+#[derive(Debug)]
+pub(super) struct Deposit {
+    pub(super) vault: Arc<Vault>,
+    pub(super) name: Name,
+    /// The message has the connection as it is between two requests.
+    pub(super) is_idle: bool,
+    /// What was written last.
+    pub(super) written: Form,
+    pub(super) file: File,
+    /// As its record says, so that this need not be asked for each step of a request. Where the vault
+    /// has been given up since, it is held no more, but nothing else depends on that.
+    pub(super) held: Cell<bool>,
+}
+
+impl Deposit {
+    /// Somebody takes the connection up.
+    #[inline]
+    pub(super) fn lift(&self) {
+        if self.held.replace(false) {
+            self.vault.lift(self.name);
+        }
+    }
+
+    /// Holds it, if what was deposited or written before says enough. False: it does not.
+    #[inline]
+    pub(super) fn hold(&self, form: Form) -> bool {
+        let as_written = match form {
+            Form::Idle if self.is_idle => false,
+            Form::Idle | Form::Silent if form == self.written => true,
+            _ => return false,
+        };
+        self.held.set(self.vault.hold(self.name, as_written, None));
+        self.held.get()
+    }
+
+    /// The request is over to which the file belongs that goes along.
+    pub(super) fn end_request(&mut self) {
+        if self.file != File::None {
+            self.file = File::Past;
+        }
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.held.get()
+    }
+}
+
+impl Drop for Deposit {
+    fn drop(&mut self) {
+        self.vault.withdraw(self.name);
+    }
+}
+
+impl<A: App> Conn<A> {
+    /// Somebody does something with it from here on: a kill closes it.
+    #[inline]
+    pub(super) fn lift(&self) {
+        if let Some(deposit) = &self.deposit {
+            deposit.lift();
+        }
+    }
+
+    /// The application has the socket, too, from here on, perhaps for longer than we: neither its end
+    /// nor its further life is ours to make.
+    pub fn withdraw(&mut self) {
+        self.deposit = None;
+        self.is_shared = true;
+    }
+
+    /// Its response is out, as far as that is known, and nobody has taken the connection back yet: what
+    /// comes on it from now on, a sibling can have.
+    pub(super) fn hold_when_done(&self, verdict: Verdict) {
+        let Some(deposit) = &self.deposit else { return };
+        let is_over = self.body.as_ref().is_none_or(BodyDecoder::is_done);
+        if verdict == Verdict::Keep && is_over && !self.owes() && !self.has_leftover() {
+            deposit.hold(Form::Idle);
+        }
+    }
+
+    /// Ends a connection of which a duplicate may lie in a vault, which would keep it open.
+    pub(super) fn cut(&mut self) {
+        if let Some(deposit) = self.deposit.take() {
+            deposit.lift();
+        }
+        let Some(fd) = self.socket().filter(|_| self.has_twin && !self.is_shared) else { return };
+        socket::cut(fd);
+    }
+
+    /// It lives on elsewhere: what is left here is closed, and the connection does not end with it.
+    pub(super) fn part_with(&mut self) {
+        self.deposit = None;
+        self.has_twin = false;
+    }
+
+    /// Where its request is noted, should it be rescued before it begins.
+    pub(super) fn note_flight(&self, flight: Option<(usize, u64)>) {
+        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.is_held()) {
+            deposit.vault.note_flight(deposit.name, flight);
+        }
+    }
+
+    pub(super) fn form(&self) -> Form {
+        match (self.phase, self.filled, self.served) {
+            (Phase::Head, 0, 0) if !self.preamble_over => Form::Silent,
+            (Phase::Head, 0, 1..) => Form::Idle,
+            _ => Form::Other,
+        }
+    }
+
+    /// Whether a sibling could go on with it.
+    pub(super) fn is_holdable(&self) -> bool {
+        let at_rest = matches!(self.phase, Phase::Head | Phase::Body);
+        at_rest && !self.ended && !self.owes() && self.tls.is_none() && !self.is_shared
+    }
+}
+
+/// The file that has to go along with `conn` now.
+pub(super) fn file_of<A: App>(conn: &Conn<A>) -> File {
+    match conn.spool.parts().1 {
+        None => File::None,
+        Some(_) if conn.spool.is_shareable() => File::Memory,
+        Some(_) => File::Current,
+    }
+}

@@ -1,0 +1,305 @@
+//! Which connections are deposited, and when, so that a kill costs only what runs: idle ones, requests
+//! that are being received, those that wait for a thread. Why and how: docs/design/dispatch.md.
+
+use std::cell::Cell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::App;
+use super::booking::Booking;
+use super::burden::Allowance;
+use super::conn::Conn;
+use super::deposit::{Deposit, File, Form, file_of};
+use super::dispatch::may_travel;
+use super::notices::Notices;
+use super::parcel::Parcel;
+use super::reactor::{Engine, Job, Work};
+use crate::http::ProxyMode;
+use crate::log::notice::Notice;
+use crate::sys::clock::Clock;
+use crate::sys::handoff::MESSAGE_BYTES;
+use crate::sys::poller::Token;
+use crate::sys::vault::{Deposited, RECORD_BYTES, Vault};
+
+/// So many requests that are ready are held even where calls are short.
+const FEW: usize = 4;
+/// As much of a body goes along with its head; more goes into a file (memfd_create(2)).
+const BODY_IN_RECORD: usize = 4 * 1024;
+/// What a body that is moved to one costs, in moves.
+const FILE_MOVES: u64 = 4;
+const BYTES_PER_MOVE: usize = 16 * 1024;
+/// Stale messages are taken out so often.
+const PURGE_AFTER: Duration = Duration::from_millis(100);
+/// Nothing is deposited for so long when too many descriptors are on their way.
+const REST: Duration = Duration::from_secs(30);
+/// Room for so many tokens before those are looked for that lead nowhere.
+const SURPLUS: usize = 256;
+
+/// What the engine knows of its vault.
+#[derive(Debug)]
+pub(super) struct Deposits {
+    vault: Option<Arc<Vault>>,
+    /// Connections that were put down and could not be held.
+    unheld: Vec<Token>,
+    pub(super) allowance: Allowance,
+    next_purge_ns: u64,
+    /// Nothing is deposited before: monotonic nanoseconds.
+    rests_until_ns: u64,
+    /// That was said.
+    has_said_so: bool,
+    buffer: Vec<u8>,
+    /// Whose they are: a child that the application has forked has a copy of this.
+    pid: u32,
+}
+
+impl Drop for Deposits {
+    fn drop(&mut self) {
+        // Clients shall see their end now, however long the process still lives. The master would
+        // close what is left.
+        if let Some(vault) = self.vault.as_ref().filter(|_| std::process::id() == self.pid) {
+            let _ = vault.clear();
+        }
+    }
+}
+
+impl Deposits {
+    pub(super) fn of(vault: Option<Arc<Vault>>) -> Self {
+        Self {
+            vault,
+            unheld: Vec::new(),
+            allowance: Allowance::default(),
+            next_purge_ns: 0,
+            rests_until_ns: 0,
+            has_said_so: false,
+            buffer: Vec::new(),
+            pid: std::process::id(),
+        }
+    }
+}
+
+impl Deposits {
+    /// When stale messages are to be taken out, if there are any.
+    pub(super) fn next_purge_ns(&self) -> Option<u64> {
+        let stale = self.vault.as_ref().is_some_and(|vault| vault.stale() > 0);
+        stale.then_some(self.next_purge_ns)
+    }
+
+    /// Whether workers of this server have vaults.
+    pub(super) fn are_made(&self) -> bool {
+        self.vault.is_some()
+    }
+
+    /// More descriptors are on their way than the kernel allows to this user: gives those of the vault
+    /// back, and deposits none for a while. The queue between workers comes first, and so do others.
+    /// False: there were none.
+    pub(super) fn give_way(&mut self, clock: &Clock, notices: &mut Notices) -> bool {
+        let Some(vault) = &self.vault else { return false };
+        self.rests_until_ns = clock.now_ns() + REST.as_nanos() as u64;
+        self.unheld.clear();
+        if !std::mem::replace(&mut self.has_said_so, true) {
+            notices.push(Notice::NothingDeposited);
+        }
+        vault.give_up()
+    }
+}
+
+impl<A: App> Engine<A> {
+    /// A connection is put down: from here on a kill shall not close it.
+    #[inline]
+    pub(super) fn keep(&mut self, conn: &mut Conn<A>) {
+        if self.deposits.vault.is_none() || !conn.is_holdable() {
+            return;
+        }
+        // The file of a body that nobody needs shall not lie there for long.
+        let as_it_is = |it: &Deposit| it.hold(conn.form()) && it.file == File::None;
+        if conn.deposit.as_ref().is_some_and(as_it_is) || self.hold(conn, false) {
+            return;
+        }
+        if self.may_come_later(conn) && !std::mem::replace(&mut conn.is_listed, true) {
+            let list = &mut self.deposits.unheld;
+            if list.len() >= SURPLUS.max(2 * self.table.len()) {
+                list.retain(|token| self.table.knows(*token));
+            }
+            list.push(conn.token);
+        }
+    }
+
+    /// Puts a connection down that was only looked at.
+    pub(super) fn put_down(&mut self, mut conn: Box<Conn<A>>) {
+        self.keep(&mut conn);
+        self.table.settle(conn);
+    }
+
+    /// Whether there may be room later, for a connection that could not be held.
+    fn may_come_later(&self, conn: &Conn<A>) -> bool {
+        conn.deposit.is_none() || !self.deposits.allowance.is_left()
+    }
+
+    /// Goes on with those that could not be deposited before, as far as there is room and it may cost
+    /// that; before a wait, or a call that may last. And with what nobody needs any more.
+    pub(super) fn keep_more(&mut self) {
+        let Some(vault) = &self.deposits.vault else { return };
+        if vault.stale() > 0 {
+            self.purge();
+        }
+        let deposits = &mut self.deposits;
+        let has_room = || deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
+        let rests = self.clock.now_ns() < deposits.rests_until_ns;
+        if rests || deposits.unheld.is_empty() || !deposits.allowance.is_left() || !has_room() {
+            return;
+        }
+        let mut unheld = std::mem::take(&mut deposits.unheld);
+        unheld.retain(|token| {
+            let Some(mut conn) = self.table.take(*token) else { return self.table.knows(*token) };
+            let left = conn.is_holdable() && !self.hold(&mut conn, false);
+            conn.is_listed = left && self.may_come_later(&conn);
+            let stays = conn.is_listed;
+            self.table.settle(conn);
+            stays
+        });
+        self.deposits.unheld = unheld;
+    }
+
+    /// The same with requests that are ready and wait for a thread. Where calls are short, only if these
+    /// are few: a crowd is served sooner than it is held.
+    pub(super) fn keep_ready(&mut self, is_long: bool) {
+        if !is_long && self.ready.len() > FEW {
+            return;
+        }
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.iter_mut().for_each(|job| self.secure(job));
+        self.ready = ready;
+    }
+
+    /// Whether a request that is ready goes to a thread that may have to wait for the interpreter, after
+    /// others: where threads are many and calls long.
+    pub(super) fn is_deliberate(&self) -> bool {
+        self.shared.options.watched && self.pace.is_long(self.shared.options.inline_up_to)
+    }
+
+    /// The same with one of them.
+    pub(super) fn secure(&mut self, job: &mut Job<A>) {
+        let wants = self.deposits.vault.is_some()
+            && matches!(job.work, Work::Request)
+            && !job.conn.ended
+            && !job.conn.is_shared
+            && !job.conn.owes()
+            && !job.conn.deposit.as_ref().is_some_and(Deposit::is_held);
+        if wants && may_travel(job) {
+            self.hold(&mut job.conn, true);
+        }
+    }
+
+    /// Deposits a connection, if it is not, and holds it as it is now. False: it is not held.
+    fn hold(&mut self, conn: &mut Conn<A>, ready: bool) -> bool {
+        let form = if ready { Form::Other } else { conn.form() };
+        if !self.move_body(conn) {
+            return false;
+        }
+        let file = file_of(conn);
+        if conn.deposit.as_ref().is_some_and(|it| it.file == file && it.hold(form)) {
+            return true;
+        }
+        let since_ns = match ready {
+            true => conn.waits_since_ns,
+            false if conn.young_since_ns != 0 => conn.young_since_ns,
+            false => self.clock.now_ns(),
+        };
+        // The file of a request before it, or none, does not serve.
+        let as_deposited = conn
+            .deposit
+            .as_ref()
+            .is_some_and(|it| it.file == file && it.vault.state(it.name).is_some());
+        if !as_deposited {
+            conn.deposit = None;
+            self.deposit(conn, since_ns, ready, form);
+        }
+        let Some(deposit) = &mut conn.deposit else { return false };
+        if !as_deposited && deposit.is_held() {
+            return true;
+        }
+        deposit.lift();
+        deposit.written = Form::Other;
+        let Some((vault, name)) = conn.deposit.as_ref().map(|it| (it.vault.clone(), it.name))
+        else {
+            return false;
+        };
+        let fits = self.pack(conn, since_ns, ready) <= RECORD_BYTES;
+        if !fits || !vault.write(name, &self.message) {
+            return false;
+        }
+        let held = vault.hold(name, true, conn.booking.as_ref().map(Booking::name));
+        if let Some(deposit) = &mut conn.deposit {
+            deposit.written = form;
+            deposit.held.set(held);
+        }
+        held
+    }
+
+    /// Deposits a connection; away, unless it is idle.
+    fn deposit(&mut self, conn: &mut Conn<A>, since_ns: u64, ready: bool, form: Form) {
+        let Some(vault) = self.deposits.vault.clone().filter(|vault| vault.has_room()) else {
+            return;
+        };
+        // On the way out it will soon have come to its end.
+        let rests = self.clock.now_ns() < self.deposits.rests_until_ns;
+        if rests || self.drain.is_on() || !self.deposits.allowance.take(1) {
+            return;
+        }
+        // Behind a proxy that says who the client is, before it has said so, nobody knows.
+        let is_idle = conn.preamble_over || self.shared.options.policy.proxy == ProxyMode::Off;
+        let length = match is_idle {
+            true => self.pack_idle(conn, since_ns),
+            false => self.pack(conn, since_ns, ready),
+        };
+        if length > MESSAGE_BYTES {
+            return;
+        }
+        match vault.deposit(&self.message, &Parcel::descriptors(conn)) {
+            Ok(Deposited::Full) => {}
+            Ok(Deposited::Crowded) => {
+                self.deposits.give_way(&self.clock, &mut self.notices);
+            }
+            Ok(Deposited::As(name)) => {
+                conn.has_twin = true;
+                let held = is_idle && form == Form::Idle && vault.hold(name, false, None);
+                let (written, file, held) = (Form::Other, file_of(conn), Cell::new(held));
+                conn.deposit = Some(Deposit { vault, name, is_idle, written, file, held });
+            }
+            Err(error) => self.notices.push(Notice::SocketError { error: error.to_string() }),
+        }
+    }
+
+    /// What has been received of a large body goes into memory that others can have, too. False: that
+    /// can't be.
+    fn move_body(&mut self, conn: &mut Conn<A>) -> bool {
+        if !needs_file(conn) {
+            return true;
+        }
+        let memory = conn.spool.parts().0;
+        let moves = FILE_MOVES + (memory.len() / BYTES_PER_MOVE) as u64;
+        let has_room = self.deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
+        if !has_room || !self.deposits.allowance.take(moves) {
+            return false;
+        }
+        // Without a descriptor for it, it stays where it is.
+        conn.spool.share().is_ok()
+    }
+
+    /// Takes out what nobody needs any more, now and then: duplicates keep sockets open.
+    fn purge(&mut self) {
+        let Some(vault) = &self.deposits.vault else { return };
+        let now_ns = self.clock.now_ns();
+        if now_ns < self.deposits.next_purge_ns && vault.stale() < vault.room() / 4 {
+            return;
+        }
+        self.deposits.next_purge_ns = now_ns + PURGE_AFTER.as_nanos() as u64;
+        vault.purge(&mut self.deposits.buffer);
+    }
+}
+
+/// Whether a body is being received that is too large for a record, and in memory.
+fn needs_file<A: App>(conn: &Conn<A>) -> bool {
+    let (memory, file) = conn.spool.parts();
+    file.is_none() && memory.len() > BODY_IN_RECORD
+}

@@ -1,0 +1,209 @@
+"""A worker is killed while it runs a request: everything else that it had goes on elsewhere.
+
+A storm of the same is in `test_kills.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness import kinds
+from harness.kinds import Kind
+from harness.proc import descriptors, in_flight, is_at_rest
+from harness.wait import until
+from harness.wire import Wire, get, post
+from storms.conftest import Open, Site
+
+# Where connections are kept, and live in the worker.
+KEPT = pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str)
+ALL = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+
+BODY = b"0123456789" * 10_000
+
+
+def pid_of(site: Site) -> int:
+    (pid,) = site.workers
+    return pid
+
+
+def until_deposited(site: Site, count: int) -> None:
+    """Waits until so many descriptors of the only worker lie where they outlive it."""
+    pid = pid_of(site)
+    until(lambda: in_flight(pid) == count, f"{count} descriptors in the vault", show=site.news)
+
+
+@contextlib.contextmanager
+def killed_at_work(site: Site, tmp_path: Path, name: str = "runs") -> Iterator[None]:
+    """The only worker runs a request meanwhile, and is killed in the end. Only that one is lost."""
+    with Wire(site.server.address) as runs:
+        fields = (f"X-Id: {name}", f"X-Request-Id: {name}")
+        runs.send(get(f"/gate{tmp_path}/{name}", *fields))
+        until(lambda: site.ledger.run(name), "it to run", show=site.news)
+        yield
+        os.kill(pid_of(site), signal.SIGKILL)
+        assert runs.is_closed()
+    log = site.server.wait_log("Lost request")
+    assert log.count("Lost request") == 1 and f"(id: {name}," in log
+
+
+@KEPT
+def test_idle_connections_go_on(open_site: Open, kind: Kind, tmp_path: Path) -> None:
+    site = open_site(kind, workers=1)
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(site.server.address)) for _ in range(5)]
+        for wire in wires:
+            assert wire.send(get("/hello")).response().status == 200
+        with killed_at_work(site, tmp_path):
+            # In gthread also the one on which the request runs.
+            until(lambda: in_flight(pid_of(site)) >= 5, "five in the vault", show=site.news)
+        for wire in wires:
+            assert wire.send(get("/hello")).response().status == 200
+    assert "go on elsewhere: 5" in site.server.wait_log("go on elsewhere")
+
+
+@ALL
+@pytest.mark.parametrize(
+    ("cut", "more"),
+    ((30, 1000), (200, 1000), (20_000, 1000), (60_000, 10_000), (80_000, 1000)),
+    ids=("head", "body", "memory", "from-memory-to-file", "file"),
+)
+def test_a_request_that_is_being_received_goes_on(
+    open_site: Open, kind: Kind, cut: int, more: int, tmp_path: Path
+) -> None:
+    """Nobody else is there to take it: it goes on in the successor."""
+    site = open_site(kind, workers=1)
+    raw = post("/echo", BODY, "X-Id: half", "X-Request-Id: half")
+    with Wire(site.server.address) as half, Wire(site.server.address) as other:
+        half.send(raw[:cut])
+        with killed_at_work(site, tmp_path):
+            # A connection, and a file if there is much of it; perhaps the one that runs.
+            until(lambda: in_flight(pid_of(site)) >= 1 + (cut > 4096), "it", show=site.news)
+            # More of it comes while the worker is busy.
+            half.send(raw[cut : cut + more])
+            until(lambda: is_read(site, half), "the rest to be read", show=site.news)
+            until(lambda: is_at_rest(pid_of(site)), "it to be written down", show=site.news)
+        half.send(raw[cut + more :])
+        assert half.response().body == BODY
+        assert other.send(get("/hello")).response().status == 200
+    (run,) = [run for run in site.ledger.runs() if run.id == "half"]
+    assert run.pid == pid_of(site)
+
+
+def is_read(site: Site, wire: Wire) -> bool:
+    """Whether the server has taken all that was sent to it."""
+    own, port = wire.sock.getsockname()[1], site.server.address[1]
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        local, remote, _, queues, *_ = line.split()[1:]
+        if int(local.split(":")[1], 16) == port and int(remote.split(":")[1], 16) == own:
+            return int(queues.split(":")[1], 16) == 0
+    return False
+
+
+@KEPT
+def test_a_request_that_waits_goes_on_and_is_not_named(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    """All threads are busy. The queue between workers would have it after a moment; until then, and
+    with what can not travel, the worker has it."""
+    site = open_site(kind, workers=1, **({"threads": 1} if kind is kinds.GTHREAD else {}))
+    with Wire(site.server.address) as waits:
+        assert waits.send(get("/hello")).response().status == 200
+        with killed_at_work(site, tmp_path):
+            waits.send(get("/hello", "X-Id: waits"))
+            until(lambda: is_read(site, waits), "it to be read", show=site.news)
+        assert waits.response().status == 200
+    assert site.ledger.run("waits").pid == pid_of(site)  # type: ignore[union-attr]
+
+
+@KEPT
+def test_connections_that_end_leave_nothing_behind(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    """The worker lives: who is told to close is closed, who leaves is let go."""
+    site = open_site(kind, workers=1)
+    wires = [Wire(site.server.address) for _ in range(8)]
+    for wire in wires:
+        assert wire.send(get("/nap/0.01")).response().status == 200
+    until_deposited(site, 8)
+    for wire in wires[:4]:
+        wire.send(get("/hello", "Connection: close"))
+        assert wire.response().status == 200
+        assert wire.is_closed()
+    for wire in wires[4:]:
+        wire.close()
+    until_deposited(site, 0)
+
+
+@KEPT
+def test_a_socket_that_the_application_takes_is_its_own(open_site: Open, kind: Kind) -> None:
+    site = open_site(kind, workers=1)
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/nap/0.01")).response().status == 200
+        until_deposited(site, 1)
+        wire.send(get("/take"))
+        assert wire.read_until(b"taken").endswith(b"taken")
+        # It has been withdrawn, not ended.
+        assert wire.send(b"more").read_until(b"so be it").endswith(b"so be it")
+        assert wire.is_closed()
+        until_deposited(site, 0)
+
+
+@KEPT
+def test_a_worker_that_leaves_parts_with_its_clients(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    site = open_site(kind, workers=1)
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/nap/0.01")).response().status == 200
+        until_deposited(site, 1)
+        before = pid_of(site)
+        os.kill(before, signal.SIGTERM)
+        assert wire.is_closed()
+        site.settle({before})
+    assert "go on elsewhere" not in site.stop()
+
+
+@KEPT
+def test_no_descriptor_stays_behind(open_site: Open, kind: Kind, tmp_path: Path) -> None:
+    """In the master, after kills; and in workers that were forked since."""
+    site = open_site(kind, workers=1)
+    before = len(descriptors(site.master)), len(descriptors(pid_of(site)))
+    for _ in range(3):
+        pid = pid_of(site)
+        with Wire(site.server.address) as wire:
+            assert wire.send(get("/nap/0.01")).response().status == 200
+            until_deposited(site, 1)
+            os.kill(pid, signal.SIGKILL)
+            site.settle({pid})
+            assert wire.send(get("/hello")).response().status == 200
+    until(
+        lambda: (len(descriptors(site.master)), len(descriptors(pid_of(site)))) == before,
+        f"{before} descriptors",
+        show=lambda: "\n".join(descriptors(site.master) + descriptors(pid_of(site))),
+    )
+
+
+@KEPT
+def test_unix_connections_go_on(open_site: Open, kind: Kind, tmp_path: Path) -> None:
+    site = open_site(kind, workers=1, transport="unix")
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/hello")).response().status == 200
+        with killed_at_work(site, tmp_path):
+            until(lambda: in_flight(pid_of(site)) >= 1, "it in the vault", show=site.news)
+        assert wire.send(get("/hello")).response().status == 200
+
+
+def test_who_says_no_more_is_served_all_the_same(open_site: Open, tmp_path: Path) -> None:
+    """A client that has ended its side and waits for the answer of a request that waits."""
+    site = open_site(kinds.SYNC, workers=1)
+    with Wire(site.server.address) as waits:
+        with killed_at_work(site, tmp_path):
+            waits.send(get("/hello", "X-Id: waits")).sock.shutdown(socket.SHUT_WR)
+        assert waits.response().status == 200
