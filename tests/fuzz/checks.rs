@@ -88,7 +88,7 @@ const LINES: [&[u8]; 4] = [
     b"CONNECT a:1 HTTP/1.1\r\n",
 ];
 
-/// With a memory of the sections before it, each head comes to what it comes to without. Sections,
+/// With a memory of those before it, each head comes to what it comes to without. Sections,
 /// with what follows them, have 0xFF between them; the first byte of each says what comes before it,
 /// and from whom. They are read twice, so that each meets what all of them have left behind.
 pub(crate) fn recent(data: &[u8]) {
@@ -98,10 +98,12 @@ pub(crate) fn recent(data: &[u8]) {
     for piece in data.split(|&byte| byte == 0xff).chain(data.split(|&byte| byte == 0xff)) {
         let Some((&how, section)) = piece.split_first() else { continue };
         let head = [LINES[usize::from(how) % LINES.len()], section].concat();
-        // The second time it is known, if it may be.
-        for _ in 0..2 {
-            let afresh = read(&head, how & 4 == 0, &policy, None);
-            assert_eq!(read(&head, how & 4 == 0, &policy, Some(&mut recent)), afresh);
+        // The second time its section is known, if it may be, and the fourth time all of it; not to
+        // somebody else.
+        let trusted = how & 4 == 0;
+        for trusted in [trusted, trusted, trusted, trusted, !trusted] {
+            let afresh = read(&head, trusted, &policy, None);
+            assert_eq!(read(&head, trusted, &policy, Some(&mut recent)), afresh);
         }
     }
 }
