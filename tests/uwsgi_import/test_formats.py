@@ -89,6 +89,7 @@ def test_json(tmp_path: Path) -> None:
         ("[]", "no object 'uwsgi'"),
         ("[" * 100_000, "nested too deeply"),
         ('{"uwsgi": 1}', "no object"),
+        ("1", "no object 'uwsgi'"),
     ):
         path.write_text(text)
         with pytest.raises(Unreadable, match=reason):
@@ -117,6 +118,7 @@ def test_yaml(tmp_path: Path) -> None:
         ("uwsgi: [", r"a\.yaml"),
         ("- a", "no mapping 'uwsgi'"),
         ("", "no mapping"),
+        ("[" * 3000, "nested too deeply"),
         ("uwsgi: !!python/object/apply:os.system [ls]", "no mapping"),
     ):
         path.write_text(text)
