@@ -197,7 +197,7 @@ check-libpython: $(VENV)/.tests
 tools:
 	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  missing=; \
-	  for tool in nginx curl wrk strace openssl haproxy prometheus; do \
+	  for tool in nginx curl jq wrk strace openssl haproxy prometheus; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
 	  command -v ip > /dev/null || missing="$$missing iproute2"; \
