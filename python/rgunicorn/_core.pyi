@@ -241,6 +241,8 @@ class Flights:
     ) -> Flight | None: ...
     def running(self) -> list[Sighting]: ...
     def unwritten(self) -> list[bytes]: ...
+    @property
+    def lost_lines(self) -> int: ...
     def secede(self) -> None: ...
     @property
     def room(self) -> int: ...
@@ -416,6 +418,15 @@ def serve_sync(worker: Any) -> None:
         OSError: there are no descriptors left for the event queue.
         BaseException: whatever a signal handler raises outside of requests.
     """
+
+@final
+class Standing:
+    """`nr` and `alive` of a native worker."""
+
+    nr: int
+    alive: bool
+
+    def __init__(self) -> None: ...
 
 @final
 class Attendant:

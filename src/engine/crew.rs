@@ -256,7 +256,7 @@ impl<A: App> Crew<A> {
         }
         self.wanted.store(true, Ordering::SeqCst);
         self.shared.wake();
-        let engine = self.seat.1.recv().map_err(io::Error::other);
+        let engine = A::apart(|| self.seat.1.recv()).map_err(io::Error::other);
         self.wanted.store(false, Ordering::SeqCst);
         engine
     }

@@ -70,6 +70,8 @@ pub struct Exchange<'e, A: App> {
     /// Whether the application has read the part of the body that came after its start. Until
     /// then nothing promises another request: the rest would be taken for one.
     upload: Option<Arc<Upload>>,
+    /// The clock has just been read, and the application can begin without waiting.
+    pub(super) is_prompt: bool,
     /// When the client was last seen to take something, while it is waited for; else 0.
     pub(super) progress_ns: u64,
     /// Something has been sent since the clock was last read.
@@ -97,6 +99,7 @@ impl<'e, A: App> Exchange<'e, A> {
             broken: false,
             last: false,
             upload: None,
+            is_prompt: false,
             progress_ns: 0,
             moved: false,
             timed: None,
@@ -106,7 +109,9 @@ impl<'e, A: App> Exchange<'e, A> {
     /// The application begins. What the thread had to wait for before does not count as the
     /// application's time.
     pub fn begin(&mut self) {
-        self.clock.tick();
+        if !self.is_prompt {
+            self.clock.tick();
+        }
         self.conn.bill.begin(self.clock.now_ns());
         self.stopwatch.start(self.clock);
         self.move_on(flights::Phase::Waiting, flights::Phase::App);

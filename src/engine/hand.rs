@@ -29,6 +29,8 @@ pub struct Hand<'a, A: App> {
     thread: (u64, u32),
     /// Its place among the flights, most likely.
     place: usize,
+    /// It is inside of [`App::together`].
+    pub(super) is_together: bool,
 }
 
 impl<'a, A: App> Hand<'a, A> {
@@ -37,7 +39,7 @@ impl<'a, A: App> Hand<'a, A> {
         let stopwatch = Stopwatch::new(crew.shared.options.app_threads > 1);
         let (clock, thread) = (Clock::new(), thread::identity());
         crew.runner.store(thread.1, Ordering::Relaxed);
-        Self { crew, app, clock, stopwatch, thread, place: 0 }
+        Self { crew, app, clock, stopwatch, thread, place: 0, is_together: false }
     }
 
     /// Works for a crew that somebody else watches, until it leaves (gthread).
@@ -131,6 +133,7 @@ impl<'a, A: App> Hand<'a, A> {
         let mut exchange = Exchange::new(shared, clock, stopwatch, &mut conn, flight);
         let mut verdict = match work {
             Work::Request => {
+                exchange.is_prompt = self.is_together;
                 if let Err(error) = exchange.take_off() {
                     self.app.notice(&Notice::SocketError { error: error.to_string() });
                 }

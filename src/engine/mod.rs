@@ -135,6 +135,17 @@ pub trait App: Sized {
 
     /// The loop is about to wait: write what was held back.
     fn turn_over(&mut self);
+
+    /// Runs `work`, which calls the application again and again and never waits, but in
+    /// [`App::apart`]: what each call needs of its runtime may be taken once.
+    fn together<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    /// Runs `wait` without what [`App::together`] has taken: others may have it meanwhile.
+    fn apart<R: Send>(wait: impl FnOnce() -> R + Send) -> R {
+        wait()
+    }
 }
 
 /// What the engine needs to know, fixed for the life of a worker.

@@ -20,6 +20,8 @@ use crate::sys::thread::spawn_deaf;
 const ACCEPTS_PER_TURN: usize = 64;
 /// While requests are always ready, signals and the heart have their turn so often.
 const AT_A_STRETCH: Duration = Duration::from_millis(100);
+/// So often other threads of the application's runtime have one, if nothing else lets them.
+const TOGETHER_FOR: Duration = Duration::from_millis(1);
 
 /// Serves until the application wants to stop and everything in flight is done.
 ///
@@ -35,23 +37,14 @@ pub fn serve<A: App + 'static>(
     // Before the first request, which may be the one that hangs.
     crew.shared.beat(engine.clock.now_ns());
     loop {
-        engine = run_ready(crew, engine, &mut hand)?;
-        // One at a time, and only while no request is ready: whoever is idle shall have it.
-        for _ in 0..ACCEPTS_PER_TURN {
-            let serves = hand.app.stage() == Stage::Serving || engine.drain.is_sweeping();
-            if !serves || !engine.ready.is_empty() {
-                break;
-            }
-            match engine.accept() {
-                Visit::Came => {}
-                Visit::Nobody => {
-                    engine.end_sweep();
-                    break;
-                }
-                Visit::NotNow => break,
-            }
-            engine = run_ready(crew, engine, &mut hand)?;
-        }
+        engine = if engine.ready.is_empty() {
+            run_all(crew, engine, &mut hand)?
+        } else {
+            hand.is_together = true;
+            engine = A::together(|| run_all(crew, engine, &mut hand))?;
+            hand.is_together = false;
+            engine
+        };
         hand.say_notices(&mut engine);
         hand.app.turn_over();
         match hand.app.stage() {
@@ -120,12 +113,39 @@ impl<A: App + 'static> Crew<A> {
     }
 }
 
+/// Runs what is ready, and what those ask for who are let in.
+fn run_all<A: App + 'static>(
+    crew: &Arc<Crew<A>>,
+    mut engine: Box<Engine<A>>,
+    hand: &mut Hand<'_, A>,
+) -> io::Result<Box<Engine<A>>> {
+    engine = run_ready(crew, engine, hand)?;
+    // One at a time, and only while no request is ready: whoever is idle shall have it.
+    for _ in 0..ACCEPTS_PER_TURN {
+        let serves = hand.app.stage() == Stage::Serving || engine.drain.is_sweeping();
+        if !serves || !engine.ready.is_empty() {
+            break;
+        }
+        match engine.accept() {
+            Visit::Came => {}
+            Visit::Nobody => {
+                engine.end_sweep();
+                break;
+            }
+            Visit::NotNow => break,
+        }
+        engine = run_ready(crew, engine, hand)?;
+    }
+    Ok(engine)
+}
+
 fn run_ready<A: App + 'static>(
     crew: &Arc<Crew<A>>,
     mut engine: Box<Engine<A>>,
     hand: &mut Hand<'_, A>,
 ) -> io::Result<Box<Engine<A>>> {
     let until_ns = engine.clock.now_ns() + AT_A_STRETCH.as_nanos() as u64;
+    let mut apart_ns = engine.clock.now_ns() + TOGETHER_FOR.as_nanos() as u64;
     loop {
         // The time may be over for those that wait.
         engine.mind_exit(true);
@@ -151,8 +171,13 @@ fn run_ready<A: App + 'static>(
         if !engine.ready.is_empty() && hand.app.stage() == Stage::Serving {
             engine.first_come();
         }
-        if hand.clock.now_ns() >= until_ns {
+        let now_ns = hand.clock.now_ns();
+        if now_ns >= until_ns {
             return Ok(engine);
+        }
+        if now_ns >= apart_ns {
+            A::apart(|| {});
+            apart_ns = now_ns + TOGETHER_FOR.as_nanos() as u64;
         }
     }
 }

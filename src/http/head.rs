@@ -83,6 +83,15 @@ impl Head {
         *self = Self { fields, params, ..Self::default() };
     }
 
+    /// The same as `other`, in memory of its own.
+    pub(super) fn become_like(&mut self, other: &Self) {
+        let mut fields = std::mem::take(&mut self.fields);
+        let mut params = std::mem::take(&mut self.params);
+        fields.clone_from(&other.fields);
+        params.clone_from(&other.params);
+        *self = Self { fields, params, ..*other };
+    }
+
     /// Value of the field called `name` (any case). Of several the last one, as in Gunicorn's
     /// access log; the environ joins them all.
     pub fn field<'a>(&self, buf: &'a [u8], name: &str) -> Option<&'a [u8]> {
@@ -151,7 +160,7 @@ impl HeadReader {
         buf: &mut [u8],
         trusted: bool,
         policy: &Policy,
-        recent: Option<&mut Recent>,
+        mut recent: Option<&mut Recent>,
         head: &mut Head,
     ) -> Result<bool, ParseError> {
         if policy.uwsgi.is_some() {
@@ -161,6 +170,10 @@ impl HeadReader {
         let section = match self.section {
             Some(section) => section,
             None => {
+                let recall = |it: &&mut Recent| it.recall_head(buf, trusted, head);
+                if self.searched == 0 && recent.as_ref().is_some_and(recall) {
+                    return Ok(true);
+                }
                 head.clear();
                 let Some(line_end) = self.find_request_line(buf, policy.limits.request_line)?
                 else {
@@ -170,8 +183,9 @@ impl HeadReader {
                 self.begin_section(line_end + 2)
             }
         };
-        let end = match self.read_section(buf, section, trusted, policy, recent, head) {
-            Ok(Some(end)) => end,
+        let again = recent.as_deref_mut();
+        let (end, known) = match self.read_section(buf, section, trusted, policy, again, head) {
+            Ok(Some(read)) => read,
             Ok(None) => return Ok(false),
             Err(error) => {
                 // Without a request there are no headers to be shown in an access line.
@@ -182,6 +196,9 @@ impl HeadReader {
             }
         };
         head.len = end + 2;
+        if let Some(recent) = recent.filter(|_| known) {
+            recent.learn_head(buf, section, trusted, head);
+        }
         self.reset();
         Ok(true)
     }
@@ -237,7 +254,8 @@ impl HeadReader {
         Ok(Some(lf - 1))
     }
 
-    /// Reads the header section; returns its end, or `None` when it is not all there.
+    /// Reads the header section; returns its end, and whether it was known, or `None` when it is not
+    /// all there.
     fn read_section(
         &mut self,
         buf: &mut [u8],
@@ -246,18 +264,18 @@ impl HeadReader {
         policy: &Policy,
         recent: Option<&mut Recent>,
         head: &mut Head,
-    ) -> Result<Option<usize>, ParseError> {
+    ) -> Result<Option<(usize, bool)>, ParseError> {
         // Most heads come whole. One that does not is tried again when its end was found.
         if self.searched == section {
             let known = recent.as_ref().and_then(|it| it.recall(buf, section, trusted, head));
-            if known.is_some() {
-                return Ok(known);
+            if let Some(end) = known {
+                return Ok(Some((end, true)));
             }
             if let Some(end) = read_plain_head(buf, section, trusted, policy, head)? {
                 if let Some(recent) = recent {
                     recent.learn(buf, section, end, trusted, head);
                 }
-                return Ok(Some(end));
+                return Ok(Some((end, false)));
             }
         }
         let Some(end) = self.find_section_end(buf, section, policy.limits.section)? else {
@@ -266,7 +284,7 @@ impl HeadReader {
         if read_plain_head(buf, section, trusted, policy, head)?.is_none() {
             read_head(buf, section..end, trusted, policy, head)?;
         }
-        Ok(Some(end))
+        Ok(Some((end, false)))
     }
 
     fn begin_section(&mut self, section: usize) -> usize {

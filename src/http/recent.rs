@@ -1,9 +1,10 @@
-//! Header sections that were read before, so that the same bytes are not read again.
+//! Header sections and whole heads that were read before, so that the same bytes are not read again.
 //!
 //! A client says the same fields with every request, most of the time: only the request line
 //! changes. What a section comes to depends on nothing but its bytes, the policy, and what
 //! [`Key`] holds, so a section that is the same to the last byte has the same outcome. Only sound
-//! sections are remembered: a fault is found anew each time.
+//! sections are remembered: a fault is found anew each time. Where the request line is the same, too
+//! (a client of an API, a check of a load balancer), so is all of the head.
 
 use super::span::Span;
 use super::{Field, Framing, Head};
@@ -18,6 +19,16 @@ const LONGEST: usize = 4 * 1024;
 #[derive(Default, Debug)]
 pub struct Recent {
     places: [Option<Known>; PLACES],
+    heads: [Seen; PLACES],
+}
+
+/// A request line that came last, or a head.
+#[derive(Default, Debug)]
+struct Seen {
+    trusted: bool,
+    /// What was read, in `head`; none: only that line came.
+    bytes: Vec<u8>,
+    head: Option<Box<Head>>,
 }
 
 /// What the outcome depends on, beside the bytes and the policy.
@@ -119,6 +130,40 @@ impl Recent {
     }
 }
 
+impl Recent {
+    /// Whether a head that is known begins `buf`: fills `head` in.
+    pub(super) fn recall_head(&self, buf: &[u8], trusted: bool, head: &mut Head) -> bool {
+        let seen = &self.heads[place_of(buf)];
+        let Some(known) = &seen.head else { return false };
+        // It ends with its first empty line, as above.
+        let is_same = seen.trusted == trusted && buf.starts_with(&seen.bytes);
+        if is_same {
+            head.become_like(known);
+        }
+        is_same
+    }
+
+    /// Remembers a head when its request line comes for the second time; most never do. Its section,
+    /// which begins at `section`, was known.
+    pub(super) fn learn_head(&mut self, buf: &[u8], section: usize, trusted: bool, head: &Head) {
+        if head.len > LONGEST {
+            return;
+        }
+        let seen = &mut self.heads[place_of(buf)];
+        let line = buf.get(..section).unwrap_or_default();
+        let is_again = seen.head.is_none() && seen.trusted == trusted && seen.bytes == line;
+        seen.trusted = trusted;
+        seen.bytes.clear();
+        if is_again {
+            seen.bytes.extend_from_slice(buf.get(..head.len).unwrap_or_default());
+            seen.head = Some(Box::new(head.clone()));
+        } else {
+            seen.bytes.extend_from_slice(line);
+            seen.head = None;
+        }
+    }
+}
+
 /// Bytes of the empty line.
 const END: usize = 2;
 
@@ -199,12 +244,41 @@ mod tests {
         }
     }
 
+    fn hits_head(recent: &Recent, raw: &[u8], trusted: bool) -> bool {
+        recent.recall_head(raw, trusted, &mut Head::default())
+    }
+
+    #[test]
+    fn a_head_is_known_when_it_has_come_three_times() {
+        let raw = after("GET /a?b HTTP/1.1", SECTION);
+        let come = |times| assert_same(&vec![(raw.clone(), false); times]);
+        assert!(!hits_head(&come(2), &raw, false));
+        let recent = come(4);
+        assert!(hits_head(&recent, &raw, false) && !hits_head(&recent, &raw, true));
+        assert!(hits_head(&recent, &[&raw[..], &[b'x'; PLACES]].concat(), false));
+        for at in 0..raw.len() {
+            let mut other = raw.clone();
+            other[at] ^= 1;
+            assert!(!hits_head(&recent, &other, false), "{at}");
+            assert!(!hits_head(&recent, &raw[..at], false), "{at}");
+        }
+    }
+
+    #[test]
+    fn another_head_in_its_place_is_read_for_itself() {
+        let heads = ["/a", "/b", "/a", "/a", "/a", "/b", "/b", "/b", "/b", "/a"];
+        let raw = |path| after(&format!("GET {path} HTTP/1.1"), SECTION);
+        let recent = assert_same(&heads.map(|path| (raw(path), true)));
+        assert!(!hits_head(&recent, &raw("/a"), true) && !hits_head(&recent, &raw("/b"), true));
+    }
+
     #[test]
     fn faults_and_long_sections_are_not_remembered() {
         let fault = after("GET / HTTP/1.1", "Host: a\r\nHost: b\r\n\r\n");
         let long = after("GET / HTTP/1.1", &format!("A: {}\r\n\r\n", "x".repeat(LONGEST)));
         let recent = assert_same(&[(fault.clone(), true), (fault, true), (long, true)]);
         assert!(recent.places.iter().all(Option::is_none));
+        assert!(recent.heads.iter().all(|seen| seen.head.is_none()));
     }
 
     #[test]

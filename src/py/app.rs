@@ -27,7 +27,7 @@ pub(crate) struct PyApp {
     pub(super) access: Access,
     pub(super) spare: Option<Box<Announced>>,
     /// The `start_response` of the request before.
-    ready: Option<Py<StartResponse>>,
+    ready: Option<StartResponse>,
     /// The [`State::epoch`] that `access` has seen.
     pub(super) epoch: u64,
     /// What a signal handler raised outside of any request; the worker leaves with it.
@@ -117,6 +117,14 @@ impl App for PyApp {
 
     fn turn_over(&mut self) {
         self.access.flush();
+    }
+
+    fn together<R>(work: impl FnOnce() -> R) -> R {
+        Python::attach(|_| work())
+    }
+
+    fn apart<R: Send>(wait: impl FnOnce() -> R + Send) -> R {
+        Python::attach(|py| py.detach(wait))
     }
 }
 
@@ -209,7 +217,7 @@ impl PyApp {
             Ok(object) => object,
             Err(error) => return Err((error.into(), Some(announced))),
         };
-        let response = start_response.get().response(py);
+        let response = start_response.response(py);
         match response.try_borrow_mut() {
             Ok(mut this) => this.begin(token, announced),
             Err(error) => return Err((PyErr::from(error).into(), Some(announced))),
@@ -217,7 +225,7 @@ impl PyApp {
         let served = self.call_app(py, exchange, &environ, &start_response);
         // Another thread of the application may be inside: then it stays as it is.
         let announced = response.try_borrow_mut().ok().and_then(|mut this| this.retire());
-        self.ready = Some(start_response.unbind());
+        self.ready = Some(start_response);
         match served {
             Ok(iterable) => Ok(Outcome { iterable, announced }),
             Err(failure) => Err((failure, announced)),
@@ -225,14 +233,10 @@ impl PyApp {
     }
 
     /// That of an earlier request, unless the application holds on to it or to its `write`.
-    fn start_response<'py>(
-        &mut self,
-        py: Python<'py>,
-        token: Token,
-    ) -> PyResult<Bound<'py, StartResponse>> {
-        match self.ready.take().map(|ready| ready.into_bound(py)) {
-            Some(ready) if StartResponse::is_unshared(&ready) => Ok(ready),
-            _ => Bound::new(py, StartResponse::new(py, token)?),
+    fn start_response(&mut self, py: Python<'_>, token: Token) -> PyResult<StartResponse> {
+        match self.ready.take() {
+            Some(ready) if ready.is_unshared(py) => Ok(ready),
+            _ => StartResponse::new(py, token),
         }
     }
 
@@ -241,7 +245,7 @@ impl PyApp {
         py: Python<'py>,
         exchange: &mut Exchange<'_, Self>,
         environ: &Bound<'py, PyDict>,
-        start_response: &Bound<'py, StartResponse>,
+        start_response: &StartResponse,
     ) -> Result<Bound<'py, PyAny>, Failure> {
         let body = exchange.take_body();
         let input = if body.spool.is_empty() && body.rest.is_none() {
@@ -253,8 +257,9 @@ impl PyApp {
             Some(input)
         };
         let callable = self.state.callable.bind(py);
-        let called = open(exchange, || call_with_two(callable, environ, start_response))
-            .map_err(Failure::Raised);
+        let second = start_response.callable(py);
+        let called =
+            open(exchange, || call_with_two(callable, environ, second)).map_err(Failure::Raised);
         let sent = called.and_then(|iterable| {
             // A WebSocket handler that failed: its framework has made an error page of that.
             if is_given_up(py, exchange, environ) {
@@ -263,7 +268,7 @@ impl PyApp {
                     Err(error) => Err(error.into()),
                 };
             }
-            let response = start_response.get().response(py);
+            let response = start_response.response(py);
             let sent = respond::send(py, self, exchange, &iterable, response);
             match sent {
                 Ok(()) => Ok(iterable),

@@ -27,6 +27,7 @@ mod respond;
 mod scale;
 mod scoreboard;
 mod session;
+mod standing;
 mod start_response;
 mod state;
 mod static_files;
@@ -62,6 +63,8 @@ mod _core {
     use super::scale::Scaler;
     #[pymodule_export]
     use super::scoreboard::{Scoreboard, Slot};
+    #[pymodule_export]
+    use super::standing::Standing;
     #[pymodule_export]
     use super::static_files::StaticFiles;
     #[pymodule_export]

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::app::{Failure, deliver};
 use super::errors;
-use super::ffi::{is_unshared, reach};
+use super::ffi::{has_references, is_unshared, reach};
 use super::memo::{Memo, Status};
 use super::state::State;
 use crate::http::{ResponseFields, parse_status};
@@ -79,20 +79,32 @@ impl Announced {
 }
 
 /// The `start_response` of one request; of the next one too, when nobody has kept it.
-#[pyclass(frozen, module = "rgunicorn._core")]
 pub(super) struct StartResponse {
+    /// A method, as in Gunicorn: Python calls those without a tuple of arguments.
+    callable: Py<PyAny>,
+    response: Py<Response>,
     write: Py<Write>,
 }
 
 impl StartResponse {
     /// Of a connection that is at no request yet.
     pub(super) fn new(py: Python<'_>, token: Token) -> PyResult<Self> {
-        Ok(Self { write: Py::new(py, Write { token, announced: None, memo: Memo::default() })? })
+        let write = Py::new(py, Write { token, announced: None, memo: Memo::default() })?;
+        let response = Bound::new(py, Response { write: write.clone_ref(py) })?;
+        let callable = response.getattr(pyo3::intern!(py, "start_response"))?.unbind();
+        Ok(Self { callable, response: response.unbind(), write })
     }
 
-    /// Whether the caller alone holds it and what it returns.
-    pub(super) fn is_unshared(slf: &Bound<'_, Self>) -> bool {
-        is_unshared(slf) && is_unshared(slf.get().response(slf.py()))
+    /// Whether nobody else holds it, what it is a method of, or what it returns.
+    pub(super) fn is_unshared(&self, py: Python<'_>) -> bool {
+        is_unshared(self.callable.bind(py))
+            && has_references(self.response.bind(py), 2)
+            && has_references(self.write.bind(py), 2)
+    }
+
+    /// What the application is given.
+    pub(super) fn callable<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, PyAny> {
+        self.callable.bind(py)
     }
 
     /// What it returns, and what is said so far.
@@ -101,10 +113,16 @@ impl StartResponse {
     }
 }
 
+/// What `start_response` is a method of.
+#[pyclass(frozen, module = "rgunicorn._core")]
+struct Response {
+    write: Py<Write>,
+}
+
 #[pymethods]
-impl StartResponse {
+impl Response {
     #[pyo3(signature = (status, headers, exc_info=None))]
-    fn __call__<'py>(
+    fn start_response<'py>(
         &self,
         status: &Bound<'py, PyAny>,
         headers: &Bound<'py, PyAny>,

@@ -1,7 +1,7 @@
 //! What all threads of a worker share of Python: the application, the logger, the hooks; how many
 //! requests there were, and whether there shall be more.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::prelude::*;
@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use super::access::Custom;
 use super::environ::ServerName;
 use super::hooks::Hooks;
+use super::standing::Standing;
 use crate::engine::Stage;
 use crate::log::notice::Notice;
 use crate::sys::flights::Flights;
@@ -36,8 +37,11 @@ pub(super) struct State {
     /// Slates that have been given out.
     slates: AtomicUsize,
     parent: i32,
-    requests: AtomicU64,
-    max_requests: u64,
+    /// `nr` and `alive` of the worker, where they are the core's.
+    standing: Option<Py<Standing>>,
+    /// Requests so far, where `nr` is an attribute like any other.
+    requests: AtomicI64,
+    max_requests: i64,
     /// The worker has said that it has served `max_requests`.
     had_enough: AtomicBool,
     /// There is a limit for its memory.
@@ -86,7 +90,8 @@ impl State {
             flights: super::flights::of(worker)?,
             slates: AtomicUsize::new(0),
             parent: worker.getattr("ppid")?.extract()?,
-            requests: AtomicU64::new(worker.getattr("nr")?.extract()?),
+            standing: Standing::of(worker)?,
+            requests: AtomicI64::new(worker.getattr("nr")?.extract()?),
             // `sys.maxsize` stands for no limit in Gunicorn.
             max_requests: worker.getattr("max_requests")?.extract()?,
             had_enough: AtomicBool::new(false),
@@ -150,9 +155,15 @@ impl State {
     /// # Errors
     /// What setting an attribute of the worker raises.
     pub(super) fn count(&self, py: Python<'_>) -> PyResult<()> {
-        let requests = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
         let worker = self.worker.bind(py);
-        worker.setattr(pyo3::intern!(py, "nr"), requests)?;
+        let requests = match &self.standing {
+            Some(standing) => standing.get().count(),
+            None => {
+                let requests = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
+                worker.setattr(pyo3::intern!(py, "nr"), requests)?;
+                requests
+            }
+        };
         if requests >= self.max_requests
             && self.stage() == Stage::Serving
             && !self.had_enough.swap(true, Ordering::SeqCst)
@@ -182,9 +193,14 @@ impl State {
 
     /// Whether there shall be more requests, as Python's signal handlers have left it.
     pub(super) fn goes_on(&self, py: Python<'_>) -> bool {
-        let alive = || self.worker.bind(py).getattr(pyo3::intern!(py, "alive"));
-        self.stage() == Stage::Serving
-            && alive().and_then(|alive| alive.is_truthy()).unwrap_or(false)
+        if self.stage() != Stage::Serving {
+            return false;
+        }
+        if let Some(standing) = &self.standing {
+            return standing.get().alive();
+        }
+        let alive = self.worker.bind(py).getattr(pyo3::intern!(py, "alive"));
+        alive.and_then(|alive| alive.is_truthy()).unwrap_or(false)
     }
 
     /// Takes over what Python's signal handlers decided.

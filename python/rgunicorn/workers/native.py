@@ -7,6 +7,7 @@ import time
 
 # Loaded with this module, in the master: what every worker needs is shared memory then.
 import rgunicorn.http.banner  # noqa: F401
+from rgunicorn import _core
 from rgunicorn.errors import AppImportError
 from rgunicorn.workers import base
 
@@ -36,6 +37,28 @@ class NativeWorker(base.Worker):
 
     #: The functions of those names as our classes have them.
     ORIGINALS: dict[str, Any] = {}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self._standing = _core.Standing()
+        super().__init__(*args, **kwargs)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the worker goes on. Assigned by signal handlers, hooks and `max_requests`."""
+        return self._standing.alive
+
+    @alive.setter
+    def alive(self, value: bool) -> None:
+        self._standing.alive = value
+
+    @property
+    def nr(self) -> int:
+        """Requests so far."""
+        return self._standing.nr
+
+    @nr.setter
+    def nr(self, value: int) -> None:
+        self._standing.nr = value
 
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
