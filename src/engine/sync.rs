@@ -37,7 +37,8 @@ pub fn serve<A: App + 'static>(
     // Before the first request, which may be the one that hangs.
     crew.shared.beat(engine.clock.now_ns());
     loop {
-        engine = if engine.ready.is_empty() {
+        // Files may have to wait for a disk.
+        engine = if engine.ready.is_empty() || engine.static_files.is_some() {
             run_all(crew, engine, &mut hand)?
         } else {
             hand.is_together = true;
