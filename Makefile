@@ -24,7 +24,7 @@ INTERPRETER := benches/freethreaded/interpreter.sh
 PIP := -m pip --disable-pip-version-check -q install
 # The responder and the client of the load harness: a crate of its own.
 BENCH_TOOLS := benches/load/responder/Cargo.toml
-PYTHON_SOURCES := python tests examples benches deploy docs/hooks.py docs/observability/shots.py
+PYTHON_SOURCES := python tests examples benches deploy docs/hooks.py docs/pictures.py docs/observability/shots.py
 
 # The package as it would be installed: rebuilt when one of these changes.
 SOURCES := Cargo.toml Cargo.lock pyproject.toml LICENSE $(shell find src python -name '*.rs' -o -name '*.py' -o -name '*.pyi' -o -name py.typed)
@@ -60,7 +60,7 @@ help:
 	@echo "make test-freethreaded   test suites on CPython without the GIL (FREETHREADED=/path/to/python3.14t)"
 	@echo "make bench-freethreaded  two threads on two cores, without and with the GIL (and GIL=/path/to/python3.14)"
 	@echo "make fmt     format everything"
-	@echo "make docs    write docs/settings.md from the declarations"
+	@echo "make docs    write docs/settings.md from the declarations, and the pictures of docs/architecture.md"
 	@echo "make site    build the documentation site into site/, strictly: a dead link is an error (ARGS=... for mkdocs)"
 	@echo "make clean   remove what the targets above made"
 
@@ -172,6 +172,7 @@ fmt: $(VENV)/.tests
 
 docs: $(VENV)/.rgunicorn
 	$(VENV)/bin/python -m rgunicorn.settings.page docs/settings.md
+	$(VENV)/bin/python docs/pictures.py docs/img
 
 # `$(DOCS)/bin/mkdocs serve` shows the pages as they are written.
 site: $(DOCS)/.installed

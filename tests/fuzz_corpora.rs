@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 type Check = fn(&[u8]);
 
-const TARGETS: [(&str, Check); 12] = [
+const TARGETS: [(&str, Check); 13] = [
     ("access", values::access),
     ("body", checks::body),
     ("config", values::config),
@@ -26,6 +26,7 @@ const TARGETS: [(&str, Check); 12] = [
     ("head", checks::head),
     ("named", values::named),
     ("proxy", checks::proxy),
+    ("recent", checks::recent),
     ("records", records::records),
     ("response", checks::response),
     ("split", checks::split),

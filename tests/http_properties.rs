@@ -174,6 +174,7 @@ proptest! {
     #[test]
     fn any_bytes(data in vec(any::<u8>(), 0..300)) {
         checks::head(&data);
+        checks::recent(&data);
         checks::body(&data);
         checks::split(&data);
         checks::proxy(&data);
@@ -215,6 +216,12 @@ proptest! {
         checks::split(&[&[choice], cuts.as_slice(), &data].concat());
         let request = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n";
         checks::split(&[&[choice], cuts.as_slice(), request, &data].concat());
+    }
+
+    #[test]
+    fn recent(choice: u8, pieces in vec((0u8..8, strung(REQUEST_PIECES)), 1..5)) {
+        let pieces: Vec<_> = pieces.iter().map(|(how, piece)| [&[*how], piece.as_slice()].concat()).collect();
+        checks::recent(&[&[choice], pieces.join(&0xff).as_slice()].concat());
     }
 
     #[test]

@@ -152,12 +152,14 @@ def end_within(seconds: int) -> None:
 
 
 def is_leaving() -> None:
-    """The last act of a worker: what tells it to leave is not news any more.
+    """The last act of a worker: what tells it to leave is not news any more, and it has no line
+    left for a log file that SIGUSR1 would open again.
 
     The interpreter's end puts the default handlers back, and a signal that comes after that kills:
-    a worker may see in shared memory that the server stops before its signal is sent.
+    a worker may see in shared memory that the server stops before its signal is sent, and leaves
+    by itself (`max_requests`) whenever it likes.
     """
-    for sig in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT):
+    for sig in (signal.SIGTERM, signal.SIGQUIT, signal.SIGINT, signal.SIGUSR1):
         if callable(signal.getsignal(sig)):
             signal.signal(sig, signal.SIG_IGN)
 

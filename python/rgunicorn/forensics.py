@@ -232,20 +232,24 @@ def _state(pid: Any) -> str:
 def _write_lines(log: Any, worker: Worker) -> None:
     """Writes the access lines of requests that a worker had answered; it writes several at once."""
     assert worker.blackbox is not None
-    lines, damaged = worker.blackbox.unwritten()
-    if not lines and not damaged:
+    lines, gone = worker.blackbox.unwritten()
+    if not lines and not gone:
         return
     # Where the worker would have written them, unless the logger has been changed since.
     fd = log.native_access_fd() if hasattr(log, "native_access_fd") else None
-    if fd is None:
-        damaged, lines = damaged + len(lines), []
-    elif (flush := log.native_access_flush()) is not None:
-        flush()
     octets = "".join(f"{line}\n" for line in lines).encode()
-    while fd is not None and octets:
-        octets = octets[os.write(fd, octets) :]
-    if damaged:
-        log.error("Worker (pid:%s) took %s access lines with it", worker.pid, damaged)
+    written = 0
+    try:
+        if fd is not None and (flush := log.native_access_flush()) is not None:
+            flush()
+        while fd is not None and written < len(octets):
+            written += os.write(fd, octets[written:])
+    except OSError:
+        # A disk that has taken nothing of the worker takes nothing of us.
+        pass
+    gone += octets.count(b"\n", written)
+    if gone:
+        log.error("Worker (pid:%s) took %s access lines with it", worker.pid, gone)
 
 
 def _status(worker: Worker, sighting: Sighting) -> int:

@@ -87,6 +87,12 @@ impl Flights {
         self.flights.unwritten().map(|lines| PyBytes::new(py, &lines)).collect()
     }
 
+    /// Access lines that the worker has given up, and had not told of when it ended.
+    #[getter]
+    fn lost_lines(&self) -> u64 {
+        self.flights.lost_lines()
+    }
+
     /// For a child that the application has forked: nobody sees what it does from here on.
     fn secede(&self) -> PyResult<()> {
         Ok(self.flights.secede()?)

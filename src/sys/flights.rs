@@ -196,6 +196,11 @@ impl Flights {
         self.slates.iter().map(Slate::lines).filter(|lines| !lines.is_empty())
     }
 
+    /// Lines of all slates that were given up, and that nobody has been told of.
+    pub fn lost_lines(&self) -> u64 {
+        self.slates.iter().fold(0, |all, slate| all.saturating_add(slate.lost()))
+    }
+
     /// Requests that found no room.
     pub fn overflow(&self) -> u64 {
         self.header.overflow.load(Ordering::Relaxed)

@@ -79,27 +79,35 @@ impl Journal {
         let (written, failure) = write_through(file, &self.lines);
         let Some(error) = failure else {
             self.clear();
-            return self.refused.take().map(|lost| News::Restored { lost });
+            return self.restored();
         };
-        self.hold(written);
+        // A line of which the file has a part goes on there, or the next one would be written into it.
+        self.lines.drain(..written);
         let is_news = self.refused.is_none();
-        let lost = self.trim();
-        *self.refused.get_or_insert(0) += lost;
+        let lost = self.refused.unwrap_or(0) + self.trim();
+        self.refused = Some(lost);
+        self.note(lost);
         is_news.then_some(News::Refused(error))
     }
 
-    /// Keeps what was not written. A line of which the file has a part goes on there, or the next
-    /// one would be written into it.
-    fn hold(&mut self, written: usize) {
-        self.lines.drain(..written);
+    /// The file takes lines: whether that is news.
+    fn restored(&mut self) -> Option<News> {
+        let lost = self.refused.take()?;
         if let Some(slate) = slate_of(&self.slate) {
-            slate.wipe();
-            for line in self.lines.split_inclusive(|octet| *octet == b'\n') {
-                if !slate.keep(line) {
-                    break;
-                }
-            }
+            slate.set_lost(0);
         }
+        Some(News::Restored { lost })
+    }
+
+    /// Writes on the slate what is there now, and how many lines are gone if we end before the file
+    /// takes any.
+    fn note(&self, lost: usize) {
+        let Some(slate) = slate_of(&self.slate) else { return };
+        slate.wipe();
+        let mut lines = self.lines.split_inclusive(|octet| *octet == b'\n');
+        // Each is kept as whole words, so there may be less room than for the lines alone.
+        let beyond = lines.by_ref().find(|line| !slate.keep(line)).map_or(0, |_| 1 + lines.count());
+        slate.set_lost(lost + beyond);
     }
 
     /// Gives the newest lines up when there are too many; how many that were.
@@ -191,7 +199,8 @@ mod tests {
     fn what_is_kept_has_a_bound_and_the_newest_are_lost() {
         let mut full = File::options().write(true).open("/dev/full").unwrap();
         let (mut read, mut write) = narrow();
-        let mut journal = Journal::new(None);
+        let flights = Arc::new(Flights::new(1, 1).unwrap());
+        let mut journal = Journal::new(Some((flights.clone(), 0)));
         let line = format!("{}\n", "x".repeat(999));
         for _ in 0..50 {
             add(&mut journal, &line);
@@ -199,8 +208,31 @@ mod tests {
         }
         assert_eq!(journal.len(), KEPT_BYTES.div_ceil(1000) * 1000);
         let kept = journal.len() / 1000;
+        // Who finds what is left when we have died finds the same.
+        assert_eq!(flights.unwritten().next().unwrap(), line.repeat(kept).into_bytes());
+        assert_eq!(flights.lost_lines() as usize + kept, 50);
         let News::Restored { lost } = journal.write(&mut write).unwrap() else { panic!() };
-        assert_eq!(lost + kept, 50);
+        assert_eq!((lost + kept, flights.lost_lines()), (50, 0));
         assert_eq!(taken(&mut read), line.repeat(kept).into_bytes());
+    }
+
+    #[test]
+    fn what_a_slate_has_no_room_for_is_lost_with_the_process_only() {
+        let mut full = File::options().write(true).open("/dev/full").unwrap();
+        let (mut read, mut write) = narrow();
+        let flights = Arc::new(Flights::new(1, 1).unwrap());
+        let mut journal = Journal::new(Some((flights.clone(), 0)));
+        // On a slate each takes sixteen bytes.
+        let count = KEPT_BYTES / 9;
+        for _ in 0..count {
+            add(&mut journal, "12345678\n");
+        }
+        assert!(journal.write(&mut full).is_some());
+        let kept = flights.unwritten().next().unwrap().len() / 9;
+        assert!(kept > 1000 && kept < count);
+        assert_eq!(flights.lost_lines() as usize, count - kept);
+        assert!(matches!(journal.write(&mut write), Some(News::Restored { lost: 0 })));
+        assert_eq!(taken(&mut read), "12345678\n".repeat(count).into_bytes());
+        assert_eq!((flights.lost_lines(), flights.unwritten().count()), (0, 0));
     }
 }

@@ -16,6 +16,8 @@ pub const SLATE_BYTES: usize = 36 * 1024 - 512;
 pub struct Slate {
     /// Bytes of `words` in use; a multiple of 8.
     length: AtomicU64,
+    /// Lines that were made, and have been given up since the file takes none.
+    lost: AtomicU64,
     words: [AtomicU64; SLATE_BYTES / 8],
 }
 
@@ -40,6 +42,16 @@ impl Slate {
         fence(Ordering::Release);
     }
 
+    /// Says how many lines have been given up, of which nobody knows yet.
+    pub fn set_lost(&self, lines: usize) {
+        self.lost.store(lines as u64, Ordering::Relaxed);
+    }
+
+    /// Lines that have been given up, and that nobody has been told of.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// What is kept; whatever a process that died has made of it.
     pub fn lines(&self) -> Vec<u8> {
         let length = self.length.load(Ordering::Acquire);
@@ -56,7 +68,7 @@ mod tests {
 
     fn slate() -> Box<Slate> {
         let words = std::array::from_fn(|_| AtomicU64::new(0));
-        Box::new(Slate { length: AtomicU64::new(0), words })
+        Box::new(Slate { length: AtomicU64::new(0), lost: AtomicU64::new(0), words })
     }
 
     #[test]

@@ -266,6 +266,30 @@ def post_fork(server, worker):
 @pytest.mark.parametrize("worker", ["sync", "gthread"])
 def test_usr1_at_any_moment_kills_no_worker(serve, worker):
     server = serve(workers=1, worker_class=worker, config=WORST_MOMENTS)
-    assert booted(server.log()) == server.workers()
+    # Only then it has booted for sure, and said so.
     assert ask(server.address, get("/pid")).status == 200
+    assert booted(server.log()) == server.workers()
     assert "was sent SIGUSR1" not in server.assert_clean_exit()
+
+
+# As if SIGUSR1 came when the interpreter has put the default handlers back: later than `atexit`.
+LAST_MOMENT = """
+import os, signal, sys
+
+class Last:
+    def __del__(self, kill=os.kill, pid=os.getpid, number=signal.SIGUSR1):
+        kill(pid(), number)
+
+def post_fork(server, worker):
+    sys.last_of_all = Last()
+"""
+
+
+@pytest.mark.gunicorn_bug("a worker that leaves dies of SIGUSR1")
+@pytest.mark.parametrize("worker", ["sync", "gthread"])
+def test_usr1_kills_no_worker_that_leaves(serve, worker):
+    server = serve(workers=1, worker_class=worker, config=LAST_MOMENT)
+    server.wait_log("Booting worker")
+    log = server.assert_clean_exit()
+    assert "Worker exiting" in log
+    assert "was sent SIGUSR1" not in log

@@ -28,6 +28,8 @@ LINE = re.compile(r"> (\S+) (\d{3}) (\d+|-) <?(\d+)>? <")
 """An access line in that format: whole from mark to mark."""
 
 SPOOL_MB = 24
+LISTENS = "0A"
+"""As /proc/net/tcp says it. 01 is established; 08: the other end has closed, this one has not."""
 
 
 @dataclass
@@ -168,18 +170,20 @@ class Site:
         return self.server.log()
 
     def connections(self) -> list[str]:
-        """What the kernel knows of connections to the server: ports, the state (01: established,
-        08: the client has closed and the server has not), who has it."""
+        """What the kernel knows of connections to the server, from both ends: `ss -tnp`, but with
+        whose end it is when only the kernel has it still."""
         port = int(self.address[1])
-        owners = {
-            what: pid for pid in self.workers for what in descriptors(pid) if "socket:" in what
-        }
+        owners: dict[str, str] = {}
+        for pid, name in everybody():
+            with suppress(PermissionError):
+                owners |= dict.fromkeys(descriptors(pid), f"{pid} {name}")
         found = []
         for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            local, remote, state, *others = line.split()[1:]
-            owner = owners.get(f"socket:[{others[5]}]")
-            if int(local.split(":")[1], 16) == port and owner and state != "0A":
-                found.append(f"{int(remote.split(':')[1], 16)}: {state} in {owner}")
+            local, remote, state, queues, _, _, _, _, inode, *_ = line.split()[1:]
+            ends = [int(end.split(":")[1], 16) for end in (local, remote)]
+            if port in ends and state != LISTENS:
+                owner = owners.get(f"socket:[{inode}]", "nobody")
+                found.append(f"{ends[0]} to {ends[1]}: state {state}, queues {queues}, of {owner}")
         return found
 
     def news(self) -> str:
@@ -229,3 +233,13 @@ def unmount(directory: Path) -> None:
     """Undoes `mount`, where there was one."""
     if directory.is_mount():
         subprocess.run(["umount", "--lazy", str(directory)], check=True)
+
+
+def everybody() -> list[tuple[int, str]]:
+    """Pid and name of each process."""
+    found = []
+    for entry in os.listdir("/proc"):
+        with suppress(OSError):
+            if entry.isdigit():
+                found.append((int(entry), Path(f"/proc/{entry}/comm").read_text().strip()))
+    return found

@@ -18,11 +18,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from covered import rust
+from covered import rust, watch
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = ROOT / "docs/coverage.md"
-CONFIG = ROOT / "tests/covered/python.ini"
 WORK = ROOT / "target/coverage"
 PYTHON_GOAL = 95.0
 _ROW = re.compile(r"^\| `(src/[^`]+)` \| `` ?(.+?) ?`` \| (.+) \|$", re.M)
@@ -75,23 +74,39 @@ def of_rust() -> list[str]:
     return judge(floors, unreachable(PAGE.read_text()))
 
 
-def of_python(arguments: list[str]) -> list[str]:
-    """Runs pytest with every Python process watched; returns what is wrong."""
-    data = WORK / "python"
-    shutil.rmtree(data, ignore_errors=True)
-    data.mkdir(parents=True)
+def of_python(arguments: list[str], add: bool) -> list[str]:
+    """Runs pytest with every Python process watched; returns what is wrong.
+
+    Args:
+        arguments: for pytest.
+        add: count what earlier runs have run as well, instead of forgetting it.
+    """
+    data, runs = WORK / "python", WORK / "runs.txt"
+    if not add:
+        shutil.rmtree(data, ignore_errors=True)
+        runs.unlink(missing_ok=True)
+    data.mkdir(parents=True, exist_ok=True)
     # Workers may run as somebody else.
     data.chmod(0o1777)
     say("Python: the suite, with every server and worker watched (half an hour for all of it)")
-    watched = {"COVERAGE_PROCESS_START": str(CONFIG), "RGUNICORN_COVERAGE_DATA": str(data / "it")}
-    suite = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
-    failed = subprocess.run(suite, cwd=ROOT, env=os.environ | watched).returncode
-    say(f"Python: what {len(list(data.iterdir()))} processes have seen, together")
+    pythons = [sys.executable, os.environ.get("RGUNICORN_THIRDPARTY_PYTHON", "")]
+    with watch.watched([it for it in pythons if it], data / "it"), runs.open("a") as said:
+        print(" ".join(["pytest", *arguments]), file=said, flush=True)
+        suite = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        failed = subprocess.run(suite, cwd=ROOT).returncode
+    return (["tests have failed"] if failed else []) + figures(data, runs.read_text().splitlines())
+
+
+def figures(data: Path, runs: list[str]) -> list[str]:
+    """Writes what the processes of `runs` have seen into the page; returns what is wrong."""
+    say(f"Python: what {len(list(data.glob('it.*')))} processes have seen, together")
     percent, lines = combined(data)
-    write("python", f"{today()}, `{' '.join(['pytest', *arguments])}`:\n\n{lines}\n")
+    what = "; ".join(f"`{run}`" for run in runs)
+    write("python", f"{today()}, {what}:\n\n{lines}\n")
     print(lines)
-    wrong = [f"Python: {percent:.1f} %, and {PYTHON_GOAL:.0f} % it should be"]
-    return (["tests have failed"] if failed else []) + wrong * (percent < PYTHON_GOAL)
+    if percent < PYTHON_GOAL:
+        return [f"Python: {percent:.1f} %, and {PYTHON_GOAL:.0f} % it should be"]
+    return []
 
 
 def combined(data: Path) -> tuple[float, str]:
@@ -99,13 +114,14 @@ def combined(data: Path) -> tuple[float, str]:
     # Only this needs it: the list of places is checked without.
     import coverage
 
-    os.environ["RGUNICORN_COVERAGE_DATA"] = str(data / "it")
-    watch = coverage.Coverage(config_file=str(CONFIG), data_file=str(data / "it"))
-    watch.combine([str(data)], keep=True)
-    watch.save()
+    ini = WORK / "python.ini"
+    ini.write_text(watch.configuration(data / "it"))
+    seen = coverage.Coverage(config_file=str(ini), data_file=str(WORK / "python.data"))
+    seen.combine([str(file) for file in data.glob("it.*")], keep=True)
+    seen.save()
     with (WORK / "python.txt").open("w") as details:
-        watch.report(file=details, show_missing=True, skip_covered=True)
-    watch.json_report(outfile=str(WORK / "python.json"))
+        seen.report(file=details, show_missing=True, skip_covered=True)
+    seen.json_report(outfile=str(WORK / "python.json"))
     document = json.loads((WORK / "python.json").read_text())
     rows = [
         "| part | statements | not run | branches | not taken | % |",
@@ -141,10 +157,12 @@ def say(what: str) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description="What the tests run: docs/coverage.md")
     parser.add_argument("--only", choices=["rust", "python"], help="one half")
+    parser.add_argument("--add", action="store_true", help="to what earlier runs of pytest ran")
     options, rest = parser.parse_known_args()
     WORK.mkdir(parents=True, exist_ok=True)
     wrong = of_rust() if options.only != "python" else []
-    wrong += of_python(rest or ["-n", "3", "--dist", "loadfile"]) if options.only != "rust" else []
+    if options.only != "rust":
+        wrong += of_python(rest or ["-n", "3", "--dist", "loadfile"], options.add)
     for line in wrong:
         print(line, file=sys.stderr)
     say("done" if not wrong else f"{len(wrong)} things to mend")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from covered import run, rust
+from covered import run, rust, watch
 from covered.rust import Place
 
 PAGE = run.PAGE.read_text()
@@ -63,3 +66,35 @@ def test_what_is_missed_and_what_is_listed_must_agree() -> None:
     assert run.judge(floors, set()) == [f"not run, and not listed: {place}"]
     [one, other] = run.judge(floors, {("src/log/a.rs", "c?")})
     assert one.endswith(str(place)) and other == "listed, but run (or gone): src/log/a.rs: c?"
+
+
+@pytest.mark.parametrize("measuring", [True, False])
+def test_an_empty_environment_does_not_keep_a_process_from_being_watched(
+    tmp_path: Path, measuring: bool
+) -> None:
+    # In the place of coverage.py, which only `make coverage` installs.
+    (tmp_path / "coverage.py").write_text(
+        "import os\n"
+        "def process_startup():\n"
+        "    print('watched by', os.environ['COVERAGE_PROCESS_START'])\n"
+    )
+    ini = tmp_path / "watched.ini"
+    ini.touch()
+    code = f"{watch.line(ini)}\nimport os\nassert 'COVERAGE_PROCESS_START' not in os.environ\n"
+    with ini.open() as file:
+        if measuring:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        argv = [sys.executable, "-S", "-c", code]
+        env = {"PYTHONPATH": str(tmp_path)}
+        done = subprocess.run(argv, env=env, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout == (f"watched by {ini}\n" if measuring else "")
+
+
+def test_what_is_left_out_has_a_reason() -> None:
+    patterns = watch.excluded()
+    assert patterns
+    table = PAGE.partition("## What the figures leave out")[2]
+    for pattern in patterns:
+        escaped = pattern.replace("|", r"\|")
+        assert f"| `` {escaped} `` |" in table, pattern

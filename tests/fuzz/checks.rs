@@ -5,7 +5,7 @@ use std::time::Duration;
 use rgunicorn::http::queue_time::{since, waited_before};
 use rgunicorn::http::{
     AllowList, BodyDecoder, BodyEvent, Encoder, Facts, Framing, Head, HeadReader, HeaderMap,
-    Limits, ParseError, Peer, Policy, Preamble, ProxyMode, ResponseFields, parse_status,
+    Limits, ParseError, Peer, Policy, Preamble, ProxyMode, Recent, ResponseFields, parse_status,
     poll_preamble, uwsgi_vars,
 };
 
@@ -78,6 +78,44 @@ pub(crate) fn head(data: &[u8]) {
     let mut again = Head::default();
     assert_eq!(reader.poll(&mut alone, true, &policy, None, &mut again), Ok(true));
     assert_eq!(again, head);
+}
+
+/// Request lines: two behind which a section means the same, and two behind which it does not.
+const LINES: [&[u8]; 4] = [
+    b"GET / HTTP/1.1\r\n",
+    b"POST /a/longer?one HTTP/1.1\r\n",
+    b"GET / HTTP/1.0\r\n",
+    b"CONNECT a:1 HTTP/1.1\r\n",
+];
+
+/// With a memory of the sections before it, each head comes to what it comes to without. Sections,
+/// with what follows them, have 0xFF between them; the first byte of each says what comes before it,
+/// and from whom. They are read twice, so that each meets what all of them have left behind.
+pub(crate) fn recent(data: &[u8]) {
+    let Some((&choice, data)) = data.split_first() else { return };
+    let policy = policy(choice);
+    let mut recent = Recent::default();
+    for piece in data.split(|&byte| byte == 0xff).chain(data.split(|&byte| byte == 0xff)) {
+        let Some((&how, section)) = piece.split_first() else { continue };
+        let head = [LINES[usize::from(how) % LINES.len()], section].concat();
+        // The second time it is known, if it may be.
+        for _ in 0..2 {
+            let afresh = read(&head, how & 4 == 0, &policy, None);
+            assert_eq!(read(&head, how & 4 == 0, &policy, Some(&mut recent)), afresh);
+        }
+    }
+}
+
+/// What a head comes to, and what becomes of its bytes.
+fn read(
+    raw: &[u8],
+    trusted: bool,
+    policy: &Policy,
+    recent: Option<&mut Recent>,
+) -> (Result<bool, ParseError>, Head, Vec<u8>) {
+    let (mut buf, mut head) = (raw.to_vec(), Head::default());
+    let came = HeadReader::default().poll(&mut buf, trusted, policy, recent, &mut head);
+    (came, head, buf)
 }
 
 const NOW: Duration = Duration::from_secs(1_800_000_000);

@@ -4,7 +4,8 @@ What a page says by its fenced blocks:
 
 - A block with `title="NAME"` is a file.
 - Each line of a `sh` block is a command. In a `console` block commands follow `$ `, and each other
-  line is output that the command, or the server that was started last, must write in this order.
+  line is output that the command, or the server that was started last, must write in this order
+  (access lines: in theirs).
 - A command that begins with `rgunicorn` may go on: it is a server, in a terminal of its own, until
   the page stops it or starts the next one.
 
@@ -32,6 +33,7 @@ _FENCE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _TITLE = re.compile(r'title="([^"]+)"')
+_ACCESS = re.compile(r"[\d.]+ - ")
 _ENDING = ("kill -TERM ", "kill -INT ", "kill -QUIT ")
 
 
@@ -94,14 +96,18 @@ class Story:
         try:
             for block in blocks(text):
                 if block.title is not None:
-                    path = self.directory / block.title
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    path.write_text(self._here(block.text))
+                    self.write(block.title, block.text)
                 for line, output in block.commands:
                     if line not in self.left_out:
                         self._perform(self._here(line), [self._here(said) for said in output])
         finally:
             self._stop()
+
+    def write(self, name: str, text: str) -> None:
+        """Writes a file where the page is run."""
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._here(text))
 
     def _perform(self, line: str, output: list[str]) -> None:
         if line.split()[0] == "rgunicorn":
@@ -190,8 +196,20 @@ class Story:
 
 
 def follows(said: str, expected: list[str]) -> bool:
-    """Whether the lines of `expected` are in `said` in this order, whatever their numbers are."""
-    lines = iter([_masked(line) for line in said.splitlines()])
+    """Whether the lines of `expected` are in `said` in this order, whatever their numbers are.
+
+    Access lines have an order of their own: a worker writes one when the client has its answer, and
+    what the master writes meanwhile may come before it or after.
+    """
+    return all(
+        _in_order([line for line in said.splitlines() if bool(_ACCESS.match(line)) == access], part)
+        for access in (True, False)
+        if (part := [line for line in expected if bool(_ACCESS.match(line)) == access])
+    )
+
+
+def _in_order(said: list[str], expected: list[str]) -> bool:
+    lines = iter([_masked(line) for line in said])
     return all(_masked(line) in lines for line in expected)
 
 

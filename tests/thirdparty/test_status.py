@@ -44,8 +44,13 @@ def test_every_worker_class_is_ready_and_counted(kind: str, tmp_path: Path) -> N
         assert "workers: ok, 2 of 2 can take requests" in pages.ask("/readyz")[1]
         told = [worker for worker in found if "responses" in worker["rgunicorn"]]
         if told:
-            requests = sum(worker["requests"] for worker in pages.stats()["workers"])
-            assert requests == 5
+
+            def requests() -> int:
+                return sum(worker["requests"] for worker in pages.stats()["workers"])
+
+            # A request is counted when it has ended, a moment after the client has the response.
+            until(lambda: requests() >= 5, "five requests to be counted", show=server.log)
+            assert requests() == 5
         assert pages.curl("/metrics")[0] == 200
         pid = process_of(server)
         server.send_signal(signal.SIGTERM)

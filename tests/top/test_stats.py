@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,7 @@ from harness.server import Command, Server, Spawn, children, clean_environment
 from harness.wait import until
 from harness.wire import Wire, ask, get
 from rgunicorn import __version__
+from rgunicorn.app import stats
 from top.looking import at_the_gate, currents, gate, look, run, told
 
 
@@ -69,6 +71,31 @@ def test_per_second_needs_two_looks(server: Server) -> None:
         assert document["rates"]["requests"] == 0
         text = run("stats", server.pid, "-i", "0.2").stdout
         assert "requests/s" in text and "REQ/S" in text
+
+
+def test_a_reader_that_has_seen_enough(server: Server) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    argv = [sys.executable, "-m", "rgunicorn", "stats", str(server.pid)]
+    done = subprocess.run(argv, stdout=writer, stderr=subprocess.PIPE, env=clean_environment())
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_what_happens_between_two_looks(
+    spawn: Spawn, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = spawn("kitchen:app")
+
+    def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    # Its own clock only: `server.end` waits by the real one.
+    monkeypatch.setattr(stats, "time", SimpleNamespace(sleep=interrupted))
+    assert stats.main(["-i", "60", str(server.pid)]) == 130
+    monkeypatch.setattr(stats, "time", SimpleNamespace(sleep=lambda seconds: server.end()))
+    assert stats.main(["-i", "60", str(server.pid)]) == 1
+    assert capsys.readouterr() == ("", "rgunicorn stats: the server has just ended\n")
 
 
 def test_by_pidfile_and_by_worker(server: Server) -> None:

@@ -87,7 +87,12 @@ CASES: list[tuple[list[str], dict[str, object]]] = [
     (["processes = 4"], {"workers": 4}),
     (["workers = 4", "threads = 2"], {"workers": 4, "threads": 2}),
     (["threads = 1"], {}),
+    (["max-requests = 9", "max-requests-delta = 5"], {"max_requests": 9}),
     (["gevent = 100"], {"worker_class": "gevent", "worker_connections": 100}),
+    (
+        ["gevent = 9", "threads = 2", "processes = 4", "cheaper = 2"],
+        {"worker_class": "gevent", "worker_connections": 9, "workers": 2},
+    ),
     (
         ["processes = 8", "cheaper = 2"],
         {"workers": 2, "min_workers": 2, "max_workers": 8},
@@ -134,6 +139,8 @@ CASES: list[tuple[list[str], dict[str, object]]] = [
         {"bind": [":80"], "keepalive": 75, "sync_keepalive": True},
     ),
     (["http = :80", "http-keepalive = 1"], {"bind": [":80"], "sync_keepalive": True}),
+    (["http = :80", "http-keepalive = 1", "threads = 2"], {"bind": [":80"], "threads": 2}),
+    (["socket = :1", "http-keepalive = 9"], {"bind": [":1"], "protocol": "uwsgi"}),
     # Requests.
     (["buffer-size = 4000"], {}),
     (["buffer-size = 8000"], {"limit_request_line": 8000}),
@@ -177,6 +184,7 @@ CASES: list[tuple[list[str], dict[str, object]]] = [
         {"access_log_format": "%({x-forwarded-for}i)s %(t)s"},
     ),
     (["logger = file:/e", "req-logger = file:/a"], {"errorlog": "/e", "accesslog": "/a"}),
+    (["logger = shop stdio:", "logger = file:/e"], {"errorlog": "-", "accesslog": "-"}),
     (["log-syslog = shop"], {"syslog": True}),
     (["stats = :9191"], {"status_bind": ":9191"}),
     (["stats-server = /run/s"], {"status_bind": "unix:/run/s"}),
@@ -234,6 +242,8 @@ NOT_CARRIED: list[tuple[list[str], Fate, str]] = [
     (["socket = :99999"], Fate.OPEN, "not HOST:PORT"),
     (["socket = @shop"], Fate.OPEN, "abstract"),
     (["http = =3"], Fate.OPEN, "no shared-socket number 3"),
+    (["http = fd://x"], Fate.OPEN, "no descriptor"),
+    (["wsgi-file = /srv/my app.py"], Fate.OPEN, "no name that can be imported"),
     (["https = :443,a.crt"], Fate.OPEN, "ADDRESS,CERTIFICATE,KEY"),
     (["processes = many"], Fate.OPEN, "no number"),
     (["harakiri = -1"], Fate.OPEN, "no number"),

@@ -104,7 +104,10 @@ file = @({tmp_path}/token)
 sum = %(n + 2 * 3)
 cat = %(n n ++)
 half = %(sum / 2)
+less = %(n - 6)
+odd = %(a(b))
 n = 4
+a(b) = 5
 flag
 is = %(flag)
 """
@@ -113,7 +116,16 @@ is = %(flag)
     assert found["all"] == "/srv/shop/venv%(nothing)"
     assert found["file"] == "s3cret"
     assert (found["sum"], found["cat"], found["half"]) == ("18", "45", "9")
+    assert (found["less"], found["odd"]) == ("-2", "5")
     assert found["is"] == ""
+
+
+def test_placeholders_that_can_not_be_known(tmp_path: Path) -> None:
+    text = "[uwsgi]\nif-env = HOME\na = 1\nendif\nb = %(a)\nc = %(d)\nd = $(NOT_THERE)\n"
+    found = {option.name: option.unclear for option in read(ini(tmp_path, text))}
+    assert "depends on 'if-env = HOME'" in found["b"]
+    assert "NOT_THERE is not set" in found["c"] and found["c"] == found["d"]
+    assert "in a circle" in one(tmp_path, "a = x%(a)%(a)" + "x" * 9000).unclear
 
 
 def test_environment(tmp_path: Path) -> None:
@@ -179,6 +191,20 @@ endif
         ("yes", ":3031"),
     ]
     assert "which uWSGI 2.0 ignores" in read(tmp_path / "a.ini")[7].condition
+
+
+def test_blocks_in_blocks(tmp_path: Path) -> None:
+    skipped = "if-opt = none\nif-opt = other\na = 1\nendif =\nb = 2\n"
+    assert values(tmp_path, skipped) == [("b", "2")]
+    with pytest.raises(Unreadable, match="inside of the block of .*a.ini:2, which uWSGI refuses"):
+        values(tmp_path, "for = 1 2\nif-opt = none\na = 1\nendfor\n")
+
+
+def test_lines_that_name_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="has no NAME=VALUE"):
+        values(tmp_path, "set-placeholder = shop\n")
+    with pytest.raises(Unreadable, match="'' names no file"):
+        read("")
 
 
 def test_questions_about_the_machine_stay_open(tmp_path: Path) -> None:
@@ -337,6 +363,7 @@ def test_json(tmp_path: Path) -> None:
         ("[]", "no object 'uwsgi'"),
         ("[" * 100_000, "nested too deeply"),
         ('{"uwsgi": 1}', "no object"),
+        ("1", "no object 'uwsgi'"),
     ):
         path.write_text(text)
         with pytest.raises(Unreadable, match=reason):
@@ -365,6 +392,7 @@ def test_yaml(tmp_path: Path) -> None:
         ("uwsgi: [", r"a\.yaml"),
         ("- a", "no mapping 'uwsgi'"),
         ("", "no mapping"),
+        ("[" * 3000, "nested too deeply"),
         ("uwsgi: !!python/object/apply:os.system [ls]", "no mapping"),
     ):
         path.write_text(text)

@@ -85,14 +85,17 @@ class UnsupportedTransferCoding(_Worded):
 
 class InvalidChunkSize(_Worded):
     lead = "Invalid chunk size: "
+    code = 400
 
 
 class ChunkMissingTerminator(_Worded):
     lead = "Invalid chunk terminator is not '\\r\\n': "
+    code = 400
 
 
 class InvalidChunkExtension(_Worded):
     lead, quoted = "Invalid chunk extension: ", False
+    code = 400
 
 
 class LimitRequestLine(ParseException):
@@ -102,7 +105,8 @@ class LimitRequestLine(ParseException):
         self.max_size = max_size
 
     def __str__(self) -> str:
-        if isinstance(self.size, _Text):
+        # Without a maximum it is a whole message, such as the core's.
+        if self.max_size is None:
             return str(self.size)
         return f"Request Line is too large ({self.size} > {self.max_size})"
 

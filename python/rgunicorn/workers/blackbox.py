@@ -155,10 +155,12 @@ class BlackBox:
 
     def unwritten(self) -> tuple[list[str], int]:
         """Access lines that the worker had made but not written, and how many more there are that
-        make no sense."""
+        make no sense, or were given up while the log took none."""
         lines: list[str] = []
-        damaged = 0
-        for octets in self.flights.unwritten() if self.flights is not None else ():
+        if self.flights is None:
+            return lines, 0
+        damaged = self.flights.lost_lines
+        for octets in self.flights.unwritten():
             for line in octets.decode("utf-8", "replace").split("\n")[:-1]:
                 if line.isprintable() and "\ufffd" not in line:
                     lines.append(line)
