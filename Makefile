@@ -51,7 +51,7 @@ help:
 	@echo "make loom    models of what threads decide by atomics, in every order"
 	@echo "make soak    chaos for ten minutes: faults, floods, kills, and what must hold afterwards (SECONDS=600 KIND=gthread ARGS='--seed 7')"
 	@echo "make audit   licences, sources and known holes of what we depend on (cargo-deny, if it is there; pip-audit)"
-	@echo "make coverage  what the tests run, into docs/coverage.md (needs nightly and cargo-llvm-cov; 30 minutes)"
+	@echo "make coverage  what the tests run, into docs/coverage.md (needs nightly and cargo-llvm-cov; an hour)"
 	@echo "make miri, make sanitize (SANITIZER=thread)  unit tests under what nightly has to find undefined behaviour"
 	@echo "make parity  every setting on real Gunicorn and here, and the table in docs/compatibility.md"
 	@echo "make bench   every benchmark, half an hour, into docs/performance.md (ARGS=... for run.py)"
@@ -197,7 +197,7 @@ check-libpython: $(VENV)/.tests
 tools:
 	@if [ "$${CI:-}" = true ] && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 	  missing=; \
-	  for tool in nginx curl wrk strace openssl haproxy prometheus; do \
+	  for tool in nginx curl jq wrk strace openssl haproxy prometheus; do \
 	    PATH="$$PATH:/usr/sbin" command -v $$tool > /dev/null || missing="$$missing $$tool"; \
 	  done; \
 	  command -v ip > /dev/null || missing="$$missing iproute2"; \

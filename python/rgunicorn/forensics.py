@@ -2,7 +2,7 @@
 they ran, where their threads were.
 
 An access line for each request that would otherwise have none goes through the configured logger
-as any other does; its `resp` and `req` are made up here.
+as any other does; its `resp` and `req` are made up in `lost`.
 """
 
 from __future__ import annotations
@@ -12,12 +12,10 @@ import re
 import signal
 import time
 from datetime import timedelta
-from http import HTTPStatus
-from urllib.parse import unquote_to_bytes
 
 from rgunicorn import rescue
+from rgunicorn.lost import LostRequest, LostResponse, status_of, text_of, words_of
 from rgunicorn.reports import signal_name
-from rgunicorn.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +30,6 @@ PATIENCE = 0.5
 _PAUSE = 0.02
 # Stacks that were asked for so lately need not be asked for again.
 _FRESH = 5.0
-
-# nginx's: the client has closed the connection.
-_CLIENT_CLOSED = 499
 
 _PHASES = {
     "waiting": "waiting for the interpreter",
@@ -160,7 +155,7 @@ def _tell_requests(log: Any, worker: Worker, running: list[Sighting], what: str,
         if key in worker.blackbox.told or sighting["overdue"]:
             continue
         worker.blackbox.told.add(key)
-        request_id, peer = _text(sighting["request_id"]), _text(sighting["peer"])
+        request_id, peer = text_of(sighting["request_id"]), text_of(sighting["peer"])
         details = [
             *([f"id: {request_id}"] if request_id else []),
             *([f"from: {peer}"] if peer else []),
@@ -168,7 +163,7 @@ def _tell_requests(log: Any, worker: Worker, running: list[Sighting], what: str,
             f"phase: {_PHASES[sighting['phase']]}",
             f"pid: {worker.pid}",
         ]
-        log.error("%s: %s (%s): %s", what, _words(sighting), ", ".join(details), why)
+        log.error("%s: %s (%s): %s", what, words_of(sighting), ", ".join(details), why)
 
 
 def _key(sighting: Sighting) -> object:
@@ -185,7 +180,7 @@ def _tell_stacks(log: Any, worker: Worker, running: list[Sighting]) -> bool:
         return False
     owners: dict[int, list[str]] = {}
     for sighting in running:
-        owners.setdefault(sighting["thread"], []).append(_words(sighting))
+        owners.setdefault(sighting["thread"], []).append(words_of(sighting))
 
     def named(match: re.Match[str]) -> str:
         words = owners.get(int(match[2], 16))
@@ -254,15 +249,6 @@ def _write_lines(log: Any, worker: Worker) -> None:
         log.error("Worker (pid:%s) took %s access lines with it", worker.pid, gone)
 
 
-def _status(worker: Worker, sighting: Sighting) -> int:
-    """What a request without an answer is told of as."""
-    if worker.aborted or sighting["phase"] == "answered":
-        return int(HTTPStatus.GATEWAY_TIMEOUT)
-    if sighting["client_gone"]:
-        return _CLIENT_CLOSED
-    return int(HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
 def _count(worker: Worker, sighting: Sighting) -> None:
     """Counts a request that its worker can not count any more, where it would have."""
     slot = getattr(worker.tmp, "slot", None)
@@ -270,13 +256,13 @@ def _count(worker: Worker, sighting: Sighting) -> None:
         return
     age_ns = min(max(0, time.monotonic_ns() - sighting["started_ns"]), 2**62)
     called = sighting["phase"] not in ("coming", "waiting")
-    slot.count_request(_status(worker, sighting), age_ns, app_ns=age_ns if called else None)
+    slot.count_request(status_of(worker, sighting), age_ns, app_ns=age_ns if called else None)
     if worker.aborted and not sighting["overdue"]:
         slot.count_event("overdue")
 
 
 def _log_access(log: Any, worker: Worker, sighting: Sighting) -> None:
-    status = _status(worker, sighting)
+    status = status_of(worker, sighting)
     request = LostRequest(sighting, worker)
     age_ns = max(0, time.monotonic_ns() - sighting["started_ns"])
     environ = request.environ()
@@ -285,79 +271,3 @@ def _log_access(log: Any, worker: Worker, sighting: Sighting) -> None:
         log.access(LostResponse(request, status), request, environ, duration)
     except Exception:
         log.exception("Exception in the access log")
-
-
-class LostRequest:
-    """What is known of a request whose worker has died, with the names of `http.Request`."""
-
-    body = None
-    fragment = query = ""
-    proxy_protocol_info = None
-    must_close = True
-
-    def __init__(self, sighting: Sighting, worker: Worker) -> None:
-        self.method = _text(sighting["method"])
-        self.path = self.uri = _path(sighting)
-        self.version = sighting["version"]
-        request_id = _text(sighting["request_id"])
-        header = getattr(worker.cfg, "request_id_header", None)
-        self.headers = [((header or "X-Request-ID").upper(), request_id)] if request_id else []
-        self.request_id = request_id if header and request_id else None
-        self.trailers: list[tuple[str, str]] = []
-        self.scheme = "https" if worker.cfg.is_ssl else "http"
-        self.peer_addr = self.remote_addr = (_text(sighting["peer"]), 0)
-        self.worker_pid, self.worker_slot = worker.pid, worker.slot
-
-    def should_close(self) -> bool:
-        return True
-
-    def environ(self) -> dict[str, Any]:
-        """WSGI's names for the same."""
-        environ = {
-            "REQUEST_METHOD": self.method,
-            "RAW_URI": self.uri,
-            "PATH_INFO": unquote_to_bytes(self.path).decode("latin-1"),
-            "QUERY_STRING": "",
-            "SCRIPT_NAME": "",
-            "SERVER_PROTOCOL": "HTTP/{}.{}".format(*self.version),
-            "REMOTE_ADDR": self.peer_addr[0],
-            "wsgi.url_scheme": self.scheme,
-        }
-        for name, value in self.headers:
-            environ[f"HTTP_{name.replace('-', '_')}"] = value
-        return environ
-
-
-class LostResponse:
-    """The response that there was none, with the names of `http.wsgi.Response`."""
-
-    headers: list[tuple[str, str]] = []
-    headers_sent = False
-    # Nobody knows how much of it went out; formats show what Gunicorn's logger expects.
-    sent = 0
-    sent_is_known = False
-    must_log = True
-    response_length = None
-
-    def __init__(self, request: LostRequest, status: int) -> None:
-        self.req = request
-        closed = status == _CLIENT_CLOSED
-        phrase = "Client Closed Request" if closed else HTTPStatus(status).phrase
-        self.status = f"{status:d} {phrase}"
-        self.status_code = int(status)
-
-    def should_close(self) -> bool:
-        return True
-
-
-def _words(sighting: Sighting) -> str:
-    return printable(f"{_text(sighting['method'])} {_path(sighting)}")
-
-
-def _path(sighting: Sighting) -> str:
-    return _text(sighting["path"]) + ("..." if sighting["path_cut"] else "")
-
-
-def _text(octets: bytes) -> str:
-    """As WSGI has it; whatever a client has sent, or a crashed process has written, in one line."""
-    return printable(octets.decode("latin-1"))

@@ -17,6 +17,8 @@ use crate::sys::flights::Flight;
 use crate::sys::scoreboard::Slot;
 use crate::sys::thread;
 
+/// To hand more than so many bytes to the kernel takes a while.
+const LARGE: usize = 64 * 1024;
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -165,7 +167,9 @@ impl<'a, A: App> Hand<'a, A> {
             tls.part();
         }
         // Here and now: whoever leads may be busy.
-        if verdict != Verdict::Drop && exchange.flush().is_err() {
+        let lasts = self.is_together && exchange.conn.outbox.in_memory() > LARGE;
+        let mut flush = || if lasts { A::apart(|| exchange.flush()) } else { exchange.flush() };
+        if verdict != Verdict::Drop && flush().is_err() {
             verdict = Verdict::Drop;
         }
         if let Some(flight) = flight {

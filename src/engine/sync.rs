@@ -37,7 +37,8 @@ pub fn serve<A: App + 'static>(
     // Before the first request, which may be the one that hangs.
     crew.shared.beat(engine.clock.now_ns());
     loop {
-        engine = if engine.has_work() {
+        // Files may have to wait for a disk.
+        engine = if engine.has_work() && engine.static_files.is_none() {
             hand.is_together = true;
             engine = A::together(|| run_all(crew, engine, &mut hand))?;
             hand.is_together = false;

@@ -83,15 +83,6 @@ impl Head {
         *self = Self { fields, params, ..Self::default() };
     }
 
-    /// The same as `other`, in memory of its own.
-    pub(super) fn become_like(&mut self, other: &Self) {
-        let mut fields = std::mem::take(&mut self.fields);
-        let mut params = std::mem::take(&mut self.params);
-        fields.clone_from(&other.fields);
-        params.clone_from(&other.params);
-        *self = Self { fields, params, ..*other };
-    }
-
     /// Value of the field called `name` (any case). Of several the last one, as in Gunicorn's
     /// access log; the environ joins them all.
     pub fn field<'a>(&self, buf: &'a [u8], name: &str) -> Option<&'a [u8]> {

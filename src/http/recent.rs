@@ -138,7 +138,7 @@ impl Recent {
         // It ends with its first empty line, as above.
         let is_same = seen.trusted == trusted && buf.starts_with(&seen.bytes);
         if is_same {
-            head.become_like(known);
+            copy(known, head);
         }
         is_same
     }
@@ -162,6 +162,15 @@ impl Recent {
             seen.head = None;
         }
     }
+}
+
+/// What `clone_from` would be, had it been written: the memory of `into` is used again.
+fn copy(head: &Head, into: &mut Head) {
+    let (mut fields, mut params) =
+        (std::mem::take(&mut into.fields), std::mem::take(&mut into.params));
+    fields.clone_from(&head.fields);
+    params.clone_from(&head.params);
+    *into = Head { fields, params, ..*head };
 }
 
 /// Bytes of the empty line.

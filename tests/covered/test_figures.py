@@ -68,6 +68,12 @@ def test_what_is_missed_and_what_is_listed_must_agree() -> None:
     assert one.endswith(str(place)) and other == "listed, but run (or gone): src/log/a.rs: c?"
 
 
+def test_the_python_is_run_as_far_as_it_should_be() -> None:
+    figures = PAGE.partition("<!-- python -->")[2].partition("<!-- /python -->")[0]
+    (line,) = [line for line in figures.splitlines() if line.startswith("| all |")]
+    assert float(line.split("|")[-2]) >= run.PYTHON_GOAL
+
+
 @pytest.mark.parametrize("measuring", [True, False])
 def test_an_empty_environment_does_not_keep_a_process_from_being_watched(
     tmp_path: Path, measuring: bool

@@ -51,6 +51,10 @@ ELSEWHERE = {
         "reload.py",
         "Reload failed, the old configuration stays in force",
     ),
+    "… servers are running here: say which, by its pid or pidfile": (
+        "top/finding.py",
+        "servers are running here: say which, by its pid or pidfile",
+    ),
     "limit request headers fields": ("../../src/http/judge.rs", '"limit request headers fields"'),
     "limit request headers fields size": (
         "../../src/http/judge.rs",
@@ -72,6 +76,25 @@ NO_TEXTS = {
     "tornado",
     "uvicorn[standard]",
     "the last try returns or raises",
+    # Calls of the core that only our own Python makes; with "closed", Python's words for an errno.
+    "flights",
+    "listener",
+    "queue between workers",
+    "queue to the master",
+    "scoreboard",
+    "status process",
+    "the client's socket",
+    "no course: …",
+    "no event: …",
+    "no fact: …",
+    "no reason: …",
+    "no strategy: …",
+    "no style: …",
+    "no wish: …",
+    "nothing to tell: …",
+    "this decoder has read its request",
+    # The declarations have refused it before.
+    "access_log_when: …",
 }
 
 
@@ -85,11 +108,12 @@ def said() -> dict[str, str]:
             texts += sayings.raised(source)
         found |= dict.fromkeys(texts, name)
     for source in sorted((ROOT / "src").rglob("*.rs")):
-        found |= dict.fromkeys(sayings.reported(source), source.relative_to(ROOT).as_posix())
+        texts = [*sayings.reported(source), *sayings.thrown(source)]
+        found |= dict.fromkeys(texts, source.relative_to(ROOT).as_posix())
     for text in sayings.noticed(ROOT / "src/log/notice.rs"):
         found[text] = "src/log/notice.rs"
-    for text in sayings.refused(ROOT / "src/http/error.rs"):
-        found[text] = "src/http/error.rs"
+    for name in ("src/http/error.rs", "src/http/response.rs"):
+        found |= dict.fromkeys(sayings.refused(ROOT / name), name)
     return {text: where for text, where in found.items() if text not in NO_TEXTS}
 
 
@@ -136,3 +160,5 @@ def test_the_readers_see_what_is_said() -> None:
     assert texts["static_map: … can not be served: …"] == "src/log/notice.rs"
     assert texts["Invalid HTTP request line: …"] == "src/http/error.rs"
     assert texts["Exception in post_request hook"] == "src/py/hooks.rs"
+    assert texts["Response headers already set!"] == "src/py/start_response.rs"
+    assert texts["Invalid status …"] == "src/http/response.rs"

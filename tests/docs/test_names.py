@@ -20,7 +20,14 @@ PAGES = ["hooks.md", "messages.md", "quick-start.md", "signals.md", "workers.md"
 COMING_FROM = ["coming-from/gunicorn.md", "coming-from/granian.md", "coming-from/mod_wsgi.md"]
 
 # Words with underscores that are no setting of ours.
-OTHER_WORDS = {"handle_request", "init_process", "load_wsgi", "old_value"}
+OTHER_WORDS = {
+    "exc_info",
+    "handle_request",
+    "init_process",
+    "load_wsgi",
+    "old_value",
+    "start_response",
+}
 # Flags of our commands.
 OTHER_FLAGS = {"--version"}
 
@@ -75,6 +82,28 @@ def test_every_hook_is_on_its_page_with_its_arguments() -> None:
         code = SETTINGS[name].default.__code__
         expected = list(code.co_varnames[: code.co_argcount])
         assert arguments.split(", ") == expected, name
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/architecture.md"])
+def test_files_are_where_a_newcomer_looks(page: str) -> None:
+    """What stands between ticks and begins like a path of the repository."""
+    text = re.sub(r"^```.*?^```$", "", (DOCS.parent / page).read_text(), flags=re.DOTALL | re.M)
+    paths = re.findall(r"`((?:src|python|tests|docs|benches|deploy)/[\w./-]*)`", text)
+    assert len(paths) > 10
+    assert [path for path in paths if not (DOCS.parent / path).exists()] == []
+
+
+def test_names_that_a_newcomer_looks_for_are_in_their_files() -> None:
+    """`NAME` in `file`, in the steps of CONTRIBUTING.md."""
+    text = (DOCS.parent / "CONTRIBUTING.md").read_text()
+    found = re.findall(r"`(\w+)`(?: \([^)]*\))? in `((?:src|python|tests)/[\w./]+)`", text)
+    assert len(found) >= 7
+    missing = [it for it in found if not re.search(rf"\b{it[0]}\b", read(it[1]))]
+    assert missing == []
+
+
+def read(path: str) -> str:
+    return (DOCS.parent / path).read_text()
 
 
 def test_every_signal_is_on_its_page() -> None:

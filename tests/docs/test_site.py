@@ -56,6 +56,6 @@ def test_a_reader_loads_nothing_from_elsewhere(site: Path) -> None:
 def test_links_out_of_the_docs_lead_to_pages_or_are_text(site: Path) -> None:
     """Of the rule in docs/hooks.py: a page, or else the text, as there is no `repo_url`."""
     architecture = built(site, "docs/architecture.md").read_text()
-    assert 'href="../CONTRIBUTING/#a-setting"' in architecture
+    assert 'href="../CONTRIBUTING/#where-do-i-change-"' in architecture
     docker = built(site, "docs/deploy/docker.md").read_text()
     assert "Dockerfile" in docker and 'href="../../deploy/docker/Dockerfile"' not in docker

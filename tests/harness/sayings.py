@@ -64,6 +64,14 @@ def reported(source: Path) -> Iterator[str]:
         yield from _rust(_FORMAT.sub(GAP, literal))
 
 
+def thrown(source: Path) -> Iterator[str]:
+    """What a Rust file raises as a Python exception, where the words stand beside it."""
+    body = source.read_text().partition("#[cfg(test)]")[0]
+    opening = r"new_err\(\s*(?:\(\s*libc::\w+,\s*)?(?:format!\(\s*)?"
+    for literal in re.findall(opening + r'"((?:[^"\\]|\\.|\\\n)*)"', body):
+        yield from _rust(literal)
+
+
 def refused(source: Path) -> Iterator[str]:
     """The words of the variants of a Rust error (`#[error("...")]`)."""
     for literal in re.findall(r'#\[error\("((?:[^"\\]|\\.)*)"', source.read_text()):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from .server import Address, Server, children, free_port
 from .wait import until
@@ -41,6 +44,8 @@ class Pages:
 
     def curl(self, path: str, *options: str) -> tuple[int, str]:
         """What real curl gets: the status, and the body (with `-i` or `-I`, heads too)."""
+        if shutil.which("curl") is None:
+            pytest.skip("curl is not installed")
         where = ["http://localhost" + path, "--unix-socket", str(self.address)]
         if isinstance(self.address, tuple):
             where = [f"http://{self.address[0]}:{self.address[1]}{path}"]

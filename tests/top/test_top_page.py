@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -54,6 +55,8 @@ def test_top(line: str, server: Server, command: Command, tmp_path: Path) -> Non
 def test_stats(
     line: str, said: list[str], server: Server, command: Command, tmp_path: Path
 ) -> None:
+    if "jq" in line and shutil.which("jq") is None:
+        pytest.skip("jq is not installed")
     # What the page asks of jq is no request younger than ten seconds.
     run = here(line, server).replace("age > 10", "age >= 0")
     with at_the_gate(server, tmp_path.name):

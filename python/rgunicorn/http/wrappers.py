@@ -60,12 +60,12 @@ class WSGIErrorsWrapper(io.RawIOBase):
         self.streams += [handler.stream for handler in handlers if hasattr(handler, "stream")]
 
     def write(self, data: Any) -> int:
-        """Writes `data` (str) to every stream and flushes it."""
+        """Writes `data` (str) to every stream and flushes it; what it can not say is escaped."""
         for stream in self.streams:
             try:
                 stream.write(data)
             except UnicodeError:
-                stream.write(data.encode("UTF-8"))
+                stream.write(_escaped(data, getattr(stream, "encoding", None) or "ascii"))
             stream.flush()
         return len(data)
 
@@ -110,3 +110,7 @@ class ClientSocket:
         """Whether the application of this environ speaks with the client itself."""
         sock = environ.get("gunicorn.socket")
         return isinstance(sock, ClientSocket) and sock._taken
+
+
+def _escaped(text: str, encoding: str) -> str:
+    return text.encode(encoding, "backslashreplace").decode(encoding)

@@ -12,9 +12,8 @@ import time
 from datetime import timedelta
 from http import HTTPStatus
 
-from rgunicorn.http.message import Request
-from rgunicorn.http.wsgi import Response
 from rgunicorn.workers import counting, parting
+from rgunicorn.workers.asgi_exchange import Exchange, environ_of, request_of, text_of
 from rgunicorn.workers.asgi_rules import Refused, Rules
 
 TYPE_CHECKING = False
@@ -160,7 +159,7 @@ class Front:
         request_id = scope.get("rgunicorn.request_id")
         if request_id is None:
             sent = (value for name, value in scope["headers"] if name == b"x-request-id")
-            request_id = _text(next(sent, b""))
+            request_id = text_of(next(sent, b""))
         return box.flights.begin(
             scope["method"],
             scope["raw_path"].decode("latin-1"),
@@ -210,32 +209,6 @@ class Front:
                 self._post_request(self.worker, exchange.request, environ, response)
         except Exception:
             self._log.exception("Exception in post_request hook")
-
-
-class Exchange:
-    """One request and what has been sent as its response."""
-
-    def __init__(self, request: Request, is_head: bool, send: Send) -> None:
-        self.request = request
-        self.response = Response(request)
-        self.start = time.monotonic()
-        self._is_head = is_head
-        self._send = send
-
-    async def send(self, message: Message) -> None:
-        """Passes on what the application sends, and takes notes."""
-        await self._send(message)
-        if message["type"] == "http.response.start":
-            self.started(message["status"], message.get("headers", ()))
-        elif message["type"] == "http.response.body" and not self._is_head:
-            self.response.sent += len(message.get("body", b""))
-
-    def started(self, status: int, headers: Any) -> None:
-        """Notes the head of the response."""
-        self.response.status = _status_line(status)
-        self.response.status_code = status
-        self.response.headers = [(_text(name), _text(value)) for name, value in headers]
-        self.response.headers_sent = True
 
 
 def watched(protocol: Any, front: Front, head_limit: int) -> Any:
@@ -292,46 +265,6 @@ def watched(protocol: Any, front: Front, head_limit: int) -> Any:
     return Bounded
 
 
-def request_of(scope: Scope) -> Request:
-    """The request as hooks and loggers see it."""
-    request = Request()
-    query = scope["query_string"].decode("latin-1")
-    request.method = scope["method"]
-    request.path = scope["raw_path"].decode("latin-1")
-    request.query = query
-    request.uri = f"{request.path}?{query}" if query else request.path
-    major, _, minor = scope["http_version"].partition(".")
-    request.version = (int(major), int(minor or 0))
-    request.headers = [(_text(name).upper(), _text(value)) for name, value in scope["headers"]]
-    request.scheme = scope["scheme"]
-    request.peer_addr = request.remote_addr = tuple(scope.get("client") or ("", ""))
-    request.request_id = scope.get("rgunicorn.request_id")
-    return request
-
-
-def environ_of(scope: Scope, request: Request) -> dict[str, Any]:
-    """WSGI's names for what the access log and `post_request` look at."""
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": request.method,
-        "RAW_URI": request.uri,
-        "PATH_INFO": scope["path"],
-        "QUERY_STRING": request.query,
-        "SCRIPT_NAME": scope["root_path"],
-        "SERVER_PROTOCOL": "HTTP/{}.{}".format(*request.version),
-        "REMOTE_ADDR": request.peer_addr[0],
-        "wsgi.url_scheme": request.scheme,
-    }
-    if request.request_id is not None:
-        environ["rgunicorn.request_id"] = request.request_id
-    if scope.get("client"):
-        environ["REMOTE_PORT"] = str(request.peer_addr[1])
-    for name, value in request.headers:
-        key = name.replace("-", "_")
-        key = key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
-        environ[key] = f"{environ[key]},{value}" if key in environ else value
-    return environ
-
-
 async def _answer(send: Send, refused: Refused, is_http: bool) -> None:
     if not is_http:
         # Before the handshake: answered with 403.
@@ -379,14 +312,3 @@ def _used(cfg: Any, name: str) -> Any:
 
 def _has_own_access(log: Any) -> bool:
     return type(log).__module__ != "rgunicorn.glogging" or "access" in vars(log)
-
-
-def _status_line(status: int) -> str:
-    try:
-        return f"{status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        return str(int(status))
-
-
-def _text(field: bytes) -> str:
-    return bytes(field).decode("latin-1")

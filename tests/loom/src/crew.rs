@@ -29,7 +29,12 @@ struct Shared {
 
 include!(concat!(env!("OUT_DIR"), "/shared.rs"));
 
-trait App {}
+trait App {
+    /// There is no GIL here.
+    fn apart<R>(wait: impl FnOnce() -> R) -> R {
+        wait()
+    }
+}
 
 struct Nothing;
 impl App for Nothing {}
