@@ -124,8 +124,7 @@ fn a_request_that_is_rescued_is_not_lost_and_one_that_runs_is() {
     let mut clients = Vec::new();
     for flight in [coming, waiting, running] {
         let (name, client) = deposit(&vault, b"");
-        vault.note_flight(name, Some(flight.name()));
-        assert!(vault.hold(name, false, None));
+        assert!(vault.hold(name, false, Some(flight.name())));
         clients.push(client);
     }
     assert_eq!(rescued(&vault, Some(&flights)).len(), 3);
