@@ -19,6 +19,7 @@ mod burden;
 pub mod conn;
 pub mod crew;
 pub mod deadlines;
+mod departing;
 mod deposit;
 mod dispatch;
 pub mod drain;
