@@ -21,7 +21,7 @@ mod slate {
 
     pub(super) fn slate() -> Slate {
         let words = std::array::from_fn(|_| AtomicU64::new(0));
-        Slate { length: AtomicU64::new(0), words }
+        Slate { length: AtomicU64::new(0), lost: AtomicU64::new(0), words }
     }
 }
 
