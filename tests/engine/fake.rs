@@ -78,15 +78,15 @@ impl App for Fake {
 }
 
 /// A sync worker on a thread of the test.
-pub struct Server {
-    pub addr: SocketAddr,
-    pub calls: Arc<AtomicUsize>,
-    pub stop: Arc<AtomicBool>,
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    pub(crate) calls: Arc<AtomicUsize>,
+    pub(crate) stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    pub fn start(change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) fn start(change: impl FnOnce(&mut Options)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let addr = listener.local_addr().unwrap();
         let mut options = options();
@@ -111,20 +111,20 @@ impl Server {
         Self { addr, calls, stop, thread: Some(thread) }
     }
 
-    pub fn connect(&self) -> TcpStream {
+    pub(crate) fn connect(&self) -> TcpStream {
         let stream = TcpStream::connect(self.addr).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         stream
     }
 
     /// Sends `bytes`, reads to the end.
-    pub fn ask(&self, bytes: &[u8]) -> String {
+    pub(crate) fn ask(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect();
         stream.write_all(bytes).unwrap();
         rest(&mut stream)
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.take().unwrap().join().unwrap();
     }
@@ -184,13 +184,13 @@ fn options() -> Options {
 }
 
 /// What comes on `stream` until its end.
-pub fn rest(stream: &mut TcpStream) -> String {
+pub(crate) fn rest(stream: &mut TcpStream) -> String {
     let mut all = Vec::new();
     stream.read_to_end(&mut all).unwrap();
     String::from_utf8(all).unwrap()
 }
 
 /// How often `needle` is in `haystack`.
-pub fn count(haystack: &str, needle: &str) -> usize {
+pub(crate) fn count(haystack: &str, needle: &str) -> usize {
     haystack.matches(needle).count()
 }
