@@ -8,6 +8,7 @@ name is not entered.
 """
 
 import os
+import signal
 import threading
 import time
 
@@ -55,7 +56,12 @@ def take(environ, start_response):
     return []
 
 
-OWN = {"gate": gate, "nap": nap, "burn": burn, "take": take}
+def die(environ, start_response):
+    """`/die`: kills the worker."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+OWN = {"gate": gate, "nap": nap, "burn": burn, "take": take, "die": die}
 
 
 def enter(event, name):

@@ -123,6 +123,52 @@ def test_a_request_that_waits_goes_on_and_is_not_named(
 
 
 @KEPT
+def test_a_crowd_that_is_ready_at_once_goes_on(open_site: Open, kind: Kind) -> None:
+    """The poller names all of them together, and calls are short: nobody else is read before the
+    request that kills the worker."""
+    site = open_site(kind, workers=1)
+    pid = pid_of(site)
+    with contextlib.ExitStack() as stack:
+        wires = []
+        for _ in range(20):
+            wires.append(stack.enter_context(Wire(site.server.address)))
+            assert wires[-1].send(get("/hello")).response().status == 200
+        until(lambda: in_flight(pid) >= 20, "all in the vault", show=site.news)
+        os.kill(pid, signal.SIGSTOP)
+        wires[0].send(get("/die", "X-Request-Id: dies"))
+        for wire in wires[1:]:
+            wire.send(get("/hello"))
+        os.kill(pid, signal.SIGCONT)
+        assert wires[0].is_closed()
+        assert [wire.response().status for wire in wires[1:]] == [200] * 19
+    log = site.server.wait_log("Lost request")
+    assert log.count("Lost request") == 1 and "(id: dies," in log
+
+
+@KEPT
+def test_nobody_is_starved_by_one_who_always_has_a_request_ready(
+    open_site: Open, kind: Kind
+) -> None:
+    """Pipelined requests are ready at once, the others lie unread."""
+    site = open_site(kind, workers=1)
+    pid, many = pid_of(site), 200
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(site.server.address)) for _ in range(4)]
+        for wire in wires:
+            assert wire.send(get("/hello")).response().status == 200
+        os.kill(pid, signal.SIGSTOP)
+        wires[0].send(b"".join(get("/hello", f"X-Id: piped{i}") for i in range(many)))
+        for number, wire in enumerate(wires[1:]):
+            wire.send(get("/hello", f"X-Id: single{number}"))
+        os.kill(pid, signal.SIGCONT)
+        for wire in wires[1:]:
+            assert wire.response().status == 200
+        assert [wires[0].response().status for _ in range(many)] == [200] * many
+    order = [run.id for run in sorted(site.ledger.runs(), key=lambda run: run.began) if run.id]
+    assert all(order.index(f"single{number}") < many / 2 for number in range(3)), order
+
+
+@KEPT
 def test_connections_that_end_leave_nothing_behind(
     open_site: Open, kind: Kind, tmp_path: Path
 ) -> None:
