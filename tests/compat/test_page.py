@@ -59,7 +59,7 @@ def test_what_does_not_exist_is_found_out() -> None:
         "tests/compat/test_page.py::test_nothing",
         "tests/compat/nowhere.py::test_a_row_is_whole",
         "tests/engine.rs::nothing",
-        "src/log/access.rs::visit",
+        "src/log/test_access.rs::visit",
         "tests/corpus/requests.json::nothing",
     ):
         assert not exists(named), named
