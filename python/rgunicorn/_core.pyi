@@ -403,6 +403,9 @@ class TLSSession:
     def goodbye(self) -> bytes:
         """TLS's goodbye, if it is in a state for one."""
 
+def bar(fd: int) -> float:
+    """Nobody new can come to a TCP listener from here on. Seconds until nobody arrives."""
+
 def notepad() -> int: ...
 def bear_witness(signal: int, fd: int, aborts: bool) -> None: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...

@@ -5,6 +5,7 @@ mod app;
 mod arbiter;
 mod decoder;
 mod display;
+mod door;
 mod encoder;
 mod ending;
 mod environ;
@@ -50,6 +51,8 @@ mod _core {
     use super::decoder::{Body, RequestDecoder, Rules, path_info};
     #[pymodule_export]
     use super::display::Display;
+    #[pymodule_export]
+    use super::door::bar;
     #[pymodule_export]
     use super::encoder::{ResponseEncoder, early_hints};
     #[pymodule_export]

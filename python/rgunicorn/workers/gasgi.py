@@ -250,8 +250,8 @@ class Server(uvicorn.Server):
         if not self.force_exit:
             if not parting.has_heirs(self._worker):
                 # The loop accepts all that wait as soon as it looks.
-                for _ in range(3):
-                    await asyncio.sleep(0.01)
+                for pause in (0.02, parting.bar(self._worker) + 0.01):
+                    await asyncio.sleep(pause)
             for server in self.servers:
                 server.close()
             patience = min(parting.PARTING, self._worker.cfg.graceful_timeout * _FOR_NEXT)

@@ -17,7 +17,7 @@ from rgunicorn.http import banner
 from rgunicorn.http.wsgi import base_environ
 from rgunicorn.workers import counting, exchange, naming
 from rgunicorn.workers.base_async import AsyncWorker
-from rgunicorn.workers.parting import PARTING, has_heirs
+from rgunicorn.workers.parting import PARTING, bar, has_heirs
 
 _NEEDED = (24, 10, 1)
 
@@ -180,9 +180,19 @@ class GeventWorker(AsyncWorker):
         deadline, parting = now + self.cfg.graceful_timeout, now + min(PARTING, self.cfg.keepalive)
         # Who waits at these has nobody else.
         waiting = [] if has_heirs(self) else servers
+        # Until here who has begun to come may arrive. None: others may still begin.
+        settled: float | None = None
         while True:
             self.notify()
-            waiting = [server for server in waiting if self._let_in(server)]
+            left = [server for server in waiting if self._let_in(server)]
+            if waiting and not left:
+                if settled is None:
+                    settled = time.monotonic() + bar(self)
+                    continue
+                if time.monotonic() < settled:
+                    gevent.sleep(0.01)
+                    continue
+            waiting = left
             for server in servers:
                 if server not in waiting and not server.closed:
                     server.close()
