@@ -1,8 +1,9 @@
 //! The end of a listener, for worker classes with a loop of their own.
 
+use std::io;
 use std::os::fd::RawFd;
 
-use pyo3::exceptions::PyOSError;
+use nix::errno::Errno;
 use pyo3::prelude::*;
 
 use crate::sys::file;
@@ -12,7 +13,7 @@ use crate::sys::listener::Listener;
 /// the seconds that are returned. In force for every process that has it.
 #[pyfunction]
 pub(super) fn bar(fd: RawFd) -> PyResult<f64> {
-    let own = file::duplicate(fd)?.ok_or_else(|| PyOSError::new_err("it is closed"))?;
+    let own = file::duplicate(fd)?.ok_or_else(|| io::Error::from(Errno::EBADF))?;
     let listener = Listener::from_owned(own, false)?;
     listener.bar()?;
     Ok(listener.handshake().as_secs_f64())

@@ -50,7 +50,8 @@ class Live:
 
     def write_gated(self, word: str, after: str = "pass") -> None:
         """One whose import waits until `gate` exists."""
-        wait = f"print('importing', flush=True)\nwhile not os.path.exists({str(self.gate)!r}):\n"
+        # One write: print() makes two, and others write to the same file.
+        wait = f"os.write(1, b'importing\\n')\nwhile not os.path.exists({str(self.gate)!r}):\n"
         self.write(word, wait + f"    time.sleep(0.02)\n{after}")
 
     def configure(self, text: str) -> None:

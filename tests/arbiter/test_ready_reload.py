@@ -19,7 +19,7 @@ pytestmark = pytest.mark.ours("Gunicorn's old workers leave when the new ones ar
 
 KITCHEN = (
     "import os, time\n"
-    "print('importing', flush=True)\n"
+    "os.write(1, b'importing\\n')\n"
     "while not os.path.exists({gate!r}):\n"
     "    time.sleep(0.02)\n"
     "from kitchen import app as application\n"

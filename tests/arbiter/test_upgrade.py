@@ -78,7 +78,7 @@ def test_nothing_is_lost(serve, tmp_path, kind, tidy):
     with load(server.address) as clients:
         clients.wait_answers(20)
         (tmp_path / "busy.py").write_text(
-            "import os, time\nprint('importing', flush=True)\n"
+            "import os, time\nos.write(1, b'importing\\n')\n"
             f"while not os.path.exists({str(gate)!r}): time.sleep(0.02)\n"
             "from kitchen import app as application\n"
         )
