@@ -205,7 +205,7 @@ class Scoreboard:
 class Sighting(TypedDict):
     """A request as shared memory shows it. What is bytes came from a client, or is garbage."""
 
-    phase: Literal["waiting", "app", "sending", "answered", "coming"]
+    phase: Literal["waiting", "app", "sending", "answered", "coming", "departing"]
     method: bytes
     path: bytes
     path_cut: bool

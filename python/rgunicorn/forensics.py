@@ -37,6 +37,7 @@ _PHASES = {
     "sending": "sending its response",
     "answered": "answered by 504",
     "coming": "not begun",
+    "departing": "its client was being sent the rest of the response",
 }
 
 _THREAD = re.compile(r"^((?:Current t|T)hread 0x([0-9a-f]+)[^\n]*?):?$", re.MULTILINE)
@@ -69,7 +70,7 @@ def examine(log: Any, worker: Worker, why: str) -> None:
     asked = box.asked
     if asked is not None:
         _await_stacks(worker, asked + PATIENCE)
-    running = _begun(box.running())
+    running = _with_thread(box.running())
     _tell_requests(log, worker, running, "Stuck request", why)
     if not _tell_stacks(log, worker, running):
         cause = _state(worker.pid) if asked is not None else "it has not got so far"
@@ -79,7 +80,7 @@ def examine(log: Any, worker: Worker, why: str) -> None:
 def has_news(worker: Worker) -> bool:
     """Whether a worker runs requests that the error log does not know of."""
     box = worker.blackbox
-    return box is not None and any(_key(it) not in box.told for it in _begun(box.running()))
+    return box is not None and any(_key(it) not in box.told for it in _with_thread(box.running()))
 
 
 def doomed(actions: list[Action], workers: dict[int, Worker]) -> list[Worker]:
@@ -111,7 +112,7 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
         running = box.running()
         if code == 0:
             # It has left as it should: who did not send his request in time has been told so.
-            running = _begun(running)
+            running = [sighting for sighting in running if sighting["phase"] != "coming"]
         _write_lines(log, worker)
         _tell_requests(log, worker, running, "Lost request", _how_it_ended(worker, code, sig))
         for sighting in running:
@@ -130,8 +131,8 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
         box.close()
 
 
-def _begun(running: list[Sighting]) -> list[Sighting]:
-    return [sighting for sighting in running if sighting["phase"] != "coming"]
+def _with_thread(running: list[Sighting]) -> list[Sighting]:
+    return [sighting for sighting in running if sighting["phase"] not in ("coming", "departing")]
 
 
 def _how_it_ended(worker: Worker, code: int | None, sig: int | None) -> str:

@@ -129,6 +129,7 @@ impl<A: App> Conn<A> {
         if !self.bill.is_open() {
             self.bill.standing = Standing::Settled;
         }
+        self.booking = None;
         self.count_traffic(till);
     }
 

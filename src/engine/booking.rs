@@ -1,16 +1,17 @@
-//! Requests that have begun to come and have no thread yet, noted for whoever has to tell of them when
-//! the worker is killed.
+//! Requests that have begun to come and have no thread yet, and those that have none any more while a
+//! slow client is sent the rest of the response: noted for whoever has to tell of them when the worker
+//! is killed.
 
 use std::sync::Arc;
 
 use super::reactor::Work;
 use super::{App, Conn, Engine};
-use crate::sys::flights::{Flight, Flights, Peer, Ticket};
+use crate::sys::flights::{Flight, Flights, Mark, Peer, Phase, Ticket};
 use crate::sys::listener::PeerAddr;
 
 /// So many are noted at most; each worker has places for those beside the ones for its threads.
 /// `NativeWorker.flight_room` knows the same number.
-const MOST: usize = 64;
+const MOST: usize = 256;
 
 /// A request is noted as long as this lives.
 #[derive(Debug)]
@@ -23,6 +24,12 @@ impl Booking {
     /// Which flight it is.
     pub(super) fn name(&self) -> (usize, u64) {
         self.name
+    }
+}
+
+impl Booking {
+    fn of(flights: &Arc<Flights>, flight: Flight<'_>) -> Self {
+        Self { flights: flights.clone(), name: flight.name() }
     }
 }
 
@@ -41,9 +48,9 @@ impl<A: App> Engine<A> {
             return;
         };
         conn.name_request(self.shared.options.id_header.as_ref());
-        let flight = flights.begin_coming(MOST, &ticket(conn, self.clock.now_ns(), (0, 0)));
-        let name = flight.map(Flight::name);
-        conn.booking = name.map(|name| Booking { flights: flights.clone(), name });
+        let ticket = ticket(conn, self.clock.now_ns(), (0, 0));
+        let flight = flights.begin_beside(MOST, &ticket, Phase::Coming);
+        conn.booking = flight.map(|flight| Booking::of(flights, flight));
     }
 
     /// Notes those that wait for a thread here.
@@ -55,6 +62,26 @@ impl<A: App> Engine<A> {
         self.ready = ready;
         self.keep_ready(true);
     }
+}
+
+/// The request of `conn` has had its thread since `started_ns`, as `flight`, and its client does not take
+/// the response as fast as it came: it is noted until all of that has left.
+pub(super) fn book_departing<A: App>(
+    flights: &Arc<Flights>,
+    conn: &mut Conn<A>,
+    started_ns: u64,
+    flight: Flight<'_>,
+) {
+    let ticket = ticket(conn, started_ns, (0, 0));
+    let departing = flights.begin_beside(MOST, &ticket, Phase::Departing);
+    conn.booking = departing.map(|departing| {
+        for mark in [Mark::Logged, Mark::Counted, Mark::Overdue] {
+            if flight.has(mark) {
+                departing.mark(mark);
+            }
+        }
+        Booking::of(flights, departing)
+    });
 }
 
 /// What is noted of the request of `conn`.

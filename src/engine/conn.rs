@@ -102,7 +102,8 @@ pub struct Conn<A: App> {
     pub(super) young_since_ns: u64,
     /// It is among those who may be given away before a request runs.
     pub(super) is_noted: bool,
-    /// The current request is noted though it has not begun.
+    /// The current request is noted though no thread runs it: it has not begun, or a slow client is
+    /// being sent the rest of its response.
     pub(super) booking: Option<Booking>,
     /// Where a duplicate of it lies, for the case of a kill.
     pub(super) deposit: Option<Deposit>,

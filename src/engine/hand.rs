@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::booking::ticket;
+use super::booking::{book_departing, ticket};
 use super::crew::{Crew, Done, Task};
 use super::exchange::Exchange;
 use super::pace::Stopwatch;
@@ -172,10 +172,13 @@ impl<'a, A: App> Hand<'a, A> {
         if verdict != Verdict::Drop && flush().is_err() {
             verdict = Verdict::Drop;
         }
+        let is_owed = verdict != Verdict::Drop && conn.owes();
         if let Some(flight) = flight {
+            if let (Some(flights), true) = (&shared.flights, is_owed) {
+                book_departing(flights, &mut conn, begun_ns, flight);
+            }
             flight.end();
         }
-        let is_owed = verdict != Verdict::Drop && conn.owes();
         let rest = is_owed.then(|| {
             let (most, dir) = (shared.options.waiting_memory, shared.options.spool_dir.as_deref());
             shared.hoard.set_aside(&mut conn.outbox, most, dir)

@@ -257,6 +257,7 @@ fn shown(py: Python<'_>, sighting: Sighting) -> PyResult<Bound<'_, PyDict>> {
         Phase::Sending => "sending",
         Phase::Answered => "answered",
         Phase::Coming => "coming",
+        Phase::Departing => "departing",
     };
     it.set_item("phase", phase)?;
     it.set_item("method", PyBytes::new(py, &sighting.method))?;

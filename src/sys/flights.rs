@@ -40,10 +40,19 @@ pub enum Phase {
     Answered = 5,
     /// It has no thread: it is being received, or waits for one.
     Coming = 6,
+    /// It has none any more: the client is slow to take what is left of its response.
+    Departing = 7,
 }
 
 impl Phase {
-    const ALL: [Self; 5] = [Self::Waiting, Self::App, Self::Sending, Self::Answered, Self::Coming];
+    const ALL: [Self; 6] = [
+        Self::Waiting,
+        Self::App,
+        Self::Sending,
+        Self::Answered,
+        Self::Coming,
+        Self::Departing,
+    ];
 
     pub(super) fn of(word: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| *phase as u64 == word & CODE)
@@ -147,14 +156,20 @@ impl Flights {
         None
     }
 
-    /// Notes a request in [`Phase::Coming`], in one of the last `most` places: the others are for those
-    /// that run. `None` when there is no room, which is nobody's fault.
-    pub fn begin_coming(&self, most: usize, ticket: &Ticket<'_>) -> Option<Flight<'_>> {
+    /// Notes a request that has no thread ([`Phase::Coming`], [`Phase::Departing`]) in one of the last
+    /// `most` places: the others are for those that run. `None` when there is no room, which is
+    /// nobody's fault.
+    pub fn begin_beside(
+        &self,
+        most: usize,
+        ticket: &Ticket<'_>,
+        phase: Phase,
+    ) -> Option<Flight<'_>> {
         let beside = self.places.iter().enumerate().rev().take(most);
         let (index, place, serial) =
             beside.filter_map(|(index, it)| Some((index, it, it.board(ticket)?))).next()?;
         let flight = Flight { place, index, serial };
-        flight.advance(Phase::Waiting, Phase::Coming);
+        flight.advance(Phase::Waiting, phase);
         Some(flight)
     }
 

@@ -46,7 +46,7 @@ fn what_is_noted_is_seen() {
 fn those_that_come_take_the_last_places_only() {
     let flights = Flights::new(4, 0).unwrap();
     let coming: Vec<_> =
-        (0..3).map_while(|_| flights.begin_coming(2, &ticket(b"/coming"))).collect();
+        (0..3).map_while(|_| flights.begin_beside(2, &ticket(b"/coming"), Phase::Coming)).collect();
     assert_eq!(coming.len(), 2);
     assert_eq!(flights.overflow(), 0);
     assert!(coming.iter().all(|it| it.phase() == Some(Phase::Coming)));

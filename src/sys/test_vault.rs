@@ -117,7 +117,7 @@ fn purging_drops_the_stale_and_keeps_the_others() {
 #[test]
 fn a_request_that_is_rescued_is_not_lost_and_one_that_runs_is() {
     let (vault, flights) = (Vault::new(4).unwrap(), flights());
-    let coming = flights.begin_coming(4, &ticket()).unwrap();
+    let coming = flights.begin_beside(4, &ticket(), Phase::Coming).unwrap();
     let waiting = flights.begin(&mut 0, &ticket()).unwrap();
     let running = flights.begin(&mut 0, &ticket()).unwrap();
     running.advance(Phase::Waiting, Phase::App);

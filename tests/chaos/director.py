@@ -154,11 +154,15 @@ class Director:
                 hand.join(180)
             assert not any(hand.is_alive() for hand in hands), "a disturbance does not end"
         self.timeline.note("rest", "", "")
+        self._rest(lambda: all_rest(self.clients))
+        # A socket of a client of ours may hang on an exception that refers to itself.
+        gc.collect()
+        self._rest(self.site.settle)
+
+    def _rest(self, wait: Callable[[], None]) -> None:
+        """Waits; that it comes to no end is a failure."""
         try:
-            all_rest(self.clients)
-            # A socket of a client of ours may hang on an exception that refers to itself.
-            gc.collect()
-            self.site.settle()
+            wait()
         except AssertionError as error:
             self._failures.append(f"no rest: {error}")
             self.timeline.note("unrest", "", str(error)[:200])
@@ -184,6 +188,8 @@ class Director:
     def _findings(self) -> list[Finding]:
         site, book, timeline = self.site, self.book, self.timeline
         answered = self._ask_everybody()
+        # The server hears a moment later that those have gone.
+        self._rest(site.settle)
         findings = [
             invariants.clients_work(self.clients, len(timeline.entries), self._failures),
             invariants.workers(site, answered),

@@ -224,3 +224,26 @@ def test_a_request_that_is_being_received_is_named(open_site: Open, kind: Kind) 
     assert "Lost request: POST /echo (id: half, from: 127.0.0.1, " in log
     assert "phase: not begun" in log
     assert '"POST /echo HTTP/1.1" 500 ' in log
+
+
+@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+def test_a_response_that_is_being_taken_slowly_is_named(open_site: Open, kind: Kind) -> None:
+    """No thread has it any more, and its access line is written; but it is cut."""
+    site = open_site(kind, workers=1, accesslog="-")
+    (pid,) = site.workers
+    body = b"x" * 8_000_000
+    with Wire(site.server.address) as slow, Wire(site.server.address) as fast:
+        slow.send(post("/echo", body, "X-Id: slow", "X-Request-Id: slow"))
+        slow.read_until(b"\r\n\r\n")
+        fast.send(post("/echo", body, "X-Id: fast", "X-Request-Id: fast"))
+        assert fast.response().body == body
+        # The worker has done something else meanwhile.
+        assert ask(site.server.address, get("/hello")).status == 200
+        os.kill(pid, signal.SIGKILL)
+        assert len(slow.read_to_close()) < len(body)
+    site.settle({pid})
+    log = site.server.wait_log("Lost request")
+    assert log.count("Lost request") == 1, log
+    assert "Lost request: POST /echo (id: slow, from: 127.0.0.1, " in log
+    assert "phase: its client was being sent the rest of the response" in log
+    assert log.count('"POST /echo HTTP/1.1" 200 8000000') == 2, log

@@ -16,7 +16,7 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
-from harness.proc import descriptors, in_flight, is_at_rest
+from harness.proc import clients_of, descriptors, in_flight, is_at_rest
 from harness.wait import until
 from harness.wire import Wire, get, post
 from storms.conftest import Open, Site
@@ -220,6 +220,11 @@ def test_a_worker_that_leaves_parts_with_its_clients(
 def test_no_descriptor_stays_behind(open_site: Open, kind: Kind, tmp_path: Path) -> None:
     """In the master, after kills; and in workers that were forked since."""
     site = open_site(kind, workers=1)
+    # It has booted to the end, and has what it opens for its first request.
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/hello")).response().status == 200
+    port = site.server.address[1]
+    until(lambda: not clients_of(pid_of(site), port), "the connection to be let go")
     before = len(descriptors(site.master)), len(descriptors(pid_of(site)))
     for _ in range(3):
         pid = pid_of(site)

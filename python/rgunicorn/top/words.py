@@ -14,6 +14,8 @@ _PHASES = {
     "app": "in the app",
     "sending": "sends",
     "answered": "overdue, answered",
+    "coming": "comes in",
+    "departing": "goes out",
 }
 
 

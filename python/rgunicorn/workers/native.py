@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, which takes long to import.
 _ASYNC = 0x80 | 0x200
 
-# Requests that have no thread yet and are noted all the same, beside one for each thread; as in the
-# core's `booking.rs`.
-_COMING = 64
+# Requests that have no thread, not yet or not any more, and are noted all the same, beside one for each
+# thread; as in the core's `booking.rs`.
+_WITHOUT_THREAD = 256
 
 
 class NativeWorker(base.Worker):
@@ -62,7 +62,7 @@ class NativeWorker(base.Worker):
 
     @classmethod
     def flight_room(cls, cfg: Config) -> int:
-        return max(1, cfg.threads) + _COMING
+        return max(1, cfg.threads) + _WITHOUT_THREAD
 
     @classmethod
     def vault_room(cls, cfg: Config) -> int:
