@@ -204,7 +204,7 @@ class Director:
         kills = site.log().count("was sent SIG") + site.log().count("exited with code")
         findings += [
             invariants.answers(book, timeline, behaving),
-            invariants.access_lines(book, told),
+            invariants.access_lines(book, told, timeline, site.hands),
             invariants.log_is_whole(told, timeline, site.faults.counts()["write-log"]),
             invariants.runs(book, told),
             invariants.counters(site, book, told, kills),

@@ -2,7 +2,8 @@
 it excuses; whoever is not excused must have been answered.
 
 `silent` and `cut`: see `clients.Request`. `race`: silence on a connection that had been answered on
-before, which the server has just closed for good reason (RFC 9112, 9.3.1).
+before, which the server has just closed for good reason (RFC 9112, 9.3.1). `unnoted`: answered, but
+its worker had no time to note it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from harness.wait import until
 
 LOST = frozenset({"silent", "cut", "race"})
 """What the kill of a worker costs."""
+UNNOTED = frozenset({"unnoted"})
+"""What a worker may take with it that dies at any instant."""
 CLOSED = frozenset({"race"})
 NO_ROOM = frozenset({"500", "cut"})
 """An upload that can not be kept is answered 500; a response that can not be kept breaks off."""
@@ -75,7 +78,7 @@ class Disturbance:
 
 class Kill(Disturbance):
     name = "kill"
-    excuses = LOST
+    excuses = LOST | UNNOTED
 
     def happen(self) -> None:
         pids = [self.victim()] if self.dice.random() < 0.8 else self.site.workers
@@ -191,7 +194,7 @@ class Memory(Disturbance):
     it dies or raises, it is replaced, or goes on."""
 
     name = "ulimit-v"
-    excuses = LOST | NO_ROOM
+    excuses = LOST | NO_ROOM | UNNOTED
 
     def happen(self) -> None:
         pid = self.victim()

@@ -55,6 +55,8 @@ class Site:
         self.kind = kind
         self.directory = directory
         self.count = workers
+        self.hands = int(str(KINDS[kind].get("threads", 1))) + 1
+        """Threads of a worker that answer: the application's, and that of slow clients."""
         self.spool = directory / "spool"
         self.spool.mkdir(parents=True)
         self.access_path = directory / "access.log"
