@@ -18,8 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaos.deck import ALL
 from chaos.director import Director
-from chaos.disturbances import ALL
 from chaos.site import KINDS
 
 ALONE = "CHAOS_NAMESPACE"
