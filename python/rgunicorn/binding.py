@@ -12,12 +12,10 @@ from rgunicorn import util
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, TypeVar
+    from typing import Any
 
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
-
-    Bound = TypeVar("Bound")
 
 # How often binding an address is tried, and the seconds between two tries.
 TRIES = 5
@@ -25,8 +23,8 @@ PAUSE = 1.0
 
 
 def patiently(
-    address: Any, conf: Config, log: Logger, make: Callable[[Any, Config, Logger], Bound]
-) -> Bound:
+    address: Any, conf: Config, log: Logger, make: Callable[[Any, Config, Logger], Any]
+) -> Any:
     """What `make(address, conf, log)` returns; when it fails, it is tried again, and said so.
 
     Raises:

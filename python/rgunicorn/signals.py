@@ -13,6 +13,7 @@ from rgunicorn.supervisor import Supervisor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
     from typing import ClassVar
 
@@ -30,11 +31,9 @@ class Handlers(autoscale.Headcount, Supervisor):
     master_pid: int
     master_name: str
 
-    if TYPE_CHECKING:
-
-        def reload(self) -> None: ...
-        def reexec(self) -> None: ...
-        def stop(self, graceful: bool = True) -> None: ...
+    reload: Callable[[], None]
+    reexec: Callable[[], None]
+    stop: Callable[[bool], None]
 
     def init_signals(self) -> None:
         """Directs the master's signals into `SIG_QUEUE`."""
