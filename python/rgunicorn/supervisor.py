@@ -18,9 +18,9 @@ from rgunicorn import (
     bulletin,
     departure,
     forensics,
+    lifesigns,
     overdue,
     reports,
-    signs,
     sock,
     systemd,
     upgrade,
@@ -174,7 +174,7 @@ class Supervisor:
 
     def murder_workers(self) -> None:
         """Deals with workers whose heartbeat has stopped or whose time to leave is over."""
-        beats = signs.heartbeats(self.WORKERS)
+        beats = lifesigns.heartbeats(self.WORKERS)
         self._perform(self._fleet.on_tick(time.monotonic_ns(), beats))
 
     def reap_workers(self) -> None:
@@ -271,7 +271,7 @@ class Supervisor:
 
     def _note_signs(self) -> None:
         """Tells the fleet what the workers say of themselves."""
-        found = signs.read(self.log, self.WORKERS, self.URGENT_WISHES)
+        found = lifesigns.read(self.log, self.WORKERS, self.URGENT_WISHES)
         self._fleet.on_signs(found, time.monotonic_ns())
 
     def _on_reloaded(self) -> None:
