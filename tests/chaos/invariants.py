@@ -16,6 +16,10 @@ WORKER_BOUND = 24 << 20
 """Bytes a process may have more than after the warm-up. A worker: what the allocator keeps of the
 largest requests it has had at once, several of 4 MB."""
 
+LATE = 1.0
+"""Seconds from the client's last byte to the end of the worker's instant behind it: on a busy machine
+the worker does not run meanwhile, or another thread has the interpreter."""
+
 
 @dataclass
 class Finding:
@@ -103,7 +107,8 @@ def access_lines(book: Book, records: Records, timeline: Timeline, hands: int) -
             dead = records.deaths.get(request.id, -1)
             # curl does not tell who has answered.
             theirs = request.worker in (dead, 0) and lines[0].status == 500
-            if theirs and dead > 0 and timeline.excuse("unnoted", request.sent, request.at):
+            at_work = timeline.excuse("unnoted", request.sent, request.at + LATE)
+            if theirs and dead > 0 and at_work:
                 unnoted[dead] += 1
             else:
                 wrong.append(f"{lines[0]} is about {request}")
@@ -112,7 +117,7 @@ def access_lines(book: Book, records: Records, timeline: Timeline, hands: int) -
         wrong += [f"{len(lines)} lines: {lines}" for lines in own.values() if len(lines) > 1]
         answered = burst.answered - burst.status_errors
         lack = answered - sum(lines[0].status == 200 for lines in own.values())
-        if timeline.excuse("unnoted", burst.sent, burst.at):
+        if timeline.excuse("unnoted", burst.sent, burst.at + LATE):
             # wrk does not say which of its requests were answered.
             lost = [name for name, lines in own.items() if lines[0].status == 500]
             dead = [records.deaths[name] for name in lost if name in records.deaths]

@@ -75,6 +75,16 @@ def test_no_other_line_is_excused(
     assert bool(run.wrong()) == (status != 200)
 
 
+def test_a_kill_right_behind_the_last_byte(run: Run) -> None:
+    run.answered("a", 500)
+    request = run.book.requests["a"]
+    run.disturbed(Kill)
+    request.sent = request.at = run.timeline.entries[0].begin - invariants.LATE / 2
+    assert run.wrong() == []
+    request.sent = request.at = run.timeline.entries[0].begin - invariants.LATE * 2
+    assert run.wrong()
+
+
 def test_nothing_is_excused_when_strict(run: Run) -> None:
     run.disturbed(Kill)
     run.timeline.strict = True
