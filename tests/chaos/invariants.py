@@ -17,8 +17,8 @@ WORKER_BOUND = 24 << 20
 largest requests it has had at once, several of 4 MB."""
 
 LATE = 1.0
-"""Seconds from the client's last byte to the end of the worker's instant behind it: on a busy machine
-the worker does not run meanwhile, or another thread has the interpreter."""
+"""Seconds from the client's last byte to the end of the worker's instant behind it: on a busy
+machine the worker does not run meanwhile, or another thread has the interpreter."""
 
 
 @dataclass

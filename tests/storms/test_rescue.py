@@ -20,7 +20,6 @@ from harness.kinds import Kind
 from harness.proc import clients_of, descriptors, in_flight, is_at_rest
 from harness.wait import until
 from harness.wire import Wire, get, post
-from rgunicorn.top import boards
 from storms.conftest import Open, Site
 
 # Where connections are kept, and live in the worker.
@@ -147,34 +146,33 @@ def test_a_crowd_that_is_ready_at_once_goes_on(open_site: Open, kind: Kind) -> N
     assert log.count("Lost request") == 1 and "(id: dies," in log
 
 
-def noted(site: Site) -> int:
-    """How many requests are noted that have not begun, as `rgunicorn top` finds them."""
-    found = [sighting for it in boards.flights(site.master) for sighting in it.running()]
-    return sum(sighting["phase"] == "coming" for sighting in found)
-
-
 @KEPT
-def test_who_waits_behind_long_calls_is_not_named(
-    open_site: Open, kind: Kind, tmp_path: Path
+@pytest.mark.parametrize("pause", (0, 0.02, 0.05), ids=str)
+def test_a_crowd_behind_a_long_call_goes_on(
+    open_site: Open, kind: Kind, pause: float, tmp_path: Path
 ) -> None:
-    """Where calls are long a request is in the vault before it is noted."""
+    """What is ready is held when the call begins, and noted when it lasts: who goes on elsewhere is not
+    named all the same. `pause`: seconds, for one or the other."""
     site = open_site(kind, workers=1, **({"threads": 1} if kind is kinds.GTHREAD else {}))
+    pid = pid_of(site)
     with contextlib.ExitStack() as stack:
-        wires = []
-        for _ in range(4):
-            wires.append(stack.enter_context(Wire(site.server.address)))
-            assert wires[-1].send(get("/nap/0.05")).response().status == 200
-        with killed_at_work(site, tmp_path):
-            begun = time.monotonic()
-            for wire in wires:
-                wire.send(get("/hello"))
-            # After 100 ms they are in the queue between workers, which is as well.
-            until(
-                lambda: noted(site) == 4 or time.monotonic() > begun + 1,
-                "them to be noted",
-                show=site.news,
-            )
-        assert [wire.response().status for wire in wires] == [200] * 4
+        wires = [stack.enter_context(Wire(site.server.address)) for _ in range(6)]
+        for wire in wires:
+            # Calls are long here, so everybody is read at once.
+            assert wire.send(get("/nap/0.01")).response().status == 200
+        until_deposited(site, 6)
+        os.kill(pid, signal.SIGSTOP)
+        wires[0].send(get(f"/gate{tmp_path}/never", "X-Id: runs", "X-Request-Id: runs"))
+        for wire in wires[1:]:
+            wire.send(get("/hello"))
+        os.kill(pid, signal.SIGCONT)
+        until(lambda: site.ledger.run("runs"), "it to run", show=site.news)
+        time.sleep(pause)
+        os.kill(pid, signal.SIGKILL)
+        assert wires[0].is_closed()
+        assert [wire.response().status for wire in wires[1:]] == [200] * 5
+    log = site.server.wait_log("Lost request")
+    assert log.count("Lost request") == 1 and "(id: runs," in log
 
 
 @KEPT
