@@ -345,9 +345,6 @@ class Supervisor:
             _process.is_leaving()
 
     def _code(self, exc: BaseException, failed: int) -> int:
-        """The exit code of a worker that can not boot because of `exc`: `failed`, which says that
-        the code does not, or that of any crash.
-
-        A server that has booted does not end for what the machine lacks at the moment.
-        """
+        """The exit code of a worker that can not boot: `failed`, which ends a server if nobody
+        serves, but a crash's, once it has booted, if the machine lacks something at the moment."""
         return -1 if self._fleet.is_established() and scarcity.is_cause(exc) else failed
