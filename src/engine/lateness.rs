@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-use super::timekeeper::{Bounds, Desk, Timed, nanos, put};
+use super::about::put;
+use super::timekeeper::{Bounds, Desk, Timed, nanos};
 use crate::http::{add_field, error_page};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;

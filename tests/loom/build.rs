@@ -36,7 +36,8 @@ fn main() {
     write("flights.rs", &format!("{phases}\n{flight}"));
 
     let crew = source("engine/crew.rs");
-    let shared = methods(&crew, &["wake", "doze", "rise", "murmur"]);
+    let shared = source("engine/shared.rs");
+    let shared = methods(&shared, &["wake", "doze", "rise", "murmur"]);
     write("shared.rs", &format!("impl Shared {{\n{shared}}}\n"));
     let seat = methods(
         &crew,
