@@ -82,6 +82,13 @@ def fields(scenario: Scenario) -> list[tuple[str, bytes]]:
     return [(key, value.encode("latin-1")) for key, (_, value) in zip(keys, names, strict=True)]
 
 
+def request(scenario: Scenario) -> tuple[object, ...]:
+    """What the extension is told of one request."""
+    target = scenario.path.encode()
+    query = target.partition(b"?")[2]
+    return base(), "GET", target, query, fields(scenario)
+
+
 def measure(seconds: float) -> dict[str, float]:
     """Microseconds per call: the median of batches taken in turns for `seconds` of CPU time."""
     module = build()
@@ -91,10 +98,7 @@ def measure(seconds: float) -> dict[str, float]:
     while used < seconds:
         for name, scenario in MEASURED.items():
             asked = by_name[scenario]
-            target = asked.path.encode()
-            query = target.partition(b"?")[2]
-            arguments = (app, base(), "GET", target, query, fields(asked), _CALLS)
-            spent = module.measure(*arguments) / 1e9
+            spent = module.measure(app, request(asked), _CALLS) / 1e9
             if not module.copied().endswith(BODY):
                 raise RuntimeError(f"{name}: the application answered {module.copied()!r}")
             taken[name].append(spent / _CALLS * 1e6)

@@ -1,6 +1,12 @@
 /* What one WSGI call costs CPython, with a server around it that does nothing else.
  *
  * measure(app, base, method, target, query, fields, calls) -> nanoseconds of CPU time
+ * prepare(app, longest, request, longer) -> address of a function that makes one call
+ *
+ * The first makes `calls` calls, one right after the other. The second is for a program that does
+ * something else in between (serve.py): its function is told the length of the head that has come, and
+ * makes the call for `request`, or for `longer` where that is more than `longest`. Both are the
+ * arguments from base to fields as a tuple.
  *
  * Each of `calls` calls does what no server can leave out, and does it the cheapest way there is:
  *
@@ -202,24 +208,41 @@ static PyMethodDef start_method = {
     "start_response", (PyCFunction)(void (*)(void))start_response, METH_FASTCALL, NULL};
 static PyMethodDef write_method = {"write", no_write, METH_O, NULL};
 
+/* Fills `request` from the arguments from base to fields; what it points to is `args`'s. */
+static int read_request(struct request *request, PyObject *args)
+{
+    PyObject *fields;
+    if (!PyArg_ParseTuple(args, "O!Uy*y*O!", &PyDict_Type, &request->base, &request->method,
+                          &request->target, &request->query, &PyList_Type, &fields))
+        return -1;
+    request->count = PyList_GET_SIZE(fields);
+    if (request->count > MOST_FIELDS) {
+        PyErr_SetString(PyExc_ValueError, "more fields than this measures");
+        return -1;
+    }
+    for (Py_ssize_t i = 0; i < request->count; i++)
+        if (!PyArg_ParseTuple(PyList_GET_ITEM(fields, i), "US", &request->keys[i],
+                              &request->values[i]))
+            return -1;
+    return 0;
+}
+
+static void let_go(struct request *request)
+{
+    PyBuffer_Release(&request->target);
+    PyBuffer_Release(&request->query);
+}
+
 static PyObject *measure(PyObject *Py_UNUSED(self), PyObject *args)
 {
     struct request request = {0};
-    PyObject *app, *fields;
+    PyObject *app, *about;
     Py_ssize_t calls;
-    if (!PyArg_ParseTuple(args, "OO!Uy*y*O!n", &app, &PyDict_Type, &request.base, &request.method,
-                          &request.target, &request.query, &PyList_Type, &fields, &calls))
+    if (!PyArg_ParseTuple(args, "OO!n", &app, &PyTuple_Type, &about, &calls))
         return NULL;
     PyObject *answer = NULL, *start = NULL;
-    request.count = PyList_GET_SIZE(fields);
-    if (request.count > MOST_FIELDS) {
-        PyErr_SetString(PyExc_ValueError, "more fields than this measures");
+    if (read_request(&request, about) < 0)
         goto end;
-    }
-    for (Py_ssize_t i = 0; i < request.count; i++)
-        if (!PyArg_ParseTuple(PyList_GET_ITEM(fields, i), "US", &request.keys[i],
-                              &request.values[i]))
-            goto end;
     start = PyCFunction_New(&start_method, NULL);
     if (start == NULL)
         goto end;
@@ -230,9 +253,46 @@ static PyObject *measure(PyObject *Py_UNUSED(self), PyObject *args)
     answer = PyLong_FromLongLong(cpu_ns() - began);
 end:
     Py_XDECREF(start);
-    PyBuffer_Release(&request.target);
-    PyBuffer_Release(&request.query);
+    let_go(&request);
     return answer;
+}
+
+/* What again() calls, for the rest of the process. */
+static struct {
+    PyObject *app, *start;
+    struct request request, longer;
+    size_t longest;
+} prepared;
+
+/* The caller has the GIL. */
+static void again(size_t head)
+{
+    const struct request *request =
+        head > prepared.longest ? &prepared.longer : &prepared.request;
+    if (call(prepared.app, request, prepared.start) < 0) {
+        PyErr_Print();
+        exit(1);
+    }
+}
+
+static PyObject *prepare(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *request, *longer;
+    Py_ssize_t longest;
+    if (!PyArg_ParseTuple(args, "OnO!O!", &prepared.app, &longest, &PyTuple_Type, &request,
+                          &PyTuple_Type, &longer))
+        return NULL;
+    if (read_request(&prepared.request, request) < 0 || read_request(&prepared.longer, longer) < 0)
+        return NULL;
+    prepared.start = PyCFunction_New(&start_method, NULL);
+    if (prepared.start == NULL)
+        return NULL;
+    /* It lives as long as the process. */
+    Py_INCREF(prepared.app);
+    Py_INCREF(request);
+    Py_INCREF(longer);
+    prepared.longest = (size_t)longest;
+    return PyLong_FromVoidPtr((void *)again);
 }
 
 /* The response of the last call, as it was copied out: for checking it. */
@@ -243,6 +303,7 @@ static PyObject *copied(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none))
 
 static PyMethodDef methods[] = {
     {"measure", measure, METH_VARARGS, "CPU nanoseconds of so many WSGI calls."},
+    {"prepare", prepare, METH_VARARGS, "The address of what makes one call."},
     {"copied", copied, METH_NOARGS, "Status, fields and body of the last one."},
     {NULL, NULL, 0, NULL},
 };

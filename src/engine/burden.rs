@@ -157,8 +157,7 @@ impl<A: App> Engine<A> {
         }
         match self.send_off(&conn, since_ns, false) {
             Ok(true) => {
-                conn.part_with();
-                self.close(conn);
+                self.part_with(conn);
                 return true;
             }
             Ok(false) => self.await_room(),

@@ -125,10 +125,10 @@ impl<A: App> Conn<A> {
         socket::cut(fd);
     }
 
-    /// It lives on elsewhere: what is left here is closed, and the connection does not end with it.
-    pub(super) fn part_with(&mut self) {
-        self.deposit = None;
-        self.has_twin = false;
+    /// Whether a duplicate of its socket may be left when it is closed: the application's
+    /// (`gunicorn.socket`), or one in a vault.
+    pub(super) fn may_live_on(&self) -> bool {
+        self.is_shared || self.has_twin || self.deposit.is_some()
     }
 
     /// Where its request is noted, should it be rescued before it begins.

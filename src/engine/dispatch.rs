@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use super::App;
-use super::conn::{Conn, Phase};
+use super::conn::{Conn, Phase, Watch};
 use super::parcel::Parcel;
 use super::reactor::{Engine, Job, ROOM, Work};
 use super::refusal::Refusal;
@@ -58,7 +58,7 @@ impl<A: App> Engine<A> {
         let watched = self.shared.options.watched;
         let limited = self.shared.options.patience.is_limited();
         let mut staying = VecDeque::new();
-        while let Some(mut job) = self.ready.pop_front() {
+        while let Some(job) = self.ready.pop_front() {
             if !may_travel(&job) {
                 staying.push_back(job);
                 continue;
@@ -83,8 +83,7 @@ impl<A: App> Engine<A> {
             }
             match sent {
                 Ok(true) => {
-                    job.conn.part_with();
-                    self.close(job.conn);
+                    self.part_with(job.conn);
                 }
                 Ok(false) => {
                     self.await_room();
@@ -103,6 +102,17 @@ impl<A: App> Engine<A> {
         if at_will {
             self.book_ready();
         }
+    }
+
+    /// Closes what is left here of a connection that goes on elsewhere: it does not end with it.
+    pub(super) fn part_with(&mut self, mut conn: Box<Conn<A>>) {
+        if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
+            self.poller.forget(fd);
+            conn.watch = Watch::Nothing;
+        }
+        conn.deposit = None;
+        conn.has_twin = false;
+        self.close(conn);
     }
 
     /// There is room in the queue again.

@@ -85,9 +85,12 @@ impl<A: App> Engine<A> {
     /// Closes a connection at once.
     pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
         conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
-        if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
-            // A duplicate may live on in the application (`gunicorn.socket`).
-            self.poller.forget(fd);
+        // close(2) has the kernel forget it, but not where a duplicate of ours lives on. One in a process
+        // that the application has forked means an event now and then for a token that is out of use.
+        if conn.watch != Watch::Nothing && conn.may_live_on() {
+            if let Some(fd) = conn.socket() {
+                self.poller.forget(fd);
+            }
         }
         conn.cut();
         self.table.release(conn.token);

@@ -9,7 +9,7 @@ from loadbench.plan import Plan
 from loadbench.scenarios import BY_NAME, SCENARIOS
 from loadbench.suites import PARTS, SUITES, absent, why_not, why_not_part
 
-MINUTES = {"all": 30.0, "ours": 10.0}
+MINUTES = {"all": 31.0, "ours": 10.0}
 # What issue 7 names: programs, and what they are asked for.
 PROGRAMS = "gunicorn granian bjoern fastpysgi fastwsgi uwsgi waitress cheroot responder rgunicorn"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from loadbench.markdown import code, table
 from loadbench.report import Document
 
-_FLOOR = "responder"
+_FLOOR, _FLOOR_WITH_CALL = "responder", "responder-wsgi"
 # What measure.py calls a request, and the scenario of that request.
 _CALLS = {"hello": "keepalive", "browser": "browser"}
 
@@ -40,9 +40,10 @@ def floor_table(document: Document) -> list[str]:
             if server["ours"] and (scenario, server["name"]) in rows
         ]
         if floor is None or not ours:
-            cells.append([titles.get(scenario, request), "", f"{call:.2f}", "", "", "", ""])
+            cells.append([titles.get(scenario, request), "", f"{call:.2f}", *[""] * 5])
             continue
         least = floor["cpu_us"] + call
+        together = rows.get((scenario, _FLOOR_WITH_CALL))
         title, cost = min(ours, key=lambda one: one[1])
         cells.append(
             [
@@ -50,6 +51,7 @@ def floor_table(document: Document) -> list[str]:
                 f"{floor['cpu_us']:.2f}",
                 f"{call:.2f}",
                 f"{least:.2f}",
+                f"{together['cpu_us']:.2f}" if together else "",
                 title,
                 f"{cost:.2f}",
                 f"{cost / least:.2f}",
@@ -60,6 +62,7 @@ def floor_table(document: Document) -> list[str]:
         "responder µs",
         "+ WSGI call µs",
         "= floor",
+        "both in one process µs",
         "ours",
         "CPU µs/req",
         "x floor",

@@ -7,9 +7,9 @@ import subprocess
 import sys
 
 from loadbench.errors import BenchError
-from loadbench.paths import REPOSITORY
+from loadbench.paths import WSGI_CALL
 
-_PROGRAM = REPOSITORY / "benches" / "wsgi_call" / "measure.py"
+_PROGRAM = WSGI_CALL / "measure.py"
 _LIMIT_S = 120
 
 

@@ -77,6 +77,11 @@ def build_responder() -> Path:
     return _build_tools() / "responder"
 
 
+def build_responder_library() -> Path:
+    """The same as a library."""
+    return _build_tools() / "libresponder.so"
+
+
 def build_crowd() -> Path:
     """The client with many connections."""
     return _build_tools() / "crowd"

@@ -23,6 +23,7 @@ from loadbench.rivals import (
     FastWSGI,
     Granian,
     Responder,
+    ResponderWithCall,
     Uwsgi,
     Waitress,
 )
@@ -32,6 +33,7 @@ def all_peers() -> list[Peer]:
     """Every server, in the order of the tables."""
     return [
         Responder(),
+        ResponderWithCall(),
         RgunicornSync(),
         RgunicornSyncKeepalive(),
         RgunicornGthread(),

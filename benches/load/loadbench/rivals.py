@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import signal
+import sys
 
-from loadbench.install import build_responder
+from loadbench.install import build_responder, build_responder_library
+from loadbench.paths import WSGI_CALL
 from loadbench.peer import BACKLOG, FromPyPI, Launch, Peer
 
 
@@ -25,6 +27,20 @@ class Responder(Peer):
 
     def command(self, launch: Launch) -> list[str]:
         return [str(self._program), str(launch.port)]
+
+
+class ResponderWithCall(Responder):
+    """The same loop in a Python process, with a WSGI call before each answer, whose result it
+    forgets: what the call costs where the kernel has had the caches in between."""
+
+    name = "responder-wsgi"
+    title = "responder with a WSGI call"
+
+    def prepare(self) -> None:
+        self._library = build_responder_library()
+
+    def command(self, launch: Launch) -> list[str]:
+        return [sys.executable, str(WSGI_CALL / "serve.py"), str(self._library), str(launch.port)]
 
 
 class Granian(FromPyPI):

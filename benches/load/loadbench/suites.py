@@ -63,6 +63,7 @@ _PYTHON = ("waitress", "cheroot")
 _BODIES = (*_OURS, "gunicorn-gthread", "gunicorn-gthread-fast", "granian", *_LOOPS, *_PYTHON)
 _ALL = (
     "responder",
+    "responder-wsgi",
     "rgunicorn-sync",
     *_OURS,
     "gunicorn-sync",
@@ -78,6 +79,7 @@ _SYNC = ("rgunicorn-sync", "gunicorn-sync", "uwsgi")
 _FIELDS = {
     "browser": tuple(name for name in _ALL if name != "rgunicorn-sync"),
     "keepalive": tuple(name for name in _ALL if name != "rgunicorn-sync"),
+    "close": tuple(name for name in _ALL if name != "responder-wsgi"),
     "log-keepalive": (*_OURS, "gunicorn-gthread", "gunicorn-gthread-fast"),
     "log-close": (*_SYNC, _GTHREAD, "gunicorn-sync-fast", "gunicorn-gthread"),
     **dict.fromkeys(("large", "upload", "stream", "file"), _BODIES),
