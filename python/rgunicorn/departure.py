@@ -16,6 +16,7 @@ from rgunicorn.workers import workertmp
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rgunicorn.arbiter import Arbiter
+    from rgunicorn.signals import Handlers
     from rgunicorn.supervisor import Supervisor
 
 # Nothing but the end comes after a TERM.
@@ -38,7 +39,7 @@ class Departure:
         """Seconds until the delay is over; infinite when there is none."""
         return max(0.0, self._stops_at - time.monotonic())
 
-    def begins(self, server: Arbiter) -> bool:
+    def begins(self, server: Handlers) -> bool:
         """TERM: whether a delay begins with it. A second one ends the delay."""
         delay = server.cfg.shutdown_delay
         # Of an upgrade's two masters the other one listens on the same sockets.
@@ -52,7 +53,7 @@ class Departure:
         server._unit.leaving(server.log, 0, delay + server.cfg.graceful_timeout)
         return True
 
-    def drops(self, server: Arbiter, sig: int) -> bool:
+    def drops(self, server: Supervisor, sig: int) -> bool:
         """Whether a signal means nothing any more."""
         if self._stops_at == math.inf or sig not in _DROPPED:
             return False

@@ -77,10 +77,11 @@ def examine(log: Any, worker: Worker, why: str) -> None:
         log.error("Worker (pid:%s) wrote no stacks: %s", worker.pid, cause)
 
 
-def has_news(worker: Worker) -> bool:
-    """Whether a worker runs requests that the error log does not know of."""
-    box = worker.blackbox
-    return box is not None and any(_key(it) not in box.told for it in _with_thread(box.running()))
+def before_kill(log: Any, worker: Worker) -> None:
+    """Notes that the master kills it, and writes down what the error log does not know of it."""
+    worker.killed = True
+    if not worker.aborted or _has_news(worker):
+        examine(log, worker, "it did not leave in time, and is killed")
 
 
 def doomed(actions: list[Action], workers: dict[int, Worker]) -> list[Worker]:
@@ -129,6 +130,12 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
             )
     finally:
         box.close()
+
+
+def _has_news(worker: Worker) -> bool:
+    """Whether a worker runs requests that the error log does not know of."""
+    box = worker.blackbox
+    return box is not None and any(_key(it) not in box.told for it in _with_thread(box.running()))
 
 
 def _with_thread(running: list[Sighting]) -> list[Sighting]:

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from rgunicorn import _core, logconfig, logfiles, named_access, syslog
+from rgunicorn import _core, logconfig, logfiles, loghandlers, named_access, syslog
 from rgunicorn.atoms import MORE, SafeAtoms, atoms_of, more_atoms, status_of
 from rgunicorn.logconfig import CONFIG_DEFAULTS
 from rgunicorn.syslog import SYSLOG_FACILITIES, parse_syslog_address
@@ -88,21 +88,13 @@ class Logger:
         configuration must not silence the server.
         """
         before, level = vars(self).copy(), self.error_log.level
-        old = [(log, it) for log in (self.error_log, self.access_log) for it in _own_handlers(log)]
-        for log, handler in old:
-            log.removeHandler(handler)
         try:
-            self._setup_handlers(cfg)
+            with loghandlers.exchange(self.error_log, self.access_log):
+                self._setup_handlers(cfg)
         except BaseException:
             vars(self).update(before)
             self.error_log.setLevel(level)
-            for log in (self.error_log, self.access_log):
-                self._drop_handlers(log)
-            for log, handler in old:
-                log.addHandler(handler)
             raise
-        for _, handler in old:
-            handler.close()
 
     def _setup_handlers(self, cfg: Any) -> None:
         self.cfg = cfg
@@ -264,8 +256,8 @@ class Logger:
                 fds = (self.logfile.fileno(), *_STANDARD_FDS)
                 self._reopen(lambda: logfiles.replace(self.cfg.errorlog, fds, owner))
         for handler in logfiles.file_handlers([logging.root, *loggers()]):
-            ours = owner if getattr(handler, "_gunicorn", False) else None
-            self._reopen(functools.partial(logfiles.reopen, handler, ours))
+            whose = owner if loghandlers.is_ours(handler) else None
+            self._reopen(functools.partial(logfiles.reopen, handler, whose))
 
     def close_on_exec(self) -> None:
         """Keeps the log files out of the programs the app starts."""
@@ -281,14 +273,9 @@ class Logger:
             self.error("Can't reopen log file: %s", exc)
 
     def _apply_logconfig(self, cfg: Any) -> None:
-        if not logconfig.apply(cfg):
-            return
-
-        # logging.config closes every handler there was. Ours open again now, while this process
-        # still has the rights to, not with the first line of a worker that has given them up.
-        for handler in _own_handlers(self.error_log) + _own_handlers(self.access_log):
-            if isinstance(handler, logging.FileHandler) and handler.stream is None:
-                handler.stream = handler._open()
+        if logconfig.apply(cfg):
+            # logging.config closes every handler there was.
+            loghandlers.open_closed(self.error_log, self.access_log)
 
     def _capture_output(self, path: str) -> None:
         """Points standard output and error at the error log file."""
@@ -302,13 +289,8 @@ class Logger:
                 self.logfile.close()
             self.logfile = new
 
-    def _drop_handlers(self, log: logging.Logger) -> None:
-        for handler in _own_handlers(log):
-            log.removeHandler(handler)
-            handler.close()
-
     def _get_gunicorn_handler(self, log: logging.Logger) -> logging.Handler | None:
-        return next(iter(_own_handlers(log)), None)
+        return next(iter(loghandlers.ours(log)), None)
 
     def _set_handler(
         self,
@@ -318,7 +300,7 @@ class Logger:
         stream: TextIO | None = None,
     ) -> None:
         """Gives `log` a handler of ours for a file, or for `stream` (default stderr) if `-`."""
-        self._drop_handlers(log)
+        loghandlers.drop(log)
         if output is None:
             return
 
@@ -328,37 +310,12 @@ class Logger:
         else:
             logfiles.prepare(output, (self.cfg.user, self.cfg.group))
             handler = logging.FileHandler(output)
-        self._add_handler(log, handler, fmt)
+        loghandlers.add(log, handler, fmt)
 
     def _set_syslog_handler(self, log: logging.Logger, cfg: Any, fmt: str, name: str) -> None:
         prefix = cfg.syslog_prefix or cfg.proc_name.replace(":", ".")
-        facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
-        if facility is None:
-            raise RuntimeError(
-                f"unknown facility name: syslog_facility = {cfg.syslog_facility!r}. Use one of "
-                "syslog(3), such as 'daemon' or 'local3'."
-            )
-        try:
-            socktype, address = parse_syslog_address(cfg.syslog_addr)
-        except RuntimeError as exc:
-            raise RuntimeError(
-                f"{exc}: syslog_addr = {cfg.syslog_addr!r}. Use udp://HOST:PORT, tcp://HOST:PORT "
-                "or unix://PATH."
-            ) from None
-        try:
-            handler = syslog.Handler(
-                cfg.syslog_addr, address=address, facility=facility, socktype=socktype
-            )
-        except OSError as exc:
-            raise RuntimeError(f"syslog_addr = {cfg.syslog_addr!r}: {exc}") from exc
-        self._add_handler(log, handler, logging.Formatter(f"gunicorn.{prefix}.{name}: {fmt}"))
-
-    def _add_handler(
-        self, log: logging.Logger, handler: logging.Handler, fmt: logging.Formatter
-    ) -> None:
-        handler.setFormatter(fmt)
-        handler._gunicorn = True  # type: ignore[attr-defined]
-        log.addHandler(handler)
+        form = logging.Formatter(f"gunicorn.{prefix}.{name}: {fmt}")
+        loghandlers.add(log, syslog.handler_of(cfg), form)
 
     def _get_user(self, environ: Mapping[str, Any]) -> str | None:
         """The user of a Basic `Authorization` (RFC 7617), None when it names none."""
@@ -376,7 +333,3 @@ class Logger:
 def _shows_more(template: str) -> bool:
     """Whether an access line shows atoms that Gunicorn does not have."""
     return template in named_access.STYLES or any(f"%({name})" in template for name in MORE)
-
-
-def _own_handlers(log: logging.Logger) -> list[logging.Handler]:
-    return [handler for handler in log.handlers if getattr(handler, "_gunicorn", False)]

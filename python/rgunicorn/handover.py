@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import sys
 
-from rgunicorn import sock, systemd, upgrade, util
+from rgunicorn import binding, sock, systemd, upgrade, util
 from rgunicorn._core import fork
 
 TYPE_CHECKING = False
@@ -118,7 +118,7 @@ def open_listeners(server: Arbiter) -> list[BaseSocket]:
         fds = [int(fd) for fd in passed_on.split(",")]
         return sock.create_sockets(server.cfg, server.log, fds, addresses=[])
     if server.cfg.reuse_port:
-        sock.check_bindable(server.cfg, server.log)
+        binding.try_out(server.cfg, server.log)
         return []
     return sock.create_sockets(server.cfg, server.log)
 

@@ -14,7 +14,7 @@ import logging
 from types import FunctionType, ModuleType
 from typing import Any
 
-from rgunicorn import glogging
+from rgunicorn import glogging, loghandlers
 
 # What takes part in writing an access line. Somebody may have replaced any of it, on the class or
 # on the object: meinheld assigns `Logger.access`, Sentry wraps `logging.Logger.callHandlers`.
@@ -57,7 +57,7 @@ def _stream_of_handler(handler: logging.Handler) -> io.TextIOWrapper | None:
     if (
         not isinstance(handler, logging.StreamHandler)
         or type(handler) not in (logging.StreamHandler, logging.FileHandler)
-        or not getattr(handler, "_gunicorn", False)
+        or not loghandlers.is_ours(handler)
         or handler.filters
         or handler.level > logging.INFO
         or handler.terminator != "\n"

@@ -12,7 +12,7 @@ import sys
 import time
 import traceback
 
-from rgunicorn import sock, util
+from rgunicorn import binding, sock, util
 from rgunicorn.errors import ConfigError
 from rgunicorn.pidfile import Pidfile
 
@@ -272,7 +272,7 @@ def _relisten(server: Arbiter) -> None:
         else:
             kept.append(same)
     if server.cfg.reuse_port:
-        sock.check_bindable(server.cfg, server.log)
+        binding.try_out(server.cfg, server.log)
         new = []
     else:
         new = sock.create_sockets(server.cfg, server.log, addresses=added) if added else []

@@ -91,6 +91,21 @@ def tell_backlog(log: Any, listeners: list[Any]) -> None:
         log.debug("socket backlog: %s", total, extra=metric)
 
 
+def of_failed_reload(pid: int | None, stay: int) -> str:
+    """Why a reload has failed.
+
+    Args:
+        pid: of the worker that did not boot, None when it was time that ran out.
+        stay: how many new workers serve on until old ones have taken their places again.
+    """
+    why = f"worker (pid:{pid}) failed to boot"
+    if pid is None:
+        why = "the new workers took too long to boot"
+    if stay:
+        why += f"; {stay} that are new already serve until old ones are back"
+    return why
+
+
 def signal_name(sig: int) -> str:
     """`SIGKILL` for 9; real-time signals have no name."""
     try:

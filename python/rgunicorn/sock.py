@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import stat
 import struct
 import sys
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from rgunicorn import ownership, util
+from rgunicorn import binding, ownership, util
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
 
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
-
-# How often binding an address is tried, and the seconds between two tries.
-TRIES = 5
-PAUSE = 1.0
 
 
 class BaseSocket:
@@ -65,7 +59,7 @@ class BaseSocket:
         """Makes `sock` a listener: options, `bind` unless it is bound, `listen` unless it does."""
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if self.conf.reuse_port:
-            share_port(sock)
+            binding.share_port(sock)
         if not bound:
             self.bind(sock)
         sock.setblocking(False)
@@ -229,7 +223,7 @@ def create_sockets(
     listeners: list[BaseSocket] = []
     try:
         for address in configured:
-            listeners.append(_bind_patiently(address, conf, log, _kind_of(address)))
+            listeners.append(binding.patiently(address, conf, log, _kind_of(address)))
     except BaseException:
         close_sockets(listeners)
         raise
@@ -245,22 +239,6 @@ def follow(listeners: Iterable[Any], conf: Config) -> None:
     for listener in listeners:
         if isinstance(listener, UnixSocket):
             listener.follow(conf)
-
-
-def check_bindable(conf: Config, log: Logger) -> None:
-    """With `reuse_port`, binds every TCP address once and lets it go.
-
-    Each worker binds for itself, so without this a port in use would only show as workers that
-    die. Nothing listens: a listener would take connections away from a server that shares the
-    port.
-
-    Raises:
-        SystemExit: as `create_sockets`.
-    """
-
-    for address in conf.address:
-        if isinstance(address, tuple):
-            _bind_patiently(address, conf, log, _bind_unheard).close()
 
 
 def close_sockets(listeners: Iterable[BaseSocket], unlink: bool = True) -> None:
@@ -302,46 +280,6 @@ def ssl_wrap_socket(sock: socket.socket, conf: Config) -> Any:
         do_handshake_on_connect=conf.do_handshake_on_connect,
         suppress_ragged_eofs=conf.suppress_ragged_eofs,
     )
-
-
-def _bind_patiently(
-    address: Any, conf: Config, log: Logger, make: Callable[[Any, Config, Logger], Any]
-) -> Any:
-    for _ in range(TRIES):
-        try:
-            return make(address, conf, log)
-        except OSError as exc:
-            if exc.errno == errno.EADDRINUSE:
-                log.error("Connection in use: %s", address)
-            elif exc.errno == errno.EADDRNOTAVAIL:
-                log.error("Invalid address: %s", address)
-            log.error("connection to %s failed: %s", address, exc)
-            log.debug("Retrying in 1 second.")
-            time.sleep(PAUSE)
-    log.error("Can't connect to %s", address)
-    sys.exit(1)
-
-
-def _bind_unheard(address: tuple[str, int], conf: Config, log: Logger) -> socket.socket:
-    sock = socket.socket(_kind_of(address).FAMILY, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        share_port(sock)
-        sock.bind(address)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def share_port(sock: socket.socket) -> None:
-    """Lets other sockets of this user bind the same port."""
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    except OSError as exc:
-        # Old kernels do not know it, new ones refuse it on unix sockets.
-        if exc.errno not in (errno.ENOPROTOOPT, errno.EINVAL, errno.EOPNOTSUPP):
-            raise
 
 
 def _kind_of(address: Any) -> type[BaseSocket]:

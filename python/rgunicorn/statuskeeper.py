@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 
-from rgunicorn import sock, status, util
+from rgunicorn import binding, sock, status, util
 from rgunicorn._core import fork
 from rgunicorn.errors import ConfigError
 
@@ -105,7 +105,7 @@ class Keeper:
         """
         inherited = _inherited(server)
         if server.cfg.status_bind is not None:
-            self._place = inherited or _listen(server, sock.TRIES)
+            self._place = inherited or _listen(server, binding.TRIES)
 
     def prepare(self, server: Arbiter) -> None:
         """A reload has a new configuration: listens where it says, beside the old address.
@@ -270,7 +270,7 @@ def _listen(server: Arbiter, tries: int) -> Place:
                     f"status_bind = {bind!r} can not be listened on ({exc.strerror or exc}): {cure}"
                 ) from exc
             server.log.warning("status_bind = %r is in use: trying again", bind)
-            time.sleep(sock.PAUSE)
+            time.sleep(binding.PAUSE)
     raise AssertionError("the last try returns or raises")
 
 

@@ -6,9 +6,7 @@ have Gunicorn's names, and each is called through `self`, so subclasses can chan
 
 from __future__ import annotations
 
-import math
 import os
-import random
 import signal
 import sys
 import time
@@ -16,9 +14,11 @@ import traceback
 
 from rgunicorn import (
     _process,
+    birth,
     bulletin,
     departure,
     forensics,
+    lifesigns,
     overdue,
     reports,
     sock,
@@ -29,8 +29,6 @@ from rgunicorn import (
 from rgunicorn._core import Fleet, Inbox, fork, reap
 from rgunicorn.errors import AppImportError, ConfigError, HaltServer
 from rgunicorn.oom import OomCounter
-from rgunicorn.workers.blackbox import BlackBox
-from rgunicorn.workers.workertmp import WorkerTmp
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,39 +137,15 @@ class Supervisor:
             encloses the main loop and `atexit` run there as in any process.
         """
         self.worker_age, slot = self._fleet.next_child()
-        WorkerTmp.upcoming = (slot, self.worker_age)
-        worker = self.worker_class(
-            self.worker_age,
-            self.pid,
-            self.LISTENERS,
-            self.app,
-            self.timeout / 2.0,
-            self.cfg,
-            self.log,
-        )
-        worker.slot = slot
+        worker = birth.make(self, self.worker_age, slot)
         # A master of one's own that manages workers in its own way does not know of wishes.
         worker._is_heard = type(self).manage_workers is Supervisor.manage_workers
-        try:
-            worker.blackbox = BlackBox(
-                worker.flight_room(self.cfg),
-                worker.slates(self.cfg),
-                (slot, self.worker_age),
-                worker.vault_room(self.cfg),
-            )
-        except OSError as exc:
-            self.log.warning("No black box for the next worker: %s", exc)
         self.cfg.pre_fork(self, worker)
 
         pid = fork(self.SIG_QUEUE, self._reopen_on_usr1)
         if not pid:
             self._live(worker)
-        worker.pid = pid
-        worker._forked = time.monotonic()
-        if self.cfg.max_worker_lifetime:
-            jitter = random.uniform(0, self.cfg.max_worker_lifetime_jitter)
-            worker._grows_old = worker._forked + self.cfg.max_worker_lifetime + jitter
-        self.WORKERS[pid] = worker
+        birth.register(self, worker, pid)
         self._fleet.on_spawned(pid, self.worker_age, slot, time.monotonic_ns())
         self._stats["workers_spawned"] += 1
         return pid
@@ -200,12 +174,7 @@ class Supervisor:
 
     def murder_workers(self) -> None:
         """Deals with workers whose heartbeat has stopped or whose time to leave is over."""
-        beats = []
-        for pid, worker in list(self.WORKERS.items()):
-            try:
-                beats.append((pid, int(worker.tmp.last_update() * 1e9)))
-            except (OSError, ValueError):
-                continue  # closed by its worker class: no heartbeat, no timeout
+        beats = lifesigns.heartbeats(self.WORKERS)
         self._perform(self._fleet.on_tick(time.monotonic_ns(), beats))
 
     def reap_workers(self) -> None:
@@ -265,7 +234,7 @@ class Supervisor:
                         return
                 case ("kill", pid, sig):
                     if sig == signal.SIGKILL and pid in self.WORKERS:
-                        self._before_kill(self.WORKERS[pid])
+                        forensics.before_kill(self.log, self.WORKERS[pid])
                     self.kill_worker(pid, sig)
                 case ("timeout", pid):
                     self.log.critical("WORKER TIMEOUT (pid:%s)", pid)
@@ -279,12 +248,7 @@ class Supervisor:
                 case ("reloaded",):
                     self._on_reloaded()
                 case ("reload_failed", pid, stay):
-                    why = f"worker (pid:{pid}) failed to boot"
-                    if pid is None:
-                        why = "the new workers took too long to boot"
-                    if stay:
-                        why += f"; {stay} that are new already serve until old ones are back"
-                    self._on_reload_failed(why)
+                    self._on_reload_failed(reports.of_failed_reload(pid, stay))
                 case ("halt", reason, status):
                     raise HaltServer(reason, status)
                 case _:
@@ -307,19 +271,8 @@ class Supervisor:
 
     def _note_signs(self) -> None:
         """Tells the fleet what the workers say of themselves."""
-        now = time.monotonic()
-        signs = []
-        for pid, worker in self.WORKERS.items():
-            slot = getattr(worker.tmp, "slot", None)
-            if slot is None:
-                continue
-            if slot.wish is None and now >= getattr(worker, "_grows_old", math.inf):
-                slot.wish = "max_worker_lifetime"
-                reports.tell_age(self.log, worker, now)
-            wish = slot.wish
-            at_once = None if wish is None else wish in self.URGENT_WISHES
-            signs.append((pid, slot.booted_ns, slot.heartbeat_ns, at_once))
-        self._fleet.on_signs(signs, time.monotonic_ns())
+        found = lifesigns.read(self.log, self.WORKERS, self.URGENT_WISHES)
+        self._fleet.on_signs(found, time.monotonic_ns())
 
     def _on_reloaded(self) -> None:
         """The new generation serves, the old one is about to leave."""
@@ -332,11 +285,6 @@ class Supervisor:
         worker.aborted = True
         reports.tell_hang(self.log, worker)
         forensics.examine(self.log, worker, "it has not finished booting")
-
-    def _before_kill(self, worker: Worker) -> None:
-        worker.killed = True
-        if not worker.aborted or forensics.has_news(worker):
-            forensics.examine(self.log, worker, "it did not leave in time, and is killed")
 
     def _reopen_on_usr1(self) -> None:
         # Between the fork and the worker's own handlers a log rotation must neither kill the

@@ -56,6 +56,31 @@ def parse_syslog_address(addr: str) -> tuple[int | None, str | tuple[str, int]]:
     return (socktype, (host.lower(), int(port)))
 
 
+def handler_of(cfg: Any) -> Handler:
+    """What sends to the syslog of a configuration.
+
+    Raises:
+        RuntimeError: `syslog_addr` or `syslog_facility` is none, or the syslog can not be reached.
+    """
+    facility = SYSLOG_FACILITIES.get(cfg.syslog_facility.lower())
+    if facility is None:
+        raise RuntimeError(
+            f"unknown facility name: syslog_facility = {cfg.syslog_facility!r}. Use one of "
+            "syslog(3), such as 'daemon' or 'local3'."
+        )
+    try:
+        socktype, address = parse_syslog_address(cfg.syslog_addr)
+    except RuntimeError as exc:
+        raise RuntimeError(
+            f"{exc}: syslog_addr = {cfg.syslog_addr!r}. Use udp://HOST:PORT, tcp://HOST:PORT "
+            "or unix://PATH."
+        ) from None
+    try:
+        return Handler(cfg.syslog_addr, address=address, facility=facility, socktype=socktype)
+    except OSError as exc:
+        raise RuntimeError(f"syslog_addr = {cfg.syslog_addr!r}: {exc}") from exc
+
+
 # Seconds between two lines about what can not be sent, and between two tries to connect.
 _BETWEEN_COMPLAINTS = 60.0
 _BETWEEN_TRIES = 1.0

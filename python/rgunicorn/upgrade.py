@@ -124,7 +124,7 @@ class Upgrade:
         """
         self._successor = Successor(pid, reader)
 
-    def keeps(self, server: Arbiter, sig: int) -> bool:
+    def keeps(self, server: Supervisor, sig: int) -> bool:
         """Whether the signal is kept until the successor is ready. TERM is kept only once."""
         successor = self._successor
         if successor is None or successor.settled or os.getpid() == 1:

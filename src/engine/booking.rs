@@ -51,6 +51,8 @@ impl<A: App> Engine<A> {
         let ticket = ticket(conn, self.clock.now_ns(), (0, 0));
         let flight = flights.begin_beside(MOST, &ticket, Phase::Coming);
         conn.booking = flight.map(|flight| Booking::of(flights, flight));
+        // It may be held already, and go on elsewhere: it is not lost then.
+        conn.note_flight(conn.booking.as_ref().map(Booking::name));
     }
 
     /// Notes those that wait for a thread here.

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from config import validator_cases
+from config import own_validator_cases, validator_cases
 from rgunicorn import config, util
 from rgunicorn.config import KNOWN_SETTINGS
 
 
 def test_values_come_out_as_expected() -> None:
-    cases = [*validator_cases.CASES, *validator_cases.OWN_CASES]
+    cases = [*validator_cases.CASES, *own_validator_cases.CASES]
     assert validator_cases.failures(KNOWN_SETTINGS, cases) == []
 
 
@@ -32,7 +32,7 @@ def test_gunicorn_answers_the_same(parity_python: str) -> None:
 
 
 def test_every_kind_of_validator_is_in_the_table() -> None:
-    tried = {name for name, _, _ in (*validator_cases.CASES, *validator_cases.OWN_CASES)}
+    tried = {name for name, _, _ in (*validator_cases.CASES, *own_validator_cases.CASES)}
     by_name = {setting.name: setting.validator.__name__ for setting in KNOWN_SETTINGS}
     assert set(by_name.values()) == {by_name[name] for name in tried}
 

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -143,6 +144,35 @@ def test_a_crowd_that_is_ready_at_once_goes_on(open_site: Open, kind: Kind) -> N
         assert [wire.response().status for wire in wires[1:]] == [200] * 19
     log = site.server.wait_log("Lost request")
     assert log.count("Lost request") == 1 and "(id: dies," in log
+
+
+@KEPT
+@pytest.mark.parametrize("pause", (0, 0.02, 0.05), ids=str)
+def test_a_crowd_behind_a_long_call_goes_on(
+    open_site: Open, kind: Kind, pause: float, tmp_path: Path
+) -> None:
+    """What is ready is held when the call begins, and noted when it lasts: who goes on elsewhere is not
+    named all the same. `pause`: seconds, for one or the other."""
+    site = open_site(kind, workers=1, **({"threads": 1} if kind is kinds.GTHREAD else {}))
+    pid = pid_of(site)
+    with contextlib.ExitStack() as stack:
+        wires = [stack.enter_context(Wire(site.server.address)) for _ in range(6)]
+        for wire in wires:
+            # Calls are long here, so everybody is read at once.
+            assert wire.send(get("/nap/0.01")).response().status == 200
+        until_deposited(site, 6)
+        os.kill(pid, signal.SIGSTOP)
+        wires[0].send(get(f"/gate{tmp_path}/never", "X-Id: runs", "X-Request-Id: runs"))
+        for wire in wires[1:]:
+            wire.send(get("/hello"))
+        os.kill(pid, signal.SIGCONT)
+        until(lambda: site.ledger.run("runs"), "it to run", show=site.news)
+        time.sleep(pause)
+        os.kill(pid, signal.SIGKILL)
+        assert wires[0].is_closed()
+        assert [wire.response().status for wire in wires[1:]] == [200] * 5
+    log = site.server.wait_log("Lost request")
+    assert log.count("Lost request") == 1 and "(id: runs," in log
 
 
 @KEPT

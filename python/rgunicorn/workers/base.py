@@ -17,7 +17,8 @@ import traceback
 from datetime import datetime
 
 from rgunicorn import util
-from rgunicorn.workers import fitness, offspring, recycling
+from rgunicorn.workers import offspring, recycling
+from rgunicorn.workers.abilities import Abilities
 from rgunicorn.workers.naming import called, named
 from rgunicorn.workers.refusal import refusal
 from rgunicorn.workers.workertmp import WorkerTmp
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from rgunicorn.workers.blackbox import BlackBox
 
 
-class Worker:
+class Worker(Abilities):
     """A worker process; in the master, the handle of one.
 
     Made by the master before the fork, so the constructor must not touch the process; that is
@@ -129,62 +130,6 @@ class Worker:
         slot = getattr(getattr(self, "tmp", None), "slot", None)
         if slot is not None:
             slot.booted_ns = time.monotonic_ns() if value else None
-
-    @classmethod
-    def speaks_uwsgi(cls) -> bool:
-        """Whether the core reads its requests, or `gunicorn.http.get_parser`: both know uwsgi. A
-        class of one's own that uses `get_parser` says so by an override."""
-        return False
-
-    @classmethod
-    def capacity(cls, cfg: Config) -> int:
-        """How many requests it runs at a time; 0 when it does not tell the master how busy it is,
-        for `min_workers` and `max_workers`."""
-        return 0
-
-    @classmethod
-    def times_requests(cls) -> bool:
-        """Whether `request_timeout` and `log_slow` count: the core runs its requests, or
-        `workers.exchange` does, with a `timekeeper`."""
-        return False
-
-    @classmethod
-    def names_requests(cls) -> bool:
-        """Whether `request_id_header` counts: requests are read by the core or `get_parser`, or
-        the class names them by `naming.Names`."""
-        return False
-
-    @classmethod
-    def logs_requests(cls) -> bool:
-        """Whether access lines are those of `Logger.access`. A class of one's own that calls it
-        says so by an override."""
-        return False
-
-    @classmethod
-    def serves_files(cls) -> bool:
-        """Whether `static_map` counts: the core answers, or `run` calls `put_files_first`."""
-        return False
-
-    @classmethod
-    def refusals(cls, cfg: Config) -> list[str]:
-        """What of the configuration this worker can not do, as sentences with what to do
-        instead."""
-        return fitness.refusals(cls, cfg)
-
-    @classmethod
-    def flight_room(cls, cfg: Config) -> int:
-        """How many requests such a worker can run at once: all of them shall be noted."""
-        return max(cfg.threads, cfg.worker_connections)
-
-    @classmethod
-    def vault_room(cls, cfg: Config) -> int:
-        """How many connections of such a worker outlive it when it is killed."""
-        return 0
-
-    @classmethod
-    def slates(cls, cfg: Config) -> int:
-        """How many threads of such a worker hold access lines back until they have time."""
-        return 0
 
     def notify(self) -> None:
         """Tells the master that this worker lives. Call it at least every `timeout` seconds."""

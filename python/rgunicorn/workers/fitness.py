@@ -5,13 +5,13 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rgunicorn.config import Config
-    from rgunicorn.workers.base import Worker
+    from rgunicorn.workers.abilities import Abilities
 
 # Values of `access_log_format` that only our logger knows.
 _OWN_FORMATS = ("json", "logfmt")
 
 
-def refusals(cls: type[Worker], cfg: Config) -> list[str]:
+def refusals(cls: type[Abilities], cfg: Config) -> list[str]:
     """Sentences with what to do instead.
 
     Args:

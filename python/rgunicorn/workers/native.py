@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 # CO_COROUTINE and CO_ASYNC_GENERATOR of `inspect`, which takes long to import.
 _ASYNC = 0x80 | 0x200
 
-# Requests that have no thread, not yet or not any more, and are noted all the same, beside one for each
-# thread; as in the core's `booking.rs`.
+# Requests that have no thread, not yet or not any more, and are noted all the same, beside one for
+# each thread; as in the core's `booking.rs`.
 _WITHOUT_THREAD = 256
 
 
