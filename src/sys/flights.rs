@@ -45,14 +45,8 @@ pub enum Phase {
 }
 
 impl Phase {
-    const ALL: [Self; 6] = [
-        Self::Waiting,
-        Self::App,
-        Self::Sending,
-        Self::Answered,
-        Self::Coming,
-        Self::Departing,
-    ];
+    const ALL: [Self; 6] =
+        [Self::Waiting, Self::App, Self::Sending, Self::Answered, Self::Coming, Self::Departing];
 
     pub(super) fn of(word: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| *phase as u64 == word & CODE)
