@@ -47,6 +47,8 @@ def say(log: Any, action: Action, ended: Worker | None, oom: OomCounter) -> None
             )
         case ("retry_fork", pause):
             log.error("The worker that was to be replaced serves on; next try in %.0f s", pause)
+        case ("no_room", pause):
+            log.error("No room for a worker that is missing; next try in %.1f s", pause)
         case ("back_off", pid, pause):
             log.error(
                 "Workers die soon after boot, the last one was (pid:%s): next in %.1f s at most",

@@ -21,6 +21,7 @@ from rgunicorn import (
     lifesigns,
     overdue,
     reports,
+    scarcity,
     sock,
     systemd,
     upgrade,
@@ -262,7 +263,7 @@ class Supervisor:
         except Exception as exc:
             # A hook of the new configuration that raises, or no room for one more process.
             bulletin.note_spawn_failure()
-            actions = self._fleet.on_spawn_failed(time.monotonic_ns())
+            actions = self._fleet.on_spawn_failed(scarcity.is_cause(exc), time.monotonic_ns())
             if not actions:
                 raise
             self.log.error("Exception while forking a new worker", exc_info=exc)
@@ -321,10 +322,10 @@ class Supervisor:
         except AppImportError as exc:
             self.log.debug("Exception while loading the application", exc_info=True)
             print(exc, file=sys.stderr, flush=True)
-            sys.exit(self.APP_LOAD_ERROR)
+            sys.exit(self._code(exc, self.APP_LOAD_ERROR))
         except ConfigError as exc:
             self.log.error("Worker can not boot: %s", exc)
-            sys.exit(-1 if worker.booted else self.WORKER_BOOT_ERROR)
+            sys.exit(-1 if worker.booted else self._code(exc, self.WORKER_BOOT_ERROR))
         except HaltServer as exc:
             # Raised in a worker it must not reach the copy of the main loop above us.
             self.log.error("Worker asks for a halt: %s", exc.reason)
@@ -332,7 +333,7 @@ class Supervisor:
         except BaseException as exc:
             self.log.exception("Exception in worker process")
             print(exc, file=sys.stderr, flush=True)
-            sys.exit(-1 if worker.booted else self.WORKER_BOOT_ERROR)
+            sys.exit(-1 if worker.booted else self._code(exc, self.WORKER_BOOT_ERROR))
         finally:
             self.log.info("Worker exiting (pid: %s)", worker.pid)
             _process.end_within(max(self.cfg.graceful_timeout, self.cfg.timeout))
@@ -342,3 +343,8 @@ class Supervisor:
             except Exception:
                 self.log.warning("Exception during worker exit:\n%s", traceback.format_exc())
             _process.is_leaving()
+
+    def _code(self, exc: BaseException, failed: int) -> int:
+        """The exit code of a worker that can not boot: `failed`, which ends a server if nobody
+        serves, but a crash's, once it has booted, if the machine lacks something at the moment."""
+        return -1 if self._fleet.is_established() and scarcity.is_cause(exc) else failed

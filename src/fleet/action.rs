@@ -71,6 +71,11 @@ pub enum Action {
         /// Until the next try.
         pause_ns: u64,
     },
+    /// Log that the machine has no room for a worker that is missing; another try follows.
+    NoRoom {
+        /// Until the next try.
+        pause_ns: u64,
+    },
     /// Log that workers die soon after they were forked, and that the next fork waits.
     BackOff {
         /// Who ended.

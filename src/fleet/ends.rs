@@ -66,8 +66,9 @@ impl Fleet {
     }
 
     /// No worker could be forked. Without an answer there is nothing that policy can do about it;
-    /// else a reload is given up, or a worker stays until its successor can be forked.
-    pub fn on_spawn_failed(&mut self, now_ns: u64) -> Vec<Action> {
+    /// else a reload is given up, or a worker stays until its successor can be forked, or there is
+    /// another try. `scarce`: the machine has no room for it at the moment, which may pass.
+    pub fn on_spawn_failed(&mut self, scarce: bool, now_ns: u64) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.phase != Phase::Running {
             return actions;
@@ -77,6 +78,9 @@ impl Fleet {
         } else if self.awaited() > 0 && self.on_duty() >= self.target {
             let pause_ns = self.pacing.on_boot_failure(now_ns);
             actions.push(Action::RetryFork { pause_ns });
+        } else if scarce && self.established {
+            let pause_ns = self.pacing.on_no_room(self.is_anybody_ready(), now_ns);
+            actions.push(Action::NoRoom { pause_ns });
         }
         actions
     }

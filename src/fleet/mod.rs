@@ -269,6 +269,11 @@ impl Fleet {
         self.children.iter().filter(|child| child.duty == duty).count()
     }
 
+    /// Whether there were once as many ready workers as asked for: the code boots, or did.
+    pub fn is_established(&self) -> bool {
+        self.established
+    }
+
     fn is_anybody_ready(&self) -> bool {
         self.children.iter().any(Child::serves)
     }

@@ -74,6 +74,12 @@ impl Pacing {
         pause_ns
     }
 
+    /// A missing worker could not be forked. Returns the pause before the next try.
+    pub(super) fn on_no_room(&mut self, others_serve: bool, now_ns: u64) -> u64 {
+        let pause_ns = self.births.count(now_ns, now_ns).unwrap_or(0);
+        if others_serve { pause_ns } else { pause_ns.min(LONGEST_ALONE_NS) }
+    }
+
     /// A worker is ready: the code boots.
     pub(super) fn on_ready(&mut self, child: &Child) {
         self.boot_failures = 0;

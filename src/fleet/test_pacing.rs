@@ -143,3 +143,30 @@ fn what_the_master_ended_itself_is_no_crash() {
         fork_all(&mut fleet, 1, pid + 1, now_ns);
     }
 }
+
+#[test]
+fn no_room_for_a_worker_ends_no_server_that_has_booted() {
+    let mut fleet = fleet_of(2, 0);
+    assert_eq!(fleet.on_spawn_failed(true, S), vec![], "it boots for the first time");
+    ready(&mut fleet, 100..102, S);
+    assert_eq!(fleet.on_spawn_failed(false, 2 * S), vec![], "it is not the machine");
+    for (victim, longest_ms) in [(100, 32_000), (101, 8000)] {
+        let (mut now_ns, mut pauses) = (100 * S, Vec::new());
+        fleet.on_exited(victim, Exit::Signal(11), now_ns);
+        for _ in 0..9 {
+            assert!(fleet.balance(now_ns).contains(&Action::Spawn));
+            let [Action::NoRoom { pause_ns }] = fleet.on_spawn_failed(true, now_ns)[..] else {
+                panic!("no answer")
+            };
+            pauses.push(pause_ns / 1_000_000);
+            now_ns += pause_ns;
+            assert!(pause_ns == 0 || fleet.balance(now_ns - 1).is_empty());
+        }
+        assert_eq!(pauses[..4], [0, 500, 1000, 2000]);
+        assert_eq!(pauses[8], longest_ms);
+        // The one that is forked at last ends it.
+        fork_all(&mut fleet, 1, victim + 100, now_ns);
+        ready(&mut fleet, victim + 100..victim + 101, now_ns + S);
+        fleet.on_exited(victim + 100, Exit::Code(0), now_ns + 2 * S);
+    }
+}

@@ -89,7 +89,7 @@ fn a_successor_that_can_not_boot_keeps_its_predecessor() {
     assert!(fleet.sleep_ns(3 * S) >= S, "nobody is waited for");
     assert_eq!(fleet.balance(4 * S), vec![Action::Spawn]);
     // No process to be had is no reason to end the server either.
-    assert_eq!(fleet.on_spawn_failed(4 * S), vec![Action::RetryFork { pause_ns: 2 * S }]);
+    assert_eq!(fleet.on_spawn_failed(true, 4 * S), vec![Action::RetryFork { pause_ns: 2 * S }]);
     assert_eq!(fleet.balance(6 * S - 1), vec![]);
     assert_eq!(fleet.balance(6 * S), vec![Action::Spawn]);
     fork_all(&mut fleet, 1, 201, 6 * S);
@@ -289,5 +289,5 @@ fn a_fork_that_fails_for_somebody_who_is_missing_postpones_nobody() {
     wish(&mut fleet, 101, Wish::Successor, 2 * S);
     assert_eq!(fleet.balance(2 * S), vec![Action::Spawn]);
     fleet.on_exited(100, Exit::Code(0), 3 * S);
-    assert!(fleet.on_spawn_failed(3 * S).is_empty());
+    assert!(fleet.on_spawn_failed(false, 3 * S).is_empty());
 }

@@ -125,9 +125,9 @@ fn patience_has_an_end() {
 
 #[test]
 fn a_fork_that_fails_ends_a_reload_and_nothing_else() {
-    assert_eq!(fleet_of(1, 0).on_spawn_failed(S), vec![]);
+    assert_eq!(fleet_of(1, 0).on_spawn_failed(false, S), vec![]);
     let mut fleet = reloading(1);
-    assert_eq!(fleet.on_spawn_failed(3 * S)[0], Action::ReloadFailed { pid: None, stay: 0 });
+    assert_eq!(fleet.on_spawn_failed(false, 3 * S)[0], Action::ReloadFailed { pid: None, stay: 0 });
 }
 
 #[test]

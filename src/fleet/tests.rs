@@ -326,5 +326,5 @@ fn what_fails_while_the_server_stops_changes_nothing() {
     fork_all(&mut fleet, 1, 200, S);
     fleet.on_stop(Stop::Graceful, 2 * S);
     assert!(fleet.on_vanished(200, 3 * S).is_empty());
-    assert!(fleet.on_spawn_failed(3 * S).is_empty());
+    assert!(fleet.on_spawn_failed(false, 3 * S).is_empty());
 }

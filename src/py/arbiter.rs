@@ -191,9 +191,10 @@ impl Fleet {
     fn on_spawn_failed<'py>(
         &mut self,
         py: Python<'py>,
+        scarce: bool,
         now_ns: u64,
     ) -> PyResult<Vec<Bound<'py, PyTuple>>> {
-        tuples(py, self.fleet.on_spawn_failed(now_ns))
+        tuples(py, self.fleet.on_spawn_failed(scarce, now_ns))
     }
 
     fn balance<'py>(&mut self, py: Python<'py>, now_ns: u64) -> PyResult<Vec<Bound<'py, PyTuple>>> {
@@ -237,6 +238,11 @@ impl Fleet {
     /// How long the master may sleep, in seconds.
     fn sleep(&self, now_ns: u64) -> f64 {
         Duration::from_nanos(self.fleet.sleep_ns(now_ns)).as_secs_f64()
+    }
+
+    /// Whether there were once as many ready workers as asked for.
+    fn is_established(&self) -> bool {
+        self.fleet.is_established()
     }
 
     /// How many of those that count towards the target are ready.
@@ -291,6 +297,7 @@ fn tuple(py: Python<'_>, action: fleet::Action) -> PyResult<Bound<'_, PyTuple>> 
         Action::ChildExit { pid } => ("child_exit", pid).into_pyobject(py),
         Action::RetryBoot { pid, pause_ns } => ("retry", pid, seconds(pause_ns)).into_pyobject(py),
         Action::RetryFork { pause_ns } => ("retry_fork", seconds(pause_ns)).into_pyobject(py),
+        Action::NoRoom { pause_ns } => ("no_room", seconds(pause_ns)).into_pyobject(py),
         Action::BackOff { pid, pause_ns } => ("back_off", pid, seconds(pause_ns)).into_pyobject(py),
         Action::Reloaded => ("reloaded",).into_pyobject(py),
         Action::ReloadFailed { pid, stay } => ("reload_failed", pid, stay).into_pyobject(py),

@@ -22,6 +22,8 @@ EXPECTED = {
     r"Worker \(pid:\d+\) failed to boot, the others serve on": "map, thread",
     r"Workers die soon after boot": "kill",
     r"Worker \(pid:\d+\) took \d+ access lines with it": "kill",
+    # The queue between workers takes some 300: a flood may have opened more.
+    r"Connections of worker \(pid:\d+\) closed for want of room: ": "kill",
     r"Lost request: ": "kill",
     r"Stacks of worker \(pid:\d+\)": "ulimit-v",
     r"Cannot buffer a request body on disk: ": "full-spool, write-spool, open, ulimit-n",

@@ -14,11 +14,13 @@ from pathlib import Path
 
 from chaos import complaints, invariants, programs, records, rude, talkers
 from chaos.clients import Book, Client, Gate, all_rest
-from chaos.disturbances import ALL, Disturbance, FullSpool
+from chaos.deck import ALL, Deck
+from chaos.disturbances import Disturbance, FullSpool
 from chaos.invariants import Finding
 from chaos.site import SPOOL_MB, Measure, Site, mount, unmount
 from chaos.timeline import Timeline
 from harness.server import Address
+from harness.wait import until
 from harness.wire import Wire, get
 
 HANDS = 2
@@ -58,7 +60,6 @@ class Director:
     def __init__(
         self, kind: str, directory: Path, seed: int, workers: int, say: Callable[[str], None]
     ) -> None:
-        self.dice = random.Random(seed)
         self.seed = seed
         self.site = Site(kind, directory, workers)
         self.timeline = Timeline(directory / "timeline.jsonl", say)
@@ -68,8 +69,6 @@ class Director:
         self.measures: list[Measure] = []
         self.left_out: list[str] = []
         """What can not be done here, and why."""
-        self._deck: list[type[Disturbance]] = []
-        self._lock = threading.Lock()
         self._failures: list[str] = []
         self._stack = contextlib.ExitStack()
 
@@ -80,6 +79,7 @@ class Director:
         if why := mount(self.site.spool, SPOOL_MB):
             self.left_out.append(f"full-spool: {why}; write-spool does the same by preload")
             cards = [card for card in cards if card is not FullSpool]
+        deck = Deck(random.Random(self.seed), cards)
         for line in self.left_out:
             print(f"left out: {line}", flush=True)
         self.site.start()
@@ -88,7 +88,7 @@ class Director:
         # The first is the warm-up.
         for number in range(rounds + 1):
             left = max(0.0, end - time.monotonic()) / (rounds + 1 - number)
-            self._round(cards, left)
+            self._round(deck, left)
             self.measures.append(self.site.measure())
         return self._findings()
 
@@ -138,11 +138,11 @@ class Director:
             self.clients.append(client(name, self.seed, address, self.book, self.gate))
             self.clients[-1].start()
 
-    def _round(self, cards: list[type[Disturbance]], seconds: float) -> None:
+    def _round(self, deck: Deck, seconds: float) -> None:
         """Clients and disturbances, then a rest."""
         over = threading.Event()
         hands = [
-            threading.Thread(target=self._hand, args=(cards, over), daemon=True)
+            threading.Thread(target=self._hand, args=(deck, over), daemon=True)
             for _ in range(HANDS)
         ]
         with self.gate.opened():
@@ -167,20 +167,18 @@ class Director:
             self._failures.append(f"no rest: {error}")
             self.timeline.note("unrest", "", str(error)[:200])
 
-    def _hand(self, cards: list[type[Disturbance]], over: threading.Event) -> None:
+    def _hand(self, deck: Deck, over: threading.Event) -> None:
         """One disturbance after the other, until it is over."""
-        with self._lock:
-            dice = random.Random(self.dice.getrandbits(64))
+        dice = deck.more_dice()
         while not over.wait(dice.uniform(0, 0.8)):
-            with self._lock:
-                if not self._deck:
-                    self._deck = self.dice.sample(cards, len(cards))
-                card = self._deck.pop()
+            card = deck.draw()
             try:
                 card(self.site, self.timeline, dice, self.gate).happen()
             except Exception as error:
                 self._failures.append(f"{card.name}: {error!r}")
                 return
+            finally:
+                deck.back(card)
             if not self.site.server.running():
                 self._failures.append("the master has ended")
                 return
@@ -197,14 +195,14 @@ class Director:
             invariants.descriptors(site, self.measures[0], self.measures[-1]),
             invariants.memory(site, self.measures),
         ]
-        told = records.read(site)
+        told = self._written()
         for name in [name for name in told.lines if name == "-" or name.startswith("last-")]:
             del told.lines[name]
         behaving = {client.name for client in self.clients if client.behaves}
         kills = site.log().count("was sent SIG") + site.log().count("exited with code")
         findings += [
             invariants.answers(book, timeline, behaving),
-            invariants.access_lines(book, told),
+            invariants.access_lines(book, told, timeline, site.hands),
             invariants.log_is_whole(told, timeline, site.faults.counts()["write-log"]),
             invariants.runs(book, told),
             invariants.counters(site, book, told, kills),
@@ -212,6 +210,19 @@ class Director:
             complaints.complaints(site.log()),
         ]
         return findings
+
+    def _written(self) -> records.Records:
+        """What the server has written, when it writes no more: lines come a moment after their
+        answers."""
+        found = [records.read(self.site)]
+
+        def is_all() -> bool:
+            time.sleep(0.3)
+            found.append(records.read(self.site))
+            return found[-1].total == found[-2].total
+
+        self._rest(lambda: until(is_all, "the last access lines"))
+        return found[-1]
 
     def _ask_everybody(self) -> set[int]:
         """Asks until each worker has answered; the pids of those who have."""

@@ -2,13 +2,13 @@
 it excuses; whoever is not excused must have been answered.
 
 `silent` and `cut`: see `clients.Request`. `race`: silence on a connection that had been answered on
-before, which the server has just closed for good reason (RFC 9112, 9.3.1).
+before, which the server has just closed for good reason (RFC 9112, 9.3.1). `unnoted`: answered, but
+its worker had no time to note it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import random
 import resource
@@ -17,13 +17,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from chaos.clients import Gate
-from chaos.faults import name_of
 from chaos.site import Site
 from chaos.timeline import Timeline
 from harness.wait import until
 
 LOST = frozenset({"silent", "cut", "race"})
 """What the kill of a worker costs."""
+UNNOTED = frozenset({"unnoted"})
+"""What a worker may take with it that dies at any instant."""
 CLOSED = frozenset({"race"})
 NO_ROOM = frozenset({"500", "cut"})
 """An upload that can not be kept is answered 500; a response that can not be kept breaks off."""
@@ -75,7 +76,7 @@ class Disturbance:
 
 class Kill(Disturbance):
     name = "kill"
-    excuses = LOST
+    excuses = LOST | UNNOTED
 
     def happen(self) -> None:
         pids = [self.victim()] if self.dice.random() < 0.8 else self.site.workers
@@ -191,7 +192,7 @@ class Memory(Disturbance):
     it dies or raises, it is replaced, or goes on."""
 
     name = "ulimit-v"
-    excuses = LOST | NO_ROOM
+    excuses = LOST | NO_ROOM | UNNOTED
 
     def happen(self) -> None:
         pid = self.victim()
@@ -230,123 +231,3 @@ class FullSpool(Disturbance):
                     file.write(bytes(1 << 20))
             self.last()
             filler.unlink(missing_ok=True)
-
-
-class Fault(Disturbance):
-    """A call that fails. Subclasses say which, with which errors."""
-
-    call = ""
-    numbers: tuple[int, ...] = ()
-    shares: tuple[float, ...] = (0.1, 0.5, 1.0)
-
-    def happen(self) -> None:
-        number, share = self.dice.choice(self.numbers), self.dice.choice(self.shares)
-        what = f"{self.call}: {name_of(number)} in {share:.0%}"
-        with self.noted(what), self.site.faults.failing(self.call, number, share):
-            self.last()
-
-
-class AcceptFails(Fault):
-    name = "accept"
-    call = "accept"
-    numbers = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.ECONNABORTED)
-
-
-class OpenFails(Fault):
-    """Of files that are made: spools. Of logs as well, at a USR1."""
-
-    name = "open"
-    call = "open"
-    numbers = (errno.EMFILE, errno.ENFILE, errno.ENOSPC)
-    excuses = NO_ROOM
-
-
-class ReceiveFails(Fault):
-    """Connections that fail, in the middle of anything."""
-
-    name = "receive"
-    call = "receive"
-    numbers = (errno.ENOMEM, errno.ENOBUFS, errno.ECONNRESET, errno.ETIMEDOUT)
-    shares = (0.01, 0.1)
-    # In the middle of a large body the application gets the error, which is its own to handle.
-    excuses = LOST | {"500"}
-
-
-class SendFails(Fault):
-    name = "send"
-    call = "send"
-    numbers = (errno.ENOMEM, errno.ENOBUFS, errno.EPIPE)
-    shares = (0.01, 0.1)
-    excuses = LOST
-
-
-class DescriptorFails(Fault):
-    """Of memfds and pipes, which hand connections over."""
-
-    name = "descriptor"
-    call = "descriptor"
-    numbers = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
-
-
-class WatchFails(Fault):
-    """epoll_ctl: fs.epoll.max_user_watches."""
-
-    name = "watch"
-    call = "watch"
-    numbers = (errno.ENOSPC, errno.ENOMEM)
-    shares = (0.05, 0.3)
-    excuses = LOST
-
-
-class ThreadFails(Fault):
-    name = "thread"
-    call = "thread"
-    numbers = (errno.EAGAIN,)
-
-
-class MapFails(Fault):
-    name = "map"
-    call = "map"
-    numbers = (errno.ENOMEM,)
-
-
-class SpoolFails(Fault):
-    """The disk for uploads is full, at any write."""
-
-    name = "write-spool"
-    call = "write-spool"
-    numbers = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
-    excuses = NO_ROOM
-
-
-class LogFails(Fault):
-    """The disk for the access log is full: part of a write, then none."""
-
-    name = "write-log"
-    call = "write-log"
-    numbers = (errno.ENOSPC,)
-    shares = (1.0,)
-
-
-ALL: tuple[type[Disturbance], ...] = (
-    Kill,
-    StopWorker,
-    StopMaster,
-    Reload,
-    Retire,
-    Rotate,
-    Clock,
-    Fewer,
-    Memory,
-    FullSpool,
-    AcceptFails,
-    OpenFails,
-    ReceiveFails,
-    SendFails,
-    DescriptorFails,
-    WatchFails,
-    ThreadFails,
-    MapFails,
-    SpoolFails,
-    LogFails,
-)

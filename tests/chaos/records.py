@@ -10,6 +10,10 @@ from chaos.site import LINE, Site
 
 # At most so many bytes of a worker's log are lost with it (docs/design/forensics.md).
 TOOK = re.compile(r"Worker \(pid:\d+\) took (\d+) access lines with it")
+KILLED = re.compile(
+    r"Lost request: .*\(id: ([^,)]+),.* pid: (\d+)\): "
+    r"its worker (?:was killed by|exited with code) "
+)
 LOST = re.compile(r"access log is written again; lines lost: (\d+)")
 
 
@@ -37,6 +41,9 @@ class Records:
     """The pids of the workers that ran a request."""
     took: int = 0
     """Lines that killed workers took with them, as the error log says."""
+    deaths: dict[str, int] = field(default_factory=dict)
+    """The pid of the worker that was killed, or crashed, while it ran a request, by the name of the
+    request: as the error log says."""
     lost: int = 0
     """Lines for which the disk had no room for too long, as the error log says."""
 
@@ -61,6 +68,7 @@ def read(site: Site) -> Records:
     for entry in site.ledger_path.read_text().splitlines():
         name, _, pid = entry.rpartition(" ")
         found.runs[name].append(int(pid))
+    found.deaths = {name: int(pid) for name, pid in KILLED.findall(site.log())}
     found.lost = sum(map(int, LOST.findall(site.log())))
     found.took = sum(map(int, TOOK.findall(site.log())))
     return found

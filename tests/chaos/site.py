@@ -55,6 +55,8 @@ class Site:
         self.kind = kind
         self.directory = directory
         self.count = workers
+        self.hands = int(str(KINDS[kind].get("threads", 1))) + 1
+        """Threads of a worker that answer: the application's, and that of slow clients."""
         self.spool = directory / "spool"
         self.spool.mkdir(parents=True)
         self.access_path = directory / "access.log"
@@ -98,11 +100,13 @@ class Site:
 
     @property
     def workers(self) -> list[int]:
-        """Pids of the living workers: every child but the status process."""
+        """Pids of the living workers: every child but the status process, and but those that the
+        master, which may be stopped, has not buried yet: they have no words any more."""
         found = []
         for pid in children(self.server.pid):
             with suppress(OSError):
-                if b": status [" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                words = Path(f"/proc/{pid}/cmdline").read_bytes()
+                if words and b": status [" not in words:
                     found.append(pid)
         return found
 

@@ -18,8 +18,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from chaos.deck import ALL
 from chaos.director import Director
-from chaos.disturbances import ALL
 from chaos.site import KINDS
 
 ALONE = "CHAOS_NAMESPACE"
@@ -51,6 +51,8 @@ def main(argv: Sequence[str]) -> int:
     (directory / "report").write_text(f"soak {again}\n{report}\n")
     print(f"\n{report}\n{len(findings) - len(bad)} of {len(findings)} invariants hold", flush=True)
     if bad:
+        # Once more, where also a log shows it of which only the end is kept.
+        print("\nWhat does not hold:\n" + "\n".join(map(str, bad)))
         print(f"kept in {directory}: server.log, access.log, timeline.jsonl, report")
         print(f"again: python -m chaos.soak {again}")
         return 1

@@ -243,6 +243,7 @@ impl Machine {
                 | Action::ReportHang { .. }
                 | Action::RetryBoot { .. }
                 | Action::RetryFork { .. }
+                | Action::NoRoom { .. }
                 | Action::BackOff { .. }
                 | Action::ChildExit { .. } => {}
             }
