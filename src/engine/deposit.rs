@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::conn::{Conn, Phase};
 use super::{App, Verdict};
 use crate::http::BodyDecoder;
+use crate::sys::records::Name;
 use crate::sys::socket;
-use crate::sys::vault::{Name, Vault};
+use crate::sys::vault::Vault;
 
 /// What has to be known of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,11 +7,10 @@ use std::time::Duration;
 use super::conn::{Conn, Phase};
 use super::dispatch::may_travel;
 use super::reactor::Work;
-use super::reception::{Door, Visit};
+use super::sweep::Queue;
 use super::{App, Engine, Refusal};
 use crate::log::notice::Notice;
 use crate::sys::course::Course;
-use crate::sys::listener::Listener;
 
 /// How long a connection whose last byte was sent may take to say its own.
 pub const LAST_WORDS: Duration = Duration::from_secs(2);
@@ -27,22 +26,8 @@ const QUICK: Duration = Duration::from_secs(1);
 /// Before the limit is reached those who wait are told so; at most, and as a part of all the time.
 const LAST_CALL: Duration = Duration::from_secs(1);
 const LAST_CALL_PART: u64 = 4;
-/// Connections let in at once while all threads are busy: one of them may come free.
-const BESIDE: usize = 64;
 /// Between two looks for somebody whose handshake has begun.
 const GLANCE_NS: u64 = 5_000_000;
-
-/// What becomes of those who wait at the doors of a worker that leaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Queue {
-    /// Siblings let them in; or nobody shall.
-    #[default]
-    Left,
-    /// They are let in until nobody waits; what comes later is somebody else's, or nobody's.
-    Swept,
-    /// The same, and then nobody can come any more: the sockets are nobody else's.
-    Ended,
-}
 
 /// Whether, and until when, the worker is on its way out.
 #[derive(Debug, Default)]
@@ -52,18 +37,18 @@ pub struct Drain {
     /// From here on who waits is told that the time is over.
     last_call_ns: u64,
     /// Cached for `patience`.
-    now_ns: u64,
+    pub(super) now_ns: u64,
     /// Where the server stood when that was last looked at.
     course: Course,
-    queue: Queue,
+    pub(super) queue: Queue,
     /// Still accepting.
-    sweeping: bool,
+    pub(super) sweeping: bool,
     /// That has been done.
-    swept: bool,
+    pub(super) swept: bool,
     /// From here on nobody new can come, if not before.
     bar_ns: u64,
     /// Since the doors are barred: until here who has begun to come may arrive. 0 before.
-    settled_ns: u64,
+    pub(super) settled_ns: u64,
 }
 
 impl Drain {
@@ -159,21 +144,6 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Where the server stands decides about those at the doors.
-    fn queue_now(&self, alone: bool) -> Queue {
-        let own = self.shared.options.own_queue;
-        let Some(slot) = self.shared.slot else { return Queue::Swept };
-        match slot.course() {
-            Course::Quitting => Queue::Left,
-            Course::Closing => Queue::Ended,
-            // Nobody else has its sockets (`reuse_port`).
-            _ if own => Queue::Ended,
-            Course::Leaving => Queue::Swept,
-            _ if alone || slot.is_heirless() => Queue::Swept,
-            _ => Queue::Left,
-        }
-    }
-
     /// Sets the limits that count from now on.
     fn limit(&mut self, now_ns: u64) {
         let options = &self.shared.options;
@@ -205,34 +175,6 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Nobody waits, if that was being looked at: now, or for good.
-    pub(super) fn end_sweep(&mut self) {
-        if !self.drain.sweeping {
-            return;
-        }
-        if self.drain.queue == Queue::Ended {
-            if self.drain.settled_ns == 0 {
-                // One more look is due, also when nobody can be on the way.
-                return self.bar_doors();
-            }
-            if self.clock.now_ns() < self.drain.settled_ns {
-                return self.close_doors();
-            }
-            self.listeners().for_each(Listener::shut);
-        }
-        self.drain.sweeping = false;
-        self.drain.swept = true;
-        self.close_listeners();
-    }
-
-    /// From here on nobody can begin to come.
-    fn bar_doors(&mut self) {
-        let barred = self.listeners().filter(|it| it.bar().is_ok());
-        let settles = barred.map(Listener::handshake).max().unwrap_or_default();
-        self.drain.settled_ns = self.clock.now_ns() + settles.as_nanos() as u64;
-        self.close_doors();
-    }
-
     /// What the way out needs and no application thread is needed for. Called before each wait.
     /// `free`: there is such a thread, and it lets people in itself.
     pub(super) fn mind_exit(&mut self, free: bool) {
@@ -254,42 +196,6 @@ impl<A: App> Engine<A> {
         if now_ns >= self.drain.last_call_ns {
             self.call_last();
         }
-    }
-
-    /// All threads are busy. A queue that others share waits for whoever is free first, here or
-    /// there, and is only ended when it is empty. But once the doors are barred nobody shall wait
-    /// before them for long: who is left comes in, and a sibling can be handed what he wants. So
-    /// with a queue of our own from the beginning. Encrypted connections can't be handed over.
-    fn sweep_beside(&mut self) {
-        let settled_ns = self.drain.settled_ns;
-        let closed = settled_ns != 0 && self.drain.now_ns >= settled_ns && self.tls.is_none();
-        if self.shared.options.own_queue || closed {
-            self.let_all_in(BESIDE);
-        } else if self.listeners().all(Listener::is_quiet) {
-            self.end_sweep();
-        }
-    }
-
-    /// Takes `most` of those who wait at the listeners, without a look at what siblings hand over.
-    fn let_all_in(&mut self, most: usize) {
-        if self.reception.pause_end_ns().is_some() {
-            return;
-        }
-        let mut left = most;
-        for index in 0..self.listeners().count() {
-            loop {
-                if left == 0 {
-                    return;
-                }
-                left -= 1;
-                match self.admit(Door::Listener(index)) {
-                    Visit::Came => {}
-                    Visit::Nobody => break,
-                    Visit::NotNow => return,
-                }
-            }
-        }
-        self.end_sweep();
     }
 
     /// The time is nearly over: who has not begun is told so, which is better than a reset. What is

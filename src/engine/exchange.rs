@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::App;
 use super::conn::Conn;
-use super::crew::Shared;
 use super::pace::Stopwatch;
+use super::shared::Shared;
 use super::timekeeper::Timed;
 use crate::http::{
     BodyDecoder, Encoder, Facts, Policy, ResponseError, ResponseFields, early_hints,

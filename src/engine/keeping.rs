@@ -19,7 +19,8 @@ use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
 use crate::sys::handoff::MESSAGE_BYTES;
 use crate::sys::poller::Token;
-use crate::sys::vault::{Deposited, RECORD_BYTES, Vault};
+use crate::sys::records::RECORD_BYTES;
+use crate::sys::vault::{Deposited, Vault};
 
 /// So many requests that are ready are held even where calls are short.
 const FEW: usize = 4;

@@ -16,13 +16,14 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
-use super::timekeeper::{Bounds, Desk, Timed, nanos, put};
+use super::about::put;
+use super::timekeeper::{Bounds, Desk, Timed, nanos};
 use crate::http::{add_field, error_page};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
-use crate::sys::scoreboard::Wish;
 use crate::sys::socket::{self, Transfer};
 use crate::sys::voice::Overruled;
+use crate::sys::wish::Wish;
 
 /// Reports that wait for room in the queue to the master; more are forgotten.
 const WAITING_REPORTS: usize = 256;

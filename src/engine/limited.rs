@@ -3,8 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
-use super::crew::Shared;
 use super::exchange::Exchange;
+use super::shared::Shared;
 use super::timekeeper::Timed;
 use super::{App, Conn, Verdict};
 use crate::sys::flights::{Flight, Mark, Phase};

@@ -12,8 +12,11 @@
 //! read and written by the loop; the application only ever sees complete requests (or, past
 //! [`Options::body_limit`], the start of a large one).
 
+pub mod about;
+mod accounts;
 mod answers;
 mod bill;
+mod body;
 mod booking;
 mod burden;
 pub mod conn;
@@ -31,18 +34,22 @@ mod lateness;
 mod limited;
 mod line;
 mod naming;
+mod newcomer;
 mod notices;
 pub mod outbox;
 mod overload;
 pub mod pace;
 mod parcel;
+mod parking;
 mod progress;
 pub mod reactor;
 mod reception;
 pub mod refusal;
+mod shared;
 mod slow_reader;
 pub mod static_files;
 mod static_reply;
+mod sweep;
 pub mod sync;
 pub mod table;
 mod takeout;
@@ -64,12 +71,13 @@ use crate::http::{IdHeader, Policy};
 use crate::log::notice::Notice;
 
 pub use conn::Conn;
-pub use crew::{Crew, Shared};
+pub use crew::Crew;
 pub use exchange::{Exchange, Gone};
 pub use hand::Hand;
 pub use overload::Patience;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;
+pub use shared::Shared;
 pub use slow_reader::Room;
 pub use static_files::StaticMap;
 pub use static_reply::Served;

@@ -2,19 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::IpAddr;
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::Ordering;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::App;
-use super::conn::Conn;
 use super::reactor::{Engine, MESSAGE, SPECIAL};
 use super::transport::Secured;
-use crate::http::Peer;
 use crate::log::notice::Notice;
 use crate::sys::handoff::Handoff;
-use crate::sys::listener::{Listener, PeerAddr};
+use crate::sys::listener::Listener;
 use crate::sys::poller::Token;
 use crate::sys::scoreboard::Slot;
 use crate::sys::tally::Event;
@@ -280,14 +276,6 @@ impl<A: App> Engine<A> {
         self.reception.listeners.iter()
     }
 
-    /// As in Gunicorn, every thread shall find a connection beside those that are kept: notes
-    /// whether there is room for one more of these.
-    pub(super) fn note_crowd(&self) {
-        let options = &self.shared.options;
-        let kept = options.max_connections.saturating_sub(options.app_threads);
-        self.shared.crowded.store(self.table.len() > kept, Ordering::Relaxed);
-    }
-
     fn may_admit(&self) -> bool {
         self.drain.is_sweeping()
             || self.table.len() < self.shared.options.max_connections && self.drain.lets_in()
@@ -334,44 +322,5 @@ impl<A: App> Engine<A> {
                 Visit::NotNow
             }
         }
-    }
-
-    /// A connection that has just come.
-    pub(super) fn new_conn(
-        &mut self,
-        listener: usize,
-        socket: OwnedFd,
-        addr: PeerAddr,
-    ) -> Box<Conn<A>> {
-        let mut conn = self.spare_conn();
-        conn.socket = Some(socket);
-        conn.listener = listener;
-        conn.addr = addr;
-        conn.peer = peer_of(&addr);
-        conn.trusted = self.shared.options.policy.forwarded_allow.allows(&conn.peer);
-        // Its first request may run before the next turn.
-        self.note_crowd();
-        conn
-    }
-
-    fn spare_conn(&mut self) -> Box<Conn<A>> {
-        let token = self.table.reserve();
-        match self.spare.pop() {
-            Some(mut conn) => {
-                conn.token = token;
-                conn
-            }
-            None => Box::new(Conn::new(token)),
-        }
-    }
-}
-
-fn peer_of(addr: &PeerAddr) -> Peer {
-    match addr {
-        PeerAddr::Ip(addr) => Peer::Ip(match addr.ip() {
-            IpAddr::V6(v6) => v6.to_canonical(),
-            v4 => v4,
-        }),
-        PeerAddr::Unix => Peer::Unix,
     }
 }

@@ -6,9 +6,9 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use super::App;
+use super::accounts::Account;
 use super::conn::{Conn, Phase};
 use super::exchange::Exchange;
-use super::overload::Account;
 use super::pace::Stopwatch;
 use super::reactor::Engine;
 use super::static_files::{Ask, Body, Reply};

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::hoard::Hoard;
 use super::{App, Conn};
+use crate::sys::connections::Connections;
 use crate::sys::poller::{Readiness, Token};
 use crate::sys::scoreboard::Slot;
-use crate::sys::tally::Connections;
 
 enum Place<A: App> {
     Vacant,

@@ -334,16 +334,14 @@ enum Phase {
 }
 
 #[cfg(test)]
-mod tests;
-
-#[cfg(test)]
-mod test_reload;
-
+mod test_pacing;
 #[cfg(test)]
 mod test_relief;
-
 #[cfg(test)]
-mod test_pacing;
-
+mod test_reload;
 #[cfg(test)]
 mod test_scale;
+#[cfg(test)]
+mod test_site;
+#[cfg(test)]
+mod tests;

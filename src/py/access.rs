@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::PyDict;
 
 use super::app::PyApp;
 use super::fields::{AnswerFields, RequestFields};
 use super::hooks::Views;
 use super::start_response::Announced;
+use super::watched::Watched;
 use crate::engine::{Exchange, Served};
 use crate::http::unquote;
 use crate::log::{Choice, Format, Record};
@@ -49,10 +50,7 @@ pub(super) struct Access {
     format: Option<Format>,
     choice: Arc<Choice>,
     worker_slot: Option<u32>,
-    /// Environ variables the format shows.
-    watched: Vec<Py<PyString>>,
-    /// Their values before the application ran.
-    before: Vec<Option<Py<PyAny>>>,
+    watched: Watched,
     /// What must happen before lines are written (sys.stdout.flush).
     flush_first: Option<Py<PyAny>>,
     journal: Journal,
@@ -67,8 +65,7 @@ impl Access {
         let keys = format.as_ref().map(Format::environ_keys).unwrap_or_default();
         Self {
             road: Road::Off,
-            watched: keys.iter().map(|key| PyString::intern(py, key).unbind()).collect(),
-            before: Vec::with_capacity(keys.len()),
+            watched: Watched::new(py, keys),
             format,
             choice: custom.choice.clone(),
             worker_slot: custom.slot,
@@ -92,12 +89,10 @@ impl Access {
 
     /// Remembers what the format shows of `environ`, before the application can change it.
     pub(super) fn observe(&mut self, py: Python<'_>, environ: &Bound<'_, PyDict>) -> PyResult<()> {
-        self.before.clear();
         if matches!(self.road, Road::Native(_)) {
-            for key in &self.watched {
-                self.before.push(environ.get_item(key.bind(py))?.map(Bound::unbind));
-            }
+            return self.watched.observe(py, environ);
         }
+        self.watched.forget();
         Ok(())
     }
 
@@ -152,21 +147,6 @@ impl Access {
             .getattr("access")?
             .is(&log.get_type().getattr("access")?);
         Ok(if enabled || !own_access { Road::Python } else { Road::Off })
-    }
-
-    fn unchanged(&self, py: Python<'_>, environ: &Bound<'_, PyDict>) -> PyResult<bool> {
-        for (key, before) in self.watched.iter().zip(&self.before) {
-            let now = environ.get_item(key.bind(py))?;
-            let same = match (&now, before) {
-                (Some(now), Some(before)) => now.is(before.bind(py)),
-                (None, None) => true,
-                _ => false,
-            };
-            if !same {
-                return Ok(false);
-            }
-        }
-        Ok(true)
     }
 
     /// The line of this request is made: if the worker dies from here on, nobody makes another.
@@ -253,7 +233,7 @@ impl PyApp {
         let duration_ns = exchange.clock().now_ns().saturating_sub(started_ns);
         let body_bytes = exchange.encoder().body_bytes();
         let unchanged = match &views.environ {
-            Some(environ) => self.access.unchanged(py, environ).unwrap_or(false),
+            Some(environ) => self.access.watched.unchanged(py, environ).unwrap_or(false),
             None => true,
         };
         if matches!(self.access.road, Road::Native(_)) && unchanged {

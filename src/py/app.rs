@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
 
 use super::access::Access;
 use super::environ::{Environ, Unfit};
@@ -16,7 +16,7 @@ use super::session::{Handle, Session};
 use super::start_response::{Announced, StartResponse};
 use super::state::State;
 use super::timekeeper::Deadline;
-use crate::engine::{App, Exchange, Gone, Refusal, Room, Served, Stage, Verdict, Wake};
+use crate::engine::{App, Exchange, Gone, Refusal, Served, Stage, Verdict, Wake};
 use crate::log::notice::Notice;
 use crate::sys::poller::Token;
 
@@ -327,28 +327,4 @@ fn is_given_up(
     let handle = exchange.conn().session.handle();
     environ.contains("HTTP_UPGRADE").unwrap_or(false)
         || handle.is_some_and(|handle| Handle::is_gone(handle.bind(py)))
-}
-
-/// Appends `data` to the response, the head first if need be; sends it when `now`.
-pub(super) fn deliver(
-    py: Python<'_>,
-    exchange: &mut Exchange<'_, PyApp>,
-    announced: &Announced,
-    data: Bound<'_, PyBytes>,
-    now: bool,
-) -> Result<(), Failure> {
-    if !exchange.encoder().head_sent() {
-        let keep_alive = exchange.may_keep_alive() && announced.may_keep_alive(py);
-        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
-    }
-    exchange.push(PyBackedBytes::from(data));
-    if now {
-        exchange.flush().map_err(Failure::Gone)?;
-    }
-    while !exchange.has_room() {
-        if py.detach(|| exchange.wait_room()).map_err(Failure::Gone)? == Room::NotYet {
-            py.check_signals()?;
-        }
-    }
-    Ok(())
 }

@@ -10,10 +10,11 @@ use pyo3::types::{PyDict, PyList};
 
 use super::scoreboard::wish_name;
 use crate::sys::clock::monotonic_ns;
+use crate::sys::connections::Connections;
 use crate::sys::file;
 use crate::sys::header::{Fact, Reason};
 use crate::sys::snapshot::{self, ServerView, Snapshot, WorkerView};
-use crate::sys::tally::{Connections, Event, Histogram};
+use crate::sys::tally::{Event, Histogram};
 use crate::sys::tells::Tells;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];

@@ -15,6 +15,7 @@ use pyo3::types::{PyBytes, PyList};
 use super::app::PyApp;
 use super::errors;
 use super::ffi;
+use super::link::session_of;
 use super::tls::{self, TlsSession};
 use crate::engine::Exchange;
 use crate::engine::exchange::{self, Body, Upload};
@@ -74,7 +75,7 @@ impl Input {
                     .ok_or(io::ErrorKind::NotConnected)?
                     .try_clone_to_owned()?;
                 let patience = exchange.body_timeout();
-                let tls = Python::attach(|py| tls::session_of(py, exchange.conn()));
+                let tls = Python::attach(|py| session_of(py, exchange.conn()));
                 let pulse = exchange.pulse();
                 let (slot, timed) = (exchange.slot(), exchange.timed().cloned());
                 Some(Rest { decoder, unseen, upload, socket, tls, patience, pulse, slot, timed })

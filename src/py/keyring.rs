@@ -5,8 +5,9 @@ use std::sync::Arc;
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
+use super::link::Link;
 use super::state::State;
-use super::tls::{Link, TlsSession};
+use super::tls::TlsSession;
 use crate::engine::transport::{Fault, Opener, Transport};
 
 /// What makes a session for each connection of a worker.

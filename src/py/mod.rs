@@ -3,6 +3,7 @@
 mod access;
 mod app;
 mod arbiter;
+mod body;
 mod decoder;
 mod display;
 mod door;
@@ -19,6 +20,7 @@ mod input;
 mod keyring;
 mod keys;
 mod lines;
+mod link;
 mod memo;
 mod mould;
 mod notices;
@@ -37,6 +39,7 @@ mod timekeeper;
 mod tls;
 mod variables;
 mod vault;
+mod watched;
 mod worker;
 
 /// The extension module.
@@ -48,7 +51,9 @@ mod _core {
     #[pymodule_export]
     use super::arbiter::{Fleet, Inbox, reap};
     #[pymodule_export]
-    use super::decoder::{Body, RequestDecoder, Rules, path_info};
+    use super::body::Body;
+    #[pymodule_export]
+    use super::decoder::{RequestDecoder, Rules, path_info};
     #[pymodule_export]
     use super::display::Display;
     #[pymodule_export]

@@ -9,8 +9,8 @@ use pyo3::types::{PyDict, PyString};
 use super::app::PyApp;
 use super::ffi::{has_references, is_unshared, latin1};
 use super::keys::Keys;
+use super::link::session_of;
 use super::session::Handle;
-use super::tls;
 use crate::engine::Conn;
 use crate::http::{ProxyInfo, ProxyProtocol};
 use crate::sys::listener::PeerAddr;
@@ -70,7 +70,7 @@ impl Remote {
         if let Some(info) = &conn.proxy {
             self.put_proxy(py, keys, environ, info)?;
         }
-        if let Some(session) = tls::session_of(py, conn) {
+        if let Some(session) = session_of(py, conn) {
             let facts = py
                 .import("rgunicorn.tls")?
                 .call_method1("connection_environ", (session.get().object(py),))?;

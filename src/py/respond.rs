@@ -4,12 +4,13 @@ use std::os::fd::OwnedFd;
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList, PyTuple};
 
-use super::app::{Failure, PyApp, deliver};
+use super::app::{Failure, PyApp};
 use super::ffi::open;
 use super::start_response::{Announced, Write, not_bytes};
-use crate::engine::Exchange;
+use crate::engine::{Exchange, Room};
 
 /// A response whose last byte is in the outbox.
 pub(super) struct Outcome<'py> {
@@ -126,4 +127,28 @@ fn open_range(py: Python<'_>, wrapper: &Bound<'_, PyAny>) -> PyResult<Option<(Ow
     // moved it.
     let Some((offset, available)) = crate::sys::file::rest(&file) else { return Ok(None) };
     Ok(Some((file, offset, available)))
+}
+
+/// Appends `data` to the response, the head first if need be; sends it when `now`.
+pub(super) fn deliver(
+    py: Python<'_>,
+    exchange: &mut Exchange<'_, PyApp>,
+    announced: &Announced,
+    data: Bound<'_, PyBytes>,
+    now: bool,
+) -> Result<(), Failure> {
+    if !exchange.encoder().head_sent() {
+        let keep_alive = exchange.may_keep_alive() && announced.may_keep_alive(py);
+        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
+    }
+    exchange.push(PyBackedBytes::from(data));
+    if now {
+        exchange.flush().map_err(Failure::Gone)?;
+    }
+    while !exchange.has_room() {
+        if py.detach(|| exchange.wait_room()).map_err(Failure::Gone)? == Room::NotYet {
+            py.check_signals()?;
+        }
+    }
+    Ok(())
 }

@@ -10,9 +10,10 @@ use super::display::shown;
 use crate::sys::clock::monotonic_ns;
 use crate::sys::course::Course;
 use crate::sys::header::{Fact, Reason};
-use crate::sys::scoreboard::{self, Wish};
+use crate::sys::scoreboard;
 use crate::sys::tally::{Event, Outcome};
 use crate::sys::tells::Tells;
+use crate::sys::wish::Wish;
 
 /// Wishes by the settings they come from.
 const WISHES: [(&str, Wish); 5] = [

@@ -8,8 +8,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use super::ffi::reach;
+use super::link::session_of;
 use super::remote::Means;
-use super::tls::{self, TlsSession};
+use super::tls::TlsSession;
 use crate::sys::poller::Token;
 
 /// Names of a socket's methods that say something to the client, or take the socket away: after
@@ -145,7 +146,7 @@ impl Handle {
             let conn = exchange.conn();
             conn.withdraw();
             let fd = conn.socket().ok_or_else(gone)?.try_clone_to_owned()?;
-            let session = tls::session_of(py, conn);
+            let session = session_of(py, conn);
             if session.is_some() {
                 // It may be read from there now.
                 conn.disturb();

@@ -6,10 +6,11 @@ use pyo3::exceptions::{PyAssertionError, PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
-use super::app::{Failure, deliver};
+use super::app::Failure;
 use super::errors;
 use super::ffi::{has_references, is_unshared, reach};
 use super::memo::{Memo, Status};
+use super::respond::deliver;
 use super::state::State;
 use crate::http::{ResponseFields, parse_status};
 use crate::sys::poller::Token;

@@ -12,7 +12,8 @@ use pyo3::types::{PyDict, PyString};
 use super::flights::Flight;
 use super::start_response::octets;
 use super::{options, worker};
-use crate::engine::timekeeper::{self, About, Entry, Mail};
+use crate::engine::about::About;
+use crate::engine::timekeeper::{self, Entry, Mail};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::file;
 

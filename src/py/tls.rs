@@ -1,7 +1,6 @@
 //! TLS by Python's `ssl`: the context is the user's own, with all that their hook did to it. Here
 //! its `SSLObject` works between two memory buffers, so that nobody waits for a client.
 
-use std::any::Any;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
@@ -13,10 +12,8 @@ use pyo3::prelude::*;
 use pyo3::sync::MutexExt;
 use pyo3::types::PyBytes;
 
-use super::app::PyApp;
 use super::keyring::Classes;
-use crate::engine::Conn;
-use crate::engine::transport::{Fault, Plain, Transport};
+use crate::engine::transport::{Fault, Plain};
 use crate::sys::socket::{self, Transfer};
 
 /// Plaintext of one record at most (RFC 8446 §5.1).
@@ -79,7 +76,7 @@ impl TlsSession {
     }
 
     /// What the protocol has to say meanwhile goes to the end of `out`, also after a fault.
-    fn take_in(
+    pub(super) fn take_in(
         &self,
         py: Python<'_>,
         ciphertext: &[u8],
@@ -140,7 +137,12 @@ impl TlsSession {
     }
 
     /// Encrypts `plain` to the end of `out`.
-    fn send(&self, py: Python<'_>, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    pub(super) fn send(
+        &self,
+        py: Python<'_>,
+        plain: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Fault> {
         let _turn = self.turn.lock_py_attached(py);
         out.reserve(plain.len() + plain.len() / 32 + 64);
         let sent = plain.chunks(RECORD_BYTES).try_for_each(|piece| {
@@ -155,7 +157,7 @@ impl TlsSession {
         sent.map_err(|error: PyErr| self.classes.fault(py, &error))
     }
 
-    fn farewell(&self, py: Python<'_>, out: &mut Vec<u8>) {
+    pub(super) fn farewell(&self, py: Python<'_>, out: &mut Vec<u8>) {
         let _turn = self.turn.lock_py_attached(py);
         // It would like to wait for the peer's, or the handshake was not complete: both is fine.
         let _ = self.inner.call_method0(py, intern!(py, "shutdown"));
@@ -176,7 +178,7 @@ impl TlsSession {
         Ok(decrypted == 0)
     }
 
-    fn is_established(&self) -> bool {
+    pub(super) fn is_established(&self) -> bool {
         self.established.load(Ordering::Relaxed)
     }
 
@@ -240,7 +242,7 @@ impl TlsSession {
 
     /// There will be no more ciphertext. With `suppress_ragged_eofs` OpenSSL is not told: it would
     /// say no more either, and what it has not decrypted by now can't be.
-    fn end(&self, py: Python<'_>) -> PyResult<()> {
+    pub(super) fn end(&self, py: Python<'_>) -> PyResult<()> {
         if self.classes.suppress && self.is_established() {
             return Ok(());
         }
@@ -277,55 +279,6 @@ impl TlsSession {
         };
         made.map_or_else(|failure| failure, PyErr::from_value)
     }
-}
-
-/// The session as the engine has it.
-pub(super) struct Link {
-    session: Py<TlsSession>,
-}
-
-impl Link {
-    pub(super) fn to(session: Py<TlsSession>) -> Self {
-        Self { session }
-    }
-}
-
-impl Transport for Link {
-    fn receive(
-        &mut self,
-        ciphertext: &[u8],
-        plain: &mut [u8],
-        out: &mut Vec<u8>,
-    ) -> Result<Plain, Fault> {
-        Python::attach(|py| self.session.get().take_in(py, ciphertext, plain, out))
-    }
-
-    fn end(&mut self) {
-        // A full stop in a memory buffer: there is nothing that can fail.
-        let _ = Python::attach(|py| self.session.get().end(py));
-    }
-
-    fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
-        Python::attach(|py| self.session.get().send(py, plain, out))
-    }
-
-    fn farewell(&mut self, out: &mut Vec<u8>) {
-        Python::attach(|py| self.session.get().farewell(py, out));
-    }
-
-    fn is_established(&self) -> bool {
-        self.session.get().is_established()
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
-/// The session of `conn`, if it is encrypted.
-pub(super) fn session_of(py: Python<'_>, conn: &mut Conn<PyApp>) -> Option<Py<TlsSession>> {
-    let link = conn.tls()?.transport()?.as_any().downcast_ref::<Link>()?;
-    Some(link.session.clone_ref(py))
 }
 
 /// Reads from `fd` without waiting, through `session`. What the protocol itself has to say is

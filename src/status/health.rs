@@ -129,8 +129,8 @@ fn serving<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::connections::Connections;
     use crate::sys::scoreboard::{Scoreboard, Slot};
-    use crate::sys::tally::Connections;
 
     const LIMITS: Limits =
         Limits { timeout_ns: 30 * SECOND_NS, stuck_ns: 60 * SECOND_NS, max_queue: 5 };

@@ -10,9 +10,10 @@ use prometheus::proto::{
 use prometheus::{TEXT_FORMAT, TextEncoder};
 
 use super::vitals::{Memory, Vitals};
+use crate::sys::connections::Connections;
 use crate::sys::header::{Fact, Reason};
 use crate::sys::snapshot::{ServerView, Snapshot, WorkerView};
-use crate::sys::tally::{self, BOUNDS_NS, Connections, Event, Tally};
+use crate::sys::tally::{self, BOUNDS_NS, Event, Tally};
 use crate::sys::tells::Tells;
 
 /// `Content-Type` of the page.

@@ -5,10 +5,11 @@
 use serde_json::{Map, Value, json};
 
 use super::site::Site;
+use crate::sys::connections::Connections;
 use crate::sys::course::Course;
 use crate::sys::header::{Fact, Reason};
 use crate::sys::snapshot::{ServerView, Snapshot, WorkerView};
-use crate::sys::tally::{BOUNDS_NS, Connections, Event};
+use crate::sys::tally::{BOUNDS_NS, Event};
 use crate::sys::tells::Tells;
 use crate::sys::usage::Usage;
 use crate::sys::wish::Wish;

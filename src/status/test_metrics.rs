@@ -1,8 +1,9 @@
 //! Tests of `metrics.rs`.
 
 use super::*;
+use crate::sys::connections::Connections;
 use crate::sys::scoreboard::Scoreboard;
-use crate::sys::tally::{Connections, Outcome};
+use crate::sys::tally::Outcome;
 
 fn page(board: &Scoreboard, vitals: &Vitals) -> Vec<String> {
     let text = render(&board.snapshot(5_000_000_000), vitals, 5_000_000_000).unwrap();

@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use super::scoreboard::{Scoreboard, Slot};
+use super::scoreboard::Scoreboard;
+use super::slot::Slot;
 
 /// Where the server stands. A worker that is told to leave finds here whether its siblings stay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

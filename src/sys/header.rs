@@ -3,7 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::scoreboard::{SLOT_SIZE, SLOTS, Scoreboard};
+use super::scoreboard::{SLOTS, Scoreboard};
+use super::slot::SLOT_SIZE;
 
 pub(super) const MAGIC: u64 = u64::from_be_bytes(*b"rgunicrn");
 pub(super) const VERSION: u64 = 10;

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::scoreboard::Slot;
+use super::slot::Slot;
 
 impl Slot {
     /// How many requests wait in this worker for a thread.

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::scoreboard::{CLAIMED, Cells, Slot};
+use super::slot::{CLAIMED, Cells, Slot};
 
 impl Slot {
     /// Whether another worker sleeps until a connection comes. One that was killed counts until the master has seen it.

@@ -6,10 +6,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
 
+use super::connections::Connections;
 use super::course::Course;
 use super::header::{Fact, Header, Reason};
-use super::scoreboard::{Cells, SLOTS, Scoreboard, map_to_read};
-use super::tally::{Connections, Tally};
+use super::scoreboard::{SLOTS, Scoreboard, map_to_read};
+use super::slot::Cells;
+use super::tally::Tally;
 use super::tells::Tells;
 use super::wish::Wish;
 use super::work::Work;

@@ -7,10 +7,12 @@
 //!
 //! There are two sets of cells, and readers add them up. One is written by whoever has the worker's
 //! [`super::till::Till`], one thread at a time, with plain loads and stores; the other by everybody else (a
-//! [`super::scoreboard::Slot`] is enough), with atomic additions, each of which costs as much as all
+//! [`super::slot::Slot`] is enough), with atomic additions, each of which costs as much as all
 //! stores of a request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+
+pub use super::connections::Connections;
 
 /// Upper bounds of the buckets, nanoseconds; one more bucket is for all above. Fine where a WSGI
 /// application that does nothing is (20 µs), coarse where people wait.
@@ -114,21 +116,6 @@ pub const EVENTS: usize = 8;
 /// Status classes: 1xx to 5xx.
 pub const CLASSES: usize = 5;
 
-/// What connections are at, as gauges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Connections {
-    /// A head, a body or a handshake is on its way.
-    pub reading: u64,
-    /// Complete requests that wait for a thread.
-    pub waiting: u64,
-    /// In the application.
-    pub running: u64,
-    /// A response is on its way.
-    pub writing: u64,
-    /// Between two requests.
-    pub idle: u64,
-}
-
 /// What the cells say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -203,28 +190,6 @@ pub(super) fn is_counting() -> bool {
 #[inline]
 pub(super) fn add_beside_others(cell: &AtomicU64, n: u64) {
     cell.fetch_add(n, Ordering::Relaxed);
-}
-
-/// What the connections of a worker are at: gauges.
-#[derive(Debug)]
-#[repr(C)]
-pub(super) struct ConnectionCells([AtomicU64; 5]);
-
-impl ConnectionCells {
-    pub(super) fn set(&self, now: Connections) {
-        if !is_counting() {
-            return;
-        }
-        let Connections { reading, waiting, running, writing, idle } = now;
-        for (cell, n) in self.0.iter().zip([reading, waiting, running, writing, idle]) {
-            cell.store(n, Ordering::Relaxed);
-        }
-    }
-
-    pub(super) fn read(&self) -> Connections {
-        let [reading, waiting, running, writing, idle] = load(&self.0);
-        Connections { reading, waiting, running, writing, idle }
-    }
 }
 
 /// One set of cells. All-zero is a valid value. What is written for each request lies in few cache
@@ -361,7 +326,7 @@ fn load_both<const N: usize>(ones: &[AtomicU64; N], others: &[AtomicU64; N]) -> 
     sums
 }
 
-fn load<const N: usize>(cells: &[AtomicU64; N]) -> [u64; N] {
+pub(super) fn load<const N: usize>(cells: &[AtomicU64; N]) -> [u64; N] {
     std::array::from_fn(|n| cells.get(n).map_or(0, |cell| cell.load(Ordering::Relaxed)))
 }
 

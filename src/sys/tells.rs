@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::scoreboard::Slot;
+use super::slot::Slot;
 use super::tally::Event;
 
 /// A set of numbers.

@@ -1,5 +1,6 @@
-//! Tests of `tally.rs` and `till.rs`.
+//! Tests of `tally.rs`, `till.rs` and `connections.rs`.
 
+use crate::sys::connections::Connections;
 use crate::sys::scoreboard::Scoreboard;
 
 use super::*;

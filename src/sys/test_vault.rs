@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use super::*;
 use crate::sys::flights::{Flight, Peer, Ticket};
+use crate::sys::records::{LENGTH, RECORD_BYTES};
 
 fn flights() -> Flights {
     Flights::new(4, 0).unwrap()
@@ -147,7 +148,7 @@ fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
     // A record that says it is as long as can be.
     let (name, _client) = deposit(&vault, b"");
     assert!(vault.hold(name, true, None));
-    vault.parts(name.index).unwrap().0[LENGTH].store(u64::MAX, Ordering::Relaxed);
+    vault.parts(name).unwrap().0[LENGTH].store(u64::MAX, Ordering::Relaxed);
     let all = rescued(&vault, None);
     assert_eq!(all.len(), 1);
     assert!(all[0].0.len() <= RECORD_BYTES);

@@ -1,6 +1,6 @@
 //! How a worker counts: its engine alone, and everybody else beside it; see [`super::tally`].
 
-use super::scoreboard::Slot;
+use super::slot::Slot;
 use super::tally::{Event, Outcome, TallyCells, add_alone, add_beside_others};
 
 /// What the engine of a worker counts with: whoever has the engine is the only one who writes these

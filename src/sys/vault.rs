@@ -12,55 +12,12 @@
 
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::flights::{Flights, Phase};
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
 use super::mapping::Mapping;
-use super::ticket::{read, write};
-
-/// Most records of one vault.
-pub const MOST_RECORDS: usize = 256;
-/// Bytes for which a record has room.
-pub const RECORD_BYTES: usize = RECORD_WORDS * 8 - HEADER_WORDS * 8;
-const RECORD_WORDS: usize = 2048;
-const HEADER_WORDS: usize = 8;
-
-// Where it lies in a record's header.
-const WORD: usize = 0;
-const LENGTH: usize = 1;
-/// One more than the number of the flight's place; 0 for none.
-const FLIGHT_PLACE: usize = 2;
-const FLIGHT_SERIAL: usize = 3;
-
-/// The state is in the lowest byte of a record's word, the serial number above it.
-const STATE_BITS: u32 = 8;
-const STATE: u64 = 0xff;
-const FREE: u64 = 0;
-const AWAY: u64 = 1;
-const HELD: u64 = 2;
-const HELD_AS_WRITTEN: u64 = 3;
-
-/// Before the bytes of a message: number of the record, serial number.
-const START_BYTES: usize = 16;
-
-/// Which record, and which of those who have had it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Name {
-    index: usize,
-    serial: u64,
-}
-
-/// Where a deposited connection stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It is in somebody's hands: lost when the worker is killed.
-    Away,
-    /// Nobody does anything with it: it can be had as its message has it.
-    Held,
-    /// The same, as its record has it.
-    HeldAsWritten,
-}
+use super::records::{MOST_RECORDS, Name, RECORD_WORDS, START_BYTES, State};
 
 /// What became of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +43,7 @@ pub struct Rescue {
 #[derive(Debug)]
 pub struct Vault {
     queue: Handoff,
-    memory: Mapping,
+    pub(super) memory: Mapping,
     /// Messages in the queue, as far as this process knows.
     messages: AtomicUsize,
     /// Those of them that are stale.
@@ -140,72 +97,19 @@ impl Vault {
     pub fn deposit(&self, message: &[u8], fds: &[BorrowedFd<'_>]) -> io::Result<Deposited> {
         let name = if self.has_room() { self.reserve() } else { None };
         let Some(name) = name else { return Ok(Deposited::Full) };
-        let mut start = [0; START_BYTES];
-        start[..8].copy_from_slice(&(name.index as u64).to_ne_bytes());
-        start[8..].copy_from_slice(&name.serial.to_ne_bytes());
-        let sent = self.queue.send_all(&[IoSlice::new(&start), IoSlice::new(message)], fds);
+        let sent =
+            self.queue.send_all(&[IoSlice::new(&name.to_bytes()), IoSlice::new(message)], fds);
         if matches!(sent, Ok(Sent::Whole)) {
             self.messages.fetch_add(1, Ordering::Relaxed);
             return Ok(Deposited::As(name));
         }
-        self.set(name, FREE);
+        self.free(name);
         Ok(if sent? == Sent::Crowded { Deposited::Crowded } else { Deposited::Full })
-    }
-
-    /// Where it stands; `None`: it is not in the vault any more.
-    pub fn state(&self, name: Name) -> Option<State> {
-        let word = self.record(name.index)?.first()?.load(Ordering::Acquire);
-        match (word >> STATE_BITS == name.serial, word & STATE) {
-            (true, AWAY) => Some(State::Away),
-            (true, HELD) => Some(State::Held),
-            (true, HELD_AS_WRITTEN) => Some(State::HeldAsWritten),
-            _ => None,
-        }
-    }
-
-    /// It is in somebody's hands now. False: it is not in the vault any more.
-    #[inline]
-    pub fn lift(&self, name: Name) -> bool {
-        self.set(name, AWAY)
-    }
-
-    /// Nobody does anything with it from here on: it can be had as its message has it, or `as_written`.
-    /// `flight` is that of its request, which does not end with the worker if the connection is
-    /// rescued. False: it is not in the vault any more.
-    #[inline]
-    pub fn hold(&self, name: Name, as_written: bool, flight: Option<(usize, u64)>) -> bool {
-        self.note_flight(name, flight)
-            && self.set(name, if as_written { HELD_AS_WRITTEN } else { HELD })
-    }
-
-    /// Writes what a sibling would need, in place of the message; while it is away. False: there is no
-    /// room for that.
-    pub fn write(&self, name: Name, bytes: &[u8]) -> bool {
-        if bytes.len() > RECORD_BYTES || self.state(name) != Some(State::Away) {
-            return false;
-        }
-        let Some((header, content)) = self.parts(name.index) else { return false };
-        write(content, bytes);
-        header[LENGTH].store(bytes.len() as u64, Ordering::Relaxed);
-        true
-    }
-
-    /// The flight of its request, from here on. False: it is not in the vault any more.
-    #[inline]
-    pub fn note_flight(&self, name: Name, flight: Option<(usize, u64)>) -> bool {
-        let Some((header, _)) = self.parts(name.index) else { return false };
-        if !is_known(header[WORD].load(Ordering::Relaxed), name) {
-            return false;
-        }
-        let (place, serial) = flight.map_or((0, 0), |(place, serial)| (place as u64 + 1, serial));
-        header[FLIGHT_SERIAL].store(serial, Ordering::Relaxed);
-        header[FLIGHT_PLACE].store(place, Ordering::Relaxed);
-        true
     }
 
     /// The connection is no business of the vault's any more: its message is stale.
     pub fn withdraw(&self, name: Name) {
-        if self.set(name, FREE) {
+        if self.free(name) {
             self.stale.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -225,14 +129,14 @@ impl Vault {
             };
             self.messages.fetch_sub(1, Ordering::Relaxed);
             let bytes = buffer.get(..len).unwrap_or_default();
-            let name = name_of(bytes).filter(|name| self.state(*name).is_some());
+            let name = Name::of(bytes).filter(|name| self.state(*name).is_some());
             let Some(name) = name else { continue };
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
             if !fds.is_empty() && matches!(self.queue.send(bytes, &fds), Ok(Sent::Whole)) {
                 self.messages.fetch_add(1, Ordering::Relaxed);
             } else {
                 // No room in the kernel.
-                self.set(name, FREE);
+                self.free(name);
             }
         }
         // Not those that have become stale meanwhile. Nobody else takes any away, nor counts one twice.
@@ -242,11 +146,7 @@ impl Vault {
     /// Gives everything back to the kernel that lies there. By the one thread that deposits. True if
     /// that was anything.
     pub fn give_up(&self) -> bool {
-        for index in 0..self.room() {
-            if let Some(word) = self.record(index).and_then(|record| record.get(WORD)) {
-                word.fetch_and(!STATE, Ordering::AcqRel);
-            }
-        }
+        self.free_all();
         self.stale.store(0, Ordering::Relaxed);
         // recv(2) fails with EAGAIN only, which is the end.
         let _ = self.queue.clear();
@@ -265,19 +165,19 @@ impl Vault {
         for _ in 0..2 * self.room() {
             let Some((len, fds)) = self.queue.receive(&mut buffer)? else { break };
             let bytes = buffer.get(..len).unwrap_or_default();
-            let Some(name) = name_of(bytes) else { continue };
+            let Some(name) = Name::of(bytes) else { continue };
             let written;
             let message = match self.state(name) {
                 Some(State::Held) => bytes.get(START_BYTES..).unwrap_or_default(),
                 Some(State::HeldAsWritten) => {
-                    written = self.written(name.index);
+                    written = self.written(name);
                     &written
                 }
                 Some(State::Away) | None => continue,
             };
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
             // Once only, should the same be there twice.
-            if fds.is_empty() || !self.set(name, FREE) {
+            if fds.is_empty() || !self.free(name) {
                 continue;
             }
             if !matches!(queue.send(message, &fds), Ok(Sent::Whole)) {
@@ -285,7 +185,7 @@ impl Vault {
                 continue;
             }
             found.moved += 1;
-            let flight = self.flight(name.index).and_then(|it| flights?.named(it));
+            let flight = self.flight(name).and_then(|it| flights?.named(it));
             // Else it is somebody else's by now, or somebody has begun to answer.
             if let Some(flight) =
                 flight.filter(|it| matches!(it.phase(), Some(Phase::Coming | Phase::Waiting)))
@@ -303,68 +203,6 @@ impl Vault {
     pub fn clear(&self) -> io::Result<()> {
         self.queue.clear()
     }
-
-    fn reserve(&self) -> Option<Name> {
-        (0..self.room()).find_map(|index| {
-            let word = self.record(index)?.first()?;
-            let before = word.load(Ordering::Acquire);
-            if before & STATE != FREE {
-                return None;
-            }
-            let serial = (before >> STATE_BITS).wrapping_add(1) & u64::MAX >> STATE_BITS;
-            word.store(serial << STATE_BITS | AWAY, Ordering::Release);
-            Some(Name { index, serial })
-        })
-    }
-
-    /// A load and a store, and no exchange: a record is written by whoever has its connection, or, when
-    /// the worker has ended, by whoever reaps it. [`Vault::give_up`] alone may be beside that, and what it
-    /// overlooks then is a record whose message is gone, which nobody rescues.
-    #[inline]
-    fn set(&self, name: Name, state: u64) -> bool {
-        let Some(word) = self.memory.words().get(name.index * RECORD_WORDS + WORD) else {
-            return false;
-        };
-        let known = is_known(word.load(Ordering::Relaxed), name);
-        if known {
-            word.store(name.serial << STATE_BITS | state, Ordering::Release);
-        }
-        known
-    }
-
-    #[inline]
-    fn record(&self, index: usize) -> Option<&[AtomicU64]> {
-        let start = index.checked_mul(RECORD_WORDS)?;
-        self.memory.words().get(start..start + RECORD_WORDS)
-    }
-
-    fn parts(&self, index: usize) -> Option<(&[AtomicU64; HEADER_WORDS], &[AtomicU64])> {
-        self.record(index)?.split_first_chunk()
-    }
-
-    fn written(&self, index: usize) -> Vec<u8> {
-        let Some((header, content)) = self.parts(index) else { return Vec::new() };
-        let length = usize::try_from(header[LENGTH].load(Ordering::Relaxed)).unwrap_or(0);
-        read(content, length)
-    }
-
-    fn flight(&self, index: usize) -> Option<(usize, u64)> {
-        let (header, _) = self.parts(index)?;
-        let place = header[FLIGHT_PLACE].load(Ordering::Relaxed).checked_sub(1)?;
-        Some((usize::try_from(place).ok()?, header[FLIGHT_SERIAL].load(Ordering::Relaxed)))
-    }
-}
-
-/// Whether a record's word is that of `name`.
-#[inline]
-fn is_known(word: u64, name: Name) -> bool {
-    word >> STATE_BITS == name.serial && word & STATE != FREE
-}
-
-fn name_of(message: &[u8]) -> Option<Name> {
-    let (index, rest) = message.split_first_chunk()?;
-    let index = usize::try_from(u64::from_ne_bytes(*index)).ok()?;
-    Some(Name { index, serial: u64::from_ne_bytes(*rest.first_chunk()?) })
 }
 
 #[cfg(test)]

@@ -36,7 +36,8 @@ fn main() {
     write("flights.rs", &format!("{phases}\n{flight}"));
 
     let crew = source("engine/crew.rs");
-    let shared = methods(&crew, &["wake", "doze", "rise", "murmur"]);
+    let shared = source("engine/shared.rs");
+    let shared = methods(&shared, &["wake", "doze", "rise", "murmur"]);
     write("shared.rs", &format!("impl Shared {{\n{shared}}}\n"));
     let seat = methods(
         &crew,
@@ -69,21 +70,27 @@ fn main() {
     }
     let tally = code(&source("sys/tally.rs"));
     let bounds = between(&tally, "pub const BOUNDS_NS: [u64; 19] = [", "/// Buckets of");
+    let tally = swap(&tally, "pub use super::connections::Connections;", "");
     write("tally.rs", &swap(&tally, bounds, "pub const BOUNDS_NS: [u64; 1] = [50_000];\n"));
+    let gauges = code(&source("sys/connections.rs"));
+    write("connections.rs", &swap(&gauges, "use super::tally::{is_counting, load};", ""));
     let till = code(&source("sys/till.rs"));
     let own = [
-        "use super::scoreboard::Slot;",
+        "use super::slot::Slot;",
         "use super::tally::{Event, Outcome, TallyCells, add_alone, add_beside_others};",
     ];
     write("till.rs", &own.iter().fold(till, |till, import| swap(&till, import, "")));
     let course = code(&source("sys/course.rs"));
-    write("course.rs", &swap(&course, "use super::scoreboard::{Scoreboard, Slot};", ""));
+    write(
+        "course.rs",
+        &swap(&course, "use super::scoreboard::Scoreboard;\nuse super::slot::Slot;", ""),
+    );
 
-    let board = source("sys/scoreboard.rs");
-    let states = between(&board, "const FREE: u64", "/// All-zero is a valid value and means");
+    let slot = source("sys/slot.rs");
+    let states = between(&slot, "const FREE: u64", "/// All-zero is a valid value and means");
     let siblings = code(&source("sys/siblings.rs"));
-    let siblings = swap(&siblings, "use super::scoreboard::{CLAIMED, Cells, Slot};", "");
-    let own = methods(&board, &["claim(self", "clear", "release"]);
+    let siblings = swap(&siblings, "use super::slot::{CLAIMED, Cells, Slot};", "");
+    let own = methods(&slot, &["claim", "clear", "release"]);
     let line = methods(
         &source("sys/line.rs"),
         &["enter_transit", "leave_transit", "clear_transit", "in_transit"],

@@ -151,8 +151,8 @@ def test_a_crowd_that_is_ready_at_once_goes_on(open_site: Open, kind: Kind) -> N
 def test_a_crowd_behind_a_long_call_goes_on(
     open_site: Open, kind: Kind, pause: float, tmp_path: Path
 ) -> None:
-    """What is ready is held when the call begins, and noted when it lasts: who goes on elsewhere is
-    not named all the same. `pause`: seconds, for one or the other."""
+    """What is ready is held when the call begins, and noted when it lasts: who goes on elsewhere
+    is not named all the same. `pause`: seconds, for one or the other."""
     site = open_site(kind, workers=1, **({"threads": 1} if kind is kinds.GTHREAD else {}))
     pid = pid_of(site)
     with contextlib.ExitStack() as stack:

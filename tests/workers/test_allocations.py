@@ -21,6 +21,9 @@ from harness.server import APPS, Command, Spawn
 from harness.wire import Wire, get
 from rgunicorn import _core
 
+# The first one waits for the build, which takes minutes on a busy machine.
+pytestmark = pytest.mark.timeout(900)
+
 ROOT = Path(__file__).resolve().parents[2]
 WARM_UP = 500
 COUNTED = 200

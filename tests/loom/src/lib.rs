@@ -4,11 +4,11 @@
 //! `cargo test --manifest-path tests/loom/Cargo.toml`
 
 #[cfg(test)]
+mod board;
+#[cfg(test)]
 mod crew;
 #[cfg(test)]
 mod flights;
-#[cfg(test)]
-mod scoreboard;
 #[cfg(test)]
 mod sync;
 

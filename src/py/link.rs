@@ -1,0 +1,59 @@
+//! TLS of one connection as the engine has it: its [`Transport`], which takes the GIL for each step.
+
+use std::any::Any;
+
+use pyo3::prelude::*;
+
+use super::app::PyApp;
+use super::tls::TlsSession;
+use crate::engine::Conn;
+use crate::engine::transport::{Fault, Plain, Transport};
+
+/// The session as the engine has it.
+pub(super) struct Link {
+    session: Py<TlsSession>,
+}
+
+impl Link {
+    pub(super) fn to(session: Py<TlsSession>) -> Self {
+        Self { session }
+    }
+}
+
+impl Transport for Link {
+    fn receive(
+        &mut self,
+        ciphertext: &[u8],
+        plain: &mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Plain, Fault> {
+        Python::attach(|py| self.session.get().take_in(py, ciphertext, plain, out))
+    }
+
+    fn end(&mut self) {
+        // A full stop in a memory buffer: there is nothing that can fail.
+        let _ = Python::attach(|py| self.session.get().end(py));
+    }
+
+    fn send(&mut self, plain: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+        Python::attach(|py| self.session.get().send(py, plain, out))
+    }
+
+    fn farewell(&mut self, out: &mut Vec<u8>) {
+        Python::attach(|py| self.session.get().farewell(py, out));
+    }
+
+    fn is_established(&self) -> bool {
+        self.session.get().is_established()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// The session of `conn`, if it is encrypted.
+pub(super) fn session_of(py: Python<'_>, conn: &mut Conn<PyApp>) -> Option<Py<TlsSession>> {
+    let link = conn.tls()?.transport()?.as_any().downcast_ref::<Link>()?;
+    Some(link.session.clone_ref(py))
+}

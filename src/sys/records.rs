@@ -1,0 +1,193 @@
+//! The records of a vault: what each says of a deposited connection, and how they lie in memory.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::ticket::{read, write};
+use super::vault::Vault;
+
+/// Most records of one vault.
+pub const MOST_RECORDS: usize = 256;
+/// Bytes for which a record has room.
+pub const RECORD_BYTES: usize = RECORD_WORDS * 8 - HEADER_WORDS * 8;
+pub(super) const RECORD_WORDS: usize = 2048;
+const HEADER_WORDS: usize = 8;
+
+// Where it lies in a record's header.
+const WORD: usize = 0;
+pub(super) const LENGTH: usize = 1;
+/// One more than the number of the flight's place; 0 for none.
+const FLIGHT_PLACE: usize = 2;
+const FLIGHT_SERIAL: usize = 3;
+
+/// The state is in the lowest byte of a record's word, the serial number above it.
+const STATE_BITS: u32 = 8;
+const STATE: u64 = 0xff;
+const FREE: u64 = 0;
+const AWAY: u64 = 1;
+const HELD: u64 = 2;
+const HELD_AS_WRITTEN: u64 = 3;
+
+/// Before the bytes of a message: number of the record, serial number.
+pub(super) const START_BYTES: usize = 16;
+
+/// Which record, and which of those who have had it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Name {
+    index: usize,
+    serial: u64,
+}
+
+impl Name {
+    /// As a message begins.
+    pub(super) fn to_bytes(self) -> [u8; START_BYTES] {
+        let mut start = [0; START_BYTES];
+        start[..8].copy_from_slice(&(self.index as u64).to_ne_bytes());
+        start[8..].copy_from_slice(&self.serial.to_ne_bytes());
+        start
+    }
+
+    /// The one that `message` begins with, which may be anything.
+    pub(super) fn of(message: &[u8]) -> Option<Self> {
+        let (index, rest) = message.split_first_chunk()?;
+        let index = usize::try_from(u64::from_ne_bytes(*index)).ok()?;
+        Some(Self { index, serial: u64::from_ne_bytes(*rest.first_chunk()?) })
+    }
+}
+
+/// Where a deposited connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is in somebody's hands: lost when the worker is killed.
+    Away,
+    /// Nobody does anything with it: it can be had as its message has it.
+    Held,
+    /// The same, as its record has it.
+    HeldAsWritten,
+}
+
+impl Vault {
+    /// Where it stands; `None`: it is not in the vault any more.
+    pub fn state(&self, name: Name) -> Option<State> {
+        let word = self.record(name.index)?.first()?.load(Ordering::Acquire);
+        match (word >> STATE_BITS == name.serial, word & STATE) {
+            (true, AWAY) => Some(State::Away),
+            (true, HELD) => Some(State::Held),
+            (true, HELD_AS_WRITTEN) => Some(State::HeldAsWritten),
+            _ => None,
+        }
+    }
+
+    /// It is in somebody's hands now. False: it is not in the vault any more.
+    #[inline]
+    pub fn lift(&self, name: Name) -> bool {
+        self.set(name, AWAY)
+    }
+
+    /// Nobody does anything with it from here on: it can be had as its message has it, or `as_written`.
+    /// `flight` is that of its request, which does not end with the worker if the connection is
+    /// rescued. False: it is not in the vault any more.
+    #[inline]
+    pub fn hold(&self, name: Name, as_written: bool, flight: Option<(usize, u64)>) -> bool {
+        self.note_flight(name, flight)
+            && self.set(name, if as_written { HELD_AS_WRITTEN } else { HELD })
+    }
+
+    /// Writes what a sibling would need, in place of the message; while it is away. False: there is no
+    /// room for that.
+    pub fn write(&self, name: Name, bytes: &[u8]) -> bool {
+        if bytes.len() > RECORD_BYTES || self.state(name) != Some(State::Away) {
+            return false;
+        }
+        let Some((header, content)) = self.parts(name) else { return false };
+        write(content, bytes);
+        header[LENGTH].store(bytes.len() as u64, Ordering::Relaxed);
+        true
+    }
+
+    /// The flight of its request, from here on. False: it is not in the vault any more.
+    #[inline]
+    pub fn note_flight(&self, name: Name, flight: Option<(usize, u64)>) -> bool {
+        let Some((header, _)) = self.parts(name) else { return false };
+        if !is_known(header[WORD].load(Ordering::Relaxed), name) {
+            return false;
+        }
+        let (place, serial) = flight.map_or((0, 0), |(place, serial)| (place as u64 + 1, serial));
+        header[FLIGHT_SERIAL].store(serial, Ordering::Relaxed);
+        header[FLIGHT_PLACE].store(place, Ordering::Relaxed);
+        true
+    }
+
+    /// The record has nobody from here on. False: it had somebody else, or nobody.
+    pub(super) fn free(&self, name: Name) -> bool {
+        self.set(name, FREE)
+    }
+
+    /// No record has anybody from here on.
+    pub(super) fn free_all(&self) {
+        for index in 0..self.room() {
+            if let Some(word) = self.record(index).and_then(|record| record.get(WORD)) {
+                word.fetch_and(!STATE, Ordering::AcqRel);
+            }
+        }
+    }
+
+    /// A record for a connection, which is away.
+    pub(super) fn reserve(&self) -> Option<Name> {
+        (0..self.room()).find_map(|index| {
+            let word = self.record(index)?.first()?;
+            let before = word.load(Ordering::Acquire);
+            if before & STATE != FREE {
+                return None;
+            }
+            let serial = (before >> STATE_BITS).wrapping_add(1) & u64::MAX >> STATE_BITS;
+            word.store(serial << STATE_BITS | AWAY, Ordering::Release);
+            Some(Name { index, serial })
+        })
+    }
+
+    /// A load and a store, and no exchange: a record is written by whoever has its connection, or, when
+    /// the worker has ended, by whoever reaps it. [`Vault::give_up`] alone may be beside that, and what it
+    /// overlooks then is a record whose message is gone, which nobody rescues.
+    #[inline]
+    fn set(&self, name: Name, state: u64) -> bool {
+        let Some(word) = self.memory.words().get(name.index * RECORD_WORDS + WORD) else {
+            return false;
+        };
+        let known = is_known(word.load(Ordering::Relaxed), name);
+        if known {
+            word.store(name.serial << STATE_BITS | state, Ordering::Release);
+        }
+        known
+    }
+
+    #[inline]
+    fn record(&self, index: usize) -> Option<&[AtomicU64]> {
+        let start = index.checked_mul(RECORD_WORDS)?;
+        self.memory.words().get(start..start + RECORD_WORDS)
+    }
+
+    /// Its header and its content.
+    pub(super) fn parts(&self, name: Name) -> Option<(&[AtomicU64; HEADER_WORDS], &[AtomicU64])> {
+        self.record(name.index)?.split_first_chunk()
+    }
+
+    /// What was written there.
+    pub(super) fn written(&self, name: Name) -> Vec<u8> {
+        let Some((header, content)) = self.parts(name) else { return Vec::new() };
+        let length = usize::try_from(header[LENGTH].load(Ordering::Relaxed)).unwrap_or(0);
+        read(content, length)
+    }
+
+    /// The flight that was noted there.
+    pub(super) fn flight(&self, name: Name) -> Option<(usize, u64)> {
+        let (header, _) = self.parts(name)?;
+        let place = header[FLIGHT_PLACE].load(Ordering::Relaxed).checked_sub(1)?;
+        Some((usize::try_from(place).ok()?, header[FLIGHT_SERIAL].load(Ordering::Relaxed)))
+    }
+}
+
+/// Whether a record's word is that of `name`.
+#[inline]
+fn is_known(word: u64, name: Name) -> bool {
+    word >> STATE_BITS == name.serial && word & STATE != FREE
+}
