@@ -16,6 +16,7 @@ import pytest
 
 from arbiter.live import Live
 from harness.mode import Mode
+from harness.proc import waits
 from harness.server import Server, Spawn, children
 from harness.wait import until
 from harness.wire import ask as ask_server
@@ -39,14 +40,6 @@ def serve(spawn: Spawn) -> Serve:
         return spawn(app, mode, settings=settings, **fields)
 
     return start
-
-
-def waits(pid: int) -> bool:
-    """Whether a worker waits for its next connection: it has booted."""
-    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    where = Path(f"/proc/{pid}/wchan").read_text()
-    # Of one that runs, or wants to, it says 0; and of all where the kernel does not tell.
-    return state == "S" and (where in ("0", "") or "poll" in where)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from harness.proc import waits
 from harness.wait import until
 from harness.wire import ask, get
 from rgunicorn import scarcity
@@ -49,6 +50,8 @@ def test_a_server_that_has_served_comes_back(serve, tmp_path, hook, act, said):
     server = serve(config=HOOK.format(hook=hook, act=act), env={"WANT": str(want)})
     old = server.workers()
     assert len(old) == 2
+    # Both have to have booted: else it has never served as it should.
+    until(lambda: all(waits(pid) for pid in old), "both to wait for clients", show=server.log)
     want.touch()
     killed(server)
     # The second round at least, and nobody serves.

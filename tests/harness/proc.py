@@ -52,6 +52,14 @@ def is_at_rest(pid: int) -> bool:
     return True
 
 
+def waits(pid: int) -> bool:
+    """Whether a worker waits for its next connection: it has booted."""
+    state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    where = Path(f"/proc/{pid}/wchan").read_text()
+    # Of one that runs, or wants to, it says 0; and of all where the kernel does not tell.
+    return state == "S" and (where in ("0", "") or "poll" in where)
+
+
 def is_stopped(pid: int) -> bool:
     """Whether SIGSTOP has reached all threads of the process; True also when it is gone."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):

@@ -14,7 +14,7 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
-from harness.proc import in_flight
+from harness.proc import in_flight, waits
 from harness.wait import until
 from harness.wire import Wire, get
 from storms.conftest import Open, Site
@@ -103,6 +103,7 @@ def test_a_client_that_resets_is_let_go(open_site: Open, kind: Kind, transport: 
     """The duplicate keeps neither the client's descriptor in the worker nor the connection."""
     site = open_site(kind, workers=1, transport=transport)
     (pid,) = site.workers
+    until(lambda: waits(pid), "it to wait for clients", show=site.news)
     before = len(os.listdir(f"/proc/{pid}/fd"))
     wire = deposited(site, Wire(site.server.address), transport)
     raw = getattr(wire.sock, "raw", wire.sock)
