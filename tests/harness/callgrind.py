@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -82,11 +83,11 @@ def read(part: Path) -> Counted:
     return Counted(sum(costs.values()), ours)
 
 
-def marked(output: Path) -> dict[str, Counted]:
-    """What was counted before each mark that a program set by its library, by name of the mark."""
-    found = {}
+def marked(output: Path, mark: str) -> Counted:
+    """What was counted before the mark of this name that a program set by its library."""
     for part in output.parent.glob(f"{output.name}*"):
-        name = re.search(r"^desc: Trigger: Client Request: (.+)$", part.read_text("latin-1"), re.M)
-        if name:
-            found[name[1]] = read(part)
-    return found
+        with part.open("rb") as lines:
+            # The description is at the beginning.
+            if f"desc: Trigger: Client Request: {mark}\n".encode() in itertools.islice(lines, 20):
+                return read(part)
+    raise AssertionError(f"no counts for the mark {mark} in {output}*")

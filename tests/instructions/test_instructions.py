@@ -33,10 +33,6 @@ pytestmark = [
 ]
 
 
-ATTEMPTS = 3
-"""What is dearer each time is a regression."""
-
-
 @pytest.fixture(scope="module")
 def machine() -> Machine:
     if shutil.which("rustc") is None:
@@ -69,12 +65,12 @@ def test_requests(setup: Setup, kept: Figures, machine: Machine, tmp_path: Path)
         for name, counted in kept.requests.items()
         if name.partition(": ")[0] == setup.name
     }
-    # Calls that take long, on a machine where others have the CPU, go another way through gthread.
-    for attempt in range(ATTEMPTS):
-        now = requests.counted(setup, tmp_path / str(attempt))
-        if not (found := worse(before, now, kept, machine)):
-            return
-    raise AssertionError(found)
+
+    def is_good(name: str, now: Counted) -> bool:
+        return name in before and not worse({name: before[name]}, {name: now}, kept, machine)
+
+    now = requests.counted(setup, tmp_path, is_good)
+    assert not (found := worse(before, now, kept, machine)), found
 
 
 def worse(
