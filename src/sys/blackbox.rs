@@ -9,8 +9,7 @@ use std::io::{self, Read, Seek};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-
+use super::file;
 use super::stand_in::{self, Fate};
 
 /// Longest text that is kept of a dump: the youngest frames of each thread come first.
@@ -34,7 +33,7 @@ impl BlackBox {
     /// # Errors
     /// What memfd_create(2) answers.
     pub fn new(signal: i32) -> io::Result<Self> {
-        let fd = memfd_create("rgunicorn-stacks", MFdFlags::MFD_CLOEXEC)?;
+        let fd = file::memory("rgunicorn-stacks")?;
         Ok(Self { file: File::from(fd), signal })
     }
 

@@ -52,12 +52,24 @@ pub fn unlinked(dir: Option<&Path>) -> io::Result<File> {
     }
 }
 
+/// An empty file in memory; who looks into `/proc/PID/fd` reads `name`.
+///
+/// # Errors
+/// What memfd_create(2) answers: EMFILE, ENOMEM …
+pub(super) fn memory(name: &str) -> io::Result<OwnedFd> {
+    if cfg!(miri) {
+        // It does not know memfd_create(2).
+        return Ok(unlinked(None)?.into());
+    }
+    Ok(memfd_create(name, MFdFlags::MFD_CLOEXEC)?)
+}
+
 /// An empty file in memory to whose end everybody writes, whoever else has cut it short meanwhile.
 ///
 /// # Errors
 /// EMFILE, ENOMEM.
 pub fn notepad() -> io::Result<OwnedFd> {
-    let fd = memfd_create("rgunicorn-stacks", MFdFlags::MFD_CLOEXEC)?;
+    let fd = memory("rgunicorn-stacks")?;
     fcntl(&fd, FcntlArg::F_SETFL(OFlag::O_APPEND))?;
     Ok(fd)
 }
@@ -67,7 +79,7 @@ pub fn notepad() -> io::Result<OwnedFd> {
 /// # Errors
 /// EMFILE, ENOMEM.
 pub fn in_memory(bytes: &[u8]) -> io::Result<File> {
-    let mut file = File::from(memfd_create("rgunicorn-handoff", MFdFlags::MFD_CLOEXEC)?);
+    let mut file = File::from(memory("rgunicorn-handoff")?);
     file.write_all(bytes)?;
     Ok(file)
 }

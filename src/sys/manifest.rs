@@ -15,8 +15,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-
+use super::file;
 use super::flights::{MOST_PLACES, Phase};
 use super::ticket::{CODE_BITS, Place, Sighting};
 
@@ -68,7 +67,7 @@ impl Header {
 /// # Errors
 /// What memfd_create(2) answers: EMFILE, ENOMEM …
 pub(super) fn memory(length: usize) -> io::Result<OwnedFd> {
-    let file = File::from(memfd_create("rgunicorn-flights", MFdFlags::MFD_CLOEXEC)?);
+    let file = File::from(file::memory("rgunicorn-flights")?);
     file.set_len(length as u64)?;
     Ok(file.into())
 }

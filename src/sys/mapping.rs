@@ -1,6 +1,7 @@
 //! Memory that a process shares with those it forks later: mapped once, zeroed, and read and written
 //! through atomics only.
 
+use std::ffi::c_void;
 use std::io;
 use std::num::NonZeroUsize;
 use std::os::fd::BorrowedFd;
@@ -10,6 +11,28 @@ use std::sync::atomic::AtomicU64;
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
 
 const ACCESS: ProtFlags = ProtFlags::PROT_READ.union(ProtFlags::PROT_WRITE);
+
+/// Miri interprets one process, and knows no other memory.
+const SHARED: MapFlags = if cfg!(miri) { MapFlags::MAP_PRIVATE } else { MapFlags::MAP_SHARED };
+
+/// Maps `length` bytes of the file `fd`, or zeroed ones without a file, for this process and those that
+/// it forks later. Nothing unmaps them. For Miri the file does not matter.
+///
+/// # Errors
+/// What mmap(2) answers.
+pub(super) fn shared(
+    length: NonZeroUsize,
+    access: ProtFlags,
+    fd: Option<BorrowedFd<'_>>,
+) -> io::Result<NonNull<c_void>> {
+    let start = match fd.filter(|_| !cfg!(miri)) {
+        // SAFETY: a new mapping at an address the kernel chooses; the pointer is all that is given.
+        Some(fd) => unsafe { mmap(None, length, access, SHARED, fd, 0)? },
+        // SAFETY: the same, of anonymous memory.
+        None => unsafe { mmap_anonymous(None, length, access, SHARED)? },
+    };
+    Ok(start)
+}
 
 /// A mapping of whole words. Unmapped when dropped, in each process for itself.
 #[derive(Debug)]
@@ -26,12 +49,7 @@ impl Mapping {
     /// What mmap(2) answers.
     pub(super) fn new(length: usize, fd: Option<BorrowedFd<'_>>) -> io::Result<Self> {
         let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
-        let start = match fd {
-            // SAFETY: a file of this length, at an address the kernel chooses.
-            Some(fd) => unsafe { mmap(None, length, ACCESS, MapFlags::MAP_SHARED, fd, 0)? },
-            // SAFETY: fresh anonymous memory at an address the kernel chooses.
-            None => unsafe { mmap_anonymous(None, length, ACCESS, MapFlags::MAP_SHARED)? },
-        };
+        let start = shared(length, ACCESS, fd)?;
         // SAFETY: page-aligned, zeroed, mapped until our drop, which nothing handed out outlives; every
         // access in every process goes through atomics.
         let words = unsafe {

@@ -19,12 +19,12 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap, mmap_anonymous};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous};
 
 use super::header::Header;
 pub use super::slot::Slot;
 use super::slot::{Cells, SLOT_SIZE};
+use super::{file, mapping};
 
 /// How many workers the board has room for.
 pub const SLOTS: usize = 4096;
@@ -47,7 +47,7 @@ impl Scoreboard {
     /// What memfd_create(2), or making a file in `dir`, or mmap(2) answers.
     pub fn new(dir: Option<&Path>) -> io::Result<Self> {
         let fd = match dir {
-            None => memfd_create("rgunicorn-scoreboard", MFdFlags::MFD_CLOEXEC)?,
+            None => file::memory("rgunicorn-scoreboard")?,
             Some(dir) => OwnedFd::from(tempfile::tempfile_in(dir)?),
         };
         let file = File::from(fd);
@@ -122,8 +122,7 @@ pub(super) fn map_to_read(file: &File) -> io::Result<Places> {
 
 fn map(file: &File, access: ProtFlags) -> io::Result<Places> {
     let length = NonZeroUsize::new(LENGTH).ok_or(io::ErrorKind::InvalidInput)?;
-    // SAFETY: a fresh shared mapping of a file of this length, at an address the kernel chooses.
-    let start = unsafe { mmap(None, length, access, MapFlags::MAP_SHARED, file.as_fd(), 0)? };
+    let start = mapping::shared(length, access, Some(file.as_fd()))?;
     // SAFETY: page-aligned, as long as a place, zeroed or what was written through the same type,
     // never unmapped, and every access in every process goes through atomics.
     let header = unsafe { start.cast::<Header>().as_ref() };

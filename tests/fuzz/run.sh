@@ -9,8 +9,13 @@ cd "$(dirname "$0")"
 
 SECONDS_EACH=${1:-600}
 shift $(($# > 0 ? 1 : 0))
-if [ "$#" -gt 0 ]; then targets=("$@"); else mapfile -t targets < <(cargo fuzz list --fuzz-dir .); fi
 command -v cargo-fuzz > /dev/null || { echo "cargo-fuzz is missing: cargo install cargo-fuzz" >&2; exit 1; }
+mapfile -t all < <(cargo fuzz list --fuzz-dir .)
+targets=("$@")
+[ "$#" -gt 0 ] || targets=("${all[@]}")
+for target in "${targets[@]}"; do
+  [[ " ${all[*]} " == *" $target "* ]] || { echo "$target is no target; there are: ${all[*]}" >&2; exit 1; }
+done
 # What cargo-fuzz asks of a nightly compiler, the stable one can do when it is told to.
 export RUSTC_BOOTSTRAP=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
