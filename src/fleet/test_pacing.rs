@@ -148,7 +148,9 @@ fn what_the_master_ended_itself_is_no_crash() {
 fn no_room_for_a_worker_ends_no_server_that_has_booted() {
     let mut fleet = fleet_of(2, 0);
     assert_eq!(fleet.on_spawn_failed(true, S), vec![], "it boots for the first time");
+    assert!(!fleet.is_established());
     ready(&mut fleet, 100..102, S);
+    assert!(fleet.is_established());
     assert_eq!(fleet.on_spawn_failed(false, 2 * S), vec![], "it is not the machine");
     for (victim, longest_ms) in [(100, 32_000), (101, 8000)] {
         let (mut now_ns, mut pauses) = (100 * S, Vec::new());

@@ -288,6 +288,12 @@ mod tests {
         let recent = assert_same(&[(fault.clone(), true), (fault, true), (long, true)]);
         assert!(recent.places.iter().all(Option::is_none));
         assert!(recent.heads.iter().all(|seen| seen.head.is_none()));
+        // A section of which there is a memory, behind a line that is too long with it.
+        let section = format!("A: {}\r\n\r\n", "x".repeat(LONGEST / 2));
+        let head = after(&format!("GET /{} HTTP/1.1", "x".repeat(LONGEST / 2)), &section);
+        let recent = assert_same(&vec![(head, true); 4]);
+        assert!(hits(&recent, section.as_bytes(), true, (1, 1)));
+        assert!(recent.heads.iter().all(|seen| seen.head.is_none()));
     }
 
     #[test]

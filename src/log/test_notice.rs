@@ -66,6 +66,11 @@ fn words_of_what_happens_on_a_bad_day() {
             "No thread for slow and idle clients (EAGAIN): they wait while the application is busy",
         ),
         (
+            Notice::NothingDeposited,
+            "Too many descriptors are on their way between processes of this user: should a \
+             worker be killed, idle connections go down with it. Raise ulimit -n.",
+        ),
+        (
             Notice::NoMemory { ip: s("::1") },
             "Refused a large request head from ip=::1: clients that stall hold too much memory",
         ),

@@ -38,6 +38,10 @@ FOREIGN_ENV = (
     "GUNICORN_PID",
     "LISTEN_FDS",
     "LISTEN_PID",
+    # `make test ARGS=...` is not meant for a make that a test starts.
+    "MAKEFLAGS",
+    "MAKEOVERRIDES",
+    "MFLAGS",
     "NOTIFY_SOCKET",
     "PORT",
     "SENDFILE",

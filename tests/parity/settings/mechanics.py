@@ -91,7 +91,7 @@ def background(stage: Stage) -> None:
         until(lambda: answers(stage), "an answer")
         links = [os.readlink(f"/proc/{master}/fd/{number}") for number in range(3)]
         stage.notes["daemon"] = {
-            "the command has ended": process.poll() if master != process.pid else None,
+            "the command has ended": process.wait(20) if master != process.pid else None,
             "session of its own": os.getsid(master) != process.pid,
             "stdin": links[0],
         }
