@@ -37,9 +37,15 @@ pub(super) fn shared(
 /// A mapping of whole words. Unmapped when dropped, in each process for itself.
 #[derive(Debug)]
 pub(super) struct Mapping {
-    words: &'static [AtomicU64],
+    /// As mmap(2) gave it: a reference to the words has no right to unmap them.
+    start: NonNull<AtomicU64>,
     length: NonZeroUsize,
 }
+
+// SAFETY: the memory belongs to no thread, and every access to it goes through atomics.
+unsafe impl Send for Mapping {}
+// SAFETY: the same.
+unsafe impl Sync for Mapping {}
 
 impl Mapping {
     /// Maps `length` bytes, shared with all processes that are forked later; of the file `fd`, which has
@@ -49,23 +55,19 @@ impl Mapping {
     /// What mmap(2) answers.
     pub(super) fn new(length: usize, fd: Option<BorrowedFd<'_>>) -> io::Result<Self> {
         let length = NonZeroUsize::new(length).ok_or(io::ErrorKind::InvalidInput)?;
-        let start = shared(length, ACCESS, fd)?;
-        // SAFETY: page-aligned, zeroed, mapped until our drop, which nothing handed out outlives; every
-        // access in every process goes through atomics.
-        let words = unsafe {
-            std::slice::from_raw_parts(start.cast::<AtomicU64>().as_ptr(), length.get() / 8)
-        };
-        Ok(Self { words, length })
+        Ok(Self { start: shared(length, ACCESS, fd)?.cast(), length })
     }
 
     /// Where it begins, for those who know what lies where.
     pub(super) fn start(&self) -> NonNull<AtomicU64> {
-        NonNull::from(self.words).cast()
+        self.start
     }
 
     /// All of it.
     pub(super) fn words(&self) -> &[AtomicU64] {
-        self.words
+        // SAFETY: page-aligned, zeroed, mapped until our drop, which the reference does not outlive;
+        // every access in every process goes through atomics.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length.get() / 8) }
     }
 
     /// For a child that the application has forked: what it does from here on, nobody else sees.
@@ -73,7 +75,7 @@ impl Mapping {
     /// # Errors
     /// ENOMEM.
     pub(super) fn secede(&self) -> io::Result<()> {
-        let start = NonZeroUsize::new(self.words.as_ptr() as usize);
+        let start = NonZeroUsize::new(self.start.as_ptr() as usize);
         let own = MapFlags::MAP_PRIVATE | MapFlags::MAP_FIXED;
         // SAFETY: in place of our own mapping, of the same length and with the same access; zeroed
         // memory is a valid value of everything in it.
@@ -84,9 +86,8 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        let start = NonNull::from(self.words).cast();
-        // SAFETY: our own mapping, with the length it was made with; the references to it borrow from us.
-        let unmapped = unsafe { munmap(start, self.length.get()) };
+        // SAFETY: our own mapping, with the length it was made with; what was handed out borrows from us.
+        let unmapped = unsafe { munmap(self.start.cast(), self.length.get()) };
         debug_assert!(unmapped.is_ok());
     }
 }

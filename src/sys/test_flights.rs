@@ -134,6 +134,7 @@ fn garbage_is_bounded() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "it knows no MAP_FIXED")]
 fn who_secedes_keeps_to_itself() {
     let flights = Flights::new(2, 0).unwrap();
     let flight = flights.begin(&mut 0, &ticket(b"/")).unwrap();
