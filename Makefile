@@ -132,8 +132,8 @@ coverage: $(VENV)/.rgunicorn $(VENV)/.tests $(GUNICORN)/.installed $(THIRDPARTY)
 	  PYTHONPATH=tests $(VENV)/bin/python -m covered.run $(ARGS)
 
 # What an interpreter of Rust, and what instrumented memory, see in the tests: docs/security.md. They need rustup's nightly with the
-# components miri and rust-src; not in CI, which has Rust as it comes. Miri is several hundred times slower than the machine and knows no sockets, no shared
-# mapping and no poll(2): what needs them is left out, and the fleet, whose tests live through hours of a server and have no `unsafe` below them.
+# components miri and rust-src; not in CI, which has Rust as it comes. Miri is several hundred times slower than the machine and knows no sockets, no
+# memory of several processes (cfg!(miri): a private one) and no poll(2): what needs them is left out, and the fleet, whose tests live through hours of a server and have no `unsafe` below them.
 miri:
 	MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test --no-default-features --lib \
 	  --target-dir target/miri -- $(or $(ARGS),sys::clock sys::tally sys::turn sys::owed sys::work sys::ticket sys::slate sys::flights log:: http::)
