@@ -6,12 +6,15 @@ A storm of the same is in `test_kills.py`.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,6 +23,7 @@ from harness.kinds import Kind
 from harness.proc import clients_of, descriptors, in_flight, is_at_rest
 from harness.wait import until
 from harness.wire import Wire, get, post
+from rgunicorn.rescue import rescue
 from storms.conftest import Open, Site
 
 # Where connections are kept, and live in the worker.
@@ -288,3 +292,35 @@ def test_who_says_no_more_is_served_all_the_same(open_site: Open, tmp_path: Path
         with killed_at_work(site, tmp_path):
             waits.send(get("/hello", "X-Id: waits")).sock.shutdown(socket.SHUT_WR)
         assert waits.response().status == 200
+
+
+@pytest.mark.parametrize(
+    ("found", "level", "words"),
+    [
+        ((2, 0), logging.INFO, "Connections of worker (pid:7) that go on elsewhere: 2"),
+        ((0, 3), logging.WARNING, "Connections of worker (pid:7) closed for want of room: 3"),
+        (
+            OSError(24, "Too many open files"),
+            logging.ERROR,
+            "Connections of worker (pid:7) could not be rescued: [Errno 24] Too many open files",
+        ),
+    ],
+)
+def test_what_the_master_says(
+    caplog: pytest.LogCaptureFixture, found: Any, level: int, words: str
+) -> None:
+    """The vault is a stand-in: a full queue, a master without descriptors are hard to come by."""
+
+    def taken_out(flights: object) -> tuple[int, int]:
+        if isinstance(found, OSError):
+            raise found
+        return found  # type: ignore[no-any-return]
+
+    worker: Any = SimpleNamespace(
+        pid=7,
+        blackbox=SimpleNamespace(vault=SimpleNamespace(rescue=taken_out), flights=None),
+    )
+    log: Any = logging.getLogger("rescue")
+    with caplog.at_level(logging.INFO):
+        rescue(log, worker, None)
+    assert [(it.levelno, it.getMessage()) for it in caplog.records] == [(level, words)]
