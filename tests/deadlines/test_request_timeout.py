@@ -100,7 +100,8 @@ def test_stuck_in_python(gates: Gates) -> None:
     (thread,) = re.findall(r"in thread (0x\w+)", line)
     after = gates.log().partition(line)[2].splitlines()
     assert after[1].startswith(f"  Thread {thread} "), after[1]
-    assert "in stuck_in_python" in "".join(after[2:6])
+    # It may be inside of what looks for the file.
+    assert "in stuck_in_python" in "".join(after[2:9])
     # The loop still serves, or its successor does.
     answered_in_time(gates)
     gates.until(lambda: pid not in gates.server.workers(), "the stuck worker to be replaced")
