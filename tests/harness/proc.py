@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import re
 from pathlib import Path
 
@@ -66,6 +67,29 @@ def is_stopped(pid: int) -> bool:
         for task in Path(f"/proc/{pid}/task").iterdir():
             if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TZX":
                 return False
+    return True
+
+
+WAITING = {
+    "x86_64": {7, 23, 35, 202, 219, 230, 232, 270, 271, 281, 441},
+    "aarch64": {22, 72, 73, 98, 101, 115, 128, 441},
+}
+"""Numbers of poll(2), epoll_wait(2), futex(2), nanosleep(2) and their relatives."""
+
+
+def was_waiting(pid: int) -> bool:
+    """Whether each thread of a stopped process waited for events, a lock or a time, and is thus not
+    between reading something and noting it. True also where the kernel does not tell."""
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            called = (task / "syscall").read_text().split()[0]
+        except (PermissionError, FileNotFoundError):
+            return True
+        if called.lstrip("-").isdigit():
+            if int(called) not in WAITING.get(platform.machine(), {int(called)}):
+                return False
+        elif called == "running":
+            return False
     return True
 
 

@@ -243,8 +243,14 @@ class Server:
         self.send_signal(number)
         code = self.wait_exit()
         assert code == 0, f"exit code {code}\n{self.log()}"
-        left = [pid for pid in workers if Path(f"/proc/{pid}").exists()]
-        assert not left, f"workers {left} outlived their master\n{self.log()}"
+
+        def left() -> list[int]:
+            return [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+
+        if self.command.is_gunicorn:
+            # Its master kills who is late, and does not wait for the end of it.
+            until(lambda: not left(), "the last workers to end", show=self.log)
+        assert not left(), f"workers {left()} outlived their master\n{self.log()}"
         if self.command.name == "rgunicorn":
             assert "Exception ignored in: " not in self.log(), self.log()
         return self.log()

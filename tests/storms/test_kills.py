@@ -20,7 +20,7 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
-from harness.proc import clients_of, is_at_rest, is_stopped
+from harness.proc import clients_of, is_at_rest, is_stopped, was_waiting
 from harness.traffic import Failure, Traffic, traffic
 from harness.wait import until
 from harness.wire import Wire, ask, get, post
@@ -70,7 +70,7 @@ def kill_one(site: Site, clients: Traffic, idle: bool) -> Kill:
         with stopped(site, pid) as ports:
             running = running_in(site, pid)
             # One who has not been served yet may have sent a request.
-            busy = bool(running) or bool(ports & clients.fresh_ports())
+            busy = bool(running) or bool(ports & clients.fresh_ports()) or not was_waiting(pid)
             if busy != idle and (idle or running):
                 os.kill(pid, signal.SIGKILL)
                 return Kill(pid, at, ports)
