@@ -48,14 +48,19 @@ impl Allowance {
         self.left_ns = (self.left_ns + took_ns / PART).min(MOST_MOVES * MOVE_NS);
     }
 
+    /// There is time for all that can be saved up.
+    pub(super) fn refill(&mut self) {
+        self.left_ns = MOST_MOVES * MOVE_NS;
+    }
+
     /// Whether there is enough for one move.
     pub(super) fn is_left(&self) -> bool {
         self.left_ns >= MOVE_NS
     }
 
-    /// Takes `moves`, if there are so many.
+    /// Takes `moves`, if there are so many; all that can be saved up for what would cost more.
     pub(super) fn take(&mut self, moves: u64) -> bool {
-        let left_ns = self.left_ns.checked_sub(moves * MOVE_NS);
+        let left_ns = self.left_ns.checked_sub(moves.min(MOST_MOVES) * MOVE_NS);
         self.left_ns = left_ns.unwrap_or(self.left_ns);
         left_ns.is_some()
     }
@@ -118,7 +123,7 @@ impl<A: App> Engine<A> {
         }
         self.let_young_go();
         self.keep_ready(is_long);
-        self.keep_more();
+        self.keep_more(Some(job));
     }
 
     /// The same with those who are not ready; also while a request runs.

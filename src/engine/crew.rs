@@ -124,6 +124,12 @@ impl<A: App> Crew<A> {
         }
     }
 
+    /// Whether the watcher sleeps, and is to be woken for the next call: a system call, after which the
+    /// CPU may be another thread's for long.
+    pub(super) fn must_ring(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
+    }
+
     /// The same, when nobody needs to be told: there is nobody but the client of this call. Should
     /// it last, a watcher that looks for another reason finds the engine there.
     pub(super) fn leave_quietly(&self, engine: Box<Engine<A>>) {

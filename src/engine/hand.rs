@@ -82,9 +82,12 @@ impl<'a, A: App> Hand<'a, A> {
                         self.crew.offer(engine);
                         return Ok(());
                     }
-                    let Some(job) = engine.next_job() else { break };
-                    engine.keep_more();
+                    let Some(mut job) = engine.next_job() else { break };
+                    engine.keep_more(Some(&mut job));
                     engine.keep_ready(engine.pace.is_long(WORTH_KEEPING));
+                    if self.crew.must_ring() {
+                        engine.secure(&mut job);
+                    }
                     self.crew.leave_in_seat(engine);
                     let done = self.perform(job);
                     match self.crew.take_seat() {
@@ -95,6 +98,7 @@ impl<'a, A: App> Hand<'a, A> {
                             return Ok(());
                         }
                     }
+                    engine.clock.advance(done.ended_ns);
                     engine.take_back(done);
                 }
                 accepts += 1;

@@ -29,6 +29,8 @@ const BODY_IN_RECORD: usize = 4 * 1024;
 /// What a body that is moved to one costs, in moves.
 const FILE_MOVES: u64 = 4;
 const BYTES_PER_MOVE: usize = 16 * 1024;
+/// A worker that has waited so long has time.
+const LEISURE: Duration = Duration::from_millis(1);
 /// Stale messages are taken out so often.
 const PURGE_AFTER: Duration = Duration::from_millis(100);
 /// Nothing is deposited for so long when too many descriptors are on their way.
@@ -43,6 +45,8 @@ pub(super) struct Deposits {
     /// Connections that were put down and could not be held.
     unheld: Vec<Token>,
     pub(super) allowance: Allowance,
+    /// Somebody was not deposited because there was not enough of it.
+    is_short: bool,
     next_purge_ns: u64,
     /// Nothing is deposited before: monotonic nanoseconds.
     rests_until_ns: u64,
@@ -69,6 +73,7 @@ impl Deposits {
             vault,
             unheld: Vec::new(),
             allowance: Allowance::default(),
+            is_short: false,
             next_purge_ns: 0,
             rests_until_ns: 0,
             has_said_so: false,
@@ -83,6 +88,27 @@ impl Deposits {
     pub(super) fn next_purge_ns(&self) -> Option<u64> {
         let stale = self.vault.as_ref().is_some_and(|vault| vault.stale() > 0);
         stale.then_some(self.next_purge_ns)
+    }
+
+    /// Whether the worker should look soon whether it has time, for those who are not held for want of an
+    /// allowance.
+    pub(super) fn want_leisure(&self) -> bool {
+        self.is_short && !self.unheld.is_empty()
+    }
+
+    /// The worker has waited for `waited_ns`. Who has time needs no allowance.
+    pub(super) fn rest(&mut self, waited_ns: u64) {
+        if u128::from(waited_ns) >= LEISURE.as_nanos() {
+            self.allowance.refill();
+            self.is_short = false;
+        }
+    }
+
+    /// Takes so many moves from the allowance, or as many as there can be. False: there are not so many.
+    fn pay(&mut self, moves: u64) -> bool {
+        let paid = self.allowance.take(moves);
+        self.is_short |= !paid;
+        paid
     }
 
     /// Whether workers of this server have vaults.
@@ -133,23 +159,37 @@ impl<A: App> Engine<A> {
 
     /// Whether there may be room later, for a connection that could not be held.
     fn may_come_later(&self, conn: &Conn<A>) -> bool {
-        conn.deposit.is_none() || !self.deposits.allowance.is_left()
+        conn.deposit.is_none() || self.deposits.is_short
     }
 
     /// Goes on with those that could not be deposited before, as far as there is room and it may cost
-    /// that; before a wait, or a call that may last. And with what nobody needs any more.
-    pub(super) fn keep_more(&mut self) {
-        let Some(vault) = &self.deposits.vault else { return };
-        if vault.stale() > 0 {
-            self.purge();
-        }
-        let deposits = &mut self.deposits;
-        let has_room = || deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
-        let rests = self.clock.now_ns() < deposits.rests_until_ns;
-        if rests || deposits.unheld.is_empty() || !deposits.allowance.is_left() || !has_room() {
+    /// that; before a wait, or a call that may last. And with what nobody needs any more. Both take system
+    /// calls, so the request that is about to run (`in_hand`) is held first.
+    pub(super) fn keep_more(&mut self, in_hand: Option<&mut Job<A>>) {
+        let (purges, keeps) = (self.is_purge_due(), self.may_keep_more());
+        if !purges && !keeps {
             return;
         }
-        let mut unheld = std::mem::take(&mut deposits.unheld);
+        if let Some(job) = in_hand {
+            self.secure(job);
+        }
+        if purges {
+            self.purge();
+        }
+        if keeps {
+            self.keep_listed();
+        }
+    }
+
+    fn may_keep_more(&self) -> bool {
+        let deposits = &self.deposits;
+        let rests = self.clock.now_ns() < deposits.rests_until_ns;
+        let has_room = || deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
+        !rests && !deposits.unheld.is_empty() && deposits.allowance.is_left() && has_room()
+    }
+
+    fn keep_listed(&mut self) {
+        let mut unheld = std::mem::take(&mut self.deposits.unheld);
         unheld.retain(|token| {
             let Some(mut conn) = self.table.take(*token) else { return self.table.knows(*token) };
             let left = conn.is_holdable() && !self.hold(&mut conn, false);
@@ -244,7 +284,7 @@ impl<A: App> Engine<A> {
         };
         // On the way out it will soon have come to its end.
         let rests = self.clock.now_ns() < self.deposits.rests_until_ns;
-        if rests || self.drain.is_on() || !self.deposits.allowance.take(1) {
+        if rests || self.drain.is_on() || !self.deposits.pay(1) {
             return;
         }
         // Behind a proxy that says who the client is, before it has said so, nobody knows.
@@ -280,21 +320,24 @@ impl<A: App> Engine<A> {
         let memory = conn.spool.parts().0;
         let moves = FILE_MOVES + (memory.len() / BYTES_PER_MOVE) as u64;
         let has_room = self.deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
-        if !has_room || !self.deposits.allowance.take(moves) {
+        if !has_room || !self.deposits.pay(moves) {
             return false;
         }
         // Without a descriptor for it, it stays where it is.
         conn.spool.share().is_ok()
     }
 
-    /// Takes out what nobody needs any more, now and then: duplicates keep sockets open.
+    /// Whether what nobody needs any more is to be taken out, now and then: duplicates keep sockets open.
+    fn is_purge_due(&self) -> bool {
+        let Some(vault) = &self.deposits.vault else { return false };
+        let stale = vault.stale();
+        let is_time = || self.clock.now_ns() >= self.deposits.next_purge_ns;
+        stale > 0 && (is_time() || stale >= vault.room() / 4)
+    }
+
     fn purge(&mut self) {
         let Some(vault) = &self.deposits.vault else { return };
-        let now_ns = self.clock.now_ns();
-        if now_ns < self.deposits.next_purge_ns && vault.stale() < vault.room() / 4 {
-            return;
-        }
-        self.deposits.next_purge_ns = now_ns + PURGE_AFTER.as_nanos() as u64;
+        self.deposits.next_purge_ns = self.clock.now_ns() + PURGE_AFTER.as_nanos() as u64;
         vault.purge(&mut self.deposits.buffer);
     }
 }

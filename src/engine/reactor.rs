@@ -197,7 +197,7 @@ impl<A: App> Engine<A> {
     /// Only when the poller itself fails.
     pub(super) fn turn(&mut self, free: bool) -> io::Result<()> {
         self.read_all();
-        self.keep_more();
+        self.keep_more(None);
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let lull = self.may_lull();
@@ -214,7 +214,9 @@ impl<A: App> Engine<A> {
             slot.set_waiting(false);
         }
         self.shared.rise();
+        let slept_ns = self.clock.now_ns();
         self.clock.tick();
+        self.deposits.rest(self.clock.now_ns().saturating_sub(slept_ns));
         self.look_at_course();
         self.leave_unread(events.len(), free);
         for event in &events {

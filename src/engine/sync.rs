@@ -158,6 +158,9 @@ fn run_ready<A: App + 'static>(
                 false
             });
         if watched {
+            if crew.must_ring() {
+                engine.secure(&mut job);
+            }
             crew.leave_in_seat(engine);
         } else {
             crew.leave_quietly(engine);

@@ -78,6 +78,7 @@ impl<A: App> Engine<A> {
             self.drain.next_ns(now_ns),
             self.line.ends_ns(),
             self.deposits.next_purge_ns(),
+            self.deposits.want_leisure().then_some(now_ns),
         ];
         for at_ns in others.into_iter().flatten() {
             until_ns = until_ns.min(at_ns);

@@ -26,7 +26,7 @@ from harness.wait import until
 from harness.wire import Wire, ask, get, post
 from storms.conftest import Open, Site
 
-KILLS = 10
+KILLS = int(os.environ.get("STORM_KILLS", "10"))
 # Also with `sync_keepalive`, unless another worker class is under test.
 STORMY_AND_KEPT = kinds.ALL if kinds.STORMY == (kinds.SYNC, kinds.GTHREAD) else kinds.STORMY
 

@@ -31,6 +31,7 @@ KEPT = pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str
 ALL = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
 
 BODY = b"0123456789" * 10_000
+HALF = 50_000
 
 
 def pid_of(site: Site) -> int:
@@ -139,6 +140,7 @@ def test_a_crowd_that_is_ready_at_once_goes_on(open_site: Open, kind: Kind) -> N
             wires.append(stack.enter_context(Wire(site.server.address)))
             assert wires[-1].send(get("/hello")).response().status == 200
         until(lambda: in_flight(pid) >= 20, "all in the vault", show=site.news)
+        until(lambda: is_at_rest(pid), "the last answer to be known", show=site.news)
         os.kill(pid, signal.SIGSTOP)
         wires[0].send(get("/die", "X-Request-Id: dies"))
         for wire in wires[1:]:
@@ -265,6 +267,8 @@ def test_no_descriptor_stays_behind(open_site: Open, kind: Kind, tmp_path: Path)
         with Wire(site.server.address) as wire:
             assert wire.send(get("/nap/0.01")).response().status == 200
             until_deposited(site, 1)
+            # It may lie there since before the call: the worker has to hear that its answer is out.
+            until(lambda: is_at_rest(pid_of(site)), "it to be held", show=site.news)
             os.kill(pid, signal.SIGKILL)
             site.settle({pid})
             assert wire.send(get("/hello")).response().status == 200
@@ -324,3 +328,35 @@ def test_what_the_master_says(
     with caplog.at_level(logging.INFO):
         rescue(log, worker, None)
     assert [(it.levelno, it.getMessage()) for it in caplog.records] == [(level, words)]
+
+
+@ALL
+def test_an_idle_worker_has_nothing_that_a_kill_would_take(open_site: Open, kind: Kind) -> None:
+    """Short calls pay for few deposits. A worker that waits has the time for them all the same."""
+    site = open_site(kind, workers=1)
+    raw = post("/echo", BODY)
+    with contextlib.ExitStack() as stack:
+
+        def come() -> list[Wire]:
+            return [stack.enter_context(Wire(site.server.address)) for _ in range(5)]
+
+        wires = come()
+        for _ in range(10):
+            half_way(site, wires, raw)
+            for wire in wires:
+                assert wire.send(raw[HALF:]).response().status == 200
+            wires = wires if kind.keeps_alive else come()
+        half_way(site, wires, raw)
+        # Each with a file.
+        until(lambda: in_flight(pid_of(site)) >= 10, "all to lie in the vault", show=site.news)
+        os.kill(pid_of(site), signal.SIGKILL)
+        for wire in wires:
+            assert wire.send(raw[HALF:]).response().body == BODY
+    assert "Lost request" not in site.log()
+
+
+def half_way(site: Site, wires: list[Wire], raw: bytes) -> None:
+    """Half of a large request has come from each, which is not cheap to deposit."""
+    for wire in wires:
+        wire.send(raw[:HALF])
+    until(lambda: all(is_read(site, wire) for wire in wires), "all to be read", show=site.news)
