@@ -32,9 +32,11 @@ SOURCES := Cargo.toml Cargo.lock pyproject.toml LICENSE $(shell find src python 
 # ZIG=1: wheels for glibc 2.28 and newer, linked by zig (450 MB from PyPI); else for the glibc of this machine. The oldest
 # that there could be is 2.27, which has memfd_create(2).
 ZIG ?=
+# PGO=1: the compiler knows from a run of benches/training which code is hot (rustup component add llvm-tools). Twice the time.
+PGO ?=
 LINKER := $(CURDIR)/.venv-zig
-BUILT := dist/.built$(if $(ZIG),-zig)
-MATURIN = PATH="$(if $(ZIG),$(LINKER)/bin:)$$PATH" $(VENV)/bin/maturin build --release --locked --out dist $(if $(ZIG),--zig --compatibility manylinux_2_28)
+BUILT := dist/.built$(if $(ZIG),-zig)$(if $(PGO),-pgo)
+MATURIN = PATH="$(if $(ZIG),$(LINKER)/bin:)$$PATH" $(VENV)/bin/maturin build --release --locked --out dist $(if $(ZIG),--zig --compatibility manylinux_2_28) $(if $(PGO),--pgo)
 
 # Rust tests of the Python floor are programs that embed libpython, which may lie where the loader
 # does not look (pyenv, uv). Not by -rpath in RUSTFLAGS: other flags would build every crate anew.
@@ -46,7 +48,7 @@ EMBEDDED = PYO3_PYTHON=$(VENV)/bin/python LD_LIBRARY_PATH=$(LIBDIR)$${LD_LIBRARY
 help:
 	@echo "make serve   build, then run the Django example on 127.0.0.1:$(PORT) (PORT=...)"
 	@echo "make test    formatting, lints, Rust tests, the whole pytest suite (ARGS=... for pytest)"
-	@echo "make wheel   sdist, and the wheel built of it, into dist/ (ZIG=1: for glibc 2.28 and newer)"
+	@echo "make wheel   sdist, and the wheel built of it, into dist/ (ZIG=1: for glibc 2.28 and newer; PGO=1: with a profile, as released)"
 	@echo "make wheels-smoke   that wheel on every CPython that is here, and one for CPython without the GIL"
 	@echo "make loom    models of what threads decide by atomics, in every order"
 	@echo "make soak    chaos for ten minutes: faults, floods, kills, and what must hold afterwards (SECONDS=600 KIND=gthread ARGS='--seed 7')"
@@ -156,7 +158,7 @@ bench-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(WITH_GIL)/
 # Rust benchmarks first, then servers side by side; the harness builds all that it measures, this tree
 # too. Tables and charts go into docs/performance.md and README.md unless ARGS has --quick.
 bench: | $(VENV)/bin/python
-	$(VENV)/bin/python benches/load/run.py --page docs/performance.md --readme README.md $(or $(ARGS),--suite all)
+	$(VENV)/bin/python benches/load/run.py --trained --page docs/performance.md --readme README.md $(or $(ARGS),--suite all)
 
 # The pages from a document that is there, by default the newest.
 DOCUMENT ?= $(lastword $(sort $(wildcard benches/load/.bench/results/load-*.json)))

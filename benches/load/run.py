@@ -133,7 +133,11 @@ def _prepare(args: argparse.Namespace, progress: Progress) -> tuple[list[Peer], 
     ready: list[Peer] = []
     skipped: dict[str, str] = {}
     must = bool(args.servers or args.ab)
+    if args.trained:
+        progress("our own build is made twice, and trained in between: four minutes")
     for peer in _wanted(args):
+        if isinstance(peer, RgunicornSync):
+            peer.trained = args.trained
         try:
             peer.prepare()
         except Unavailable as why:
@@ -213,12 +217,14 @@ def _parse_args() -> argparse.Namespace:
     parser.add_argument("--client-core", type=int, default=1)
     parser.add_argument("--output", type=Path, default=BENCH / "results", metavar="DIR")
     quick = "1 short round, few of everything: checks that everything runs, measures nothing"
+    trained = "build rgunicorn with a profile of itself, as releases are (llvm-tools of rustup)"
+    parser.add_argument("--trained", action="store_true", help=trained)
     parser.add_argument("--quick", action="store_true", help=quick)
     args = parser.parse_args()
     if args.server_core == args.client_core:
         parser.error("--server-core and --client-core must differ")
-    if args.ab and args.servers:
-        parser.error("--ab and --servers exclude each other")
+    if args.ab and (args.servers or args.trained):
+        parser.error("--ab excludes --servers and --trained")
     _settle(args, AB if args.ab else SUITES[args.suite])
     return args
 

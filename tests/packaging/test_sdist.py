@@ -45,10 +45,12 @@ def test_only_what_belongs_there(files: dict[str, bytes]) -> None:
         "python",
         "src",
     }
-    # Cargo.toml names the benchmarks; the harness beside them stays at home.
+    # Cargo.toml names the benchmarks, and pyproject.toml what a build is trained with (PGO=1);
+    # the harness beside them stays at home.
     assert {path.split("/")[1] for path in files if path.startswith("benches/")} == {
         *(path.name for path in (ROOT / "benches").glob("*.rs")),
         "cases",
+        "training",
     }
     assert not [path for path in files if path.endswith((".so", ".pyc"))]
 

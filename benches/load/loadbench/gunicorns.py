@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from loadbench.errors import Unavailable
+from loadbench.errors import BenchError, Unavailable
 from loadbench.install import install_tree, installed_version, missing_frameworks
 from loadbench.paths import APPS, REPOSITORY
 from loadbench.peer import BACKLOG, FromPyPI, Launch, Peer
@@ -79,17 +79,21 @@ class RgunicornSync(Peer):
     has_tls = True
     reload_signal = signal.SIGHUP
     preloads = (False, True)
+    trained = False
+    """Whether it is built with a profile of itself, as releases are."""
     python: Path
 
     def prepare(self) -> None:
         given = os.environ.get("RGUNICORN_PYTHON")
         if given:
+            if self.trained:
+                raise BenchError(f"RGUNICORN_PYTHON={given} is a build; --trained would make one")
             self.python = Path(given).absolute()
             self._look()
             return
         if not (REPOSITORY / "python" / "rgunicorn" / "__main__.py").exists():
             raise Unavailable("this tree has no rgunicorn/__main__.py yet")
-        self.python = install_tree("rgunicorn")
+        self.python = install_tree("rgunicorn", self.trained)
 
     def _look(self) -> None:
         """What an environment that was made elsewhere has."""
@@ -100,7 +104,8 @@ class RgunicornSync(Peer):
             self.lacks_frameworks = f"{self.python} has no {' '.join(missing)}"
 
     def version(self) -> str:
-        return installed_version(self.python, "rgunicorn") or "unknown"
+        found = installed_version(self.python, "rgunicorn") or "unknown"
+        return f"{found} built with a profile" if self.trained else found
 
     def command(self, launch: Launch) -> list[str]:
         return _command(self.python, "rgunicorn", launch, ["--worker-class", "sync"])

@@ -40,13 +40,18 @@ def install(name: str, requirement: str, *also: str) -> Path:
 
 
 @cache  # several configurations of rgunicorn are one build
-def install_tree(name: str) -> Path:
+def install_tree(name: str, trained: bool = False) -> Path:
     """The interpreter of an environment with this tree's wheel, built now (release profile).
 
     Always built again, cargo knows what is fresh: numbers of a stale build are worse than none.
+
+    Args:
+        trained: built with a profile of itself, as releases are (`make wheel PGO=1`).
     """
     python = venv_python(name)
-    _run([str(python), *_PIP_INSTALL, "--force-reinstall", "--no-deps", str(REPOSITORY)])
+    settings = ["--config-settings=build-args=--pgo"] if trained else []
+    options = ["--force-reinstall", "--no-deps", *settings]
+    _run([str(python), *_PIP_INSTALL, *options, str(REPOSITORY)])
     return with_frameworks(python)
 
 
