@@ -64,6 +64,11 @@ impl Allowance {
         self.left_ns = left_ns.unwrap_or(self.left_ns);
         left_ns.is_some()
     }
+
+    /// One that was taken was not made.
+    pub(super) fn refund(&mut self) {
+        self.left_ns += MOVE_NS;
+    }
 }
 
 /// Connections that were put down in the middle of things, and may have gone since.

@@ -12,6 +12,9 @@ use crate::sys::records::Name;
 use crate::sys::socket;
 use crate::sys::vault::Vault;
 
+/// As much of a body goes along with its head; more goes into a file (memfd_create(2)).
+const BODY_IN_RECORD: usize = 4 * 1024;
+
 /// What has to be known of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Form {
@@ -160,4 +163,10 @@ pub(super) fn file_of<A: App>(conn: &Conn<A>) -> File {
         Some(_) if conn.spool.is_shareable() => File::Memory,
         Some(_) => File::Current,
     }
+}
+
+/// Whether a body is being received that is too large for a record, and in memory.
+pub(super) fn needs_file<A: App>(conn: &Conn<A>) -> bool {
+    let (memory, file) = conn.spool.parts();
+    file.is_none() && memory.len() > BODY_IN_RECORD
 }

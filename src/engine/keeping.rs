@@ -9,7 +9,7 @@ use super::App;
 use super::booking::Booking;
 use super::burden::Allowance;
 use super::conn::Conn;
-use super::deposit::{Deposit, File, Form, file_of};
+use super::deposit::{Deposit, File, Form, file_of, needs_file};
 use super::dispatch::may_travel;
 use super::notices::Notices;
 use super::parcel::Parcel;
@@ -24,8 +24,6 @@ use crate::sys::vault::{Deposited, Vault};
 
 /// So many requests that are ready are held even where calls are short.
 const FEW: usize = 4;
-/// As much of a body goes along with its head; more goes into a file (memfd_create(2)).
-const BODY_IN_RECORD: usize = 4 * 1024;
 /// What a body that is moved to one costs, in moves.
 const FILE_MOVES: u64 = 4;
 const BYTES_PER_MOVE: usize = 16 * 1024;
@@ -81,9 +79,7 @@ impl Deposits {
             pid: std::process::id(),
         }
     }
-}
 
-impl Deposits {
     /// When stale messages are to be taken out, if there are any.
     pub(super) fn next_purge_ns(&self) -> Option<u64> {
         let stale = self.vault.as_ref().is_some_and(|vault| vault.stale() > 0);
@@ -96,11 +92,17 @@ impl Deposits {
         self.is_short && !self.unheld.is_empty()
     }
 
-    /// The worker has waited for `waited_ns`. Who has time needs no allowance.
-    pub(super) fn rest(&mut self, waited_ns: u64) {
-        if u128::from(waited_ns) >= LEISURE.as_nanos() {
+    /// The worker has waited for `waited_ns`, for nothing if nobody has come. Who has time needs no
+    /// allowance; who has had some has earned one.
+    pub(super) fn rest(&mut self, waited_ns: u64, for_nothing: bool) {
+        if u128::from(waited_ns) < LEISURE.as_nanos() {
+            return;
+        }
+        if for_nothing {
             self.allowance.refill();
             self.is_short = false;
+        } else {
+            self.allowance.earn(waited_ns);
         }
     }
 
@@ -109,6 +111,10 @@ impl Deposits {
         let paid = self.allowance.take(moves);
         self.is_short |= !paid;
         paid
+    }
+
+    fn rest_for(&mut self, clock: &Clock, pause: Duration) {
+        self.rests_until_ns = self.rests_until_ns.max(clock.now_ns() + pause.as_nanos() as u64);
     }
 
     /// Whether workers of this server have vaults.
@@ -120,8 +126,8 @@ impl Deposits {
     /// back, and deposits none for a while. The queue between workers comes first, and so do others.
     /// False: there were none.
     pub(super) fn give_way(&mut self, clock: &Clock, notices: &mut Notices) -> bool {
-        let Some(vault) = &self.vault else { return false };
-        self.rests_until_ns = clock.now_ns() + REST.as_nanos() as u64;
+        let Some(vault) = self.vault.clone() else { return false };
+        self.rest_for(clock, REST);
         self.unheld.clear();
         if !std::mem::replace(&mut self.has_said_so, true) {
             notices.push(Notice::NothingDeposited);
@@ -294,7 +300,8 @@ impl<A: App> Engine<A> {
             false => self.pack(conn, since_ns, ready),
         };
         if length > MESSAGE_BYTES {
-            return;
+            // Or the worker would look again and again whether it can afford this.
+            return self.deposits.allowance.refund();
         }
         match vault.deposit(&self.message, &Parcel::descriptors(conn)) {
             Ok(Deposited::Full) => {}
@@ -323,8 +330,12 @@ impl<A: App> Engine<A> {
         if !has_room || !self.deposits.pay(moves) {
             return false;
         }
-        // Without a descriptor for it, it stays where it is.
-        conn.spool.share().is_ok()
+        // Without a descriptor for it, it stays where it is; there will be none for a while.
+        let is_shared = conn.spool.share().is_ok();
+        if !is_shared {
+            self.deposits.rest_for(&self.clock, PURGE_AFTER);
+        }
+        is_shared
     }
 
     /// Whether what nobody needs any more is to be taken out, now and then: duplicates keep sockets open.
@@ -340,10 +351,4 @@ impl<A: App> Engine<A> {
         self.deposits.next_purge_ns = self.clock.now_ns() + PURGE_AFTER.as_nanos() as u64;
         vault.purge(&mut self.deposits.buffer);
     }
-}
-
-/// Whether a body is being received that is too large for a record, and in memory.
-fn needs_file<A: App>(conn: &Conn<A>) -> bool {
-    let (memory, file) = conn.spool.parts();
-    file.is_none() && memory.len() > BODY_IN_RECORD
 }

@@ -216,7 +216,7 @@ impl<A: App> Engine<A> {
         self.shared.rise();
         let slept_ns = self.clock.now_ns();
         self.clock.tick();
-        self.deposits.rest(self.clock.now_ns().saturating_sub(slept_ns));
+        self.deposits.rest(self.clock.now_ns().saturating_sub(slept_ns), events.is_empty());
         self.look_at_course();
         self.leave_unread(events.len(), free);
         for event in &events {

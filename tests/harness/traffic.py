@@ -250,11 +250,13 @@ class Traffic:
             return sum(getattr(client, name) for client in self.clients)
 
         kinds = Counter(f"{f.kind}{' (race)' * f.is_race}" for f in self.failures)
+        by_kind = Counter(failure.kind for failure in self.failures)
         lines = [
             f"asked {total('asked')}, answered {self.answered}, by {len(self.workers)} workers, "
             f"on {total('connections')} connections; told to close {total('told_to_close')}, "
             f"found closed {total('found_closed')}; failures: {dict(kinds)}",
-            *(str(failure) for failure in self.failures[:12]),
+            # Of the rarest kind first.
+            *(str(it) for it in sorted(self.failures, key=lambda it: by_kind[it.kind])[:12]),
         ]
         return "\n".join(lines)
 

@@ -1,6 +1,9 @@
 """Counts everything and writes `benches/instructions.json`.
 
 PYTHONPATH=tests python -m instructions.write
+
+With `--show` the requests are counted, of the build that `RGUNICORN_UNDER_TEST` names ("PYTHON -m
+rgunicorn"), and only compared with the file.
 """
 
 from __future__ import annotations
@@ -20,15 +23,17 @@ def main() -> int:
     if lack := callgrind.missing():
         print(f"instructions can not be counted: {lack}", file=sys.stderr)
         return 1
+    shows = "--show" in sys.argv[1:]
     before = Figures.read() if FILE.exists() else Figures(Machine.here(), {}, {})
     served: dict[str, Counted] = {}
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        cases = floors.counted(root)
+        cases = {} if shows else floors.counted(root)
         for number, setup in enumerate(requests.SETUPS):
             served |= requests.counted(setup, root / str(number))
     now = Figures(Machine.here(), cases, served)
-    now.write()
+    if not shows:
+        now.write()
     tell(before.floors, now.floors)
     for part in PARTS:
         tell(of(before.requests, part), of(now.requests, part))
