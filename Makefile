@@ -36,7 +36,7 @@ ZIG ?=
 PGO ?=
 LINKER := $(CURDIR)/.venv-zig
 BUILT := dist/.built$(if $(ZIG),-zig)$(if $(PGO),-pgo)
-MATURIN = PATH="$(if $(ZIG),$(LINKER)/bin:)$$PATH" $(VENV)/bin/maturin build --release --locked --out dist $(if $(ZIG),--zig --compatibility manylinux_2_28) $(if $(PGO),--pgo)
+MATURIN = PATH="$(if $(ZIG),$(LINKER)/bin:)$$PATH" $(if $(ZIG),CARGO_ZIGBUILD_ZIG_COMMAND=$(CURDIR)/benches/training/zig.sh )$(VENV)/bin/maturin build --release --locked --out dist $(if $(ZIG),--zig --compatibility manylinux_2_28) $(if $(PGO),--pgo)
 
 # Rust tests of the Python floor are programs that embed libpython, which may lie where the loader
 # does not look (pyenv, uv). Not by -rpath in RUSTFLAGS: other flags would build every crate anew.

@@ -14,6 +14,9 @@ use crate::sys::vault::Vault;
 
 /// As much of a body goes along with its head; more goes into a file (memfd_create(2)).
 const BODY_IN_RECORD: usize = 4 * 1024;
+/// What a body that is moved to one costs, in moves; and one for each so many bytes.
+const FILE_MOVES: u64 = 4;
+const BYTES_PER_MOVE: usize = 16 * 1024;
 
 /// What has to be known of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,4 +172,9 @@ pub(super) fn file_of<A: App>(conn: &Conn<A>) -> File {
 pub(super) fn needs_file<A: App>(conn: &Conn<A>) -> bool {
     let (memory, file) = conn.spool.parts();
     file.is_none() && memory.len() > BODY_IN_RECORD
+}
+
+/// What it costs to move that to a file, in moves.
+pub(super) fn cost_of_file<A: App>(conn: &Conn<A>) -> u64 {
+    FILE_MOVES + (conn.spool.parts().0.len() / BYTES_PER_MOVE) as u64
 }

@@ -10,6 +10,7 @@ use super::exchange::Exchange;
 use super::pace::Stopwatch;
 use super::reactor::{Engine, Job, Work};
 use super::reception::Visit;
+use super::sync::AT_A_STRETCH;
 use super::{App, Conn, Stage, Verdict};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
@@ -76,8 +77,10 @@ impl<'a, A: App> Hand<'a, A> {
         let inline_up_to = self.crew.shared.options.inline_up_to;
         loop {
             let mut accepts = 0;
+            // Who always has a request ready (pipelining) starves nobody of whom the poller has to tell.
+            let until_ns = engine.clock.now_ns() + AT_A_STRETCH.as_nanos() as u64;
             loop {
-                while engine.has_work() {
+                while engine.has_work() && engine.clock.now_ns() < until_ns {
                     if engine.pace.is_long(inline_up_to) {
                         self.crew.offer(engine);
                         return Ok(());

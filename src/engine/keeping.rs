@@ -9,7 +9,7 @@ use super::App;
 use super::booking::Booking;
 use super::burden::Allowance;
 use super::conn::Conn;
-use super::deposit::{Deposit, File, Form, file_of, needs_file};
+use super::deposit::{Deposit, File, Form, cost_of_file, file_of, needs_file};
 use super::dispatch::may_travel;
 use super::notices::Notices;
 use super::parcel::Parcel;
@@ -24,9 +24,6 @@ use crate::sys::vault::{Deposited, Vault};
 
 /// So many requests that are ready are held even where calls are short.
 const FEW: usize = 4;
-/// What a body that is moved to one costs, in moves.
-const FILE_MOVES: u64 = 4;
-const BYTES_PER_MOVE: usize = 16 * 1024;
 /// A worker that has waited so long has time.
 const LEISURE: Duration = Duration::from_millis(1);
 /// Stale messages are taken out so often.
@@ -324,10 +321,8 @@ impl<A: App> Engine<A> {
         if !needs_file(conn) {
             return true;
         }
-        let memory = conn.spool.parts().0;
-        let moves = FILE_MOVES + (memory.len() / BYTES_PER_MOVE) as u64;
         let has_room = self.deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
-        if !has_room || !self.deposits.pay(moves) {
+        if !has_room || !self.deposits.pay(cost_of_file(conn)) {
             return false;
         }
         // Without a descriptor for it, it stays where it is; there will be none for a while.

@@ -19,7 +19,7 @@ use crate::sys::thread::spawn_deaf;
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
 /// While requests are always ready, signals and the heart have their turn so often.
-const AT_A_STRETCH: Duration = Duration::from_millis(100);
+pub(super) const AT_A_STRETCH: Duration = Duration::from_millis(100);
 /// So often other threads of the application's runtime have one, if nothing else lets them.
 const TOGETHER_FOR: Duration = Duration::from_millis(1);
 

@@ -20,7 +20,7 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
-from harness.proc import clients_of, descriptors, in_flight, is_at_rest
+from harness.proc import clients_of, descriptors, in_flight, is_at_rest, is_stopped
 from harness.wait import until
 from harness.wire import Wire, get, post
 from rgunicorn.rescue import rescue
@@ -142,6 +142,7 @@ def test_a_crowd_that_is_ready_at_once_goes_on(open_site: Open, kind: Kind) -> N
         until(lambda: in_flight(pid) >= 20, "all in the vault", show=site.news)
         until(lambda: is_at_rest(pid), "the last answer to be known", show=site.news)
         os.kill(pid, signal.SIGSTOP)
+        until(lambda: is_stopped(pid), "it to stop", show=site.news)
         wires[0].send(get("/die", "X-Request-Id: dies"))
         for wire in wires[1:]:
             wire.send(get("/hello"))
@@ -193,6 +194,7 @@ def test_nobody_is_starved_by_one_who_always_has_a_request_ready(
         for wire in wires:
             assert wire.send(get("/hello")).response().status == 200
         os.kill(pid, signal.SIGSTOP)
+        until(lambda: is_stopped(pid), "it to stop", show=site.news)
         wires[0].send(b"".join(get("/hello", f"X-Id: piped{i}") for i in range(many)))
         for number, wire in enumerate(wires[1:]):
             wire.send(get("/hello", f"X-Id: single{number}"))
