@@ -157,6 +157,7 @@ fn at_the_connection_limit_the_next_one_waits_for_a_place() {
         stream.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
         let mut head = [0; 15];
         stream.read_exact(&mut head).unwrap();
+        assert_eq!(&head, b"HTTP/1.1 200 OK");
     }
     let mut waiting = server.connect();
     waiting.write_all(LAST).unwrap();
