@@ -158,7 +158,7 @@ bench-freethreaded: $(WITHOUT_GIL)/.rgunicorn $(WITHOUT_GIL)/.tests $(WITH_GIL)/
 # Rust benchmarks first, then servers side by side; the harness builds all that it measures, this tree
 # too. Tables and charts go into docs/performance.md and README.md unless ARGS has --quick.
 bench: | $(VENV)/bin/python
-	$(VENV)/bin/python benches/load/run.py --trained --page docs/performance.md --readme README.md $(or $(ARGS),--suite all)
+	$(VENV)/bin/python benches/load/run.py --page docs/performance.md --readme README.md $(or $(ARGS),--suite all --trained)
 
 # The pages from a document that is there, by default the newest.
 DOCUMENT ?= $(lastword $(sort $(wildcard benches/load/.bench/results/load-*.json)))

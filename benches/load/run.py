@@ -136,12 +136,13 @@ def _prepare(args: argparse.Namespace, progress: Progress) -> tuple[list[Peer], 
     if args.trained:
         progress("our own build is made twice, and trained in between: four minutes")
     for peer in _wanted(args):
-        if isinstance(peer, RgunicornSync):
-            peer.trained = args.trained
+        trained = args.trained and isinstance(peer, RgunicornSync)
+        if trained:
+            peer.trained = True
         try:
             peer.prepare()
         except Unavailable as why:
-            if must:
+            if must or trained:
                 raise BenchError(f"{peer.name}: {why}") from why
             skipped[peer.name] = str(why)
             progress(f"skipped {peer.name}: {why}")
