@@ -43,6 +43,7 @@ pub(crate) fn fly(flights: &Flights, place: &mut usize) {
         version: (1, 1),
         started_ns: 1,
         thread: (1, 1),
+        reading: 0,
     };
     let Some(flight) = flights.begin(place, black_box(&ticket)) else { std::process::exit(1) };
     flight.advance_alone(Phase::Waiting, Phase::App);

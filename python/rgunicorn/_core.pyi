@@ -256,7 +256,7 @@ class Vault:
     """Where a worker deposits connections that a kill would close."""
 
     def __new__(cls, room: int) -> Vault: ...
-    def rescue(self, flights: Flights | None) -> tuple[int, int]:
+    def rescue(self, flights: Flights | None, blameless: bool = True) -> tuple[int, int]:
         """How many go on elsewhere, and how many more would if there were room."""
 
     def clear(self) -> None: ...

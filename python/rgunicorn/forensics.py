@@ -109,7 +109,7 @@ def bury(log: Any, worker: Worker, code: int | None, sig: int | None) -> None:
     if box is None:
         return
     try:
-        rescue.rescue(log, worker, code)
+        rescue.rescue(log, worker, code, sig)
         running = box.running()
         if code == 0:
             # It has left as it should: who did not send his request in time has been told so.

@@ -82,7 +82,9 @@ class LostResponse:
 
 
 def words_of(sighting: Sighting) -> str:
-    """Method and path."""
+    """Method and path; where a worker was just letting somebody in, neither is known."""
+    if not sighting["method"]:
+        return "perhaps one of which nothing had come"
     return printable(f"{text_of(sighting['method'])} {path_of(sighting)}")
 
 

@@ -3,13 +3,15 @@ its siblings, or in its successor (docs/design/dispatch.md, "A worker that is ki
 
 from __future__ import annotations
 
+import signal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rgunicorn.glogging import Logger
     from rgunicorn.workers.base import Worker
 
 
-def rescue(log: Logger, worker: Worker, code: int | None) -> None:
+def rescue(log: Logger, worker: Worker, code: int | None, sig: int | None) -> None:
     """Takes the connections out of the vault of a worker that has ended. Before its requests are
     told of: those that are rescued are not lost.
 
@@ -17,6 +19,7 @@ def rescue(log: Logger, worker: Worker, code: int | None) -> None:
         log: the logger.
         worker: the worker.
         code: its exit code, None when a signal has ended it, or nobody knows.
+        sig: that signal.
     """
     box = worker.blackbox
     if box is None or box.vault is None:
@@ -26,7 +29,9 @@ def rescue(log: Logger, worker: Worker, code: int | None) -> None:
             # It has parted with its clients itself.
             box.vault.clear()
             return
-        moved, left = box.vault.rescue(box.flights)
+        # What a worker was receiving when it crashed, or hung, may be why.
+        blameless = sig == signal.SIGKILL and not worker.aborted and not worker.killed
+        moved, left = box.vault.rescue(box.flights, blameless)
     except OSError as exc:
         log.error("Connections of worker (pid:%s) could not be rescued: %s", worker.pid, exc)
         return

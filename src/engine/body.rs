@@ -26,6 +26,7 @@ impl<A: App> Engine<A> {
     }
 
     fn receive_body(&mut self, conn: &mut Conn<A>, scratch: &mut [u8]) -> Step {
+        conn.lift();
         // What came with the head.
         let start = conn.head.len;
         let inbox = std::mem::take(&mut conn.inbox);

@@ -107,6 +107,8 @@ pub struct Conn<A: App> {
     pub(super) booking: Option<Booking>,
     /// Where a duplicate of it lies, for the case of a kill.
     pub(super) deposit: Option<Deposit>,
+    /// The number under which the current request's head is, or was, received; 0 for none.
+    pub(super) reading: u64,
     /// It is among those that are to be deposited, or deposited anew.
     pub(super) is_listed: bool,
     /// The application has a duplicate of its socket.
@@ -154,6 +156,7 @@ impl<A: App> Conn<A> {
             is_noted: false,
             booking: None,
             deposit: None,
+            reading: 0,
             is_listed: false,
             is_shared: false,
             has_twin: false,
@@ -187,6 +190,7 @@ impl<A: App> Conn<A> {
         self.is_noted = false;
         self.booking = None;
         self.deposit = None;
+        self.reading = 0;
         self.is_listed = false;
         self.is_shared = false;
         self.has_twin = false;
@@ -310,6 +314,7 @@ impl<A: App> Conn<A> {
         self.young_since_ns = 0;
         self.is_noted = false;
         self.booking = None;
+        self.reading = 0;
         if let Some(deposit) = &mut self.deposit {
             deposit.end_request();
         }

@@ -55,13 +55,15 @@ pub(super) struct Deposit {
     /// As its record says, so that this need not be asked for each step of a request. Where the vault
     /// has been given up since, it is held no more, but nothing else depends on that.
     pub(super) held: Cell<bool>,
+    /// The same of a request that is being received.
+    pub(super) is_read: Cell<bool>,
 }
 
 impl Deposit {
     /// Somebody takes the connection up.
     #[inline]
     pub(super) fn lift(&self) {
-        if self.held.replace(false) {
+        if self.held.replace(false) | self.is_read.replace(false) {
             self.vault.lift(self.name);
         }
     }
@@ -75,7 +77,20 @@ impl Deposit {
             _ => return false,
         };
         self.held.set(self.vault.hold(self.name, as_written, None));
+        self.is_read.set(false);
         self.held.get()
+    }
+
+    /// Its request is received in the intake from here on, from its first byte: until somebody does more
+    /// than that, what was deposited or written before says enough, with what lies there.
+    pub(super) fn begin_reading(&self, form: Form) {
+        let as_written = match form {
+            _ if self.is_idle => false,
+            Form::Idle | Form::Silent if form == self.written => true,
+            _ => return self.lift(),
+        };
+        self.is_read.set(self.vault.begin_reading(self.name, as_written));
+        self.held.set(false);
     }
 
     /// The request is over to which the file belongs that goes along.
@@ -139,7 +154,7 @@ impl<A: App> Conn<A> {
 
     /// Where its request is noted, should it be rescued before it begins.
     pub(super) fn note_flight(&self, flight: Option<(usize, u64)>) {
-        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.is_held()) {
+        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.is_held() || it.is_read.get()) {
             deposit.vault.note_flight(deposit.name, flight);
         }
     }

@@ -156,10 +156,16 @@ impl<A: App> Engine<A> {
         // Of the worker from which it comes.
         conn.has_twin = self.deposits.are_made();
         let (ready, has_file) = (parcel.ready, parcel.has_file);
+        let is_believed = parcel.come.is_empty();
         let file = fds.next().filter(|_| has_file);
         if !parcel.unpack(&mut conn, file, &self.shared.options.policy) {
             self.close(conn);
             return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.take_over(&mut conn);
+        if !is_believed && !self.is_whole(&mut conn) {
+            self.close(conn);
+            return Ok(true);
         }
         if !ready {
             conn.young_since_ns = since_ns;

@@ -10,10 +10,9 @@ use super::booking::Booking;
 use super::burden::Allowance;
 use super::conn::Conn;
 use super::deposit::{Deposit, File, Form, cost_of_file, file_of, needs_file};
-use super::dispatch::may_travel;
 use super::notices::Notices;
 use super::parcel::Parcel;
-use super::reactor::{Engine, Job, Work};
+use super::reactor::{Engine, Job};
 use crate::http::ProxyMode;
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
@@ -22,8 +21,6 @@ use crate::sys::poller::Token;
 use crate::sys::records::RECORD_BYTES;
 use crate::sys::vault::{Deposited, Vault};
 
-/// So many requests that are ready are held even where calls are short.
-const FEW: usize = 4;
 /// A worker that has waited so long has time.
 const LEISURE: Duration = Duration::from_millis(1);
 /// Stale messages are taken out so often.
@@ -204,38 +201,17 @@ impl<A: App> Engine<A> {
         self.deposits.unheld = unheld;
     }
 
-    /// The same with requests that are ready and wait for a thread. Where calls are short, only if these
-    /// are few: a crowd is served sooner than it is held.
-    pub(super) fn keep_ready(&mut self, is_long: bool) {
-        if !is_long && self.ready.len() > FEW {
-            return;
-        }
-        let mut ready = std::mem::take(&mut self.ready);
-        ready.iter_mut().for_each(|job| self.secure(job));
-        self.ready = ready;
-    }
-
-    /// Whether a request that is ready goes to a thread that may have to wait for the interpreter, after
-    /// others: where threads are many and calls long.
-    pub(super) fn is_deliberate(&self) -> bool {
-        self.shared.options.watched && self.pace.is_long(self.shared.options.inline_up_to)
-    }
-
-    /// The same with one of them.
-    pub(super) fn secure(&mut self, job: &mut Job<A>) {
-        let wants = self.deposits.vault.is_some()
-            && matches!(job.work, Work::Request)
-            && !job.conn.ended
-            && !job.conn.is_shared
-            && !job.conn.owes()
-            && !job.conn.deposit.as_ref().is_some_and(Deposit::is_held);
-        if wants && may_travel(job) {
-            self.hold(&mut job.conn, true);
-        }
-    }
-
     /// Deposits a connection, if it is not, and holds it as it is now. False: it is not held.
-    fn hold(&mut self, conn: &mut Conn<A>, ready: bool) -> bool {
+    pub(super) fn hold(&mut self, conn: &mut Conn<A>, ready: bool) -> bool {
+        let held = self.try_to_hold(conn, ready);
+        if held {
+            // There is nothing to tell of it.
+            self.reading.end_of(conn);
+        }
+        held
+    }
+
+    fn try_to_hold(&mut self, conn: &mut Conn<A>, ready: bool) -> bool {
         let form = if ready { Form::Other } else { conn.form() };
         if !self.move_body(conn) {
             return false;
@@ -309,7 +285,8 @@ impl<A: App> Engine<A> {
                 conn.has_twin = true;
                 let held = is_idle && form == Form::Idle && vault.hold(name, false, None);
                 let (written, file, held) = (Form::Other, file_of(conn), Cell::new(held));
-                conn.deposit = Some(Deposit { vault, name, is_idle, written, file, held });
+                let is_read = Cell::new(false);
+                conn.deposit = Some(Deposit { vault, name, is_idle, written, file, held, is_read });
             }
             Err(error) => self.notices.push(Notice::SocketError { error: error.to_string() }),
         }

@@ -38,6 +38,8 @@ pub(super) struct Parcel {
     pub(super) has_file: bool,
     /// Whether that is memory.
     pub(super) file_is_memory: bool,
+    /// What a worker was receiving on it when it was killed: to be judged before it is believed.
+    pub(super) come: Vec<u8>,
 }
 
 impl Parcel {
@@ -59,6 +61,7 @@ impl Parcel {
             spooled: conn.spool.len(),
             has_file: file.is_some(),
             file_is_memory: conn.spool.is_shareable(),
+            come: Vec::new(),
         }
     }
 
@@ -96,8 +99,9 @@ impl Parcel {
         conn.served = self.served;
         conn.proxy = self.proxy;
         conn.preamble_over = self.preamble_over;
-        conn.filled = self.inbox.len();
         conn.inbox = self.inbox;
+        conn.inbox.extend_from_slice(&self.come);
+        conn.filled = conn.inbox.len();
         conn.spool =
             Spool::from_parts(self.memory, file.map(File::from), self.file_is_memory, self.spooled);
         match self.body.map(|standing| BodyDecoder::resume(standing, policy)) {
@@ -171,6 +175,7 @@ impl Parcel {
             spooled: from.number()?,
             has_file: from.flag()?,
             file_is_memory: from.flag()?,
+            come: from.0.to_vec(),
         })
     }
 }
@@ -255,10 +260,13 @@ mod tests {
             spooled: 100,
             has_file: true,
             file_is_memory: true,
+            come: b"GET".to_vec(),
         };
         let mut bytes = Vec::new();
         parcel.write(&mut bytes);
-        assert_eq!(Parcel::read(&bytes), Some(parcel));
+        // The master adds it (`src/sys/vault.rs`).
+        let whole = [&bytes[..], &parcel.come].concat();
+        assert_eq!(Parcel::read(&whole), Some(parcel));
         for len in 0..bytes.len() {
             assert_eq!(Parcel::read(&bytes[..len]), None);
         }

@@ -87,6 +87,7 @@ impl<A: App> Engine<A> {
     pub(super) fn take_back(&mut self, done: Done<A>) {
         let Done { mut conn, verdict, rest, ended_ns, lap } = done;
         conn.lift();
+        self.reading.end_of(&conn);
         if let Some(lap) = lap {
             self.pace.note(lap);
             self.burden.allowance.earn(lap.took_ns);
@@ -144,6 +145,8 @@ impl<A: App> Engine<A> {
                 Preamble::Present { len, info } => {
                     conn.inbox.copy_within(len..conn.filled, 0);
                     conn.filled -= len;
+                    // What lies in the intake begins elsewhere.
+                    conn.reading = 0;
                     conn.proxy = Some(info);
                 }
             }
@@ -188,6 +191,7 @@ impl<A: App> Engine<A> {
             conn.farewell();
             return if conn.owes() { Step::Park } else { Step::Finish };
         }
+        self.reading.end_of(conn);
         // Also on the way out: the client was promised that it may send another request.
         conn.next_request();
         Step::Again

@@ -19,6 +19,7 @@ use super::keeping::Deposits;
 use super::line::{LULL, Line};
 use super::notices::Notices;
 use super::pace::Pace;
+use super::reading::Reading;
 use super::reception::{Door, Reception};
 use super::refusal::Refusal;
 use super::shared::Shared;
@@ -32,6 +33,7 @@ use crate::http::{LONGEST_PREAMBLE, Recent};
 use crate::sys::clock::Clock;
 use crate::sys::flights::Flights;
 use crate::sys::handoff::Handoff;
+use crate::sys::intake::Intake;
 use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
@@ -124,6 +126,7 @@ pub struct Engine<A: App> {
     pub(super) message: Vec<u8>,
     pub(super) burden: Burden,
     pub(super) deposits: Deposits,
+    pub(super) reading: Reading,
     pub(super) unread: Unread,
     /// Requests wait for this worker that might go to a sibling soon.
     pub(super) hesitates: bool,
@@ -168,6 +171,7 @@ impl<A: App> Engine<A> {
             tls: sources.tls,
             drain: Drain::default(),
             burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
+            reading: Reading::of(sources.vault.as_ref().and_then(Intake::of)),
             deposits: Deposits::of(sources.vault),
             unread: Unread::default(),
             reception: Reception::new(sources.listeners, sources.handoff),
@@ -256,10 +260,16 @@ impl<A: App> Engine<A> {
             let grown = conn.inbox.len() + room.min(conn.inbox.len());
             conn.inbox.resize(grown, 0);
         }
-        let Some(fd) = conn.socket.as_ref() else { return Ok(Transfer::Bytes(0)) };
-        let space = conn.inbox.get_mut(conn.filled..).unwrap_or_default();
-        let tls = conn.tls.as_deref_mut();
-        let (got, more) = transport::receive(fd.as_fd(), tls, conn.ended, space, &mut self.cipher)?;
+        let (got, more) = match self.take_in(conn) {
+            Some(came) => came?,
+            None => {
+                conn.lift();
+                let Some(fd) = conn.socket.as_ref() else { return Ok(Transfer::Bytes(0)) };
+                let space = conn.inbox.get_mut(conn.filled..).unwrap_or_default();
+                let tls = conn.tls.as_deref_mut();
+                transport::receive(fd.as_fd(), tls, conn.ended, space, &mut self.cipher)?
+            }
+        };
         conn.readable = more;
         if let Transfer::Bytes(n) = got {
             conn.filled += n;
@@ -281,7 +291,7 @@ impl<A: App> Engine<A> {
         if self.put_off(event) {
             return;
         }
-        let Some(mut conn) = self.table.take(event.token) else {
+        let Some(mut conn) = self.table.take_to_read(event.token) else {
             self.table.note(event);
             return;
         };

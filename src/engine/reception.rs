@@ -282,6 +282,7 @@ impl<A: App> Engine<A> {
     }
 
     pub(super) fn admit(&mut self, door: Door) -> Visit {
+        self.reading.let_in(self.clock.now_ns());
         let came = match door {
             Door::Handoff => self.collect(),
             Door::Listener(index) => {
@@ -314,10 +315,12 @@ impl<A: App> Engine<A> {
                 Visit::Came
             }
             Ok(false) => {
+                self.reading.end();
                 self.reception.pending.retain(|pending| *pending != door);
                 Visit::Nobody
             }
             Err(error) => {
+                self.reading.end();
                 self.rest(&error);
                 Visit::NotNow
             }

@@ -106,6 +106,11 @@ impl<A: App> Table<A> {
 
     /// Takes a connection up; `None` when it has gone or is away already.
     pub fn take(&mut self, token: Token) -> Option<Box<Conn<A>>> {
+        self.take_to_read(token).inspect(|conn| conn.lift())
+    }
+
+    /// The same, to see whether anything has come: it stays held until it is read, or sent something.
+    pub(super) fn take_to_read(&mut self, token: Token) -> Option<Box<Conn<A>>> {
         let place = self.place(token)?;
         if !matches!(place, Place::Home(_)) {
             return None;
@@ -115,7 +120,6 @@ impl<A: App> Table<A> {
             Place::Home(conn) => {
                 self.hoard.take_up(conn.weighed);
                 self.at[conn.at as usize] -= 1;
-                conn.lift();
                 Some(conn)
             }
             Place::Away { .. } | Place::Vacant => None,

@@ -127,10 +127,14 @@ pub(super) fn receive(
         return tls.receive(fd, ended, into, cipher);
     }
     let got = socket::receive(fd, into)?;
-    // A short read has emptied the socket; what comes later is a new edge. After an end was seen,
-    // read on until it is found.
-    let more = matches!(got, Transfer::Bytes(n) if n > 0 && (n == into.len() || ended));
+    let more = may_have_more(got, into.len(), ended);
     Ok((got, more))
+}
+
+/// Whether there may be more than was read where there was `room`. A short read has emptied the socket; what
+/// comes later is a new edge. After an end was seen, one reads on until it is found.
+pub(super) fn may_have_more(got: Transfer, room: usize, ended: bool) -> bool {
+    matches!(got, Transfer::Bytes(n) if n > 0 && (n == room || ended))
 }
 
 /// TLS of one connection.

@@ -84,7 +84,7 @@ impl<A: App> Engine<A> {
         if !self.table.peek(token).is_some_and(|conn| is_unread(conn)) {
             return;
         }
-        let Some(conn) = self.table.take(token) else { return };
+        let Some(conn) = self.table.take_to_read(token) else { return };
         let ready = self.ready.len();
         self.proceed(conn);
         if let Some(job) = self.ready.get_mut(ready) {

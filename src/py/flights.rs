@@ -75,6 +75,7 @@ impl Flights {
             version,
             started_ns: monotonic_ns(),
             thread: thread::identity(),
+            reading: 0,
         };
         let mut place = self.place.load(Ordering::Relaxed);
         let flight = self.flights.begin(&mut place, &ticket)?;

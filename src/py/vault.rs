@@ -6,6 +6,8 @@ use pyo3::prelude::*;
 
 use super::flights::Flights;
 use super::worker::handoff;
+use crate::sys::flights::{self, MOST_PLACES, Mark, Peer, Phase, Ticket};
+use crate::sys::intake::Leftover;
 use crate::sys::vault;
 
 /// Where a worker deposits connections that a kill would close. The master makes one before the fork.
@@ -23,17 +25,26 @@ impl Vault {
     }
 
     /// Its worker was killed: moves what can go on elsewhere to the queue between workers, and closes
-    /// the rest. Requests that go on are taken out of `flights`. Returns how many connections were
-    /// moved, and how many more would have been if there had been room. Raises OSError when there are
-    /// no descriptors left.
+    /// the rest. Requests that go on are taken out of `flights`; the one that was being received is put
+    /// there if it does not (phase "coming"; without method where nothing of it had come). It may only where
+    /// what it had sent can not have been the cause (`blameless`). Returns how many connections were moved,
+    /// and how many more would have been if there had been room. Raises OSError when there are no
+    /// descriptors left.
+    #[pyo3(signature = (flights, blameless=true))]
     fn rescue(
         &self,
         py: Python<'_>,
         flights: Option<&Bound<'_, Flights>>,
+        blameless: bool,
     ) -> PyResult<(usize, usize)> {
         let flights = flights.map(|flights| flights.get().memory());
-        let found = self.vault.rescue(&handoff(py)?, flights.as_deref())?;
+        let leftover = self.vault.leftover();
+        let passed_on = leftover.as_ref().filter(|_| blameless);
+        let found = self.vault.rescue(&handoff(py)?, flights.as_deref(), passed_on)?;
         self.vault.clear()?;
+        if let (Some(flights), Some(lost), false) = (flights, leftover, found.read) {
+            note(&flights, &lost);
+        }
         Ok((found.moved, found.left))
     }
 
@@ -51,6 +62,30 @@ impl Vault {
     #[getter]
     fn room(&self) -> usize {
         self.vault.room()
+    }
+}
+
+/// Notes what a worker was receiving when it ended, unless it had begun to run it.
+fn note(flights: &flights::Flights, lost: &Leftover) {
+    if lost.has_begun(flights) {
+        return;
+    }
+    let (method, path) = lost.words();
+    let ticket = Ticket {
+        method,
+        path,
+        id: b"",
+        peer: lost.peer.map_or(Peer::Nobody, Peer::Ip),
+        version: (1, 1),
+        started_ns: lost.started_ns,
+        thread: (0, 0),
+        reading: lost.reading,
+    };
+    let flight = flights.begin_beside(MOST_PLACES, &ticket, Phase::Coming);
+    // Without a request there is nothing to count, and no access line.
+    if let Some(flight) = flight.filter(|_| lost.bytes.is_empty()) {
+        flight.mark(Mark::Counted);
+        flight.mark(Mark::Logged);
     }
 }
 

@@ -175,6 +175,11 @@ impl Flights {
         })
     }
 
+    /// Whether a request whose head was received under this number has begun here, and perhaps ended.
+    pub fn has_been_read_as(&self, reading: u64) -> bool {
+        self.places.iter().any(|place| place.reading.load(Ordering::Relaxed) == reading)
+    }
+
     /// A flight by the number of its place and its serial number, as [`Flight::name`] tells.
     pub fn named(&self, (index, serial): (usize, u64)) -> Option<Flight<'_>> {
         self.places.get(index).map(|place| Flight { place, index, serial })

@@ -13,6 +13,7 @@ pub mod file;
 pub mod flights;
 pub mod handoff;
 pub mod header;
+pub mod intake;
 pub mod journal;
 pub mod leash;
 mod line;

@@ -26,6 +26,8 @@ const FREE: u64 = 0;
 const AWAY: u64 = 1;
 const HELD: u64 = 2;
 const HELD_AS_WRITTEN: u64 = 3;
+const READ: u64 = 4;
+const READ_AS_WRITTEN: u64 = 5;
 
 /// Before the bytes of a message: number of the record, serial number.
 pub(super) const START_BYTES: usize = 16;
@@ -52,6 +54,15 @@ impl Name {
         let index = usize::try_from(u64::from_ne_bytes(*index)).ok()?;
         Some(Self { index, serial: u64::from_ne_bytes(*rest.first_chunk()?) })
     }
+
+    /// As two words that are not both zero.
+    pub(super) fn to_words(self) -> (u64, u64) {
+        (self.index as u64 + 1, self.serial)
+    }
+
+    pub(super) fn from_words(index: u64, serial: u64) -> Option<Self> {
+        Some(Self { index: usize::try_from(index.checked_sub(1)?).ok()?, serial })
+    }
 }
 
 /// Where a deposited connection stands.
@@ -63,6 +74,11 @@ pub enum State {
     Held,
     /// The same, as its record has it.
     HeldAsWritten,
+    /// Its request is being received ([`super::intake`]): it can be had as its message has it, with what
+    /// lies there.
+    Read,
+    /// The same, as its record has it.
+    ReadAsWritten,
 }
 
 impl Vault {
@@ -73,6 +89,8 @@ impl Vault {
             (true, AWAY) => Some(State::Away),
             (true, HELD) => Some(State::Held),
             (true, HELD_AS_WRITTEN) => Some(State::HeldAsWritten),
+            (true, READ) => Some(State::Read),
+            (true, READ_AS_WRITTEN) => Some(State::ReadAsWritten),
             _ => None,
         }
     }
@@ -90,6 +108,22 @@ impl Vault {
     pub fn hold(&self, name: Name, as_written: bool, flight: Option<(usize, u64)>) -> bool {
         self.note_flight(name, flight)
             && self.set(name, if as_written { HELD_AS_WRITTEN } else { HELD })
+    }
+
+    /// Its request is being received, and nothing had come of it that its message has not, or its record
+    /// (`as_written`). False: it is not in the vault any more.
+    #[inline]
+    pub fn begin_reading(&self, name: Name, as_written: bool) -> bool {
+        self.note_flight(name, None)
+            && self.set(name, if as_written { READ_AS_WRITTEN } else { READ })
+    }
+
+    /// What has come of it lies there no more: it is away, if nobody has done anything with it since.
+    #[inline]
+    pub(super) fn end_reading(&self, name: Name) {
+        if matches!(self.state(name), Some(State::Read | State::ReadAsWritten)) {
+            self.lift(name);
+        }
     }
 
     /// Writes what a sibling would need, in place of the message; while it is away. False: there is no

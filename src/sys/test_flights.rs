@@ -12,6 +12,7 @@ fn ticket(path: &[u8]) -> Ticket<'_> {
         version: (1, 1),
         started_ns: 7,
         thread: (8, 9),
+        reading: 0,
     }
 }
 

@@ -20,6 +20,7 @@ fn ticket() -> Ticket<'static> {
         version: (1, 1),
         started_ns: 1,
         thread: (0, 0),
+        reading: 0,
     }
 }
 
@@ -35,13 +36,13 @@ fn deposit(vault: &Vault, message: &[u8]) -> (Name, UnixStream) {
 /// What was rescued: the messages.
 fn rescued(vault: &Vault, flights: Option<&Flights>) -> Vec<(Vec<u8>, OwnedFd)> {
     let queue = Handoff::new().unwrap();
-    let found = vault.rescue(&queue, flights).unwrap();
+    let found = vault.rescue(&queue, flights, vault.leftover().as_ref()).unwrap();
     let mut buffer = [0; MESSAGE_BYTES];
     let mut all = Vec::new();
     while let Some((len, fds)) = queue.receive(&mut buffer).unwrap() {
         all.push((buffer[..len].to_vec(), fds.into_iter().next().unwrap()));
     }
-    assert_eq!(found, Rescue { moved: all.len(), left: 0 });
+    assert_eq!((found.moved, found.left), (all.len(), 0));
     all
 }
 
@@ -139,7 +140,8 @@ fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
     while full.send(b"x", &[]).unwrap() == Sent::Whole {}
     let (name, mut client) = deposit(&vault, b"held");
     assert!(vault.hold(name, false, None));
-    assert_eq!(vault.rescue(&full, None).unwrap(), Rescue { moved: 0, left: 1 });
+    let left = Rescue { moved: 0, left: 1, read: false };
+    assert_eq!(vault.rescue(&full, None, None).unwrap(), left);
     assert!(is_closed(&mut client));
     let (ours, _theirs) = UnixStream::pair().unwrap();
     for garbage in [&b""[..], b"short", &[0xff; 40], &[0; 40]] {

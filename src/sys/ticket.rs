@@ -43,6 +43,8 @@ pub struct Ticket<'a> {
     pub started_ns: u64,
     /// The thread that runs it: pthread_self(3) and gettid(2).
     pub thread: (u64, u32),
+    /// The number under which its head was received ([`super::intake`]); 0 for none.
+    pub reading: u64,
 }
 
 /// A request as the memory shows it: texts are what some client has sent, or garbage.
@@ -102,7 +104,7 @@ pub(super) struct Place {
     pub(super) tid: AtomicU64,
     /// Lengths of method, path, id and peer, kind of the peer, version: see [`Place::board`].
     pub(super) sizes: AtomicU64,
-    _reserved: AtomicU64,
+    pub(super) reading: AtomicU64,
     method: [AtomicU64; METHOD_BYTES / 8],
     path: [AtomicU64; PATH_BYTES / 8],
     id: [AtomicU64; ID_BYTES / 8],
@@ -123,7 +125,7 @@ impl Place {
             thread: next(),
             tid: next(),
             sizes: next(),
-            _reserved: next(),
+            reading: next(),
             method: std::array::from_fn(|_| next()),
             path: std::array::from_fn(|_| next()),
             id: std::array::from_fn(|_| next()),
@@ -149,6 +151,7 @@ impl Place {
         self.marks.store(0, Ordering::Relaxed);
         self.thread.store(ticket.thread.0, Ordering::Relaxed);
         self.tid.store(ticket.thread.1.into(), Ordering::Relaxed);
+        self.reading.store(ticket.reading, Ordering::Relaxed);
         let (kind, peer) = match ticket.peer {
             Peer::Nobody => (UNNAMED, 0),
             Peer::Named(name) => (NAMED, write(&self.peer, name)),

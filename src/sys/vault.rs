@@ -10,12 +10,14 @@
 //! connection. A reader believes nothing: the process that wrote has died, perhaps of writing all over
 //! its memory.
 
+use std::borrow::Cow;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::flights::{Flights, Phase};
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
+use super::intake::{self, Leftover};
 use super::mapping::Mapping;
 use super::records::{MOST_RECORDS, Name, RECORD_WORDS, START_BYTES, State};
 
@@ -37,6 +39,8 @@ pub struct Rescue {
     pub moved: usize,
     /// Connections for which there was no room.
     pub left: usize,
+    /// The one whose request was being received is among the moved, or had been put down already.
+    pub read: bool,
 }
 
 /// The vault of one worker.
@@ -44,6 +48,7 @@ pub struct Rescue {
 pub struct Vault {
     queue: Handoff,
     pub(super) memory: Mapping,
+    pub(super) intake: intake::Memory,
     /// Messages in the queue, as far as this process knows.
     messages: AtomicUsize,
     /// Those of them that are stale.
@@ -61,6 +66,7 @@ impl Vault {
         Ok(Self {
             queue: Handoff::new()?,
             memory: Mapping::new(room * RECORD_WORDS * 8, None)?,
+            intake: intake::Memory::new()?,
             messages: AtomicUsize::new(0),
             stale: AtomicUsize::new(0),
         })
@@ -76,7 +82,8 @@ impl Vault {
     /// # Errors
     /// ENOMEM.
     pub fn secede(&self) -> io::Result<()> {
-        self.memory.secede()
+        self.memory.secede()?;
+        self.intake.secede()
     }
 
     /// Stale messages in the queue.
@@ -153,12 +160,23 @@ impl Vault {
         self.messages.swap(0, Ordering::Relaxed) > 0
     }
 
-    /// The worker has ended: moves what is held into `queue`, and its flights end with nobody's regret.
-    /// Everything else is closed. To be called by whoever reaps it.
+    /// What the worker was receiving when it ended; to be asked by whoever reaps it.
+    pub fn leftover(&self) -> Option<Leftover> {
+        self.intake.leftover()
+    }
+
+    /// The worker has ended: moves what is held into `queue`, and its flights end with nobody's regret;
+    /// so does the request that was being received, whose beginning is in `leftover`, if it is there. To be
+    /// called by whoever reaps it. Everything else is to be closed.
     ///
     /// # Errors
     /// EMFILE and the like; the rest is still there.
-    pub fn rescue(&self, queue: &Handoff, flights: Option<&Flights>) -> io::Result<Rescue> {
+    pub fn rescue(
+        &self,
+        queue: &Handoff,
+        flights: Option<&Flights>,
+        leftover: Option<&Leftover>,
+    ) -> io::Result<Rescue> {
         let mut found = Rescue::default();
         let mut buffer = vec![0; START_BYTES + MESSAGE_BYTES];
         // No more than a worker may have put there.
@@ -166,25 +184,23 @@ impl Vault {
             let Some((len, fds)) = self.queue.receive(&mut buffer)? else { break };
             let bytes = buffer.get(..len).unwrap_or_default();
             let Some(name) = Name::of(bytes) else { continue };
-            let written;
-            let message = match self.state(name) {
-                Some(State::Held) => bytes.get(START_BYTES..).unwrap_or_default(),
-                Some(State::HeldAsWritten) => {
-                    written = self.written(name);
-                    &written
-                }
-                Some(State::Away) | None => continue,
+            let Some(state) = self.state(name) else { continue };
+            let is_read = leftover.is_some_and(|it| it.record == Some(name));
+            let Some(message) = self.message(name, state, bytes, leftover.filter(|_| is_read))
+            else {
+                continue;
             };
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
             // Once only, should the same be there twice.
             if fds.is_empty() || !self.free(name) {
                 continue;
             }
-            if !matches!(queue.send(message, &fds), Ok(Sent::Whole)) {
+            if !matches!(queue.send(&message, &fds), Ok(Sent::Whole)) {
                 found.left += 1;
                 continue;
             }
             found.moved += 1;
+            found.read |= is_read;
             let flight = self.flight(name).and_then(|it| flights?.named(it));
             // Else it is somebody else's by now, or somebody has begun to answer.
             if let Some(flight) =
@@ -194,6 +210,28 @@ impl Vault {
             }
         }
         Ok(found)
+    }
+
+    /// What a sibling shall get of a connection that lies there as `deposited`; `leftover` is what has come
+    /// of its request. `None`: it can't go on.
+    fn message<'d>(
+        &self,
+        name: Name,
+        state: State,
+        deposited: &'d [u8],
+        leftover: Option<&Leftover>,
+    ) -> Option<Cow<'d, [u8]>> {
+        let base = match state {
+            State::Held | State::Read => Cow::from(deposited.get(START_BYTES..)?),
+            State::HeldAsWritten | State::ReadAsWritten => Cow::from(self.written(name)),
+            State::Away => return None,
+        };
+        if !matches!(state, State::Read | State::ReadAsWritten) {
+            return Some(base);
+        }
+        let come = leftover.filter(|it| it.may_go_on())?;
+        let message = [&base[..], &come.bytes].concat();
+        (message.len() <= MESSAGE_BYTES).then(|| message.into())
     }
 
     /// Closes everything that lies there.

@@ -16,6 +16,7 @@ from harness.ledger import Ledger
 from harness.mode import Mode
 from harness.server import Server, Spawn, children
 from harness.wait import until
+from harness.wire import Wire
 
 THREADS = 4
 
@@ -51,6 +52,15 @@ class Site:
 
     def log(self) -> str:
         return self.server.log()
+
+    def has_read(self, wire: Wire) -> bool:
+        """Whether the server has taken all that was sent to it there."""
+        own, port = wire.sock.getsockname()[1], self.server.address[1]
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            local, remote, _, queues, *_ = line.split()[1:]
+            if int(local.split(":")[1], 16) == port and int(remote.split(":")[1], 16) == own:
+                return int(queues.split(":")[1], 16) == 0
+        return False
 
     def news(self) -> str:
         """The end of the log."""

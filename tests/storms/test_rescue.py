@@ -93,23 +93,13 @@ def test_a_request_that_is_being_received_goes_on(
             until(lambda: in_flight(pid_of(site)) >= 1 + (cut > 4096), "it", show=site.news)
             # More of it comes while the worker is busy.
             half.send(raw[cut : cut + more])
-            until(lambda: is_read(site, half), "the rest to be read", show=site.news)
+            until(lambda: site.has_read(half), "the rest to be read", show=site.news)
             until(lambda: is_at_rest(pid_of(site)), "it to be written down", show=site.news)
         half.send(raw[cut + more :])
         assert half.response().body == BODY
         assert other.send(get("/hello")).response().status == 200
     (run,) = [run for run in site.ledger.runs() if run.id == "half"]
     assert run.pid == pid_of(site)
-
-
-def is_read(site: Site, wire: Wire) -> bool:
-    """Whether the server has taken all that was sent to it."""
-    own, port = wire.sock.getsockname()[1], site.server.address[1]
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        local, remote, _, queues, *_ = line.split()[1:]
-        if int(local.split(":")[1], 16) == port and int(remote.split(":")[1], 16) == own:
-            return int(queues.split(":")[1], 16) == 0
-    return False
 
 
 @KEPT
@@ -123,7 +113,7 @@ def test_a_request_that_waits_goes_on_and_is_not_named(
         assert waits.send(get("/hello")).response().status == 200
         with killed_at_work(site, tmp_path):
             waits.send(get("/hello", "X-Id: waits"))
-            until(lambda: is_read(site, waits), "it to be read", show=site.news)
+            until(lambda: site.has_read(waits), "it to be read", show=site.news)
         assert waits.response().status == 200
     assert site.ledger.run("waits").pid == pid_of(site)  # type: ignore[union-attr]
 
@@ -317,18 +307,20 @@ def test_what_the_master_says(
 ) -> None:
     """The vault is a stand-in: a full queue, a master without descriptors are hard to come by."""
 
-    def taken_out(flights: object) -> tuple[int, int]:
+    def taken_out(flights: object, blameless: bool) -> tuple[int, int]:
         if isinstance(found, OSError):
             raise found
         return found  # type: ignore[no-any-return]
 
     worker: Any = SimpleNamespace(
         pid=7,
+        aborted=False,
+        killed=False,
         blackbox=SimpleNamespace(vault=SimpleNamespace(rescue=taken_out), flights=None),
     )
     log: Any = logging.getLogger("rescue")
     with caplog.at_level(logging.INFO):
-        rescue(log, worker, None)
+        rescue(log, worker, None, signal.SIGKILL)
     assert [(it.levelno, it.getMessage()) for it in caplog.records] == [(level, words)]
 
 
@@ -361,4 +353,31 @@ def half_way(site: Site, wires: list[Wire], raw: bytes) -> None:
     """Half of a large request has come from each, which is not cheap to deposit."""
     for wire in wires:
         wire.send(raw[:HALF])
-    until(lambda: all(is_read(site, wire) for wire in wires), "all to be read", show=site.news)
+    until(lambda: all(site.has_read(wire) for wire in wires), "all to be read", show=site.news)
+
+
+@pytest.mark.parametrize(
+    ("sig", "aborted", "killed", "blameless"),
+    (
+        (signal.SIGKILL, False, False, True),
+        (signal.SIGSEGV, False, False, False),
+        (None, False, False, False),
+        (signal.SIGKILL, True, False, False),
+        (signal.SIGKILL, False, True, False),
+    ),
+)
+def test_what_may_have_ended_a_worker_is_not_passed_on(
+    sig: int | None, aborted: bool, killed: bool, blameless: bool
+) -> None:
+    """A request that was being received, when the worker crashed or hung."""
+    asked = []
+
+    def taken_out(flights: object, blameless: bool) -> tuple[int, int]:
+        asked.append(blameless)
+        return 0, 0
+
+    box = SimpleNamespace(vault=SimpleNamespace(rescue=taken_out), flights=None)
+    worker: Any = SimpleNamespace(pid=7, aborted=aborted, killed=killed, blackbox=box)
+    log: Any = logging.getLogger("rescue")
+    rescue(log, worker, None, sig)
+    assert asked == [blameless]

@@ -37,6 +37,7 @@ fn ticket(of: u64) -> Ticket<'static> {
         version: (1, of as u8),
         started_ns: of,
         thread: (of, of as u32),
+        reading: 0,
     }
 }
 

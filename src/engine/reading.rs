@@ -1,0 +1,123 @@
+//! Heads on their way in: received where they outlive the worker (`src/sys/intake.rs`), so that a kill
+//! between recv(2) and the moment in which others know of the request costs nothing, or is told of.
+
+use std::os::fd::AsFd;
+
+use super::App;
+use super::conn::Conn;
+use super::reactor::Engine;
+use super::transport::{Lost, may_have_more};
+use crate::http::Framing;
+use crate::log::notice::Notice;
+use crate::sys::intake::Intake;
+use crate::sys::socket::{self, Transfer};
+
+/// Where heads are received, if anywhere but in the connection.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    intake: Option<Intake>,
+}
+
+impl Reading {
+    pub(super) fn of(intake: Option<Intake>) -> Self {
+        Self { intake }
+    }
+
+    /// Whoever is let in now is nobody's yet.
+    #[inline]
+    pub(super) fn let_in(&mut self, now_ns: u64) {
+        if let Some(intake) = &mut self.intake {
+            intake.let_in(now_ns);
+        }
+    }
+
+    /// Nobody is let in, or read.
+    #[inline]
+    pub(super) fn end(&mut self) {
+        if let Some(intake) = &mut self.intake {
+            intake.end();
+        }
+    }
+
+    /// `conn` is held, has been answered, or is closed: there is nothing to tell of it.
+    #[inline]
+    pub(super) fn end_of<A: App>(&mut self, conn: &Conn<A>) {
+        if let Some(intake) = self.intake.as_mut().filter(|it| it.is_reading(conn.reading)) {
+            intake.end();
+        }
+    }
+}
+
+impl<A: App> Engine<A> {
+    /// Reads once into the free part of the connection's inbox, by way of the intake. Returns what came,
+    /// and whether there may be more. `None`: there is no intake, or no room there.
+    pub(super) fn take_in(&mut self, conn: &mut Conn<A>) -> Option<Result<(Transfer, bool), Lost>> {
+        let intake = self.reading.intake.as_mut().filter(|_| conn.tls.is_none())?;
+        let at = conn.filled;
+        if !intake.is_reading(conn.reading) {
+            begin(intake, conn, self.clock.now_ns());
+        }
+        let fd = conn.socket.as_ref()?.as_fd();
+        let space = conn.inbox.get_mut(at..)?;
+        let ended = conn.ended;
+        let came = intake.receive(at, space.len(), |into| {
+            let got = socket::receive(fd, into);
+            let n = match got {
+                Ok(Transfer::Bytes(n)) => n,
+                Ok(Transfer::Blocked) | Err(_) => 0,
+            };
+            if let (Some(to), Some(from)) = (space.get_mut(..n), into.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            (got.map(|got| (got, may_have_more(got, into.len(), ended))), n)
+        });
+        match came {
+            Some(Ok((Transfer::Bytes(1..), _))) => {}
+            // There is nobody to tell of, unless something had come before.
+            Some(_) if at == 0 => self.reading.end_of(conn),
+            Some(_) => {}
+            // What comes from here on lies elsewhere.
+            None => conn.lift(),
+        }
+        came.map(|came| came.map_err(Lost::from))
+    }
+
+    /// `conn` came out of the queue, with what has come of its request.
+    pub(super) fn take_over(&mut self, conn: &mut Conn<A>) {
+        if let Some(intake) = &mut self.reading.intake {
+            begin(intake, conn, self.clock.now_ns());
+        }
+    }
+
+    /// Whether what `conn` has is one head and nothing else: it was found where a killed worker had
+    /// received it, and zeros at the end of it can not have been seen. If it is not, that is said.
+    pub(super) fn is_whole(&mut self, conn: &mut Conn<A>) -> bool {
+        let is_whole = match self.parse_head(conn) {
+            Ok(true) => conn.head.framing == Framing::None && conn.head.len == conn.filled,
+            Ok(false) => false,
+            // It is refused for that, whatever else there was.
+            Err(_) => true,
+        };
+        if !is_whole {
+            let bytes = conn.head_bytes();
+            let words = [conn.head.method.of(bytes), conn.head.path.of(bytes)];
+            let [method, path] = words.map(String::from_utf8_lossy);
+            let error = format!(
+                "{method} {path}: it was being received when its worker was killed, and may lack something"
+            );
+            self.notices.push(Notice::InvalidRequest { ip: conn.addr.ip_text(), error });
+        }
+        conn.head.clear();
+        conn.reader.reset();
+        is_whole
+    }
+}
+
+fn begin<A: App>(intake: &mut Intake, conn: &mut Conn<A>, now_ns: u64) {
+    let record = conn.deposit.as_ref().map(|it| it.name);
+    let before = conn.inbox.get(..conn.filled).unwrap_or_default();
+    conn.reading = intake.begin(record, conn.addr.ip(), now_ns, before);
+    if let Some(deposit) = &conn.deposit {
+        deposit.begin_reading(conn.form());
+    }
+}

@@ -1,0 +1,41 @@
+//! Requests that are ready, held until their thread begins with them ([`super::keeping`]).
+
+use super::App;
+use super::deposit::Deposit;
+use super::dispatch::may_travel;
+use super::reactor::{Engine, Job, Work};
+
+/// So many requests that are ready are held even where calls are short.
+const FEW: usize = 4;
+
+impl<A: App> Engine<A> {
+    /// Holds requests that are ready and wait for a thread. Where calls are short, only if these are few: a
+    /// crowd is served sooner than it is held.
+    pub(super) fn keep_ready(&mut self, is_long: bool) {
+        if !is_long && self.ready.len() > FEW {
+            return;
+        }
+        let mut ready = std::mem::take(&mut self.ready);
+        ready.iter_mut().for_each(|job| self.secure(job));
+        self.ready = ready;
+    }
+
+    /// Whether a request that is ready goes to a thread that may have to wait for the interpreter, after
+    /// others: where threads are many and calls long.
+    pub(super) fn is_deliberate(&self) -> bool {
+        self.shared.options.watched && self.pace.is_long(self.shared.options.inline_up_to)
+    }
+
+    /// The same with one of them.
+    pub(super) fn secure(&mut self, job: &mut Job<A>) {
+        let wants = self.deposits.are_made()
+            && matches!(job.work, Work::Request)
+            && !job.conn.ended
+            && !job.conn.is_shared
+            && !job.conn.owes()
+            && !job.conn.deposit.as_ref().is_some_and(Deposit::is_held);
+        if wants && may_travel(job) {
+            self.hold(&mut job.conn, true);
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Where a worker receives the heads of requests: memory that outlives it. What recv(2) has put there is
+//! not lost when the worker is killed inside it, or before anybody knows of the request: the master can
+//! tell whose it was, and often pass it on (docs/design/dispatch.md).
+//!
+//! How much lies there nobody can say who was killed inside the system call. So it is wiped before, and
+//! what lies there is what is not zero: a head ends with a line feed. Zeros behind it may have been of the
+//! client, too; who needs to know that has no use for it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{io, slice};
+
+use super::flights::Flights;
+use super::mapping::Mapping;
+use super::records::Name;
+use super::ticket;
+use super::vault::Vault;
+
+const HEADER_WORDS: usize = 8;
+/// Bytes of a head that find room. The rest of a longer one is received elsewhere.
+pub const INTAKE_BYTES: usize = 16 * 1024 - HEADER_WORDS * 8;
+
+/// The end of a head.
+const END: &[u8] = b"\r\n\r\n";
+/// Where there is a body, one of these is in the head before it.
+const BODIES: [&[u8]; 2] = [b"\ncontent-length", b"\ntransfer-encoding"];
+
+// Where it lies in the header.
+/// What it is at, in the lowest byte, and above it the number of the reading.
+const WORD: usize = 0;
+/// One more than the number of the connection's record; 0 for none.
+const RECORD: usize = 1;
+const RECORD_SERIAL: usize = 2;
+const STARTED_NS: usize = 3;
+/// Bytes of the peer's address: 0, 4 or 16.
+const PEER_BYTES: usize = 4;
+const PEER: usize = 5;
+
+const KIND_BITS: u32 = 8;
+const KIND: u64 = 0xff;
+const NOBODY: u64 = 0;
+/// Somebody is let in, whom nobody knows yet.
+const LETTING_IN: u64 = 1;
+const READING: u64 = 2;
+
+/// What was found there when its worker had ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The number of the reading; 0: nobody was read, somebody may have been let in.
+    pub reading: u64,
+    /// The record of the connection, if it has been deposited.
+    pub(super) record: Option<Name>,
+    /// Who sent it; `None` over a unix socket, and when nobody knows.
+    pub peer: Option<IpAddr>,
+    /// CLOCK_MONOTONIC, nanoseconds.
+    pub started_ns: u64,
+    /// What lies there, without zeros at its end.
+    pub bytes: Vec<u8>,
+}
+
+impl Leftover {
+    /// Whether a request of this number has got its flight: it was, or is, told of as such.
+    pub fn has_begun(&self, flights: &Flights) -> bool {
+        self.reading != 0 && flights.has_been_read_as(self.reading)
+    }
+
+    /// What may be told of it: method, and path without query; empty as far as they have not come.
+    pub fn words(&self) -> (&[u8], &[u8]) {
+        let line = self.bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+        let mut words = line.unwrap_or_default().split(|byte| *byte == b' ');
+        let method = words.next().unwrap_or_default();
+        let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next();
+        (method, path.unwrap_or_default())
+    }
+
+    /// Whether it may be passed on: nothing was read, or what looks like one head of a request without a
+    /// body. Who gets it judges; what is not passed on is told of here.
+    pub(super) fn may_go_on(&self) -> bool {
+        let find = |text: &[u8]| {
+            let mut windows = self.bytes.windows(text.len());
+            windows.position(|window| window.eq_ignore_ascii_case(text))
+        };
+        let is_head = || find(END).is_some_and(|at| at + END.len() == self.bytes.len());
+        let has_body = || BODIES.iter().any(|name| find(name).is_some());
+        self.bytes.is_empty() || is_head() && !has_body()
+    }
+}
+
+/// The memory itself, and whether it is in use here.
+#[derive(Debug)]
+pub(super) struct Memory {
+    mapping: Mapping,
+    taken: AtomicBool,
+}
+
+impl Memory {
+    pub(super) fn new() -> io::Result<Self> {
+        let mapping = Mapping::new(HEADER_WORDS * 8 + INTAKE_BYTES, None)?;
+        Ok(Self { mapping, taken: AtomicBool::new(false) })
+    }
+
+    pub(super) fn secede(&self) -> io::Result<()> {
+        self.mapping.secede()
+    }
+
+    fn header(&self) -> &[AtomicU64; HEADER_WORDS] {
+        // SAFETY: the first words of a mapping that lives as long as we do; only atomics touch them.
+        unsafe { self.mapping.start().cast().as_ref() }
+    }
+
+    /// What the worker has left there, which has ended; `None`: it was not reading.
+    pub(super) fn leftover(&self) -> Option<Leftover> {
+        let header = self.header().each_ref().map(|word| word.load(Ordering::Acquire));
+        let reading = match header[WORD] & KIND {
+            READING => header[WORD] >> KIND_BITS,
+            LETTING_IN => 0,
+            _ => return None,
+        };
+        if reading == 0 {
+            let (started_ns, bytes) = (header[STARTED_NS], Vec::new());
+            return Some(Leftover { reading, record: None, peer: None, started_ns, bytes });
+        }
+        let octets = ticket::read(&self.header()[PEER..], 16);
+        let peer = match header[PEER_BYTES] {
+            4 => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
+            16 => octets.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
+            _ => None,
+        };
+        let content = self.mapping.words().get(HEADER_WORDS..).unwrap_or_default();
+        let mut bytes = ticket::read(content, INTAKE_BYTES);
+        let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        bytes.truncate(length);
+        let record = Name::from_words(header[RECORD], header[RECORD_SERIAL]);
+        Some(Leftover { reading, record, peer, started_ns: header[STARTED_NS], bytes })
+    }
+}
+
+/// The one who receives there.
+#[derive(Debug)]
+pub struct Intake {
+    vault: Arc<Vault>,
+    reading: u64,
+    /// Bytes from the beginning that may not be zero.
+    dirty: usize,
+    /// Of the connection that is read, or was the last.
+    record: Option<Name>,
+}
+
+impl Intake {
+    /// That of a vault; `None` when somebody of this process has it.
+    pub fn of(vault: &Arc<Vault>) -> Option<Self> {
+        let taken = vault.intake.taken.swap(true, Ordering::AcqRel);
+        let dirty = INTAKE_BYTES;
+        (!taken).then(|| Self { vault: vault.clone(), reading: 0, dirty, record: None })
+    }
+
+    fn header(&self) -> &[AtomicU64; HEADER_WORDS] {
+        self.vault.intake.header()
+    }
+
+    /// Whether this is what is being read.
+    #[inline]
+    pub fn is_reading(&self, reading: u64) -> bool {
+        reading != 0 && self.header()[WORD].load(Ordering::Relaxed) == word(reading, READING)
+    }
+
+    /// Somebody is about to be let in.
+    #[inline]
+    pub fn let_in(&mut self, now_ns: u64) {
+        self.header()[STARTED_NS].store(now_ns, Ordering::Relaxed);
+        self.header()[WORD].store(LETTING_IN, Ordering::Release);
+    }
+
+    /// From here on a connection is read, of which `before` has come already. Returns the number of the
+    /// reading. Who was read before and has gone no further is lost by a kill from here on.
+    pub fn begin(
+        &mut self,
+        record: Option<Name>,
+        peer: Option<IpAddr>,
+        now_ns: u64,
+        before: &[u8],
+    ) -> u64 {
+        if let Some(last) = self.record.take() {
+            self.vault.end_reading(last);
+        }
+        self.header()[WORD].store(NOBODY, Ordering::Release);
+        let dirty = std::mem::replace(&mut self.dirty, before.len().min(INTAKE_BYTES));
+        let content = self.content();
+        content[..dirty].fill(0);
+        for (to, from) in content.iter_mut().zip(before) {
+            *to = *from;
+        }
+        self.record = record;
+        self.reading = self.reading % (u64::MAX >> KIND_BITS) + 1;
+        let header = self.header();
+        let (index, serial) = record.map_or((0, 0), Name::to_words);
+        header[RECORD].store(index, Ordering::Relaxed);
+        header[RECORD_SERIAL].store(serial, Ordering::Relaxed);
+        header[STARTED_NS].store(now_ns, Ordering::Relaxed);
+        let length = match peer {
+            None => 0,
+            Some(IpAddr::V4(addr)) => ticket::write(&header[PEER..], &addr.octets()),
+            Some(IpAddr::V6(addr)) => ticket::write(&header[PEER..], &addr.octets()),
+        };
+        header[PEER_BYTES].store(length, Ordering::Relaxed);
+        header[WORD].store(word(self.reading, READING), Ordering::Release);
+        self.reading
+    }
+
+    /// Has `read` receive at most `most` bytes, behind `at` others. It says what came of it, and how many
+    /// bytes did. `None`: there is no room there.
+    pub fn receive<T>(
+        &mut self,
+        at: usize,
+        most: usize,
+        read: impl FnOnce(&mut [u8]) -> (T, usize),
+    ) -> Option<T> {
+        let end = at.checked_add(most)?.min(INTAKE_BYTES);
+        let space = self.content().get_mut(at..end).filter(|space| !space.is_empty())?;
+        let (came, n) = read(space);
+        self.dirty = self.dirty.max(end.min(at + n));
+        Some(came)
+    }
+
+    /// Nobody is read any more, or let in.
+    #[inline]
+    pub fn end(&mut self) {
+        self.header()[WORD].store(NOBODY, Ordering::Release);
+    }
+
+    fn content(&mut self) -> &mut [u8] {
+        let start = self.vault.intake.mapping.start();
+        // SAFETY: mapped as long as the vault lives, which we keep, zeroed at first; the header before it
+        // is not part of it. Nobody else of this process has it, for `taken` makes us the only one and we
+        // are borrowed mutably; `leftover` is asked by another process, when ours has ended.
+        unsafe {
+            let first = start.add(HEADER_WORDS).cast::<u8>();
+            slice::from_raw_parts_mut(first.as_ptr(), INTAKE_BYTES)
+        }
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.vault.intake.taken.store(false, Ordering::Release);
+    }
+}
+
+fn word(reading: u64, kind: u64) -> u64 {
+    reading << KIND_BITS | kind
+}
+
+#[cfg(test)]
+#[path = "test_intake.rs"]
+mod tests;

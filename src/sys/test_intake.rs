@@ -1,0 +1,175 @@
+use std::io::{Read, Write};
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+use super::*;
+use crate::sys::flights::{Peer, Ticket};
+use crate::sys::handoff::{Handoff, MESSAGE_BYTES};
+use crate::sys::vault::Deposited;
+
+const HEAD: &[u8] = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn receive(intake: &mut Intake, at: usize, bytes: &[u8]) {
+    let put = |space: &mut [u8]| {
+        space[..bytes.len()].copy_from_slice(bytes);
+        ((), bytes.len())
+    };
+    intake.receive(at, bytes.len() + 10, put).unwrap();
+}
+
+fn peer() -> Option<IpAddr> {
+    Some(IpAddr::from([10, 0, 0, 1]))
+}
+
+/// A vault with one connection in it, as `message`.
+fn deposited(message: &[u8]) -> (Arc<Vault>, Name, UnixStream) {
+    let vault = Arc::new(Vault::new(2).unwrap());
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    match vault.deposit(message, &[ours.as_fd()]).unwrap() {
+        Deposited::As(name) => (vault, name, theirs),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Messages of those who go on elsewhere, and whether the one that was read is among them.
+fn rescued(vault: &Vault) -> (Vec<Vec<u8>>, bool) {
+    let queue = Handoff::new().unwrap();
+    let found = vault.rescue(&queue, None, vault.leftover().as_ref()).unwrap();
+    let (mut buffer, mut all) = (vec![0; MESSAGE_BYTES], Vec::new());
+    while let Some((len, _)) = queue.receive(&mut buffer).unwrap() {
+        all.push(buffer[..len].to_vec());
+    }
+    (all, found.read)
+}
+
+#[test]
+fn what_has_come_is_there_until_nobody_is_read() {
+    let vault = Arc::new(Vault::new(1).unwrap());
+    let mut intake = Intake::of(&vault).unwrap();
+    assert!(Intake::of(&vault).is_none());
+    assert_eq!(vault.leftover(), None);
+    intake.let_in(7);
+    let left = vault.leftover().unwrap();
+    assert_eq!((left.reading, left.started_ns, left.peer), (0, 7, None));
+    assert_eq!(left.words(), (&b""[..], &b""[..]));
+    let reading = intake.begin(None, peer(), 8, b"");
+    assert!(intake.is_reading(reading) && !intake.is_reading(0));
+    assert_eq!(vault.leftover().unwrap().bytes, b"");
+    receive(&mut intake, 0, &HEAD[..10]);
+    receive(&mut intake, 10, &HEAD[10..]);
+    let left = vault.leftover().unwrap();
+    assert_eq!((left.peer, left.started_ns, &left.bytes[..]), (peer(), 8, HEAD));
+    assert_eq!(left.words(), (&b"GET"[..], &b"/a"[..]));
+    // A shorter one: nothing of the one before is left.
+    let v6 = Some(IpAddr::from([1, 2, 3, 4, 5, 6, 7, 8]));
+    let next = intake.begin(None, v6, 9, b"HE");
+    assert_ne!(next, reading);
+    receive(&mut intake, 2, b"AD");
+    let left = vault.leftover().unwrap();
+    assert_eq!((left.peer, &left.bytes[..]), (v6, &b"HEAD"[..]));
+    assert_eq!(left.words(), (&b"HEAD"[..], &b""[..]));
+    intake.end();
+    assert_eq!(vault.leftover(), None);
+    drop(intake);
+    let mut other = Intake::of(&vault).unwrap();
+    other.begin(None, None, 1, b"");
+    assert_eq!(vault.leftover().unwrap().bytes, b"");
+}
+
+#[test]
+fn there_is_room_for_so_much() {
+    let vault = Arc::new(Vault::new(1).unwrap());
+    let mut intake = Intake::of(&vault).unwrap();
+    let long = vec![b'x'; INTAKE_BYTES + 9];
+    intake.begin(None, None, 1, &long);
+    assert_eq!(vault.leftover().unwrap().bytes.len(), INTAKE_BYTES);
+    assert_eq!(intake.receive(INTAKE_BYTES, 1, |_| ((), 0)), None);
+    assert_eq!(intake.receive(usize::MAX, 1, |_| ((), 0)), None);
+    assert_eq!(intake.receive(INTAKE_BYTES - 1, 9, |it| (it.len(), 0)), Some(1));
+}
+
+#[test]
+fn a_whole_head_goes_on_with_its_connection_and_a_part_of_one_does_not() {
+    for (come, goes_on) in [
+        (HEAD, true),
+        (b"".as_slice(), true),
+        (b"GET / HT", false),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", false),
+        (b"POST / HTTP/1.1\r\nContent-length: 1\r\n\r\n", false),
+        (b"POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\n\r\n", false),
+        (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", false),
+    ] {
+        let (vault, name, _client) = deposited(b"message:");
+        let mut intake = Intake::of(&vault).unwrap();
+        assert!(vault.hold(name, false, None));
+        intake.begin(Some(name), peer(), 1, b"");
+        assert!(vault.begin_reading(name, false));
+        receive(&mut intake, 0, come);
+        let messages = if goes_on { vec![[b"message:", come].concat()] } else { Vec::new() };
+        assert_eq!(rescued(&vault), (messages, goes_on), "{come:?}");
+    }
+}
+
+#[test]
+fn as_it_was_written_where_its_message_does_not_say_enough() {
+    let (vault, name, _client) = deposited(b"message");
+    let mut intake = Intake::of(&vault).unwrap();
+    assert!(vault.write(name, b"written:"));
+    intake.begin(Some(name), None, 1, b"");
+    assert!(vault.begin_reading(name, true));
+    receive(&mut intake, 0, HEAD);
+    assert_eq!(rescued(&vault), (vec![[b"written:", HEAD].concat()], true));
+}
+
+#[test]
+fn nobody_goes_on_with_what_is_another_ones() {
+    let (vault, name, mut client) = deposited(b"message:");
+    let mut intake = Intake::of(&vault).unwrap();
+    intake.begin(Some(name), peer(), 1, b"");
+    assert!(vault.begin_reading(name, false));
+    receive(&mut intake, 0, HEAD);
+    // It is ready and waits, and the next one is read.
+    intake.begin(None, peer(), 2, b"");
+    receive(&mut intake, 0, HEAD);
+    assert_eq!(vault.state(name), Some(crate::sys::records::State::Away));
+    assert_eq!(rescued(&vault), (Vec::new(), false));
+    drop(vault.clear());
+    client.set_nonblocking(true).unwrap();
+    assert!(matches!(client.read(&mut [0]), Ok(0)) && client.write(b"x").is_err());
+}
+
+#[test]
+fn who_is_held_again_goes_on_without_it() {
+    let (vault, name, _client) = deposited(b"message:");
+    let mut intake = Intake::of(&vault).unwrap();
+    intake.begin(Some(name), peer(), 1, b"");
+    assert!(vault.begin_reading(name, false));
+    receive(&mut intake, 0, b"GET / HT");
+    assert!(vault.lift(name) && vault.write(name, b"all") && vault.hold(name, true, None));
+    assert_eq!(rescued(&vault), (vec![b"all".to_vec()], true));
+}
+
+#[test]
+fn a_request_that_has_begun_is_known_by_its_number() {
+    let (vault, flights) = (Arc::new(Vault::new(1).unwrap()), Flights::new(2, 0).unwrap());
+    let mut intake = Intake::of(&vault).unwrap();
+    intake.let_in(1);
+    assert!(!vault.leftover().unwrap().has_begun(&flights));
+    let reading = intake.begin(None, None, 1, b"");
+    assert!(!vault.leftover().unwrap().has_begun(&flights));
+    let ticket = Ticket {
+        method: b"GET",
+        path: b"/",
+        id: b"",
+        peer: Peer::Nobody,
+        version: (1, 1),
+        started_ns: 1,
+        thread: (0, 0),
+        reading,
+    };
+    let flight = flights.begin(&mut 0, &ticket).unwrap();
+    assert!(vault.leftover().unwrap().has_begun(&flights));
+    flight.end();
+    assert!(vault.leftover().unwrap().has_begun(&flights));
+}

@@ -1,0 +1,145 @@
+"""A worker is killed inside recv(2): it was given what a client has sent, and does not know yet.
+
+strace keeps it there: it delays the return of the system call, by its own timer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import kinds
+from harness.kinds import Kind
+from harness.proc import in_flight, is_at_rest, is_stopped
+from harness.wait import until
+from harness.wire import Wire, get, post
+from storms.conftest import Open, Site
+
+KEPT = pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str)
+ALL = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+
+# Longer than any of these tests waits, microseconds.
+DELAY = 100_000_000
+
+Send = Callable[[], object]
+
+
+def kill_inside_recv(site: Site, trace: Path, send: Send) -> None:
+    """Kills the only worker while it receives what `send` sends."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not installed")
+    (pid,) = site.workers
+    # So that all of it is there at its first recv(2).
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: is_stopped(pid), "it to stop", show=site.news)
+    send()
+    tracing = ["strace", "-f", "-q", "-o", str(trace), "-p", str(pid), "-e", "trace=recvfrom"]
+    delaying = ["-e", f"inject=recvfrom:delay_exit={DELAY}"]
+    process = subprocess.Popen([*tracing, *delaying], stderr=subprocess.PIPE)
+
+    def attached() -> bool:
+        if process.poll() is not None:
+            stderr = process.stderr.read().decode() if process.stderr else ""
+            pytest.skip(f"strace can not trace here: {stderr.strip()}")
+        tasks = Path(f"/proc/{pid}/task").iterdir()
+        states = [(task / "status").read_text() for task in tasks]
+        return all(re.search(r"^TracerPid:\s+[1-9]", state, re.MULTILINE) for state in states)
+
+    try:
+        until(attached, "strace to attach")
+        os.kill(pid, signal.SIGCONT)
+        until(lambda: '"' in trace.read_text(), "it to be received", show=site.news)
+    finally:
+        # In this order: let go first, it would come back.
+        os.kill(pid, signal.SIGKILL)
+        process.kill()
+        process.communicate(timeout=30)
+
+
+def until_deposited(site: Site) -> None:
+    (pid,) = site.workers
+    until(lambda: in_flight(pid) == 1, "it to be in the vault", show=site.news)
+    until(lambda: is_at_rest(pid), "the worker to wait", show=site.news)
+
+
+@KEPT
+@pytest.mark.parametrize("before", (0, 9), ids=("whole", "its-end"))
+def test_a_request_of_a_kept_connection_goes_on(
+    open_site: Open, kind: Kind, before: int, tmp_path: Path
+) -> None:
+    site = open_site(kind, workers=1)
+    raw = get("/hello?q", "X-Id: goes-on")
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/hello")).response().status == 200
+        until_deposited(site)
+        if before:
+            wire.send(raw[:before])
+            until(lambda: site.has_read(wire), "it to be read", show=site.news)
+            until_deposited(site)
+        kill_inside_recv(site, tmp_path / "trace", lambda: wire.send(raw[before:]))
+        assert wire.response().status == 200
+        assert wire.send(get("/hello")).response().status == 200
+    assert [run.id for run in site.ledger.runs()].count("goes-on") == 1
+    assert "Lost request" not in site.log()
+
+
+@KEPT
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    (
+        (post("/echo?q", b"0123456789"), "POST /echo"),
+        (post("/echo", b"\0" * 10), "POST /echo"),
+        (get("/hello")[:-2], "GET /hello"),
+        (b"GET /a/long/pa", "GET /a/long/pa"),
+        (get("/hello") + get("/hello"), "GET /hello"),
+    ),
+    ids=("body", "zeros", "cut", "line-cut", "two"),
+)
+def test_what_may_not_be_whole_is_named(
+    open_site: Open, kind: Kind, raw: bytes, words: str, tmp_path: Path
+) -> None:
+    """Nobody can say of it how much had come."""
+    site = open_site(kind, workers=1)
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/hello")).response().status == 200
+        until_deposited(site)
+        kill_inside_recv(site, tmp_path / "trace", lambda: wire.send(raw))
+        assert wire.is_closed()
+    named(site, words)
+
+
+@ALL
+def test_a_request_of_a_new_connection_is_named(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    site = open_site(kind, workers=1)
+    with contextlib.ExitStack() as stack:
+
+        def come() -> None:
+            wires.append(stack.enter_context(Wire(site.server.address)))
+            wires[0].send(get("/hello?q"))
+
+        wires: list[Wire] = []
+        kill_inside_recv(site, tmp_path / "trace", come)
+        assert wires[0].is_closed()
+    named(site, "GET /hello")
+
+
+def named(site: Site, words: str) -> None:
+    """It is, once, and has an access line; the successor serves."""
+    log = site.server.wait_log("Lost request")
+    (line,) = [line for line in log.splitlines() if "Lost request" in line]
+    assert f"Lost request: {words} (from: 127.0.0.1, " in line
+    assert "phase: not begun" in line and line.endswith("was killed by SIGKILL")
+    site.settle()
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/hello")).response().status == 200
+    assert site.log().count("Lost request") == 1
