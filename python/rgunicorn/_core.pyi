@@ -408,6 +408,9 @@ class TLSSession:
 def bar(fd: int) -> float:
     """Nobody new can come to a TCP listener from here on. Seconds until nobody arrives."""
 
+def cpu_time(pid: int) -> float | None:
+    """Seconds of CPU that a process has used, of any user; None when it is gone."""
+
 def notepad() -> int: ...
 def bear_witness(signal: int, fd: int, aborts: bool) -> None: ...
 def reap() -> tuple[int, int | None, int | None] | None: ...

@@ -28,6 +28,11 @@ const LAST_CALL: Duration = Duration::from_secs(1);
 const LAST_CALL_PART: u64 = 4;
 /// Between two looks for somebody whose handshake has begun.
 const GLANCE_NS: u64 = 5_000_000;
+/// Who has been seen to come arrives within this, or is not waited for: half of a handshake stays where a
+/// client has gone, or never meant it.
+pub(super) const ARRIVAL: Duration = Duration::from_secs(1);
+/// It is looked for them so often.
+pub(super) const LOOK_OUT: Duration = Duration::from_millis(20);
 
 /// Whether, and until when, the worker is on its way out.
 #[derive(Debug, Default)]
@@ -49,6 +54,8 @@ pub struct Drain {
     bar_ns: u64,
     /// Since the doors are barred: until here who has begun to come may arrive. 0 before.
     pub(super) settled_ns: u64,
+    /// Until here who is seen to come is waited for.
+    pub(super) arrival_ns: u64,
 }
 
 impl Drain {
@@ -205,6 +212,7 @@ impl<A: App> Engine<A> {
             if self.drain.queue == Queue::Ended {
                 self.bar_doors();
                 self.drain.settled_ns = self.clock.now_ns();
+                self.drain.arrival_ns = 0;
                 self.let_all_in(usize::MAX);
             }
             if self.drain.sweeping && self.reception.pause_end_ns().is_none() {

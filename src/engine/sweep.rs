@@ -1,6 +1,7 @@
 //! Who waits at the doors of a worker that leaves: siblings let them in, or they are let in here until
 //! nobody waits. Part of the way out (`drain.rs`).
 
+use super::drain::{ARRIVAL, LOOK_OUT};
 use super::reception::{Door, Visit};
 use super::{App, Engine};
 use crate::sys::course::Course;
@@ -50,6 +51,9 @@ impl<A: App> Engine<A> {
             if self.clock.now_ns() < self.drain.settled_ns {
                 return self.close_doors();
             }
+            if self.expects_somebody() {
+                return self.close_doors();
+            }
             self.listeners().for_each(Listener::shut);
         }
         self.drain.sweeping = false;
@@ -61,8 +65,21 @@ impl<A: App> Engine<A> {
     pub(super) fn bar_doors(&mut self) {
         let barred = self.listeners().filter(|it| it.bar().is_ok());
         let settles = barred.map(Listener::handshake).max().unwrap_or_default();
-        self.drain.settled_ns = self.clock.now_ns() + settles.as_nanos() as u64;
+        let now_ns = self.clock.now_ns();
+        self.drain.settled_ns = now_ns + settles.as_nanos() as u64;
+        self.drain.arrival_ns = now_ns + ARRIVAL.as_nanos() as u64;
         self.close_doors();
+    }
+
+    /// Whether somebody has begun to come and is worth another look.
+    fn expects_somebody(&mut self) -> bool {
+        let now_ns = self.clock.now_ns();
+        let expects =
+            now_ns < self.drain.arrival_ns && self.listeners().any(Listener::is_expecting);
+        if expects {
+            self.drain.settled_ns = now_ns + LOOK_OUT.as_nanos() as u64;
+        }
+        expects
     }
 
     /// All threads are busy. A queue that others share waits for whoever is free first, here or

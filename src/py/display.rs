@@ -16,6 +16,7 @@ use crate::sys::header::{Fact, Reason};
 use crate::sys::snapshot::{self, ServerView, Snapshot, WorkerView};
 use crate::sys::tally::{Event, Histogram};
 use crate::sys::tells::Tells;
+use crate::sys::usage;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -170,4 +171,10 @@ fn times<'py>(py: Python<'py>, histogram: &Histogram) -> PyResult<Bound<'py, PyD
     it.set_item("buckets", histogram.buckets.to_vec())?;
     it.set_item("sum_ns", histogram.sum_ns)?;
     Ok(it)
+}
+
+/// Seconds of CPU time that a process, of any user, has used with all its threads; `None` when it is gone.
+#[pyfunction]
+pub(crate) fn cpu_time(pid: i32) -> Option<f64> {
+    usage::cpu_ns(pid).map(|ns| ns as f64 / 1e9)
 }

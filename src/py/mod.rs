@@ -55,7 +55,7 @@ mod _core {
     #[pymodule_export]
     use super::decoder::{RequestDecoder, Rules, path_info};
     #[pymodule_export]
-    use super::display::Display;
+    use super::display::{Display, cpu_time};
     #[pymodule_export]
     use super::door::bar;
     #[pymodule_export]

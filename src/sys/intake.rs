@@ -67,7 +67,9 @@ impl Leftover {
 
     /// What may be told of it: method, and path without query; empty as far as they have not come.
     pub fn words(&self) -> (&[u8], &[u8]) {
-        let line = self.bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next();
+        let mut lines = self.bytes.split(|byte| matches!(byte, b'\r' | b'\n'));
+        // A proxy's first.
+        let line = lines.find(|line| !line.is_empty() && !line.starts_with(b"PROXY "));
         let mut words = line.unwrap_or_default().split(|byte| *byte == b' ');
         let method = words.next().unwrap_or_default();
         let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next();
@@ -151,8 +153,7 @@ impl Intake {
     /// That of a vault; `None` when somebody of this process has it.
     pub fn of(vault: &Arc<Vault>) -> Option<Self> {
         let taken = vault.intake.taken.swap(true, Ordering::AcqRel);
-        let dirty = INTAKE_BYTES;
-        (!taken).then(|| Self { vault: vault.clone(), reading: 0, dirty, record: None })
+        (!taken).then(|| Self { vault: vault.clone(), reading: 0, dirty: 0, record: None })
     }
 
     fn header(&self) -> &[AtomicU64; HEADER_WORDS] {
@@ -243,6 +244,8 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
+        let dirty = self.dirty;
+        self.content()[..dirty].fill(0);
         self.vault.intake.taken.store(false, Ordering::Release);
     }
 }

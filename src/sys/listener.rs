@@ -14,11 +14,12 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
 
-/// How long a handshake that has begun may take to reach the queue, over a network. It has to be
-/// longer than the way to a balancer and back.
+use super::handshakes;
+
+/// How long a handshake that has begun has at least to reach the queue, over a network: longer than the way
+/// to a balancer and back, for under a flood the kernel notes nobody (SYN cookies).
 const HANDSHAKE: Duration = Duration::from_millis(100);
-/// The same on this machine: its packets take no time, but the client's thread may lose the CPU inside
-/// connect(2), which sends the last of them.
+/// The same on this machine: its packets take no time, but who carries them may lose the CPU.
 const LOCAL_HANDSHAKE: Duration = Duration::from_millis(20);
 
 /// Who connected.
@@ -108,7 +109,7 @@ impl Listener {
         }
     }
 
-    /// How long after [`Listener::bar`] somebody may still arrive.
+    /// How long after [`Listener::bar`] somebody may still arrive, whom nobody can see.
     pub fn handshake(&self) -> Duration {
         let addr = match self {
             Self::Tcp(listener) => listener.local_addr().ok(),
@@ -118,6 +119,15 @@ impl Listener {
             return LOCAL_HANDSHAKE;
         }
         HANDSHAKE
+    }
+
+    /// Whether somebody has begun to come and is in the middle of the handshake.
+    pub fn is_expecting(&self) -> bool {
+        let addr = match self {
+            Self::Tcp(listener) => listener.local_addr().ok(),
+            Self::Unix(_) => None,
+        };
+        addr.is_some_and(|addr| handshakes::any_at(addr.port()))
     }
 
     /// Whether nobody waits, without letting anybody in.

@@ -12,6 +12,7 @@ pub mod diag;
 pub mod file;
 pub mod flights;
 pub mod handoff;
+mod handshakes;
 pub mod header;
 pub mod intake;
 pub mod journal;

@@ -118,11 +118,17 @@ impl Vault {
             && self.set(name, if as_written { READ_AS_WRITTEN } else { READ })
     }
 
-    /// What has come of it lies there no more: it is away, if nobody has done anything with it since.
+    /// What has come of it lies there no more: it is away, if nobody has done anything with it since. An
+    /// exchange, for its connection may be in another thread's hands.
     #[inline]
     pub(super) fn end_reading(&self, name: Name) {
-        if matches!(self.state(name), Some(State::Read | State::ReadAsWritten)) {
-            self.lift(name);
+        let Some(word) = self.memory.words().get(name.index * RECORD_WORDS + WORD) else { return };
+        let [away, states @ ..] =
+            [AWAY, READ, READ_AS_WRITTEN].map(|it| name.serial << STATE_BITS | it);
+        let now = word.load(Ordering::Relaxed);
+        if states.contains(&now) {
+            // It did not wait for us: so much the better.
+            let _ = word.compare_exchange(now, away, Ordering::AcqRel, Ordering::Relaxed);
         }
     }
 

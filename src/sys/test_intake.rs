@@ -61,6 +61,8 @@ fn what_has_come_is_there_until_nobody_is_read() {
     let left = vault.leftover().unwrap();
     assert_eq!((left.peer, left.started_ns, &left.bytes[..]), (peer(), 8, HEAD));
     assert_eq!(left.words(), (&b"GET"[..], &b"/a"[..]));
+    let proxied = [b"PROXY TCP4 10.0.0.9 10.0.0.1 1 2\r\n", HEAD].concat();
+    assert_eq!(Leftover { bytes: proxied, ..left }.words(), (&b"GET"[..], &b"/a"[..]));
     // A shorter one: nothing of the one before is left.
     let v6 = Some(IpAddr::from([1, 2, 3, 4, 5, 6, 7, 8]));
     let next = intake.begin(None, v6, 9, b"HE");

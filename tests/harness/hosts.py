@@ -44,8 +44,13 @@ class Host:
         return ("nsenter", "--target", str(self.pid), "--net")
 
     def run(self, *argv: str) -> None:
+        self.told(*argv)
+
+    def told(self, *argv: str) -> str:
+        """What a command that is run there writes."""
         done = subprocess.run([*self.prefix, *argv], capture_output=True, text=True)
         assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}"
+        return done.stdout
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A worker is killed inside recv(2): it was given what a client has sent, and does not know yet.
+"""A worker is killed inside recv(2) or accept4(2): it has got something, and does not know yet.
 
 strace keeps it there: it delays the return of the system call, by its own timer.
 """
@@ -29,20 +29,26 @@ ALL = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
 # Longer than any of these tests waits, microseconds.
 DELAY = 100_000_000
 
+# What strace shows of what has come, or of who.
+DONE = re.compile(r'"[^"]')
+
 Send = Callable[[], object]
 
 
-def kill_inside_recv(site: Site, trace: Path, send: Send) -> None:
-    """Kills the only worker while it receives what `send` sends."""
+def kill_inside(site: Site, trace: Path, send: Send, call: str = "recvfrom") -> None:
+    """Kills the only worker inside the first system call `call` after `send`, when it has been
+    done."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     (pid,) = site.workers
+    # Nobody else is: who has looked whether it serves may have to be seen off.
+    until(lambda: is_at_rest(pid), "the worker to wait", show=site.news)
     # So that all of it is there at its first recv(2).
     os.kill(pid, signal.SIGSTOP)
     until(lambda: is_stopped(pid), "it to stop", show=site.news)
     send()
-    tracing = ["strace", "-f", "-q", "-o", str(trace), "-p", str(pid), "-e", "trace=recvfrom"]
-    delaying = ["-e", f"inject=recvfrom:delay_exit={DELAY}"]
+    tracing = ["strace", "-f", "-q", "-o", str(trace), "-p", str(pid), "-e", f"trace={call}"]
+    delaying = ["-e", f"inject={call}:delay_exit={DELAY}"]
     process = subprocess.Popen([*tracing, *delaying], stderr=subprocess.PIPE)
 
     def attached() -> bool:
@@ -56,7 +62,7 @@ def kill_inside_recv(site: Site, trace: Path, send: Send) -> None:
     try:
         until(attached, "strace to attach")
         os.kill(pid, signal.SIGCONT)
-        until(lambda: '"' in trace.read_text(), "it to be received", show=site.news)
+        until(lambda: DONE.search(trace.read_text()), "it to be done", show=site.news)
     finally:
         # In this order: let go first, it would come back.
         os.kill(pid, signal.SIGKILL)
@@ -84,7 +90,7 @@ def test_a_request_of_a_kept_connection_goes_on(
             wire.send(raw[:before])
             until(lambda: site.has_read(wire), "it to be read", show=site.news)
             until_deposited(site)
-        kill_inside_recv(site, tmp_path / "trace", lambda: wire.send(raw[before:]))
+        kill_inside(site, tmp_path / "trace", lambda: wire.send(raw[before:]))
         assert wire.response().status == 200
         assert wire.send(get("/hello")).response().status == 200
     assert [run.id for run in site.ledger.runs()].count("goes-on") == 1
@@ -111,7 +117,7 @@ def test_what_may_not_be_whole_is_named(
     with Wire(site.server.address) as wire:
         assert wire.send(get("/hello")).response().status == 200
         until_deposited(site)
-        kill_inside_recv(site, tmp_path / "trace", lambda: wire.send(raw))
+        kill_inside(site, tmp_path / "trace", lambda: wire.send(raw))
         assert wire.is_closed()
     named(site, words)
 
@@ -128,9 +134,28 @@ def test_a_request_of_a_new_connection_is_named(
             wires[0].send(get("/hello?q"))
 
         wires: list[Wire] = []
-        kill_inside_recv(site, tmp_path / "trace", come)
+        kill_inside(site, tmp_path / "trace", come)
         assert wires[0].is_closed()
     named(site, "GET /hello")
+
+
+@ALL
+def test_who_is_let_in_may_be_nobody(open_site: Open, kind: Kind, tmp_path: Path) -> None:
+    """Killed inside accept4(2)."""
+    site = open_site(kind, workers=1)
+    with contextlib.ExitStack() as stack:
+
+        def come() -> None:
+            wires.append(stack.enter_context(Wire(site.server.address)))
+            wires[0].send(get("/hello"))
+
+        wires: list[Wire] = []
+        kill_inside(site, tmp_path / "trace", come, "accept4")
+        # What the kernel had for the worker was not read.
+        with pytest.raises(ConnectionResetError):
+            wires[0].is_closed()
+    log = site.server.wait_log("Lost request: perhaps one of which nothing had come (age: ")
+    assert log.count("Lost request") == 1
 
 
 def named(site: Site, words: str) -> None:

@@ -9,14 +9,13 @@ import socket
 import sys
 from dataclasses import dataclass
 
-from rgunicorn import memory
+from rgunicorn import _core, memory
 from rgunicorn.text import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 # proc_net_tcp(5): listening.
@@ -112,16 +111,15 @@ def usage(pid: int, shares: bool = False) -> Usage:
         pid: the process.
         shares: also its PSS, which costs the kernel 20 ms for each GB.
     """
-    cpu = rss = pss = None
+    rss = pss = None
     fields = _stat(pid)
     if len(fields) > 21:
-        cpu = (int(fields[11]) + int(fields[12])) / _TICKS
         rss = int(fields[21]) * _PAGE
     if shares:
         # Another user's is nobody's business, and old kernels have none.
         with contextlib.suppress(OSError):
             pss = memory.usage(pid).pss
-    return Usage(rss, pss, cpu)
+    return Usage(rss, pss, _core.cpu_time(pid))
 
 
 def links(pid: int) -> dict[int, str]:

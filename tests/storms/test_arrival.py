@@ -1,0 +1,67 @@
+"""The server stops while a client is in the middle of the handshake, over a slow network."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import hosts, kinds
+from harness.kinds import Kind
+from harness.mode import Mode
+from harness.server import Command, Spawn
+from harness.wait import until
+from storms.conftest import Site
+
+WITHOUT = hosts.unavailable() or (None if shutil.which("tc") else "tc is missing")
+
+pytestmark = pytest.mark.skipif(bool(WITHOUT), reason=str(WITHOUT))
+
+PORT = 8000
+# 250 bytes a second: an empty packet takes a quarter of one.
+SLOW = ("tbf", "rate", "2kbit", "burst", "200", "limit", "10000")
+CLIENT = f"""
+import socket, sys
+address = (sys.argv[1], {PORT})
+# What may pass at once has passed.
+socket.socket(type=socket.SOCK_DGRAM).sendto(bytes(140), address)
+with socket.create_connection(address, 30) as sock:
+    sock.sendall(b"GET /hello HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+    print(sock.recv(4096).decode().splitlines()[0])
+"""
+
+
+@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
+def test_who_has_begun_to_come_is_waited_for(
+    spawn: Spawn, command: Command, kind: Kind, tmp_path: Path
+) -> None:
+    with hosts.hosts(1) as (hub, (host,)):
+        server = spawn(
+            "ledger:app",
+            Mode(transport="unix"),
+            ready=False,
+            command=Command((*host.prefix, *command.argv), command.name),
+            settings={**kind.settings, "workers": 2},
+            config=f"bind = [bind, '{host.ip}:{PORT}']",
+            env={"LEDGER": str(tmp_path / "ledger")},
+        )
+        site = Site(server, 2, tmp_path / "ledger")
+        server.wait_ready()
+        site.settle()
+        hub.run("tc", "qdisc", "add", "dev", "to-0", "root", *SLOW)
+        client = subprocess.Popen(
+            [*hub.prefix, sys.executable, "-c", CLIENT, host.ip], stdout=subprocess.PIPE, text=True
+        )
+        try:
+            until(lambda: " 03 " in host.told("cat", "/proc/net/tcp"), "the handshake to begin")
+            site.signal(signal.SIGTERM)
+            said, _ = client.communicate(timeout=60)
+        finally:
+            client.kill()
+            client.communicate()
+        assert said == "HTTP/1.1 200 OK\n", site.news()
+        assert server.wait_exit(60) == 0
