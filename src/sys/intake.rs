@@ -188,12 +188,13 @@ impl Intake {
         self.header()[WORD].store(NOBODY, Ordering::Release);
         let dirty = std::mem::replace(&mut self.dirty, before.len().min(INTAKE_BYTES));
         let content = self.content();
-        content[..dirty].fill(0);
-        for (to, from) in content.iter_mut().zip(before) {
-            *to = *from;
+        if let Some(rest) = content.get_mut(..dirty) {
+            rest.fill(0);
         }
+        content.iter_mut().zip(before).for_each(|(to, from)| *to = *from);
         self.record = record;
-        self.reading = self.reading % (u64::MAX >> KIND_BITS) + 1;
+        // Its highest bits are not kept; nobody reads so much.
+        self.reading += 1;
         let header = self.header();
         let (index, serial) = record.map_or((0, 0), Name::to_words);
         header[RECORD].store(index, Ordering::Relaxed);

@@ -114,8 +114,14 @@ impl Vault {
     /// (`as_written`). False: it is not in the vault any more.
     #[inline]
     pub fn begin_reading(&self, name: Name, as_written: bool) -> bool {
-        self.note_flight(name, None)
-            && self.set(name, if as_written { READ_AS_WRITTEN } else { READ })
+        let Some((header, _)) = self.parts(name) else { return false };
+        let known = is_known(header[WORD].load(Ordering::Relaxed), name);
+        if known {
+            let state = if as_written { READ_AS_WRITTEN } else { READ };
+            header[FLIGHT_PLACE].store(0, Ordering::Relaxed);
+            header[WORD].store(name.serial << STATE_BITS | state, Ordering::Release);
+        }
+        known
     }
 
     /// What has come of it lies there no more: it is away, if nobody has done anything with it since. An
