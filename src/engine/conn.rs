@@ -107,6 +107,8 @@ pub struct Conn<A: App> {
     pub(super) booking: Option<Booking>,
     /// Where a duplicate of it lies, for the case of a kill.
     pub(super) deposit: Option<Deposit>,
+    /// Bytes that were ever written to it; `None` where the kernel does not tell, or encrypted ones go out.
+    pub(super) outflow: Option<u64>,
     /// The number under which the current request's head is, or was, received; 0 for none.
     pub(super) reading: u64,
     /// It is among those that are to be deposited, or deposited anew.
@@ -156,6 +158,7 @@ impl<A: App> Conn<A> {
             is_noted: false,
             booking: None,
             deposit: None,
+            outflow: None,
             reading: 0,
             is_listed: false,
             is_shared: false,
@@ -190,6 +193,7 @@ impl<A: App> Conn<A> {
         self.is_noted = false;
         self.booking = None;
         self.deposit = None;
+        self.outflow = None;
         self.reading = 0;
         self.is_listed = false;
         self.is_shared = false;
@@ -246,11 +250,26 @@ impl<A: App> Conn<A> {
     /// The connection's own error, or that of a file in the outbox.
     pub(super) fn send(&mut self) -> io::Result<u64> {
         self.lift();
+        self.flush()
+    }
+
+    /// The same with the last of a response, after which the client may send its next request.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn send_last(&mut self) -> io::Result<u64> {
+        self.begin_last_send();
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<u64> {
         let Some(fd) = self.socket.as_ref().map(AsFd::as_fd) else { return Ok(0) };
         let sent = match &mut self.tls {
             None => {
                 let sent = self.outbox.flush(fd);
-                self.bill.send(*sent.as_ref().unwrap_or(&0));
+                let n = *sent.as_ref().unwrap_or(&0);
+                self.bill.send(n);
+                self.outflow = self.outflow.map(|before| before + n);
                 sent
             }
             Some(tls) => {

@@ -42,6 +42,17 @@ pub(super) enum File {
     Past,
 }
 
+/// Where a connection stands, as its record says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    Away,
+    Held,
+    /// Its request is being received, or has been, and has not begun.
+    Read,
+    /// The last of its response is being sent, or has been.
+    Sent,
+}
+
 /// A connection's place in the vault. Its message is stale when this is dropped.
 #[derive(Debug)]
 pub(super) struct Deposit {
@@ -54,16 +65,14 @@ pub(super) struct Deposit {
     pub(super) file: File,
     /// As its record says, so that this need not be asked for each step of a request. Where the vault
     /// has been given up since, it is held no more, but nothing else depends on that.
-    pub(super) held: Cell<bool>,
-    /// The same of a request that is being received.
-    pub(super) is_read: Cell<bool>,
+    pub(super) stand: Cell<Stand>,
 }
 
 impl Deposit {
     /// Somebody takes the connection up.
     #[inline]
     pub(super) fn lift(&self) {
-        if self.held.replace(false) | self.is_read.replace(false) {
+        if self.stand.replace(Stand::Away) != Stand::Away {
             self.vault.lift(self.name);
         }
     }
@@ -76,9 +85,9 @@ impl Deposit {
             Form::Idle | Form::Silent if form == self.written => true,
             _ => return false,
         };
-        self.held.set(self.vault.hold(self.name, as_written, None));
-        self.is_read.set(false);
-        self.held.get()
+        let held = self.vault.hold(self.name, as_written, None);
+        self.stand.set(if held { Stand::Held } else { Stand::Away });
+        held
     }
 
     /// Its request is received in the intake from here on, from its first byte: until somebody does more
@@ -89,8 +98,19 @@ impl Deposit {
             Form::Idle | Form::Silent if form == self.written => true,
             _ => return self.lift(),
         };
-        self.is_read.set(self.vault.begin_reading(self.name, as_written));
-        self.held.set(false);
+        let read = self.vault.begin_reading(self.name, as_written);
+        self.stand.set(if read { Stand::Read } else { Stand::Away });
+    }
+
+    /// The last of its response is sent from here on: when `outflow` bytes were ever written to it, it is between
+    /// two requests, whoever hears of that.
+    #[inline]
+    pub(super) fn begin_sending(&self, outflow: u64) {
+        if !self.is_idle {
+            return self.lift();
+        }
+        let sent = self.vault.begin_sending(self.name, outflow);
+        self.stand.set(if sent { Stand::Sent } else { Stand::Away });
     }
 
     /// The request is over to which the file belongs that goes along.
@@ -100,8 +120,12 @@ impl Deposit {
         }
     }
 
+    pub(super) fn is_held_or_read(&self) -> bool {
+        matches!(self.stand.get(), Stand::Held | Stand::Read)
+    }
+
     pub(super) fn is_held(&self) -> bool {
-        self.held.get()
+        self.stand.get() == Stand::Held
     }
 }
 
@@ -152,9 +176,27 @@ impl<A: App> Conn<A> {
         self.is_shared || self.has_twin || self.deposit.is_some()
     }
 
+    /// The same when somebody takes it back from the application. Who sends or receives more on it does it again.
+    #[inline]
+    pub(super) fn lift_unless_sent(&self) {
+        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.stand.get() != Stand::Sent) {
+            deposit.lift();
+        }
+    }
+
+    /// The outbox has the last of a response, after which the client may send its next request.
+    pub(super) fn begin_last_send(&self) {
+        let Some(deposit) = &self.deposit else { return };
+        let is_over = self.body.as_ref().is_none_or(BodyDecoder::is_done) && !self.has_leftover();
+        match self.outflow.filter(|_| is_over && self.outbox.is_in_memory()) {
+            Some(outflow) => deposit.begin_sending(outflow + self.outbox.in_memory() as u64),
+            None => deposit.lift(),
+        }
+    }
+
     /// Where its request is noted, should it be rescued before it begins.
     pub(super) fn note_flight(&self, flight: Option<(usize, u64)>) {
-        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.is_held() || it.is_read.get()) {
+        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.is_held_or_read()) {
             deposit.vault.note_flight(deposit.name, flight);
         }
     }

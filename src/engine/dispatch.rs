@@ -16,6 +16,7 @@ use crate::log::notice::Notice;
 use crate::sys::file;
 use crate::sys::handoff::{MESSAGE_BYTES, Sent};
 use crate::sys::listener::PeerAddr;
+use crate::sys::outflow;
 use crate::sys::scoreboard::Slot;
 
 /// A request waits so long for a thread of its own worker while no sibling is idle: for calls that
@@ -153,6 +154,7 @@ impl<A: App> Engine<A> {
         let listeners = &self.reception.names;
         let listener = listeners.iter().position(|name| *name == parcel.listener).unwrap_or(0);
         let mut conn = self.new_conn(listener, socket, addr);
+        conn.outflow = conn.socket().and_then(outflow::of);
         // Of the worker from which it comes.
         conn.has_twin = self.deposits.are_made();
         let (ready, has_file) = (parcel.ready, parcel.has_file);

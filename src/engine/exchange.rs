@@ -303,7 +303,8 @@ impl<'e, A: App> Exchange<'e, A> {
             self.conclude(self.encoder.status());
         }
         self.moved = true;
-        let sent = self.conn.send();
+        let is_last = self.encoder.keeps_alive() && !self.last && self.upload.is_none();
+        let sent = if is_last { self.conn.send_last() } else { self.conn.send() };
         if sent.is_err() {
             self.broken = true;
             if let Some(flight) = self.flight {

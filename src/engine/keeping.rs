@@ -9,7 +9,7 @@ use super::App;
 use super::booking::Booking;
 use super::burden::Allowance;
 use super::conn::Conn;
-use super::deposit::{Deposit, File, Form, cost_of_file, file_of, needs_file};
+use super::deposit::{Deposit, File, Form, Stand, cost_of_file, file_of, needs_file};
 use super::notices::Notices;
 use super::parcel::Parcel;
 use super::reactor::{Engine, Job};
@@ -251,7 +251,7 @@ impl<A: App> Engine<A> {
         let held = vault.hold(name, true, conn.booking.as_ref().map(Booking::name));
         if let Some(deposit) = &mut conn.deposit {
             deposit.written = form;
-            deposit.held.set(held);
+            deposit.stand.set(if held { Stand::Held } else { Stand::Away });
         }
         held
     }
@@ -284,9 +284,9 @@ impl<A: App> Engine<A> {
             Ok(Deposited::As(name)) => {
                 conn.has_twin = true;
                 let held = is_idle && form == Form::Idle && vault.hold(name, false, None);
-                let (written, file, held) = (Form::Other, file_of(conn), Cell::new(held));
-                let is_read = Cell::new(false);
-                conn.deposit = Some(Deposit { vault, name, is_idle, written, file, held, is_read });
+                let stand = Cell::new(if held { Stand::Held } else { Stand::Away });
+                let (written, file) = (Form::Other, file_of(conn));
+                conn.deposit = Some(Deposit { vault, name, is_idle, written, file, stand });
             }
             Err(error) => self.notices.push(Notice::SocketError { error: error.to_string() }),
         }

@@ -23,6 +23,7 @@ impl<A: App> Engine<A> {
         conn.socket = Some(socket);
         conn.listener = listener;
         conn.addr = addr;
+        conn.outflow = matches!(addr, PeerAddr::Ip(_)).then_some(0);
         conn.peer = peer_of(&addr);
         conn.trusted = self.shared.options.policy.forwarded_allow.allows(&conn.peer);
         // Its first request may run before the next turn.

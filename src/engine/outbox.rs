@@ -93,6 +93,12 @@ impl<C: AsRef<[u8]>> Outbox<C> {
         self.bytes.len() - self.at + self.chunked
     }
 
+    /// Whether nothing of it is in a file.
+    pub fn is_in_memory(&self) -> bool {
+        let is_file = |piece: &Piece<C>| matches!(piece, Piece::File { .. } | Piece::Spilled(_));
+        !self.queue.iter().any(is_file)
+    }
+
     /// Bytes of memory that are not free as long as it holds what it holds: of a chunk whose
     /// beginning has been sent, all of it.
     pub fn held(&self) -> usize {

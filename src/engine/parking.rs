@@ -69,6 +69,7 @@ impl<A: App> Engine<A> {
 
     /// Ends a connection whose last byte has been handed to the kernel.
     pub(super) fn finish(&mut self, mut conn: Box<Conn<A>>) {
+        conn.lift();
         self.table.catch_up(&mut conn);
         if !conn.has_unread_input() {
             return self.close(conn);

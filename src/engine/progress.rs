@@ -86,7 +86,10 @@ impl<A: App> Engine<A> {
     /// Takes a connection back from the application.
     pub(super) fn take_back(&mut self, done: Done<A>) {
         let Done { mut conn, verdict, rest, ended_ns, lap } = done;
-        conn.lift();
+        match verdict {
+            Verdict::Keep => conn.lift_unless_sent(),
+            Verdict::Close | Verdict::Drop => conn.lift(),
+        }
         self.reading.end_of(&conn);
         if let Some(lap) = lap {
             self.pace.note(lap);
@@ -179,7 +182,9 @@ impl<A: App> Engine<A> {
 
     fn flush(&mut self, conn: &mut Conn<A>) -> Step {
         if conn.owes() {
-            if conn.send().is_err() {
+            let is_last = conn.phase == Phase::FlushThenKeep;
+            let sent = if is_last { conn.send_last() } else { conn.send() };
+            if sent.is_err() {
                 return Step::Close;
             }
             if conn.owes() {

@@ -193,6 +193,11 @@ impl Encoder {
         self.sent_head && matches!(self.framing, Framing::Nothing | Framing::Length(0))
     }
 
+    /// The response is complete, and says that the connection is kept.
+    pub fn keeps_alive(&self) -> bool {
+        self.complete() && self.keep_alive
+    }
+
     /// The body goes out in chunks.
     pub fn is_chunked(&self) -> bool {
         self.framing == Framing::Chunked

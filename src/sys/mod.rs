@@ -22,6 +22,7 @@ pub mod listener;
 pub mod manifest;
 mod mapping;
 pub mod memory;
+pub mod outflow;
 mod owed;
 pub mod poller;
 pub mod records;

@@ -18,6 +18,8 @@ pub(super) const LENGTH: usize = 1;
 /// One more than the number of the flight's place; 0 for none.
 const FLIGHT_PLACE: usize = 2;
 const FLIGHT_SERIAL: usize = 3;
+/// Bytes written to the connection when its response is out.
+const OUTFLOW: usize = 4;
 
 /// The state is in the lowest byte of a record's word, the serial number above it.
 const STATE_BITS: u32 = 8;
@@ -28,6 +30,7 @@ const HELD: u64 = 2;
 const HELD_AS_WRITTEN: u64 = 3;
 const READ: u64 = 4;
 const READ_AS_WRITTEN: u64 = 5;
+const SENT: u64 = 6;
 
 /// Before the bytes of a message: number of the record, serial number.
 pub(super) const START_BYTES: usize = 16;
@@ -79,18 +82,23 @@ pub enum State {
     Read,
     /// The same, as its record has it.
     ReadAsWritten,
+    /// The last of its response is being sent, or has been: when so many bytes were ever written to it, it can
+    /// be had as its message has it.
+    Sent(u64),
 }
 
 impl Vault {
     /// Where it stands; `None`: it is not in the vault any more.
     pub fn state(&self, name: Name) -> Option<State> {
-        let word = self.record(name.index)?.first()?.load(Ordering::Acquire);
+        let header = self.record(name.index)?;
+        let word = header.get(WORD)?.load(Ordering::Acquire);
         match (word >> STATE_BITS == name.serial, word & STATE) {
             (true, AWAY) => Some(State::Away),
             (true, HELD) => Some(State::Held),
             (true, HELD_AS_WRITTEN) => Some(State::HeldAsWritten),
             (true, READ) => Some(State::Read),
             (true, READ_AS_WRITTEN) => Some(State::ReadAsWritten),
+            (true, SENT) => Some(State::Sent(header.get(OUTFLOW)?.load(Ordering::Relaxed))),
             _ => None,
         }
     }
@@ -120,6 +128,19 @@ impl Vault {
             let state = if as_written { READ_AS_WRITTEN } else { READ };
             header[FLIGHT_PLACE].store(0, Ordering::Relaxed);
             header[WORD].store(name.serial << STATE_BITS | state, Ordering::Release);
+        }
+        known
+    }
+
+    /// The last of its response is about to be sent, which is out when `outflow` bytes were ever written to the
+    /// connection. False: it is not in the vault any more.
+    #[inline]
+    pub fn begin_sending(&self, name: Name, outflow: u64) -> bool {
+        let Some((header, _)) = self.parts(name) else { return false };
+        let known = is_known(header[WORD].load(Ordering::Relaxed), name);
+        if known {
+            header[OUTFLOW].store(outflow, Ordering::Relaxed);
+            header[WORD].store(name.serial << STATE_BITS | SENT, Ordering::Release);
         }
         known
     }

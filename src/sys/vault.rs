@@ -19,6 +19,7 @@ use super::flights::{Flights, Phase};
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
 use super::intake::{self, Leftover};
 use super::mapping::Mapping;
+use super::outflow;
 use super::records::{MOST_RECORDS, Name, RECORD_WORDS, START_BYTES, State};
 
 /// What became of a deposit.
@@ -186,10 +187,13 @@ impl Vault {
             let Some(name) = Name::of(bytes) else { continue };
             let Some(state) = self.state(name) else { continue };
             let is_read = leftover.is_some_and(|it| it.record == Some(name));
-            let Some(message) = self.message(name, state, bytes, leftover.filter(|_| is_read))
-            else {
-                continue;
+            let is_out =
+                |outflow| fds.first().and_then(|fd| outflow::of(fd.as_fd())) == Some(outflow);
+            let message = match state {
+                State::Sent(outflow) if !is_out(outflow) => None,
+                _ => self.message(name, state, bytes, leftover.filter(|_| is_read)),
             };
+            let Some(message) = message else { continue };
             let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
             // Once only, should the same be there twice.
             if fds.is_empty() || !self.free(name) {
@@ -222,7 +226,7 @@ impl Vault {
         leftover: Option<&Leftover>,
     ) -> Option<Cow<'d, [u8]>> {
         let base = match state {
-            State::Held | State::Read => Cow::from(deposited.get(START_BYTES..)?),
+            State::Held | State::Read | State::Sent(_) => Cow::from(deposited.get(START_BYTES..)?),
             State::HeldAsWritten | State::ReadAsWritten => Cow::from(self.written(name)),
             State::Away => return None,
         };

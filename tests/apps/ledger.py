@@ -61,7 +61,14 @@ def die(environ, start_response):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-OWN = {"gate": gate, "nap": nap, "burn": burn, "take": take, "die": die}
+def fill(environ, start_response):
+    """`/fill/1000`: so many bytes."""
+    length = environ["PATH_INFO"].removeprefix("/fill/")
+    start_response("200 OK", [TEXT, ("Content-Length", length)])
+    return [b"x" * int(length)]
+
+
+OWN = {"fill": fill, "gate": gate, "nap": nap, "burn": burn, "take": take, "die": die}
 
 
 def enter(event, name):

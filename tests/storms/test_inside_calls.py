@@ -1,4 +1,4 @@
-"""A worker is killed inside recv(2) or accept4(2): it has got something, and does not know yet.
+"""A worker is killed inside a system call that has been done, and does not know yet.
 
 strace keeps it there: it delays the return of the system call, by its own timer.
 """
@@ -20,7 +20,7 @@ from harness import kinds
 from harness.kinds import Kind
 from harness.proc import in_flight, is_at_rest, is_stopped
 from harness.wait import until
-from harness.wire import Wire, get, post
+from harness.wire import Closed, Wire, get, post
 from storms.conftest import Open, Site
 
 KEPT = pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str)
@@ -137,6 +137,42 @@ def test_a_request_of_a_new_connection_is_named(
         kill_inside(site, tmp_path / "trace", come)
         assert wires[0].is_closed()
     named(site, "GET /hello")
+
+
+@KEPT
+@pytest.mark.parametrize("length", (2, 40_000), ids=("one-piece", "more"))
+def test_a_connection_goes_on_whose_response_is_out(
+    open_site: Open, kind: Kind, length: int, tmp_path: Path
+) -> None:
+    """Killed inside send(2): its client has all of the response, and may send the next request."""
+    site = open_site(kind, workers=1)
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/hello")).response().status == 200
+        until_deposited(site)
+        call = "sendto" if length == 2 else "sendmsg"
+        kill_inside(site, tmp_path / "trace", lambda: wire.send(get(f"/fill/{length}")), call)
+        assert len(wire.response().body) == length
+        # Its thread had not heard of it.
+        assert "phase: sending its response" in site.server.wait_log("Lost request")
+        assert wire.send(get("/hello")).response().status == 200
+    assert site.log().count("Lost request") == 1
+    assert "go on elsewhere: 1" in site.log()
+
+
+@KEPT
+def test_a_connection_is_cut_whose_response_is_not_out(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    """Killed inside send(2), which has taken a part of it."""
+    site = open_site(kind, workers=1)
+    with Wire(site.server.address) as wire:
+        assert wire.send(get("/hello")).response().status == 200
+        until_deposited(site)
+        length = 50_000_000
+        kill_inside(site, tmp_path / "trace", lambda: wire.send(get(f"/fill/{length}")), "sendmsg")
+        with pytest.raises((Closed, ConnectionResetError)):
+            wire.response()
+    assert "go on elsewhere" not in site.server.wait_log("Lost request")
 
 
 @ALL
