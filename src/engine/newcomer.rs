@@ -4,12 +4,17 @@
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use super::App;
-use super::conn::Conn;
+use super::conn::{Conn, Watch};
 use super::reactor::Engine;
 use crate::http::Peer;
 use crate::sys::listener::PeerAddr;
+use crate::sys::socket;
+
+/// How long who has just come is waited for.
+const FIRST_WORD: Duration = Duration::from_micros(500);
 
 impl<A: App> Engine<A> {
     /// A connection that has just come.
@@ -29,6 +34,31 @@ impl<A: App> Engine<A> {
         // Its first request may run before the next turn.
         self.note_crowd();
         conn
+    }
+
+    /// Waits for the first word of who has just come, if there is nobody else to attend to: most have it on their
+    /// lips, and to put them down and be told of it costs more than the moment. So a worker whose clients come one
+    /// after the other has one of them in its hands, which is what a kill takes along. True: something has come.
+    pub(super) fn greet(&mut self, conn: &mut Conn<A>) -> bool {
+        let is_new = conn.watch == Watch::Nothing && conn.served == 0 && conn.filled == 0;
+        let is_alone = self.table.len() == 1 && self.reception.is_open();
+        if !is_new
+            || !is_alone
+            || self.drain.is_on()
+            || conn.tls.is_some()
+            || conn.deposit.is_some()
+        {
+            return false;
+        }
+        // Who is killed over this can say as much.
+        self.take_over(conn);
+        let came = conn.socket().is_some_and(|fd| socket::wait_readable(fd, FIRST_WORD));
+        conn.readable = came;
+        self.clock.tick();
+        if !came {
+            self.reading.end_of(conn);
+        }
+        came
     }
 
     fn spare_conn(&mut self) -> Box<Conn<A>> {

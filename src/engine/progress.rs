@@ -132,6 +132,7 @@ impl<A: App> Engine<A> {
                 }
                 Err(lost) => return self.lose(conn, lost),
                 Ok(Transfer::Bytes(_)) => {}
+                Ok(Transfer::Blocked) if self.greet(conn) => {}
                 Ok(Transfer::Blocked) => return Step::Park,
             }
         }

@@ -1,29 +1,22 @@
-//! How much was ever written to a TCP connection, as the kernel knows it: what the other side has
-//! acknowledged (tcp(7), TCP_INFO; `tcpi_bytes_acked` since Linux 4.1), and what it has not (SIOCOUTQ).
+//! How much was ever written to a TCP connection, as the kernel knows it: TCP_INFO of tcp(7), whose layout
+//! is `struct tcp_info` of linux/tcp.h.
 
 use std::mem::size_of_val;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-/// `tcpi_bytes_acked` of `struct tcp_info` (linux/tcp.h), in words of eight bytes.
-const BYTES_ACKED: usize = 15;
-/// Between two looks the other side may acknowledge something.
-const LOOKS: usize = 8;
+/// The words of it that are looked at; the last since Linux 4.19.
+const WORDS: usize = 27;
+/// Its lower half: bytes that were written and never sent.
+const NOT_SENT: usize = 18;
+/// Bytes that were sent, each time one was.
+const SENT: usize = 25;
+/// Bytes of these that had been sent before.
+const SENT_AGAIN: usize = 26;
 
-/// Bytes that were written to `socket`, which was accepted, by whomever (who has connected counts one more); `None`: it is no TCP socket, or the kernel does not
-/// tell. Four system calls or so.
+/// Bytes that were written to `socket`, which was accepted, by whomever. `None`: it is no TCP socket, or the
+/// kernel does not tell. One system call.
 pub fn of(socket: BorrowedFd<'_>) -> Option<u64> {
-    for _ in 0..LOOKS {
-        let acked = acked(socket)?;
-        let owed = owed(socket)?;
-        if self::acked(socket)? == acked {
-            return Some(acked + owed);
-        }
-    }
-    None
-}
-
-fn acked(socket: BorrowedFd<'_>) -> Option<u64> {
-    let mut info = [0_u64; BYTES_ACKED + 1];
+    let mut info = [0_u64; WORDS];
     let mut length = size_of_val(&info) as libc::socklen_t;
     // SAFETY: the kernel writes `length` bytes at most, which is the size of `info`, and says how many.
     let result = unsafe {
@@ -35,15 +28,12 @@ fn acked(socket: BorrowedFd<'_>) -> Option<u64> {
             &raw mut length,
         )
     };
-    let all = result == 0 && length as usize == size_of_val(&info);
-    all.then_some(info[BYTES_ACKED])
-}
-
-fn owed(socket: BorrowedFd<'_>) -> Option<u64> {
-    let mut owed: libc::c_int = 0;
-    // SAFETY: SIOCOUTQ, which is TIOCOUTQ, writes an int there.
-    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut owed) };
-    u64::try_from(owed).ok().filter(|_| result == 0)
+    if result != 0 || length as usize != size_of_val(&info) {
+        return None;
+    }
+    let [not_sent @ .., _, _, _, _] = info[NOT_SENT].to_ne_bytes();
+    let not_sent = u64::from(u32::from_ne_bytes(not_sent));
+    (info[SENT] + not_sent).checked_sub(info[SENT_AGAIN])
 }
 
 #[cfg(test)]

@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sys::sendfile::sendfile;
 use nix::sys::socket::{MsgFlags, Shutdown, recv, send, sendmsg, shutdown};
+use nix::sys::time::TimeSpec;
 
 /// What a transfer came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +71,12 @@ pub fn send_file(
 ) -> io::Result<Transfer> {
     set_nonblocking(socket, true)?;
     settle(|| sendfile(socket, &file, Some(&mut *offset), len))
+}
+
+/// Waits up to `timeout` for something to read, or the end. False: there is nothing, or a signal came first.
+pub fn wait_readable(fd: BorrowedFd<'_>, timeout: Duration) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::POLLIN)];
+    ppoll(&mut fds, Some(TimeSpec::from_duration(timeout)), None).is_ok_and(|ready| ready > 0)
 }
 
 /// Waits up to `timeout` for room to write, an end, or a signal.
