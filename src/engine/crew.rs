@@ -2,7 +2,7 @@
 //!
 //! The engine belongs to exactly one thread at a time, the leader. A leader that runs the
 //! application leaves the engine in the *seat* meanwhile. When the call returns soon it takes it up
-//! again: two atomic operations, no other thread involved. When the call lasts, the watcher finds
+//! again: two locked instructions, no other thread involved. When the call lasts, the watcher finds
 //! the engine there, takes it, and goes on with everybody's I/O.
 
 use std::io;
@@ -20,6 +20,7 @@ use super::{App, Conn, Options, Verdict};
 use crate::sys::bell::Bell;
 use crate::sys::flights::Flights;
 use crate::sys::scoreboard::Slot;
+use crate::sys::seat::Seat;
 use crate::sys::tells::Tells;
 
 type Channel<T> = (Sender<T>, Receiver<T>);
@@ -56,10 +57,12 @@ pub(super) enum Task<A: App> {
 /// The threads of one worker.
 pub struct Crew<A: App> {
     pub(super) shared: Arc<Shared>,
-    seat: Channel<Box<Engine<A>>>,
+    seat: Seat<Engine<A>>,
+    /// Where the watcher gives the engine back to the application thread (sync).
+    back: Channel<Box<Engine<A>>>,
     tasks: Channel<Task<A>>,
     returns: Sender<Done<A>>,
-    /// How often the engine was put in the seat: tells one call from the next.
+    /// The number of the call for which the engine was put in the seat last: tells one from the next.
     calls: AtomicU64,
     /// The application thread waits for the engine (sync).
     wanted: AtomicBool,
@@ -97,7 +100,8 @@ impl<A: App> Crew<A> {
         let (returns, returned) = unbounded();
         let crew = Self {
             shared: Arc::new(shared),
-            seat: bounded(1),
+            seat: Seat::new(),
+            back: bounded(1),
             tasks: unbounded(),
             returns,
             calls: AtomicU64::new(0),
@@ -114,12 +118,19 @@ impl<A: App> Crew<A> {
     }
 
     /// Leaves the engine while the application runs; a sleeping watcher is told.
-    pub(super) fn leave_in_seat(&self, engine: Box<Engine<A>>) {
+    pub(super) fn leave_in_seat(&self, mut engine: Box<Engine<A>>) {
+        engine.calls = engine.calls.wrapping_add(1);
+        let call = engine.calls;
         // There is one engine and one seat: it is free.
-        let _always = self.seat.0.try_send(engine);
-        // Only now: a watcher that has looked at this call in vain would go to sleep over it.
-        self.calls.fetch_add(1, Ordering::SeqCst);
-        if self.asleep.swap(false, Ordering::SeqCst) {
+        self.seat.put(engine);
+        // Only now: a watcher that has looked at this call in vain would go to sleep over it. A store is
+        // enough, for who has the engine is alone in counting with it. Should another thread get the
+        // engine, and put it down again, before this store, the watcher sees the later number first: to it
+        // both are another call, and each number is stored once.
+        self.calls.store(call, Ordering::SeqCst);
+        // Whoever falls asleep says so, and then looks at the number. In the one order of all these four
+        // accesses either he sees the new number, or this is seen here.
+        if self.asleep.load(Ordering::SeqCst) && self.asleep.swap(false, Ordering::SeqCst) {
             self.watcher.ring();
         }
     }
@@ -133,12 +144,12 @@ impl<A: App> Crew<A> {
     /// The same, when nobody needs to be told: there is nobody but the client of this call. Should
     /// it last, a watcher that looks for another reason finds the engine there.
     pub(super) fn leave_quietly(&self, engine: Box<Engine<A>>) {
-        let _always = self.seat.0.try_send(engine);
+        self.seat.put(engine);
     }
 
     /// Takes the engine out of the seat, if it is there.
     pub(super) fn take_seat(&self) -> Option<Box<Engine<A>>> {
-        self.seat.1.try_recv().ok()
+        self.seat.take()
     }
 
     /// Takes the engine back from wherever it is; the watcher has it for a moment at most.
@@ -151,14 +162,15 @@ impl<A: App> Crew<A> {
         }
         self.wanted.store(true, Ordering::SeqCst);
         self.shared.wake();
-        let engine = A::apart(|| self.seat.1.recv()).map_err(io::Error::other);
+        let engine = A::apart(|| self.back.1.recv()).map_err(io::Error::other);
         self.wanted.store(false, Ordering::SeqCst);
         engine
     }
 
-    /// The watcher gives the engine back to the thread that waits for it.
+    /// The watcher gives the engine back to the thread that waits for it, or will.
     pub(super) fn hand_back(&self, engine: Box<Engine<A>>) {
-        let _always = self.seat.0.try_send(engine);
+        // There is one engine: there is room.
+        let _always = self.back.0.try_send(engine);
     }
 
     /// Whether the application thread waits for the engine.
@@ -168,7 +180,7 @@ impl<A: App> Crew<A> {
 
     /// Gives the engine to the watcher for good.
     pub fn offer(&self, engine: Box<Engine<A>>) {
-        let _always = self.seat.0.try_send(engine);
+        self.seat.put(engine);
         self.offered.store(true, Ordering::SeqCst);
         self.watcher.ring();
     }

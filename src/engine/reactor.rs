@@ -133,6 +133,8 @@ pub struct Engine<A: App> {
     pub(super) line: Line,
     /// Threads have given connections back of late.
     pub(super) stirs: bool,
+    /// How often it was left in the seat for a call.
+    pub(super) calls: u64,
 }
 
 impl<A: App> Engine<A> {
@@ -184,6 +186,7 @@ impl<A: App> Engine<A> {
             hesitates: false,
             line: Line::default(),
             stirs: false,
+            calls: 0,
         };
         engine.open_doors()?;
         Ok((Box::new(engine), crew))

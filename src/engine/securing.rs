@@ -12,7 +12,7 @@ impl<A: App> Engine<A> {
     /// Holds requests that are ready and wait for a thread. Where calls are short, only if these are few: a
     /// crowd is served sooner than it is held.
     pub(super) fn keep_ready(&mut self, is_long: bool) {
-        if !is_long && self.ready.len() > FEW {
+        if self.ready.is_empty() || !is_long && self.ready.len() > FEW {
             return;
         }
         let mut ready = std::mem::take(&mut self.ready);

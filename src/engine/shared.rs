@@ -91,7 +91,10 @@ impl Shared {
     /// The leader goes to sleep. With `lull` not for long, and nothing waits for a thread to become
     /// idle. False: there are news, it must not sleep.
     pub(super) fn doze(&self, lull: bool) -> bool {
-        self.lull.store(lull, Ordering::SeqCst);
+        // By whoever leads only: it is as it was left.
+        if self.lull.load(Ordering::Relaxed) != lull {
+            self.lull.store(lull, Ordering::SeqCst);
+        }
         self.dozing.store(true, Ordering::SeqCst);
         let idled = !lull && self.idled.load(Ordering::SeqCst);
         !self.news.load(Ordering::SeqCst) && !idled
@@ -100,9 +103,13 @@ impl Shared {
     /// The leader is awake, and looks at everything before it sleeps again.
     pub(super) fn rise(&self) {
         self.dozing.store(false, Ordering::SeqCst);
-        self.lull.store(false, Ordering::SeqCst);
-        self.news.store(false, Ordering::SeqCst);
-        self.idled.store(false, Ordering::SeqCst);
+        // Only what is set: a store costs as much as ten loads. What is set after it was looked at stays
+        // set, and is found before the next sleep.
+        for flag in [&self.lull, &self.news, &self.idled] {
+            if flag.load(Ordering::SeqCst) {
+                flag.store(false, Ordering::SeqCst);
+            }
+        }
     }
 
     /// A thread has become idle; nothing else has happened that could not wait for a moment.

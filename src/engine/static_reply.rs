@@ -45,6 +45,10 @@ impl<A: App> Engine<A> {
     /// Answers the complete request of `conn` if it is for a file; its response waits in the outbox
     /// then. Here it is known that a request was answered without the application.
     pub(super) fn answer_static(&mut self, conn: &mut Conn<A>) -> bool {
+        if self.static_files.is_none() {
+            // Each request is asked; the clock is not read for nothing.
+            return false;
+        }
         let begun_ns = monotonic_ns();
         let Some(mut reply) = self.static_reply(conn) else { return false };
         self.shared.claim(conn);

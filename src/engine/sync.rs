@@ -85,6 +85,10 @@ impl<A: App + 'static> Crew<A> {
     /// # Errors
     /// EAGAIN, once: there are too many threads.
     fn ensure_watcher(self: &Arc<Self>) -> io::Result<bool> {
+        // Asked at each request; once there is one, there always is.
+        if self.guarded.load(Ordering::Relaxed) == YES {
+            return Ok(true);
+        }
         let mine = self.guarded.compare_exchange(NOT_YET, YES, Ordering::SeqCst, Ordering::SeqCst);
         if let Err(there) = mine {
             return Ok(there == YES);

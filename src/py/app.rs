@@ -13,7 +13,7 @@ use super::hooks::Views;
 use super::input::Input;
 use super::respond::{self, Outcome};
 use super::session::{Handle, Session};
-use super::start_response::{Announced, StartResponse};
+use super::start_response::{Announced, StartResponse, Write};
 use super::state::State;
 use super::timekeeper::Deadline;
 use crate::engine::{App, Exchange, Gone, Refusal, Served, Stage, Verdict, Wake};
@@ -26,6 +26,8 @@ pub(crate) struct PyApp {
     pub(super) environ: Environ,
     pub(super) access: Access,
     pub(super) spare: Option<Box<Announced>>,
+    /// What was announced for the response that is being taken, where it is complete already.
+    said: Option<Box<Announced>>,
     /// The `start_response` of the request before.
     ready: Option<StartResponse>,
     /// The [`State::epoch`] that `access` has seen.
@@ -138,6 +140,7 @@ impl PyApp {
             environ: Environ::new(py, &base, state.servers.clone(), &state.script_name)?,
             access: Access::new(py, &state.access_lines, state.next_slate()),
             spare: None,
+            said: None,
             ready: None,
             epoch: state.epoch(),
             parting: None,
@@ -223,8 +226,7 @@ impl PyApp {
             Err(error) => return Err((PyErr::from(error).into(), Some(announced))),
         }
         let served = self.call_app(py, exchange, &environ, &start_response);
-        // Another thread of the application may be inside: then it stays as it is.
-        let announced = response.try_borrow_mut().ok().and_then(|mut this| this.retire());
+        let announced = self.said.take().or_else(|| retired(response));
         self.ready = Some(start_response);
         match served {
             Ok(iterable) => Ok(Outcome { iterable, announced }),
@@ -269,7 +271,13 @@ impl PyApp {
                 };
             }
             let response = start_response.response(py);
-            let sent = respond::send(py, self, exchange, &iterable, response);
+            // All is there: what the application has kept of the response is over now and not later,
+            // and its pieces need not be asked whether it is.
+            self.said = if respond::is_plain(&iterable) { retired(response) } else { None };
+            let sent = match &self.said {
+                Some(said) => respond::send_plain(py, exchange, &iterable, said),
+                None => respond::send(py, self, exchange, &iterable, response),
+            };
             match sent {
                 Ok(()) => Ok(iterable),
                 Err(failure) => {
@@ -306,6 +314,12 @@ impl PyApp {
             _ => Err(Failure::Taken(None)),
         }
     }
+}
+
+/// What was announced; from here on `response` is inert. `None`: another
+/// thread of the application is inside, and it stays as it is.
+fn retired(response: &Bound<'_, Write>) -> Option<Box<Announced>> {
+    response.try_borrow_mut().ok().and_then(|mut this| this.retire())
 }
 
 /// Whether the application has taken the connection for itself.

@@ -2,6 +2,8 @@
 //! do with it.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -108,6 +110,8 @@ pub(super) struct Means {
     port: Option<Py<PyString>>,
     /// `gunicorn.socket`.
     pub(super) handle: Py<Handle>,
+    /// The application has looked at that.
+    pub(super) looked_at: Arc<AtomicBool>,
     /// `wsgi.early_hints`: a method of `handle`.
     hint: Py<PyAny>,
 }
@@ -124,9 +128,10 @@ impl Means {
                 return Ok(Self { port, ..before });
             }
         }
-        let handle = Bound::new(py, Handle::new(conn.token()))?;
+        let looked_at = Arc::<AtomicBool>::default();
+        let handle = Bound::new(py, Handle::new(conn.token(), looked_at.clone()))?;
         let hint = handle.getattr(pyo3::intern!(py, "hint"))?.unbind();
-        Ok(Self { port, handle: handle.unbind(), hint })
+        Ok(Self { port, handle: handle.unbind(), looked_at, hint })
     }
 
     /// Whether the caller alone has them: beside him only `hint` knows `handle`.

@@ -30,8 +30,29 @@ pub(super) fn is_stop(py: Python<'_>, error: &PyErr) -> bool {
     error.is_instance_of::<PyStopIteration>(py)
 }
 
-/// Takes the whole response. A list or tuple is there already and leaves in one piece; anything
-/// else is a stream: each chunk is on its way before the next one is asked for.
+/// Takes a response that is there already ([`is_plain`]): it leaves in one piece.
+pub(super) fn send_plain(
+    py: Python<'_>,
+    exchange: &mut Exchange<'_, PyApp>,
+    iterable: &Bound<'_, PyAny>,
+    said: &Announced,
+) -> Result<(), Failure> {
+    if let Ok(list) = iterable.cast_exact::<PyList>() {
+        // By index: the application may still hold the list.
+        for item in list.iter() {
+            let data = piece(item)?;
+            deliver(py, exchange, stated(said)?, data, false)?;
+        }
+    } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
+        for item in tuple.iter() {
+            let data = piece(item)?;
+            deliver(py, exchange, stated(said)?, data, false)?;
+        }
+    }
+    send_head(py, exchange, said)
+}
+
+/// Takes a stream: each chunk is on its way before the next one is asked for.
 pub(super) fn send<'py>(
     py: Python<'py>,
     app: &PyApp,
@@ -39,50 +60,53 @@ pub(super) fn send<'py>(
     iterable: &Bound<'py, PyAny>,
     response: &Bound<'py, Write>,
 ) -> Result<(), Failure> {
-    if let Ok(list) = iterable.cast_exact::<PyList>() {
-        // By index: the application may still hold the list.
-        for item in list.iter() {
-            push(py, exchange, response, item, false)?;
-        }
-    } else if let Ok(tuple) = iterable.cast_exact::<PyTuple>() {
-        for item in tuple.iter() {
-            push(py, exchange, response, item, false)?;
-        }
-    } else if !send_file(py, app, exchange, iterable, response)? {
+    if !send_file(py, app, exchange, iterable, response)? {
         let mut iterator = iterable.try_iter()?;
         // Callbacks (`write`, early hints) are open while the application runs.
         while let Some(item) = open(exchange, || iterator.next()) {
-            push(py, exchange, response, item?, true)?;
+            let data = piece(item?)?;
+            let this = response.try_borrow().map_err(PyErr::from)?;
+            deliver(py, exchange, announced_of(&this)?, data, true)?;
         }
     }
-    // No piece at all: the head alone.
-    if !exchange.encoder().head_sent() {
-        let this = response.try_borrow().map_err(PyErr::from)?;
-        let announced = announced_of(&this)?;
-        let keep_alive = announced.may_keep_alive(py);
-        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
+    if exchange.encoder().head_sent() {
+        return Ok(());
     }
-    Ok(())
+    let this = response.try_borrow().map_err(PyErr::from)?;
+    send_head(py, exchange, announced_of(&this)?)
 }
 
-fn push<'py>(
-    py: Python<'py>,
+/// The head alone, if there was no piece at all.
+fn send_head(
+    py: Python<'_>,
     exchange: &mut Exchange<'_, PyApp>,
-    response: &Bound<'py, Write>,
-    item: Bound<'py, PyAny>,
-    now: bool,
+    said: &Announced,
 ) -> Result<(), Failure> {
-    let data = item.cast_into::<PyBytes>().map_err(|error| not_bytes(&error.into_inner()))?;
-    let this = response.try_borrow().map_err(PyErr::from)?;
-    let announced = announced_of(&this)?;
-    deliver(py, exchange, announced, data, now)
+    if exchange.encoder().head_sent() {
+        return Ok(());
+    }
+    let said = stated(said)?;
+    let keep_alive = said.may_keep_alive(py);
+    exchange.start(&said.status, &said.fields, keep_alive).map_err(Failure::Gone)
+}
+
+fn piece(item: Bound<'_, PyAny>) -> Result<Bound<'_, PyBytes>, Failure> {
+    item.cast_into::<PyBytes>().map_err(|error| Failure::Raised(not_bytes(&error.into_inner())))
 }
 
 fn announced_of(response: &Write) -> Result<&Announced, Failure> {
-    response.announced().filter(|announced| announced.code != 0).ok_or_else(|| {
-        let words = "the application returned a body without calling start_response";
-        Failure::Raised(pyo3::exceptions::PyRuntimeError::new_err(words))
-    })
+    response.announced().map_or_else(|| Err(unannounced()), stated)
+}
+
+/// What was announced, if that was anything.
+fn stated(said: &Announced) -> Result<&Announced, Failure> {
+    if said.code == 0 { Err(unannounced()) } else { Ok(said) }
+}
+
+#[cold]
+fn unannounced() -> Failure {
+    let words = "the application returned a body without calling start_response";
+    Failure::Raised(pyo3::exceptions::PyRuntimeError::new_err(words))
 }
 
 /// Sends the file of a `wsgi.file_wrapper` by sendfile(2). False: there is none to send so.

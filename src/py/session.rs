@@ -2,6 +2,8 @@
 //! the environ that is the same for all its requests.
 
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::{PyAttributeError, PyOSError};
 use pyo3::prelude::*;
@@ -31,18 +33,20 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// `environ["gunicorn.socket"]`, once there has been a request.
+    /// `environ["gunicorn.socket"]`, if the application has looked at it. Hardly one does, and then
+    /// nothing has to be borrowed to see that nothing has happened to it.
     pub(super) fn handle(&self) -> Option<&Py<Handle>> {
-        self.means.as_ref().map(|means| &means.handle)
+        let looked_at = |means: &&Means| means.looked_at.load(Ordering::Acquire);
+        self.means.as_ref().filter(looked_at).map(|means| &means.handle)
     }
 
     /// After a request: closes the Python socket that the application has only looked at, and lets
     /// go of one that it has taken. What keeps it (a stored environ; without the GIL a thread that
     /// CPython lets free it later, because this one did not) would keep the connection open.
     pub(super) fn release(&mut self, py: Python<'_>) {
-        let Some(means) = &self.means else { return };
+        let Some(handle) = self.handle() else { return };
         // A thread of the application may be inside: then it goes with the object.
-        let Ok(mut this) = means.handle.try_borrow_mut(py) else { return };
+        let Ok(mut this) = handle.try_borrow_mut(py) else { return };
         if this.taken {
             let socket = this.socket.as_ref().map(|socket| socket.clone_ref(py));
             drop(this);
@@ -52,6 +56,7 @@ impl Session {
             }
             return;
         }
+        this.looked_at.store(false, Ordering::Release);
         let Some(socket) = this.socket.take() else { return };
         // Closing may run Python code, which may look again.
         drop(this);
@@ -96,11 +101,14 @@ pub(crate) struct Handle {
     token: Token,
     socket: Option<Py<PyAny>>,
     taken: bool,
+    /// The application has looked at it since it was last [released](Session::release). Written by
+    /// whoever has borrowed it to change it.
+    looked_at: Arc<AtomicBool>,
 }
 
 impl Handle {
-    pub(super) fn new(token: Token) -> Self {
-        Self { token, socket: None, taken: false }
+    pub(super) fn new(token: Token, looked_at: Arc<AtomicBool>) -> Self {
+        Self { token, socket: None, taken: false, looked_at }
     }
 
     /// From here on it is that of another connection. False, and it stays as it is: somebody uses it,
@@ -168,6 +176,7 @@ impl Handle {
         if let Some(socket) = &self.socket {
             return Ok(socket.bind(py).clone());
         }
+        self.looked_at.store(true, Ordering::Release);
         let (fd, session) = self.duplicate(py)?;
         let raw = fd.as_raw_fd();
         let kwargs = PyDict::new(py);

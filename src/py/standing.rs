@@ -55,8 +55,14 @@ impl Standing {
         Ok(standing.and_then(|standing| standing.cast_into::<Self>().ok()).map(Bound::unbind))
     }
 
-    /// Counts a request. Returns how many there were, with it.
-    pub(super) fn count(&self) -> i64 {
-        self.nr.fetch_add(1, Ordering::SeqCst) + 1
+    /// Counts a request. Returns how many there were, with it. `alone`: no other thread counts any. One
+    /// of the application that sets `nr` has the GIL, or else it does not know what is counted meanwhile.
+    pub(super) fn count(&self, alone: bool) -> i64 {
+        if !alone {
+            return self.nr.fetch_add(1, Ordering::SeqCst) + 1;
+        }
+        let nr = self.nr.load(Ordering::Relaxed) + 1;
+        self.nr.store(nr, Ordering::Release);
+        nr
     }
 }

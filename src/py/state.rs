@@ -39,6 +39,8 @@ pub(super) struct State {
     parent: i32,
     /// `nr` and `alive` of the worker, where they are the core's.
     standing: Option<Py<Standing>>,
+    /// One thread runs all requests.
+    alone: bool,
     /// Requests so far, where `nr` is an attribute like any other.
     requests: AtomicI64,
     max_requests: i64,
@@ -91,6 +93,7 @@ impl State {
             slates: AtomicUsize::new(0),
             parent: worker.getattr("ppid")?.extract()?,
             standing: Standing::of(worker)?,
+            alone: !multithread,
             requests: AtomicI64::new(worker.getattr("nr")?.extract()?),
             // `sys.maxsize` stands for no limit in Gunicorn.
             max_requests: worker.getattr("max_requests")?.extract()?,
@@ -157,7 +160,7 @@ impl State {
     pub(super) fn count(&self, py: Python<'_>) -> PyResult<()> {
         let worker = self.worker.bind(py);
         let requests = match &self.standing {
-            Some(standing) => standing.get().count(),
+            Some(standing) => standing.get().count(self.alone),
             None => {
                 let requests = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
                 worker.setattr(pyo3::intern!(py, "nr"), requests)?;

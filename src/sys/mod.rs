@@ -27,6 +27,7 @@ mod owed;
 pub mod poller;
 pub mod records;
 pub mod scoreboard;
+pub mod seat;
 mod siblings;
 pub mod signals;
 pub mod slate;

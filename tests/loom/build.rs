@@ -39,7 +39,7 @@ fn main() {
     let shared = source("engine/shared.rs");
     let shared = methods(&shared, &["wake", "doze", "rise", "murmur"]);
     write("shared.rs", &format!("impl Shared {{\n{shared}}}\n"));
-    let seat = methods(
+    let moves = methods(
         &crew,
         &[
             "leave_in_seat",
@@ -59,7 +59,8 @@ fn main() {
     );
     let watch = source("engine/watch.rs");
     let lookout = between(&watch, "/// Looks again and again", "/// The watcher of a sync worker");
-    write("seat.rs", &format!("impl<A: App> Crew<A> {{\n{seat}}}\n{lookout}"));
+    write("crew.rs", &format!("impl<A: App> Crew<A> {{\n{moves}}}\n{lookout}"));
+    write("seat.rs", &code(&source("sys/seat.rs")));
 
     // Fewer looks and one bound: loom tries every order of all that happens.
     let turn =

@@ -5,13 +5,21 @@ use std::marker::PhantomData;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
 use crate::model;
 use crate::sync::{
-    AtomicBool, AtomicIsize, AtomicU64, Bell, Count, Ordering, Receiver, Sender, channel,
+    AtomicBool, AtomicIsize, AtomicPtr, AtomicU64, Bell, Count, Ordering, Receiver, Sender, channel,
 };
+
+mod seat {
+    use super::{AtomicPtr, Ordering};
+
+    include!(concat!(env!("OUT_DIR"), "/seat.rs"));
+}
+use seat::Seat;
 
 struct Options {
     tick: Duration,
@@ -40,9 +48,21 @@ struct Nothing;
 impl App for Nothing {}
 
 /// The engine: here only what the leader does with it.
-struct Engine<A>(PhantomData<A>);
+struct Engine<A> {
+    calls: u64,
+    /// What each who has it writes: loom finds two who do that at once.
+    work: UnsafeCell<u32>,
+    _of: PhantomData<A>,
+}
 
 impl<A: App> Engine<A> {
+    /// Works with it.
+    fn used(self: Box<Self>) -> Box<Self> {
+        // SAFETY: that nobody else has it is what is tried here.
+        self.work.with_mut(|work| unsafe { *work += 1 });
+        self
+    }
+
     /// A turn of the loop that finds nothing: it sleeps until somebody rings.
     fn turn(&mut self, crew: &Crew<A>) {
         self.turn_in(false, crew);
@@ -59,7 +79,8 @@ impl<A: App> Engine<A> {
 
 struct Crew<A: App> {
     shared: Shared,
-    seat: (Sender<Box<Engine<A>>>, Receiver<Box<Engine<A>>>),
+    seat: Seat<Engine<A>>,
+    back: (Sender<Box<Engine<A>>>, Receiver<Box<Engine<A>>>),
     calls: AtomicU64,
     wanted: AtomicBool,
     offered: AtomicBool,
@@ -95,7 +116,7 @@ const CALM_AFTER: u32 = 1;
 /// Here the watcher waits to be told as soon as it has looked once.
 const QUIET_AFTER: u32 = 1;
 
-include!(concat!(env!("OUT_DIR"), "/seat.rs"));
+include!(concat!(env!("OUT_DIR"), "/crew.rs"));
 
 fn crew() -> Arc<Crew<Nothing>> {
     Arc::new(Crew {
@@ -108,7 +129,8 @@ fn crew() -> Arc<Crew<Nothing>> {
             idled: AtomicBool::new(false),
             idle: AtomicIsize::new(0),
         },
-        seat: channel(),
+        seat: Seat::new(),
+        back: channel(),
         calls: AtomicU64::new(0),
         wanted: AtomicBool::new(false),
         offered: AtomicBool::new(false),
@@ -118,7 +140,7 @@ fn crew() -> Arc<Crew<Nothing>> {
 }
 
 fn engine() -> Box<Engine<Nothing>> {
-    Box::new(Engine(PhantomData))
+    Box::new(Engine { calls: 0, work: UnsafeCell::new(0), _of: PhantomData })
 }
 
 /// The leader sleeps only when there are no news: who brings some is heard.
@@ -188,15 +210,16 @@ fn the_leader_gets_the_engine_back() {
             let looks = Count::default();
             while looks.next() <= 2 {
                 let (Some(mut engine), _) = lookout.look(&other, None) else { continue };
+                engine = engine.used();
                 while !other.is_wanted() {
                     engine.turn(&other);
                 }
-                other.hand_back(engine);
+                other.hand_back(engine.used());
             }
         });
         let mut engine = engine();
         for _ in 0..2 {
-            crew.leave_in_seat(engine);
+            crew.leave_in_seat(engine.used());
             thread::yield_now();
             engine = crew.reclaim().unwrap();
         }
@@ -213,9 +236,12 @@ fn an_offer_is_taken() {
     model(3, || {
         let crew = crew();
         let other = crew.clone();
-        let leader = thread::spawn(move || other.offer(engine()));
+        let leader = thread::spawn(move || other.offer(engine().used()));
         let mut lookout = Lookout::default();
-        while lookout.look(&crew, None).0.is_none() {
+        loop {
+            if let (Some(engine), _) = lookout.look(&crew, None) {
+                break drop(engine.used());
+            }
             thread::yield_now();
         }
         leader.join().unwrap();
@@ -240,11 +266,11 @@ fn a_call_that_lasts_is_noticed() {
             while !other.is_wanted() {
                 engine.turn(&other);
             }
-            other.hand_back(engine);
+            other.hand_back(engine.used());
         });
-        crew.leave_in_seat(engine());
+        crew.leave_in_seat(engine().used());
         taken.listen();
-        crew.reclaim().unwrap();
+        crew.reclaim().unwrap().used();
         watcher.join().unwrap();
     });
 }

@@ -93,6 +93,28 @@ atomic!(AtomicBool, bool);
 number!(AtomicU64, u64);
 number!(AtomicIsize, isize);
 
+#[derive(Debug)]
+pub(crate) struct AtomicPtr<T>(inner::AtomicPtr<T>);
+
+impl<T> AtomicPtr<T> {
+    pub(crate) fn new(value: *mut T) -> Self {
+        Self(inner::AtomicPtr::new(value))
+    }
+
+    pub(crate) fn load(&self, ordering: Ordering) -> *mut T {
+        fenced(ordering, || self.0.load(ordering))
+    }
+
+    /// As with the others.
+    pub(crate) fn store(&self, value: *mut T, ordering: Ordering) {
+        let _before = fenced(ordering, || self.0.swap(value, ordering));
+    }
+
+    pub(crate) fn swap(&self, value: *mut T, ordering: Ordering) -> *mut T {
+        fenced(ordering, || self.0.swap(value, ordering))
+    }
+}
+
 /// An eventfd: it rings on until somebody has heard it.
 #[derive(Debug)]
 pub(crate) struct Bell {

@@ -1,0 +1,155 @@
+"""What is lost when workers are killed at random moments under load, and whether the log names it.
+
+    python benches/load/killed.py sync_keepalive 150
+
+Three workers, six clients on loopback that ask for a path of their own each time. Prints what failed, which of that
+is not in the error log, and who is named there though he has got his answer. `python` is the one with rgunicorn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+WORKERS = 3
+CLIENTS = 6
+KINDS = {
+    "sync": [],
+    "sync_keepalive": ["--sync-keepalive"],
+    "gthread": ["-k", "gthread", "--threads", "4"],
+}
+APP = """
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+LOST = re.compile(r"Lost request: (.*?) \((.*?phase: [^,]*)")
+
+
+class Client(threading.Thread):
+    """Asks until it is told to stop, on one connection as long as that lives.
+
+    Args:
+        name: the first part of its paths.
+        port: where the server is.
+        stop: says when.
+        kept: whether connections are kept.
+    """
+
+    def __init__(self, name: str, port: int, stop: threading.Event, kept: bool) -> None:
+        super().__init__(name=name)
+        self.port, self.stop, self.kept = port, stop, kept
+        self.answered = 0
+        self.failed: list[str] = []
+        self.sock: socket.socket | None = None
+
+    def run(self) -> None:
+        number = 0
+        while not self.stop.is_set():
+            number += 1
+            path = f"/{self.name}/{number}"
+            try:
+                self.ask(path)
+                self.answered += 1
+            except OSError as exc:
+                self.failed.append(f"{path} {exc!r}")
+                self.leave()
+
+    def ask(self, path: str) -> None:
+        if self.sock is None:
+            self.sock = socket.create_connection(("127.0.0.1", self.port), 10)
+        connection = "keep-alive" if self.kept else "close"
+        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n"
+        self.sock.sendall(head.encode())
+        data = b""
+        while not data.endswith(b"\r\n\r\nok"):
+            more = self.sock.recv(4096)
+            if not more:
+                raise ConnectionError("the end", data)
+            data += more
+        if not data.startswith(b"HTTP/1.1 200 "):
+            raise ConnectionError("not 200", data)
+        if not self.kept or b"Connection: close" in data:
+            self.leave()
+
+    def leave(self) -> None:
+        if self.sock is not None:
+            self.sock.close()
+        self.sock = None
+
+
+def children(pid: int) -> list[int]:
+    """The workers."""
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def free_port() -> int:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument(
+        "kills", type=int, help="how many workers are killed, one each quarter of a second"
+    )
+    asked = parser.parse_args()
+    port, stop = free_port(), threading.Event()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        (directory / "app.py").write_text(APP)
+        argv = ["-w", str(WORKERS), "-b", f"127.0.0.1:{port}", *KINDS[asked.kind], "app:app"]
+        with (directory / "log").open("w") as log:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "rgunicorn", *argv], cwd=name, stdout=log, stderr=log
+            )
+        time.sleep(2)
+        kept = asked.kind != "sync"
+        clients = [Client(f"client{n}", port, stop, kept) for n in range(CLIENTS)]
+        try:
+            for client in clients:
+                client.start()
+            killed = 0
+            while killed < asked.kills:
+                time.sleep(random.uniform(0.15, 0.35))
+                workers = children(server.pid)
+                if len(workers) == WORKERS:
+                    os.kill(random.choice(workers), signal.SIGKILL)
+                    killed += 1
+            time.sleep(1)
+        finally:
+            stop.set()
+            for client in clients:
+                client.join()
+            server.terminate()
+            server.wait(60)
+        lost = LOST.findall((directory / "log").read_text())
+    failed = [line for client in clients for line in client.failed]
+    named = {words.split()[-1] for words, _ in lost}
+    unnamed = [line for line in failed if line.split()[0] not in named]
+    paths = {line.split()[0] for line in failed}
+    beside = [f"{words} ({details}" for words, details in lost if words.split()[-1] not in paths]
+    answered = sum(client.answered for client in clients)
+    print(
+        f"{asked.kind}: {asked.kills} kills, {answered} answered, {len(failed)} failed, {len(unnamed)} by no path"
+    )
+    print(*(f"  not named: {line}" for line in unnamed), sep="\n")
+    print(*(f"  named beside: {line}" for line in beside), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
