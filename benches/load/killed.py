@@ -2,8 +2,9 @@
 
     python benches/load/killed.py sync_keepalive 150
 
-Three workers, six clients on loopback that ask for a path of their own each time. Prints what failed, which of that
-is not in the error log, and who is named there though he has got his answer. `python` is the one with rgunicorn.
+Three workers, six clients on loopback that ask for a path of their own each time. Prints what
+failed, which of that is not in the error log, and who is named there though he has got his answer.
+`python` is the one with rgunicorn.
 """
 
 from __future__ import annotations
@@ -144,9 +145,8 @@ def main() -> None:
     paths = {line.split()[0] for line in failed}
     beside = [f"{words} ({details}" for words, details in lost if words.split()[-1] not in paths]
     answered = sum(client.answered for client in clients)
-    print(
-        f"{asked.kind}: {asked.kills} kills, {answered} answered, {len(failed)} failed, {len(unnamed)} by no path"
-    )
+    print(f"{asked.kind}: {asked.kills} kills, {answered} answered, {len(failed)} failed")
+    print(f"{len(unnamed)} of these named by no path")
     print(*(f"  not named: {line}" for line in unnamed), sep="\n")
     print(*(f"  named beside: {line}" for line in beside), sep="\n")
 

@@ -50,11 +50,15 @@ impl<A: App> Engine<A> {
         {
             return false;
         }
-        // Who is killed over this can say as much.
-        self.take_over(conn);
+        // What a worker that has time for this can afford; else it can at least be told whom a kill has cost.
+        if !self.hold(conn, false) {
+            self.take_over(conn);
+        }
+        let since_ns = self.clock.now_ns();
         let came = conn.socket().is_some_and(|fd| socket::wait_readable(fd, FIRST_WORD));
         conn.readable = came;
         self.clock.tick();
+        self.deposits.allowance.earn(self.clock.now_ns().saturating_sub(since_ns));
         if !came {
             self.reading.end_of(conn);
         }

@@ -35,9 +35,11 @@ DONE = re.compile(r'"[^"]')
 Send = Callable[[], object]
 
 
-def kill_inside(site: Site, trace: Path, send: Send, call: str = "recvfrom") -> None:
+def kill_inside(
+    site: Site, trace: Path, send: Send, call: str = "recvfrom", done: re.Pattern[str] = DONE
+) -> None:
     """Kills the only worker inside the first system call `call` after `send`, when it has been
-    done."""
+    done, which strace shows as `done`."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     (pid,) = site.workers
@@ -62,7 +64,7 @@ def kill_inside(site: Site, trace: Path, send: Send, call: str = "recvfrom") -> 
     try:
         until(attached, "strace to attach")
         os.kill(pid, signal.SIGCONT)
-        until(lambda: DONE.search(trace.read_text()), "it to be done", show=site.news)
+        until(lambda: done.search(trace.read_text()), "it to be done", show=site.news)
     finally:
         # In this order: let go first, it would come back.
         os.kill(pid, signal.SIGKILL)
@@ -192,6 +194,21 @@ def test_who_is_let_in_may_be_nobody(open_site: Open, kind: Kind, tmp_path: Path
             wires[0].is_closed()
     log = site.server.wait_log("Lost request: perhaps one of which nothing had come (age: ")
     assert log.count("Lost request") == 1
+
+
+@ALL
+def test_who_has_just_come_goes_on(open_site: Open, kind: Kind, tmp_path: Path) -> None:
+    """Killed while he is waited for, who has not spoken."""
+    site = open_site(kind, workers=1)
+    with contextlib.ExitStack() as stack:
+
+        def come() -> None:
+            wires.append(stack.enter_context(Wire(site.server.address)))
+
+        wires: list[Wire] = []
+        kill_inside(site, tmp_path / "trace", come, "ppoll", re.compile(" = 0 "))
+        assert wires[0].send(get("/hello")).response().status == 200
+    assert "Lost request" not in site.log()
 
 
 def named(site: Site, words: str) -> None:
