@@ -22,8 +22,12 @@ WITHOUT = hosts.unavailable() or (None if shutil.which("tc") else "tc is missing
 pytestmark = pytest.mark.skipif(bool(WITHOUT), reason=str(WITHOUT))
 
 PORT = 8000
-# 250 bytes a second: an empty packet takes a quarter of one.
-SLOW = ("tbf", "rate", "2kbit", "burst", "200", "limit", "10000")
+# 375 bytes a second: an empty packet takes a sixth of one.
+SLOW = ("tbf", "rate", "3kbit", "burst", "200", "limit", "10000")
+KNOCK = f"""
+import socket, sys
+socket.create_connection((sys.argv[1], {PORT}), 30).close()
+"""
 CLIENT = f"""
 import socket, sys
 address = (sys.argv[1], {PORT})
@@ -52,6 +56,9 @@ def test_who_has_begun_to_come_is_waited_for(
         site = Site(server, 2, tmp_path / "ledger")
         server.wait_ready()
         site.settle()
+        # Nobody else has anything to say there, and each knows where the other is.
+        hub.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6")
+        hub.run(sys.executable, "-c", KNOCK, host.ip)
         hub.run("tc", "qdisc", "add", "dev", "to-0", "root", *SLOW)
         client = subprocess.Popen(
             [*hub.prefix, sys.executable, "-c", CLIENT, host.ip], stdout=subprocess.PIPE, text=True
