@@ -55,7 +55,10 @@ impl<A: App> Engine<A> {
             self.take_over(conn);
         }
         let since_ns = self.clock.now_ns();
-        let came = conn.socket().is_some_and(|fd| socket::wait_readable(fd, FIRST_WORD));
+        let came = conn.socket().is_some_and(|fd| {
+            let wait = || socket::wait_readable(fd, FIRST_WORD);
+            if self.is_together { A::apart(wait) } else { wait() }
+        });
         conn.readable = came;
         self.clock.tick();
         self.deposits.allowance.earn(self.clock.now_ns().saturating_sub(since_ns));

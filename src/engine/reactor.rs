@@ -135,6 +135,8 @@ pub struct Engine<A: App> {
     pub(super) stirs: bool,
     /// How often it was left in the seat for a call.
     pub(super) calls: u64,
+    /// Who has it is inside of [`App::together`].
+    pub(super) is_together: bool,
 }
 
 impl<A: App> Engine<A> {
@@ -187,6 +189,7 @@ impl<A: App> Engine<A> {
             line: Line::default(),
             stirs: false,
             calls: 0,
+            is_together: false,
         };
         engine.open_doors()?;
         Ok((Box::new(engine), crew))

@@ -39,9 +39,9 @@ pub fn serve<A: App + 'static>(
     loop {
         // Files may have to wait for a disk.
         engine = if engine.has_work() && engine.static_files.is_none() {
-            hand.is_together = true;
+            (hand.is_together, engine.is_together) = (true, true);
             engine = A::together(|| run_all(crew, engine, &mut hand))?;
-            hand.is_together = false;
+            (hand.is_together, engine.is_together) = (false, false);
             engine
         } else {
             run_all(crew, engine, &mut hand)?
