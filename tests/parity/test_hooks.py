@@ -13,6 +13,7 @@ import pytest
 
 from harness.compare import same
 from harness.pages import SERVER_ERROR
+from harness.proc import is_at_rest
 from harness.server import TESTS, Server, children
 from harness.wait import until
 from harness.wire import exchange, get
@@ -201,6 +202,9 @@ def test_raising_later(pair: MakePair, hook: str) -> None:
     for server in made:
         answers.append(exchange(server.address, get("/hello")))
         wait_hook(server, "1", "post_request" if hook != "pre_request" else "pre_request")
+        (worker,) = server.workers()
+        # Gunicorn's thread is still inside of a try that lets nothing through, with the connection.
+        until(lambda pid=worker: is_at_rest(pid), "the worker to be done with it")
         server.send_signal(signal.SIGINT if hook == "worker_int" else signal.SIGTERM)
         assert server.wait_exit() == 0
     assert (answers[0] == SERVER_ERROR) is (hook == "pre_request")
