@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import socket
 import ssl
+import termios
 import time
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -103,6 +105,11 @@ class Wire:
     def send(self, data: bytes) -> Wire:
         self.sock.sendall(data)
         return self
+
+    def is_delivered(self) -> bool:
+        """Whether all that was sent lies on the server's side. On a machine that is busy the kernel
+        may leave it for a while to a thread of its own (ksoftirqd), even on loopback."""
+        return fcntl.ioctl(self.sock, termios.TIOCOUTQ, bytes(4)) == bytes(4)
 
     def send_byte_by_byte(self, data: bytes) -> Wire:
         """Sends one byte at a time, giving the server time to see it alone."""

@@ -45,6 +45,11 @@ def until_deposited(site: Site, count: int) -> None:
     until(lambda: in_flight(pid) == count, f"{count} descriptors in the vault", show=site.news)
 
 
+def until_delivered(wires: list[Wire]) -> None:
+    """Waits until all that was sent can be received."""
+    until(lambda: all(wire.is_delivered() for wire in wires), "what was sent to be delivered")
+
+
 @contextlib.contextmanager
 def killed_at_work(site: Site, tmp_path: Path, name: str = "runs") -> Iterator[None]:
     """The only worker runs a request meanwhile, and is killed in the end. Only that one is lost."""
@@ -136,6 +141,7 @@ def test_a_crowd_that_is_ready_at_once_goes_on(open_site: Open, kind: Kind) -> N
         wires[0].send(get("/die", "X-Request-Id: dies"))
         for wire in wires[1:]:
             wire.send(get("/hello"))
+        until_delivered(wires)
         os.kill(pid, signal.SIGCONT)
         assert wires[0].is_closed()
         assert [wire.response().status for wire in wires[1:]] == [200] * 19
@@ -162,6 +168,7 @@ def test_a_crowd_behind_a_long_call_goes_on(
         wires[0].send(get(f"/gate{tmp_path}/never", "X-Id: runs", "X-Request-Id: runs"))
         for wire in wires[1:]:
             wire.send(get("/hello"))
+        until_delivered(wires)
         os.kill(pid, signal.SIGCONT)
         until(lambda: site.ledger.run("runs"), "it to run", show=site.news)
         time.sleep(pause)
@@ -188,6 +195,7 @@ def test_nobody_is_starved_by_one_who_always_has_a_request_ready(
         wires[0].send(b"".join(get("/hello", f"X-Id: piped{i}") for i in range(many)))
         for number, wire in enumerate(wires[1:]):
             wire.send(get("/hello", f"X-Id: single{number}"))
+        until_delivered(wires)
         os.kill(pid, signal.SIGCONT)
         for wire in wires[1:]:
             assert wire.response().status == 200

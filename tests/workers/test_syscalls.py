@@ -78,6 +78,7 @@ def test_two_calls_and_a_share(spawn: Spawn, tmp_path: Path) -> None:
             stop()
             for wire in wires:
                 wire.send(get("/hello"))
+            until(lambda: all(wire.is_delivered() for wire in wires), "all to be delivered")
             os.kill(worker, signal.SIGCONT)
             for wire in wires:
                 assert wire.response().body == b"Hello, World!"
