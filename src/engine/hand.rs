@@ -10,7 +10,6 @@ use super::exchange::Exchange;
 use super::pace::Stopwatch;
 use super::reactor::{Engine, Job, Work};
 use super::reception::Visit;
-use super::sync::AT_A_STRETCH;
 use super::{App, Conn, Stage, Verdict};
 use crate::log::notice::Notice;
 use crate::sys::clock::Clock;
@@ -77,10 +76,9 @@ impl<'a, A: App> Hand<'a, A> {
         let inline_up_to = self.crew.shared.options.inline_up_to;
         loop {
             let mut accepts = 0;
-            // Who always has a request ready (pipelining) starves nobody of whom the poller has to tell.
-            let until_ns = engine.clock.now_ns() + AT_A_STRETCH.as_nanos() as u64;
+            let mut stretch = engine.stretch();
             loop {
-                while engine.has_work() && engine.clock.now_ns() < until_ns {
+                while engine.has_work() && stretch.goes_on(engine.clock.now_ns()) {
                     if engine.pace.is_long(inline_up_to) {
                         self.crew.offer(engine);
                         return Ok(());
@@ -105,10 +103,12 @@ impl<'a, A: App> Hand<'a, A> {
                     engine.take_back(done);
                 }
                 accepts += 1;
-                let more = accepts <= ACCEPTS_PER_TURN && self.app.stage() == Stage::Serving;
+                let serves = self.app.stage() == Stage::Serving;
+                let more = serves && accepts <= ACCEPTS_PER_TURN && !engine.has_work();
                 if !more || engine.accept() != Visit::Came {
                     break;
                 }
+                stretch.lengthen();
             }
             self.say_notices(&mut engine);
             self.app.turn_over();

@@ -51,6 +51,7 @@ mod shared;
 mod slow_reader;
 pub mod static_files;
 mod static_reply;
+mod stretch;
 mod sweep;
 pub mod sync;
 pub mod table;

@@ -18,8 +18,6 @@ use crate::sys::thread::spawn_deaf;
 
 /// Connections accepted between two looks at the poller.
 const ACCEPTS_PER_TURN: usize = 64;
-/// While requests are always ready, signals and the heart have their turn so often.
-pub(super) const AT_A_STRETCH: Duration = Duration::from_millis(100);
 /// So often other threads of the application's runtime have one, if nothing else lets them.
 const TOGETHER_FOR: Duration = Duration::from_millis(1);
 
@@ -149,11 +147,14 @@ fn run_ready<A: App + 'static>(
     mut engine: Box<Engine<A>>,
     hand: &mut Hand<'_, A>,
 ) -> io::Result<Box<Engine<A>>> {
-    let until_ns = engine.clock.now_ns() + AT_A_STRETCH.as_nanos() as u64;
+    let mut stretch = engine.stretch();
     let mut apart_ns = engine.clock.now_ns() + TOGETHER_FOR.as_nanos() as u64;
     loop {
         // The time may be over for those that wait.
         engine.mind_exit(true);
+        if !stretch.goes_on(engine.clock.now_ns()) {
+            return Ok(engine);
+        }
         let Some(mut job) = engine.next_job() else { return Ok(engine) };
         engine.unburden(&mut job);
         let watched = engine.has_others()
@@ -184,9 +185,6 @@ fn run_ready<A: App + 'static>(
             engine.first_come();
         }
         let now_ns = hand.clock.now_ns();
-        if now_ns >= until_ns {
-            return Ok(engine);
-        }
         if now_ns >= apart_ns {
             A::apart(|| {});
             apart_ns = now_ns + TOGETHER_FOR.as_nanos() as u64;

@@ -10,7 +10,9 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
+from harness.server import Spawn
 from harness.shift import Shift, Start
+from harness.wait import until
 from harness.wire import Wire, get
 
 BUSY = 8
@@ -80,3 +82,24 @@ def test_everybody_gets_a_share(start: Start, kind: Kind, workers: int) -> None:
     with pressure(shift, until_answers=400) as answers:
         pass
     assert min(answers) >= 400 / BUSY / 4, str(answers)
+
+
+@pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str)
+def test_who_always_has_a_request_ready_holds_nobody_up(spawn: Spawn, kind: Kind) -> None:
+    """A client sends many requests at once. In the first of them another client sends one, of which
+    the poller has not told yet: it comes soon, not after all of those."""
+    many = 2000
+    server = spawn("insider:app", settings={**kind.settings, "workers": 1, "keepalive": 60})
+    with Wire(server.address) as wire:
+        assert wire.send(get("/connect")).response().status == 200
+
+        def order() -> list[str]:
+            return wire.send(get("/order")).response().body.decode().split()
+
+        until(lambda: "/connected" in order(), "the other client to be let in")
+        wire.send(get("/ask") + get("/piped") * many)
+        for _ in range(1 + many):
+            assert wire.response().status == 200
+        asked = order()
+    assert asked.count("/piped") == many
+    assert asked.index("/asked") - asked.index("/ask") < many / 10, asked.index("/asked")
