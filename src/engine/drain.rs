@@ -56,6 +56,8 @@ pub struct Drain {
     pub(super) settled_ns: u64,
     /// Until here who is seen to come is waited for.
     pub(super) arrival_ns: u64,
+    /// Nobody is to come whom it is worth to wait for: who can be there is there.
+    pub(super) looked_out: bool,
 }
 
 impl Drain {
@@ -212,7 +214,7 @@ impl<A: App> Engine<A> {
             if self.drain.queue == Queue::Ended {
                 self.bar_doors();
                 self.drain.settled_ns = self.clock.now_ns();
-                self.drain.arrival_ns = 0;
+                self.drain.looked_out = true;
                 self.let_all_in(usize::MAX);
             }
             if self.drain.sweeping && self.reception.pause_end_ns().is_none() {

@@ -51,7 +51,9 @@ impl<A: App> Engine<A> {
             if self.clock.now_ns() < self.drain.settled_ns {
                 return self.close_doors();
             }
-            if self.expects_somebody() {
+            if !self.drain.looked_out {
+                // Who is not seen any more may have arrived since somebody was last let in.
+                self.drain.looked_out = !self.expects_somebody();
                 return self.close_doors();
             }
             self.listeners().for_each(Listener::shut);

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from harness.mode import Mode
 from harness.server import Command, Spawn
 from harness.wait import until
 from storms.conftest import Site
+from storms.delay import delayed
 
 WITHOUT = hosts.unavailable() or (None if shutil.which("tc") else "tc is missing")
 
@@ -39,11 +42,21 @@ with socket.create_connection(address, 30) as sock:
 """
 
 
-@pytest.mark.parametrize("kind", kinds.ALL, ids=str)
-def test_who_has_begun_to_come_is_waited_for(
-    spawn: Spawn, command: Command, kind: Kind, tmp_path: Path
-) -> None:
-    with hosts.hosts(1) as (hub, (host,)):
+# Microseconds: longer than the last packet of the handshake is on its way.
+LOOK = 400_000
+
+# Lets a client begin to come; what that returns waits for his answer.
+Come = Callable[[], Callable[[], str]]
+
+
+@pytest.fixture(params=kinds.ALL, ids=str)
+def coming(
+    spawn: Spawn, command: Command, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Site, Come]]:
+    """A server on a host at the end of a slow wire, and who comes to it."""
+    kind: Kind = request.param
+    with contextlib.ExitStack() as stack:
+        hub, (host,) = stack.enter_context(hosts.hosts(1))
         server = spawn(
             "ledger:app",
             Mode(transport="unix"),
@@ -60,15 +73,34 @@ def test_who_has_begun_to_come_is_waited_for(
         hub.run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6")
         hub.run(sys.executable, "-c", KNOCK, host.ip)
         hub.run("tc", "qdisc", "add", "dev", "to-0", "root", *SLOW)
-        client = subprocess.Popen(
-            [*hub.prefix, sys.executable, "-c", CLIENT, host.ip], stdout=subprocess.PIPE, text=True
-        )
-        try:
+
+        def come() -> Callable[[], str]:
+            argv = [*hub.prefix, sys.executable, "-c", CLIENT, host.ip]
+            client = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+            stack.callback(client.communicate)
+            stack.callback(client.kill)
             until(lambda: " 03 " in host.told("cat", "/proc/net/tcp"), "the handshake to begin")
-            site.signal(signal.SIGTERM)
-            said, _ = client.communicate(timeout=60)
-        finally:
-            client.kill()
-            client.communicate()
-        assert said == "HTTP/1.1 200 OK\n", site.news()
-        assert server.wait_exit(60) == 0
+            return lambda: client.communicate(timeout=60)[0]
+
+        yield site, come
+
+
+def test_who_has_begun_to_come_is_waited_for(coming: tuple[Site, Come]) -> None:
+    site, come = coming
+    said = come()
+    site.signal(signal.SIGTERM)
+    assert said() == "HTTP/1.1 200 OK\n", site.news()
+    assert site.server.wait_exit(60) == 0
+
+
+def test_who_arrives_while_he_is_looked_for_is_let_in(
+    coming: tuple[Site, Come], tmp_path: Path
+) -> None:
+    site, come = coming
+    path = "/proc/thread-self/net/tcp"
+    with delayed(site.workers, "openat", f"delay_enter={LOOK}", tmp_path / "trace", "-P", path):
+        said = come()
+        site.signal(signal.SIGTERM)
+        assert said() == "HTTP/1.1 200 OK\n", site.news()
+        assert site.server.wait_exit(60) == 0
+    assert path in (tmp_path / "trace").read_text()

@@ -8,9 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +20,7 @@ from harness.proc import in_flight, is_at_rest, is_stopped
 from harness.wait import until
 from harness.wire import Closed, Wire, get, post
 from storms.conftest import Open, Site
+from storms.delay import delayed
 
 KEPT = pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str)
 ALL = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
@@ -40,8 +39,6 @@ def kill_inside(
 ) -> None:
     """Kills the only worker inside the first system call `call` after `send`, when it has been
     done, which strace shows as `done`."""
-    if shutil.which("strace") is None:
-        pytest.skip("strace is not installed")
     (pid,) = site.workers
     # Nobody else is: who has looked whether it serves may have to be seen off.
     until(lambda: is_at_rest(pid), "the worker to wait", show=site.news)
@@ -49,27 +46,13 @@ def kill_inside(
     os.kill(pid, signal.SIGSTOP)
     until(lambda: is_stopped(pid), "it to stop", show=site.news)
     send()
-    tracing = ["strace", "-f", "-q", "-o", str(trace), "-p", str(pid), "-e", f"trace={call}"]
-    delaying = ["-e", f"inject={call}:delay_exit={DELAY}"]
-    process = subprocess.Popen([*tracing, *delaying], stderr=subprocess.PIPE)
-
-    def attached() -> bool:
-        if process.poll() is not None:
-            stderr = process.stderr.read().decode() if process.stderr else ""
-            pytest.skip(f"strace can not trace here: {stderr.strip()}")
-        tasks = Path(f"/proc/{pid}/task").iterdir()
-        states = [(task / "status").read_text() for task in tasks]
-        return all(re.search(r"^TracerPid:\s+[1-9]", state, re.MULTILINE) for state in states)
-
-    try:
-        until(attached, "strace to attach")
-        os.kill(pid, signal.SIGCONT)
-        until(lambda: done.search(trace.read_text()), "it to be done", show=site.news)
-    finally:
-        # In this order: let go first, it would come back.
-        os.kill(pid, signal.SIGKILL)
-        process.kill()
-        process.communicate(timeout=30)
+    with delayed([pid], call, f"delay_exit={DELAY}", trace):
+        try:
+            os.kill(pid, signal.SIGCONT)
+            until(lambda: done.search(trace.read_text()), "it to be done", show=site.news)
+        finally:
+            # Before strace lets go of it, or it would come back.
+            os.kill(pid, signal.SIGKILL)
 
 
 def until_deposited(site: Site) -> None:
