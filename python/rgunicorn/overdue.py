@@ -26,6 +26,7 @@ _AT_ONCE = 100
 # How the client was told, by the word of the report.
 _ENDS = {
     "answered": "the client was sent 504",
+    "unheard": "the connection was cut, for it could not be sent 504",
     "cut": "the connection was cut in the middle of the response",
     "late": "its response was complete, something after it still runs",
 }
@@ -125,7 +126,7 @@ def _say(log: Any, worker: Any, fields: list[str]) -> None:
         headers=[],
         sent=0,
         # Of a response that was cut off nobody knows how much went out.
-        sent_is_known=end == "answered",
+        sent_is_known=end in ("answered", "unheard"),
         response_length=0,
         must_log=True,
     )

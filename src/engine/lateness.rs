@@ -17,12 +17,13 @@ use std::time::Duration;
 use crossbeam_channel::Receiver;
 
 use super::about::put;
+use super::herald::{Herald, Heralds, Road};
 use super::timekeeper::{Bounds, Desk, Timed, nanos};
 use crate::http::{add_field, error_page};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::clock::monotonic_ns;
 use crate::sys::socket::{self, Transfer};
-use crate::sys::voice::Overruled;
+use crate::sys::voice::{Overruled, Seized};
 use crate::sys::wish::Wish;
 
 /// Reports that wait for room in the queue to the master; more are forgotten.
@@ -59,6 +60,7 @@ pub(super) struct Watch {
     seen: Vec<Seen>,
     post: Post,
     stacks: Option<BlackBox>,
+    heralds: Heralds,
 }
 
 impl Watch {
@@ -72,7 +74,8 @@ impl Watch {
         let half = bounds.timeout.map(|limit| limit / if bounds.slow.is_some() { 2 } else { 1 });
         let shortest = [half, bounds.slow].into_iter().flatten().min();
         let shortest = shortest.unwrap_or(Duration::from_secs(1));
-        Self { bounds, shortest, desk, arriving, seen: Vec::new(), post, stacks }
+        let (seen, heralds) = (Vec::new(), Heralds::default());
+        Self { bounds, shortest, desk, arriving, seen, post, stacks, heralds }
     }
 
     /// Never returns; the thread ends with the process.
@@ -92,19 +95,16 @@ impl Watch {
             self.seen.push(Seen { timed, warned: false, sampled: false, overruled: false });
         }
         self.seen.retain(|seen| !seen.timed.voice.is_over());
-        let mut reports = Vec::new();
+        let (mut reports, mut taken) = (Vec::new(), Vec::new());
         for seen in &mut self.seen {
             let timed = &seen.timed;
             let age_ns = now_ns.saturating_sub(timed.started_ns);
             let overdue = timed.deadline_ns().is_some_and(|at_ns| at_ns <= now_ns);
             if overdue && !seen.overruled {
-                if let Some(what) = overrule(timed) {
+                let answers = !matches!(timed.road, Road::None);
+                if let Some(seized) = timed.voice.overrule(answers) {
                     seen.overruled = true;
-                    timed.note(what);
-                    if let Some(slot) = self.desk.slot {
-                        timed.count_overdue(slot, now_ns);
-                    }
-                    reports.push((Kind::Overdue(what), age_ns, timed.clone()));
+                    taken.push(Taken { seized, age_ns, timed: timed.clone() });
                 }
                 continue;
             }
@@ -120,9 +120,13 @@ impl Watch {
                 reports.push((Kind::Sample, age_ns, timed.clone()));
             }
         }
-        // One dump shows all threads.
-        let wanted = reports.iter().any(|(kind, ..)| *kind != Kind::Slow);
+        let (secured, taken): (Vec<_>, Vec<_>) =
+            taken.into_iter().partition(|it| it.herald().is_some());
+        reports.extend(taken.into_iter().map(|it| it.answer(now_ns)));
+        // One dump shows all threads. Before somebody waits for the interpreter.
+        let wanted = reports.iter().any(|(kind, ..)| *kind != Kind::Slow) || !secured.is_empty();
         let mut stack = if wanted { self.dump() } else { Vec::new() };
+        reports.extend(self.answer_secured(secured, now_ns));
         let mut late = Vec::new();
         for (kind, age_ns, timed) in reports {
             let text = if kind == Kind::Slow { Vec::new() } else { std::mem::take(&mut stack) };
@@ -139,6 +143,20 @@ impl Watch {
                 slot.set_wish(Wish::Deadline);
             }
         }
+    }
+
+    /// Answers over TLS who can be answered, and cuts off the others.
+    fn answer_secured(&self, taken: Vec<Taken>, now_ns: u64) -> Vec<Report> {
+        let pages = taken.iter().filter_map(|it| Some((it.herald()?, it.timed.page()))).collect();
+        let mut taken: Vec<_> = taken.into_iter().map(Some).collect();
+        let mut reports = Vec::new();
+        self.heralds.encrypt(pages, |index, page| {
+            if let Some(it) = taken.get_mut(index).and_then(Option::take) {
+                reports.push(it.settle(Some(page), now_ns));
+            }
+        });
+        reports.extend(taken.into_iter().flatten().map(|it| it.settle(None, now_ns)));
+        reports
     }
 
     fn dump(&mut self) -> Vec<u8> {
@@ -172,14 +190,57 @@ fn due_ns(seen: &Seen, bounds: Bounds) -> Option<u64> {
     bounds.slow.map(|_| started_ns + deadline_ns.saturating_sub(started_ns) / 2)
 }
 
-fn overrule(timed: &Timed) -> Option<Overruled> {
-    let mut page = Vec::new();
-    error_page(504, "Gateway Timeout", "", &mut page);
-    let name = timed.about.request_id();
-    if let Some(header) = timed.desk.id_header.as_ref().filter(|_| !name.is_empty()) {
-        add_field(&mut page, 0, header.name(), name);
+/// What the master is to be told: how old the request is, nanoseconds.
+type Report = (Kind, u64, Arc<Timed>);
+
+/// A request that was taken from its thread.
+struct Taken {
+    seized: Seized,
+    age_ns: u64,
+    timed: Arc<Timed>,
+}
+
+impl Taken {
+    /// Who encrypts its page, if it takes that to answer it.
+    fn herald(&self) -> Option<Arc<dyn Herald>> {
+        match &self.timed.road {
+            Road::Secured(herald) if self.seized.is_unanswered() => Some(herald.clone()),
+            _ => None,
+        }
     }
-    timed.voice.overrule(Some(&page[..]).filter(|_| timed.plain))
+
+    /// Without encryption.
+    fn answer(self, now_ns: u64) -> Report {
+        let page = self.seized.is_unanswered().then(|| self.timed.page());
+        self.settle(page.as_deref(), now_ns)
+    }
+
+    /// Sends `page`, as it goes over the wire; without one the client is cut off.
+    fn settle(self, page: Option<&[u8]>, now_ns: u64) -> Report {
+        let Self { seized, age_ns, timed } = self;
+        let what = match page {
+            Some(page) => seized.answer(page),
+            None => seized.cut(),
+        };
+        timed.note(what);
+        if let Some(slot) = timed.desk.slot {
+            timed.count_overdue(slot, now_ns);
+        }
+        (Kind::Overdue(what), age_ns, timed)
+    }
+}
+
+impl Timed {
+    /// What its client is told.
+    fn page(&self) -> Vec<u8> {
+        let mut page = Vec::new();
+        error_page(504, "Gateway Timeout", "", &mut page);
+        let name = self.about.request_id();
+        if let Some(header) = self.desk.id_header.as_ref().filter(|_| !name.is_empty()) {
+            add_field(&mut page, 0, header.name(), name);
+        }
+        page
+    }
 }
 
 /// What a report is about.
@@ -197,6 +258,7 @@ impl Kind {
             Kind::Slow => ("slow", ""),
             Kind::Sample => ("sample", ""),
             Kind::Overdue(Overruled::Answered) => ("overdue", "answered"),
+            Kind::Overdue(Overruled::Unheard) => ("overdue", "unheard"),
             Kind::Overdue(Overruled::Cut) => ("overdue", "cut"),
             Kind::Overdue(Overruled::Late) => ("overdue", "late"),
         }

@@ -1,9 +1,11 @@
 //! A request under `request_timeout` and `log_slow`: its own thread's side of it.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use super::exchange::Exchange;
+use super::herald::Road;
 use super::shared::Shared;
 use super::timekeeper::Timed;
 use super::{App, Conn, Verdict};
@@ -19,10 +21,28 @@ impl Shared {
     }
 }
 
+impl<A: App> Conn<A> {
+    /// How a page of ours reaches its client while somebody else has the connection.
+    pub(super) fn road(&self) -> Road {
+        let Some(tls) = &self.tls else { return Road::Plain };
+        tls.transport().and_then(|it| it.herald()).map_or(Road::None, Road::Secured)
+    }
+
+    /// Sends what TLS has to say by itself (session tickets), as far as the socket takes it.
+    fn pay_toll(&mut self) {
+        if let (Some(tls), Some(fd)) = (&mut self.tls, &self.socket) {
+            // Who reads or writes next hears of the same error.
+            let _ = tls.pay(fd.as_fd());
+        }
+    }
+}
+
 impl<A: App> Exchange<'_, A> {
     /// The request goes to the application: from here on its time counts.
     pub(super) fn take_off(&mut self) -> io::Result<()> {
         if let Some(timekeeper) = &self.shared.timekeeper {
+            // It would be in the way of a page.
+            self.conn.pay_toll();
             let flights = self.shared.flights.clone();
             let flight = flights.zip(self.flight.map(Flight::name));
             let (policy, header) = (&self.shared.options.policy, self.id_header());
@@ -43,7 +63,7 @@ impl<A: App> Exchange<'_, A> {
                 self.conn.readable = true;
                 Some(Verdict::Close)
             }
-            Overruled::Cut | Overruled::Late => Some(Verdict::Drop),
+            Overruled::Unheard | Overruled::Cut | Overruled::Late => Some(Verdict::Drop),
         }
     }
 

@@ -28,6 +28,7 @@ mod dispatch;
 pub mod drain;
 pub mod exchange;
 pub mod hand;
+pub mod herald;
 mod hoard;
 mod keeping;
 mod lateness;

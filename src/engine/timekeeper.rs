@@ -11,6 +11,7 @@ use crossbeam_channel::{Sender, unbounded};
 
 use super::about::About;
 use super::bill::is_mine;
+use super::herald::Road;
 pub use super::lateness::Mail;
 use super::lateness::{Post, Watch};
 use super::{App, Conn};
@@ -62,8 +63,8 @@ pub struct Entry<'a> {
     pub socket: BorrowedFd<'a>,
     /// Nothing is on its way to the client.
     pub free: bool,
-    /// What is sent on the socket goes out as it is, without TLS.
-    pub plain: bool,
+    /// How the client can be answered.
+    pub road: Road,
     /// It is counted as long as it lasts, for nobody has a [`Claim`] to it.
     pub counts: bool,
     /// What is told of it.
@@ -81,8 +82,8 @@ pub struct Timed {
     pub(super) started_ns: u64,
     /// CLOCK_MONOTONIC; 0 for none.
     deadline_ns: AtomicU64,
-    /// Whether a page of ours may go out as it is.
-    pub(super) plain: bool,
+    /// How the client can be answered.
+    pub(super) road: Road,
     limited: bool,
     /// Whether it is its own [`Claim`].
     counts: bool,
@@ -261,7 +262,7 @@ impl Timekeeper {
     /// # Errors
     /// EMFILE.
     pub fn enter(&self, entry: Entry<'_>) -> io::Result<Arc<Timed>> {
-        let Entry { socket, free, plain, counts, about, flight } = entry;
+        let Entry { socket, free, road, counts, about, flight } = entry;
         let started_ns = monotonic_ns();
         let deadline_ns = self.bounds.timeout.map_or(0, |limit| started_ns + nanos(limit));
         let timed = Arc::new(Timed {
@@ -271,7 +272,7 @@ impl Timekeeper {
             flight,
             started_ns,
             deadline_ns: AtomicU64::new(deadline_ns),
-            plain,
+            road,
             limited: self.bounds.timeout.is_some(),
             counts,
             counted: AtomicBool::new(false),
@@ -301,8 +302,8 @@ impl Timekeeper {
     ) -> io::Result<Option<Arc<Timed>>> {
         let Some(socket) = conn.socket() else { return Ok(None) };
         let about = About::of(conn, policy, header);
-        let (free, plain) = (!conn.owes(), conn.tls.is_none());
-        self.enter(Entry { socket, free, plain, counts: false, about, flight }).map(Some)
+        let (free, road) = (!conn.owes(), conn.road());
+        self.enter(Entry { socket, free, road, counts: false, about, flight }).map(Some)
     }
 }
 

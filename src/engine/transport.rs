@@ -7,6 +7,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
+use super::herald::Herald;
 use super::outbox::Outbox;
 use crate::sys::socket::{self, Transfer};
 
@@ -79,6 +80,11 @@ pub trait Transport: Send {
 
     /// Whether the handshake is complete.
     fn is_established(&self) -> bool;
+
+    /// Who encrypts for somebody else, if anybody can.
+    fn herald(&self) -> Option<Arc<dyn Herald>> {
+        None
+    }
 
     /// For whoever made it.
     fn as_any(&self) -> &dyn Any;

@@ -2,21 +2,41 @@
 
 use std::any::Any;
 
+use std::sync::{Arc, Weak};
+
 use pyo3::prelude::*;
 
 use super::app::PyApp;
 use super::tls::TlsSession;
 use crate::engine::Conn;
+use crate::engine::herald::Herald;
 use crate::engine::transport::{Fault, Plain, Transport};
 
 /// The session as the engine has it.
 pub(super) struct Link {
-    session: Py<TlsSession>,
+    session: Arc<Py<TlsSession>>,
+    herald: Arc<Voice>,
 }
 
 impl Link {
     pub(super) fn to(session: Py<TlsSession>) -> Self {
-        Self { session }
+        let session = Arc::new(session);
+        Self { herald: Arc::new(Voice(Arc::downgrade(&session))), session }
+    }
+}
+
+/// Encrypts as long as there is a connection. Requests are remembered for longer than that, and a session has
+/// large buffers.
+struct Voice(Weak<Py<TlsSession>>);
+
+impl Herald for Voice {
+    fn encrypt(&self, page: &[u8]) -> Option<Vec<u8>> {
+        Python::try_attach(|py| {
+            let (session, mut out) = (self.0.upgrade()?, Vec::new());
+            session.get().send(py, page, &mut out).ok()?;
+            session.get().farewell(py, &mut out);
+            Some(out)
+        })?
     }
 }
 
@@ -45,6 +65,10 @@ impl Transport for Link {
 
     fn is_established(&self) -> bool {
         self.session.get().is_established()
+    }
+
+    fn herald(&self) -> Option<Arc<dyn Herald>> {
+        Some(self.herald.clone())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -13,6 +13,7 @@ use super::flights::Flight;
 use super::start_response::octets;
 use super::{options, worker};
 use crate::engine::about::About;
+use crate::engine::herald::Road;
 use crate::engine::timekeeper::{self, Entry, Mail};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::file;
@@ -110,7 +111,8 @@ impl Timekeeper {
         let socket: OwnedFd = file::duplicate(fd)?.ok_or_else(closed)?;
         let flight = flight.map(|it| it.get().noted());
         let socket = socket.as_fd();
-        let entry = Entry { socket, free: true, plain, counts: true, about, flight };
+        let road = if plain { Road::Plain } else { Road::None };
+        let entry = Entry { socket, free: true, road, counts: true, about, flight };
         let timed = self.timekeeper.enter(entry)?;
         Ok(Timed { timed })
     }

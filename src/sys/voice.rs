@@ -30,7 +30,9 @@ const OVER: u8 = 6;
 pub enum Overruled {
     /// It has sent its page.
     Answered,
-    /// Something had been sent before, or the page could not be: the connection was cut.
+    /// Nothing had been sent, and its page could not be: the connection was cut.
+    Unheard,
+    /// Something had been sent before: the connection was cut.
     Cut,
     /// The access line had been written before; the connection was cut.
     Late,
@@ -92,32 +94,14 @@ impl Voice {
         matches!(self.state.load(Ordering::Acquire), ANSWERED | CUT | LATE)
     }
 
-    /// The watch takes the request from its thread: sends `page` if nothing was sent, cuts the
-    /// connection otherwise, and when there is no page. None: it is over, or taken already. Does
-    /// not wait.
-    pub fn overrule(&self, page: Option<&[u8]>) -> Option<Overruled> {
-        let first = if page.is_some() { ANSWERED } else { CUT };
-        let taken = if self.change(SILENT, first).is_ok() {
-            first
-        } else if self.change(SPEAKING, CUT).is_ok() {
-            CUT
-        } else if self.change(LOGGED, LATE).is_ok() {
-            LATE
-        } else {
-            return None;
-        };
+    /// The watch takes the request from its thread. `answers`: it has a page. None: it is over, or taken
+    /// already.
+    pub fn overrule(&self, answers: bool) -> Option<Seized> {
+        let first = if answers { ANSWERED } else { CUT };
+        let ways = [(SILENT, first), (SPEAKING, CUT), (LOGGED, LATE)];
+        let (stage, _) = ways.into_iter().find(|(from, to)| self.change(*from, *to).is_ok())?;
         // Always there: the thread leaves it to whoever has changed the state.
-        let Some(fd) = self.take() else { return Some(Overruled::Cut) };
-        if let (ANSWERED, Some(page)) = (taken, page) {
-            let sent = socket::transmit(fd.as_fd(), page);
-            if matches!(sent, Ok(Transfer::Bytes(n)) if n == page.len()) {
-                // The client may still send: its end is not ours to make.
-                socket::end_writing(fd.as_fd());
-                return Some(Overruled::Answered);
-            }
-        }
-        socket::cut(fd.as_fd());
-        Some(if taken == LATE { Overruled::Late } else { Overruled::Cut })
+        Some(Seized { fd: self.take(), stage, answers })
     }
 
     fn change(&self, from: u8, to: u8) -> Result<u8, u8> {
@@ -129,6 +113,51 @@ impl Voice {
         // SAFETY: the number was put there by `new`, which owned it, and nobody else can have got
         // it out of the swap.
         (fd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(fd) })
+    }
+}
+
+/// What the watch has taken: our side of the connection, until it is answered or dropped, which cuts it.
+#[derive(Debug)]
+pub struct Seized {
+    fd: Option<OwnedFd>,
+    /// Where the request stood.
+    stage: u8,
+    answers: bool,
+}
+
+impl Seized {
+    /// Whether nothing was sent, and a page is to be.
+    pub fn is_unanswered(&self) -> bool {
+        self.stage == SILENT && self.answers
+    }
+
+    /// Sends `page`, and ends our side of the connection; or cuts it, if the page does not fit into the
+    /// socket. Does not wait.
+    pub fn answer(mut self, page: &[u8]) -> Overruled {
+        let whole = |fd: &OwnedFd| matches!(socket::transmit(fd.as_fd(), page), Ok(Transfer::Bytes(n)) if n == page.len());
+        if self.is_unanswered() && self.fd.as_ref().is_some_and(whole) {
+            // The client may still send: its end is not ours to make.
+            self.fd.take().iter().for_each(|fd| socket::end_writing(fd.as_fd()));
+            return Overruled::Answered;
+        }
+        self.cut()
+    }
+
+    /// Ends the connection.
+    pub fn cut(self) -> Overruled {
+        match self.stage {
+            SILENT => Overruled::Unheard,
+            LOGGED => Overruled::Late,
+            _ => Overruled::Cut,
+        }
+    }
+}
+
+impl Drop for Seized {
+    fn drop(&mut self) {
+        if let Some(fd) = &self.fd {
+            socket::cut(fd.as_fd());
+        }
     }
 }
 
@@ -145,6 +174,14 @@ mod tests {
 
     use super::*;
 
+    fn overrule(voice: &Voice, page: Option<&[u8]>) -> Option<Overruled> {
+        let seized = voice.overrule(page.is_some())?;
+        Some(match page.filter(|_| seized.is_unanswered()) {
+            Some(page) => seized.answer(page),
+            None => seized.cut(),
+        })
+    }
+
     fn read_all(stream: &mut UnixStream) -> Vec<u8> {
         let mut got = Vec::new();
         stream.read_to_end(&mut got).unwrap();
@@ -155,11 +192,11 @@ mod tests {
     fn the_watch_answers_in_silence() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let voice = Voice::new(ours.as_fd(), true).unwrap();
-        assert_eq!(voice.overrule(Some(b"page")), Some(Overruled::Answered));
+        assert_eq!(overrule(&voice, Some(b"page")), Some(Overruled::Answered));
         // Half-closed, though our own descriptor is still open.
         assert_eq!(read_all(&mut theirs), b"page");
         assert!(voice.is_overruled() && !voice.speak() && !voice.log());
-        assert_eq!(voice.overrule(Some(b"page")), None);
+        assert_eq!(overrule(&voice, Some(b"page")), None);
         assert_eq!(voice.end(), Some(Overruled::Answered));
         assert!(voice.is_over());
         assert_eq!(voice.end(), None);
@@ -167,13 +204,16 @@ mod tests {
 
     #[test]
     fn what_has_begun_is_cut() {
-        for (free, speaks, page) in
-            [(false, false, Some(&b"page"[..])), (true, true, Some(b"page")), (true, false, None)]
-        {
+        use Overruled::{Cut, Unheard};
+        for (free, speaks, page, told) in [
+            (false, false, Some(&b"page"[..]), Cut),
+            (true, true, Some(b"page"), Cut),
+            (true, false, None, Unheard),
+        ] {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             let voice = Voice::new(ours.as_fd(), free).unwrap();
             assert!(!speaks || voice.speak());
-            assert_eq!(voice.overrule(page), Some(Overruled::Cut));
+            assert_eq!(overrule(&voice, page), Some(told));
             assert_eq!(read_all(&mut theirs), b"");
             assert!(!voice.log());
             assert_eq!(voice.end(), Some(Overruled::Cut));
@@ -185,7 +225,7 @@ mod tests {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let voice = Voice::new(ours.as_fd(), true).unwrap();
         assert!(voice.speak() && voice.log() && !voice.log() && voice.speak());
-        assert_eq!(voice.overrule(Some(b"page")), Some(Overruled::Late));
+        assert_eq!(overrule(&voice, Some(b"page")), Some(Overruled::Late));
         assert_eq!(read_all(&mut theirs), b"");
         assert_eq!(voice.end(), Some(Overruled::Late));
     }
@@ -198,7 +238,7 @@ mod tests {
         assert!(voice.speak());
         assert_eq!(voice.end(), None);
         assert_eq!(read_all(&mut theirs), b"");
-        assert_eq!(voice.overrule(Some(b"page")), None);
+        assert_eq!(overrule(&voice, Some(b"page")), None);
         assert!(!voice.log() && !voice.is_overruled());
     }
 
@@ -208,7 +248,7 @@ mod tests {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             let voice = Voice::new(ours.as_fd(), true).unwrap();
             let (logs, overruled) = std::thread::scope(|scope| {
-                let watch = scope.spawn(|| voice.overrule(Some(b"page")));
+                let watch = scope.spawn(|| overrule(&voice, Some(b"page")));
                 let logs = voice.speak() && voice.log();
                 (logs, watch.join().unwrap())
             });

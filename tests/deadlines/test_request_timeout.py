@@ -226,15 +226,42 @@ def test_a_stop_does_not_wait_for_what_nobody_waits_for(native: Gates) -> None:
     native.server.assert_clean_exit()
 
 
-def test_over_tls_the_connection_is_cut(start: Start) -> None:
-    gates = start(mode=Mode("gthread", "tls"))
-    answered_in_time(gates)
+@pytest.mark.parametrize("kind", NATIVE)
+def test_over_tls_the_page_is_encrypted(kind: str, start: Start) -> None:
+    """By another thread, for the one that is stuck lets others have the interpreter."""
+    gates = start(mode=Mode(kind, "tls"))
     with gates.ask("/stuck/a") as wire:
+        # TLS's goodbye is there: without it the client's library calls it an attack.
+        assert wire.read_to_close() == error_response(504, "Gateway Timeout")
+    assert "the client was sent 504" in gates.wait_report("/stuck/a")
+    assert gates.access_lines("/stuck/a") == ["504"]
+    with gates.ask("/late/b") as wire:
+        assert wire.response().status == 504
+        gates.open("b")
+        assert wire.read_to_close() == b""
+    gates.until((gates.directory / "b.raised").exists, "it to find its client gone")
+    assert "Traceback" not in gates.log()
+
+
+@pytest.mark.parametrize("kind", NATIVE)
+def test_who_keeps_the_gil_cuts_a_tls_connection(kind: str, start: Start) -> None:
+    """Encryption is Python's `ssl`, which nobody else can use meanwhile."""
+    gates = start(mode=Mode(kind, "tls"))
+    with gates.ask("/c") as wire:
         with pytest.raises((Closed, OSError)):
             wire.response()
         assert not wire.received
-    assert "cut" in gates.wait_report("/stuck/a")
-    assert gates.access_lines("/stuck/a") == ["504"]
+    assert "cut, for it could not be sent 504" in gates.wait_report("/c")
+    assert gates.access_lines("/c") == ["504"]
+    assert "in stuck_in_c" in gates.log()
+
+
+def test_over_tls_what_has_begun_is_cut(start: Start) -> None:
+    gates = start(mode=Mode("gthread", "tls"))
+    with gates.ask("/stream/a") as wire, pytest.raises((Closed, OSError)):
+        wire.response()
+    assert b"beginning" in wire.received
+    assert "cut in the middle" in gates.wait_report("/stream/a")
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -23,7 +23,8 @@ class RequestTimeout(Setting):
         it away. What it says afterwards reaches nobody.
 
         For the workers `sync`, `gthread`, `gevent` and `tornado`. In a sync worker `timeout` ends
-        the whole worker, so it has to be longer.
+        the whole worker, so it has to be longer. Over TLS a client is cut off instead where code
+        in C keeps the GIL, and in `gevent` and `tornado`.
 
         Written as `client_header_timeout`.
         """
