@@ -82,9 +82,10 @@ class LostResponse:
 
 
 def words_of(sighting: Sighting) -> str:
-    """Method and path; where a worker was just letting somebody in, neither is known."""
+    """Method and path; where a worker was just letting somebody in, neither is known. Without an address
+    nobody may have been there."""
     if not sighting["method"]:
-        return "perhaps one of which nothing had come"
+        return "one that nobody had read yet" if sighting["peer"] else "perhaps one that nobody had read yet"
     return printable(f"{text_of(sighting['method'])} {path_of(sighting)}")
 
 

@@ -1,7 +1,8 @@
 //! Heads on their way in: received where they outlive the worker (`src/sys/intake.rs`), so that a kill
 //! between recv(2) and the moment in which others know of the request costs nothing, or is told of.
 
-use std::os::fd::AsFd;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 
 use super::App;
 use super::conn::Conn;
@@ -10,6 +11,7 @@ use super::transport::{Lost, may_have_more};
 use crate::http::Framing;
 use crate::log::notice::Notice;
 use crate::sys::intake::Intake;
+use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::socket::{self, Transfer};
 
 /// Where heads are received, if anywhere but in the connection.
@@ -23,11 +25,24 @@ impl Reading {
         Self { intake }
     }
 
-    /// Whoever is let in now is nobody's yet.
+    /// Whoever comes out of the queue now is nobody's yet.
     #[inline]
     pub(super) fn let_in(&mut self, now_ns: u64) {
         if let Some(intake) = &mut self.intake {
             intake.let_in(now_ns);
+        }
+    }
+
+    /// Lets one in who waits at `listener`: nobody's yet, but others can tell who it was.
+    #[inline]
+    pub(super) fn accept(
+        &mut self,
+        listener: &Listener,
+        now_ns: u64,
+    ) -> io::Result<Option<(OwnedFd, PeerAddr)>> {
+        match &mut self.intake {
+            Some(intake) => listener.accept_at(&intake.accept(now_ns)),
+            None => listener.accept(),
         }
     }
 

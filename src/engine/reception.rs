@@ -282,20 +282,26 @@ impl<A: App> Engine<A> {
     }
 
     pub(super) fn admit(&mut self, door: Door) -> Visit {
-        self.reading.let_in(self.clock.now_ns());
+        let now_ns = self.clock.now_ns();
         let came = match door {
-            Door::Handoff => self.collect(),
+            Door::Handoff => {
+                self.reading.let_in(now_ns);
+                self.collect()
+            }
             Door::Listener(index) => {
                 let listener = self.reception.listeners.get(index);
-                match listener.map_or(Ok(None), Listener::accept) {
+                match listener.map_or(Ok(None), |it| self.reading.accept(it, now_ns)) {
                     Ok(None) => Ok(false),
                     Ok(Some((socket, addr))) => {
                         let mut conn = self.new_conn(index, socket, addr);
                         if let Some(till) = &mut self.till {
                             till.count_event(Event::Accepted, 1);
                         }
-                        conn.tls =
-                            self.tls.as_ref().map(|opener| Box::new(Secured::new(opener.clone())));
+                        if let Some(opener) = &self.tls {
+                            conn.tls = Some(Box::new(Secured::new(opener.clone())));
+                            // What it says is received elsewhere.
+                            self.reading.end();
+                        }
                         let ready = self.ready.len();
                         self.proceed(conn);
                         if self.ready.len() == ready && !self.drain.is_sweeping() {

@@ -75,7 +75,12 @@ fn note(flights: &flights::Flights, lost: &Leftover) {
         method,
         path,
         id: b"",
-        peer: lost.peer.map_or(Peer::Nobody, Peer::Ip),
+        peer: match lost.peer {
+            Some(addr) => Peer::Ip(addr),
+            // By this, too, it is known that there was somebody.
+            None if lost.is_sure && method.is_empty() => Peer::Named(b"a unix socket"),
+            None => Peer::Nobody,
+        },
         version: (1, 1),
         started_ns: lost.started_ns,
         thread: (0, 0),

@@ -103,16 +103,17 @@ impl Flights {
         let mapping = Mapping::new(length(room, slates), fd)?;
         let (room, slates) = (room.clamp(1, MOST_PLACES), slates.min(MOST_PLACES));
         let start = mapping.start();
-        // SAFETY: page-aligned, zeroed, mapped until our drop, which nothing handed out outlives;
-        // every access in every process goes through atomics.
-        let header = unsafe { start.cast::<Header>().as_ref() };
-        // SAFETY: the same; the header is exactly as long as a place.
-        let places =
-            unsafe { std::slice::from_raw_parts(start.cast::<Place>().add(1).as_ptr(), room) };
-        // SAFETY: behind the places, and aligned as they are.
-        let slates = unsafe {
-            let first = start.cast::<Place>().add(1 + room).cast::<Slate>();
-            std::slice::from_raw_parts(first.as_ptr(), slates)
+        // SAFETY: page-aligned, zeroed, mapped until our drop, which nothing handed out outlives; every access in
+        // every process goes through atomics. The header is exactly as long as a place, and slates lie behind the
+        // places, aligned as they are.
+        let (header, places, slates) = unsafe {
+            let place = start.cast::<Place>().add(1);
+            let slate = place.add(room).cast::<Slate>();
+            (
+                start.cast::<Header>().as_ref(),
+                std::slice::from_raw_parts(place.as_ptr(), room),
+                std::slice::from_raw_parts(slate.as_ptr(), slates),
+            )
         };
         Ok(Self { header, places, slates, mapping })
     }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::{io, slice};
 
+use super::doorstep::{DOORSTEP_WORDS, Doorstep};
 use super::flights::Flights;
 use super::mapping::Mapping;
 use super::records::Name;
@@ -19,7 +20,7 @@ use super::vault::Vault;
 
 const HEADER_WORDS: usize = 8;
 /// Bytes of a head that find room. The rest of a longer one is received elsewhere.
-pub const INTAKE_BYTES: usize = 16 * 1024 - HEADER_WORDS * 8;
+pub const INTAKE_BYTES: usize = 16 * 1024 - size_of::<Header>();
 
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
@@ -43,12 +44,23 @@ const NOBODY: u64 = 0;
 /// Somebody is let in, whom nobody knows yet.
 const LETTING_IN: u64 = 1;
 const READING: u64 = 2;
+/// The same as the first, and who it is lies on the doorstep.
+const ACCEPTING: u64 = 3;
+
+/// What lies before the bytes. All-zero means that nobody is read.
+#[repr(C, align(64))]
+struct Header {
+    words: [AtomicU64; HEADER_WORDS],
+    doorstep: [AtomicU64; DOORSTEP_WORDS],
+}
 
 /// What was found there when its worker had ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leftover {
-    /// The number of the reading; 0: nobody was read, somebody may have been let in.
+    /// The number of the reading; 0: nobody was read, but let in.
     pub reading: u64,
+    /// There was a connection. Else there may have been one that a sibling had put into the queue.
+    pub is_sure: bool,
     /// The record of the connection, if it has been deposited.
     pub(super) record: Option<Name>,
     /// Who sent it; `None` over a unix socket, and when nobody knows.
@@ -98,7 +110,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new() -> io::Result<Self> {
-        let mapping = Mapping::new(HEADER_WORDS * 8 + INTAKE_BYTES, None)?;
+        let mapping = Mapping::new(size_of::<Header>() + INTAKE_BYTES, None)?;
         Ok(Self { mapping, taken: AtomicBool::new(false) })
     }
 
@@ -106,35 +118,38 @@ impl Memory {
         self.mapping.secede()
     }
 
-    fn header(&self) -> &[AtomicU64; HEADER_WORDS] {
-        // SAFETY: the first words of a mapping that lives as long as we do; only atomics touch them.
+    fn header(&self) -> &Header {
+        // SAFETY: at the beginning, page-aligned, of a mapping that lives as long as we do; only atomics touch it.
         unsafe { self.mapping.start().cast().as_ref() }
     }
 
     /// What the worker has left there, which has ended; `None`: it was not reading.
     pub(super) fn leftover(&self) -> Option<Leftover> {
-        let header = self.header().each_ref().map(|word| word.load(Ordering::Acquire));
-        let reading = match header[WORD] & KIND {
-            READING => header[WORD] >> KIND_BITS,
-            LETTING_IN => 0,
+        let Header { words, doorstep } = self.header();
+        let header = words.each_ref().map(|word| word.load(Ordering::Acquire));
+        let (reading, started_ns) = (header[WORD] >> KIND_BITS, header[STARTED_NS]);
+        let new = Leftover { started_ns, ..Leftover::default() };
+        match header[WORD] & KIND {
+            READING => {}
+            LETTING_IN => return Some(new),
+            ACCEPTING => {
+                let who = Doorstep(doorstep).who()?;
+                return Some(Leftover { is_sure: true, peer: who.ip(), ..new });
+            }
             _ => return None,
-        };
-        if reading == 0 {
-            let (started_ns, bytes) = (header[STARTED_NS], Vec::new());
-            return Some(Leftover { reading, record: None, peer: None, started_ns, bytes });
         }
-        let octets = ticket::read(&self.header()[PEER..], 16);
+        let octets = ticket::read(&words[PEER..], 16);
         let peer = match header[PEER_BYTES] {
             4 => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
             16 => octets.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
             _ => None,
         };
-        let content = self.mapping.words().get(HEADER_WORDS..).unwrap_or_default();
+        let content = self.mapping.words().get(size_of::<Header>() / 8..).unwrap_or_default();
         let mut bytes = ticket::read(content, INTAKE_BYTES);
         let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         bytes.truncate(length);
         let record = Name::from_words(header[RECORD], header[RECORD_SERIAL]);
-        Some(Leftover { reading, record, peer, started_ns: header[STARTED_NS], bytes })
+        Some(Leftover { reading, is_sure: true, record, peer, started_ns, bytes })
     }
 }
 
@@ -157,7 +172,7 @@ impl Intake {
     }
 
     fn header(&self) -> &[AtomicU64; HEADER_WORDS] {
-        self.vault.intake.header()
+        &self.vault.intake.header().words
     }
 
     /// Whether this is what is being read.
@@ -166,11 +181,22 @@ impl Intake {
         reading != 0 && self.header()[WORD].load(Ordering::Relaxed) == word(reading, READING)
     }
 
-    /// Somebody is about to be let in.
+    /// Somebody is about to be let in, whom a sibling has put into the queue.
     #[inline]
     pub fn let_in(&mut self, now_ns: u64) {
         self.header()[STARTED_NS].store(now_ns, Ordering::Relaxed);
         self.header()[WORD].store(LETTING_IN, Ordering::Release);
+    }
+
+    /// Somebody is about to be accepted, there.
+    #[inline]
+    pub fn accept(&mut self, now_ns: u64) -> Doorstep<'_> {
+        let Header { words, doorstep } = self.vault.intake.header();
+        let doorstep = Doorstep(doorstep);
+        doorstep.wipe();
+        words[STARTED_NS].store(now_ns, Ordering::Relaxed);
+        words[WORD].store(ACCEPTING, Ordering::Release);
+        doorstep
     }
 
     /// From here on a connection is read, of which `before` has come already. Returns the number of the
@@ -237,7 +263,7 @@ impl Intake {
         // is not part of it. Nobody else of this process has it, for `taken` makes us the only one and we
         // are borrowed mutably; `leftover` is asked by another process, when ours has ended.
         unsafe {
-            let first = start.add(HEADER_WORDS).cast::<u8>();
+            let first = start.cast::<Header>().add(1).cast::<u8>();
             slice::from_raw_parts_mut(first.as_ptr(), INTAKE_BYTES)
         }
     }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{Shutdown, shutdown};
 
+use super::doorstep::Doorstep;
 use super::handshakes;
 
 /// How long a handshake that has begun has at least to reach the queue, over a network: longer than the way
@@ -74,16 +75,19 @@ impl Listener {
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM: the caller pauses. A connection that died while it
     /// waited (ECONNABORTED, accept(2)) counts as nobody.
     pub fn accept(&self) -> io::Result<Option<(OwnedFd, PeerAddr)>> {
-        let accepted = match self {
-            Self::Tcp(listener) => {
-                listener.accept().map(|(stream, addr)| (stream.into(), PeerAddr::Ip(addr)))
+        self.accept_at(&Doorstep(&Default::default()))
+    }
+
+    /// The same; the kernel writes at `doorstep` who it is, before anybody else knows.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn accept_at(&self, doorstep: &Doorstep<'_>) -> io::Result<Option<(OwnedFd, PeerAddr)>> {
+        match doorstep.accept(self.as_fd()) {
+            Ok(socket) => {
+                let stranger = || io::Error::from(io::ErrorKind::Unsupported);
+                Ok(Some((socket, doorstep.who().ok_or_else(stranger)?)))
             }
-            Self::Unix(listener) => {
-                listener.accept().map(|(stream, _)| (stream.into(), PeerAddr::Unix))
-            }
-        };
-        match accepted {
-            Ok(pair) => Ok(Some(pair)),
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionAborted => Ok(None),
                 // A sibling has shut it.

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod connections;
 pub mod course;
 pub mod diag;
+pub mod doorstep;
 pub mod file;
 pub mod flights;
 pub mod handoff;

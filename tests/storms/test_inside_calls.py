@@ -35,10 +35,15 @@ Send = Callable[[], object]
 
 
 def kill_inside(
-    site: Site, trace: Path, send: Send, call: str = "recvfrom", done: re.Pattern[str] = DONE
+    site: Site,
+    trace: Path,
+    send: Send,
+    call: str = "recvfrom",
+    done: re.Pattern[str] = DONE,
+    second: bool = False,
 ) -> None:
-    """Kills the only worker inside the first system call `call` after `send`, when it has been
-    done, which strace shows as `done`."""
+    """Kills the only worker inside the first (or `second`) system call `call` after `send`, when it has
+    been done, which strace shows as `done`."""
     (pid,) = site.workers
     # Nobody else is: who has looked whether it serves may have to be seen off.
     until(lambda: is_at_rest(pid), "the worker to wait", show=site.news)
@@ -46,7 +51,7 @@ def kill_inside(
     os.kill(pid, signal.SIGSTOP)
     until(lambda: is_stopped(pid), "it to stop", show=site.news)
     send()
-    with delayed([pid], call, f"delay_exit={DELAY}", trace):
+    with delayed([pid], call, f"delay_exit={DELAY}:when={1 + second}", trace):
         try:
             os.kill(pid, signal.SIGCONT)
             until(lambda: done.search(trace.read_text()), "it to be done", show=site.news)
@@ -161,8 +166,8 @@ def test_a_connection_is_cut_whose_response_is_not_out(
 
 
 @ALL
-def test_who_is_let_in_may_be_nobody(open_site: Open, kind: Kind, tmp_path: Path) -> None:
-    """Killed inside accept4(2)."""
+def test_who_is_let_in_is_named(open_site: Open, kind: Kind, tmp_path: Path) -> None:
+    """Killed inside accept4(2), which has written who it is."""
     site = open_site(kind, workers=1)
     with contextlib.ExitStack() as stack:
 
@@ -175,8 +180,40 @@ def test_who_is_let_in_may_be_nobody(open_site: Open, kind: Kind, tmp_path: Path
         # What the kernel had for the worker was not read.
         with pytest.raises(ConnectionResetError):
             wires[0].is_closed()
-    log = site.server.wait_log("Lost request: perhaps one of which nothing had come (age: ")
-    assert log.count("Lost request") == 1
+    named(site, "one that nobody had read yet")
+
+
+@ALL
+def test_over_a_unix_socket_it_is_said_that_there_was_one(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    site = open_site(kind, workers=1, transport="unix")
+    with contextlib.ExitStack() as stack:
+
+        def come() -> None:
+            stack.enter_context(Wire(site.server.address)).send(get("/hello"))
+
+        kill_inside(site, tmp_path / "trace", come, "accept4", re.compile("AF_UNIX"))
+    site.server.wait_log("Lost request: one that nobody had read yet (from: a unix socket, ")
+
+
+@ALL
+def test_where_nobody_is_let_in_nobody_is_lost(
+    open_site: Open, kind: Kind, tmp_path: Path
+) -> None:
+    """Killed inside accept4(2), which has found nobody."""
+    site = open_site(kind, workers=1)
+    with contextlib.ExitStack() as stack:
+
+        def come() -> None:
+            wires.append(stack.enter_context(Wire(site.server.address)))
+            wires[0].send(get("/hello"))
+
+        wires: list[Wire] = []
+        kill_inside(site, tmp_path / "trace", come, "accept4", re.compile("EAGAIN"), second=True)
+        assert wires[0].response().status == 200
+    site.settle()
+    assert "Lost request" not in site.log()
 
 
 @ALL
