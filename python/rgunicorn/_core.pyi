@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, Literal, TypedDict, final, type_check_only
+from typing import Any, Literal, TypeAlias, TypedDict, final, type_check_only
 
 Action = (
     tuple[Literal["spawn"]]
@@ -350,13 +350,17 @@ class StaticFiles:
         | None
     ): ...
 
+# True: what is sent goes out as it is. False: nobody but its thread can send. Else what says a
+# page, and tells whether it has.
+Road: TypeAlias = bool | Callable[[bytes], bool]
+
 @final
 class Timekeeper:
     """Looks at how long the requests of a worker take."""
 
     @staticmethod
     def of(worker: Any) -> Timekeeper | None: ...
-    def enter(self, fd: int, plain: bool, fields: list[str], flight: Flight | None = None) -> Timed:
+    def enter(self, fd: int, road: Road, fields: list[str], flight: Flight | None = None) -> Timed:
         """A request enters the application. `fields`: method, target, PATH_INFO, query, version,
         address, then name and value of each header field. Raises OSError."""
 
@@ -368,6 +372,8 @@ class Timed:
     def is_over(self) -> bool: ...
     @property
     def is_overruled(self) -> bool: ...
+    @property
+    def is_told(self) -> bool: ...
     @property
     def deadline(self) -> Deadline | None: ...
     def speak(self) -> bool: ...

@@ -82,10 +82,10 @@ class LostResponse:
 
 
 def words_of(sighting: Sighting) -> str:
-    """Method and path; where a worker was just letting somebody in, neither is known. Without an address
-    nobody may have been there."""
+    """Method and path; where a worker was just letting somebody in, neither is known. Without an
+    address nobody may have been there."""
     if not sighting["method"]:
-        return "one that nobody had read yet" if sighting["peer"] else "perhaps one that nobody had read yet"
+        return ("" if sighting["peer"] else "perhaps ") + "one that nobody had read yet"
     return printable(f"{text_of(sighting['method'])} {path_of(sighting)}")
 
 

@@ -16,7 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Encrypts for somebody who does not own the connection.
 pub trait Herald: Send + Sync {
-    /// `page`, and the protocol's goodbye. `None`: the connection is over. Waits for the interpreter.
+    /// What is to be sent: `page`, and the protocol's goodbye; nothing, if that has been done on the way. `None`: the
+    /// connection is over. Waits for the interpreter.
     fn encrypt(&self, page: &[u8]) -> Option<Vec<u8>>;
 }
 

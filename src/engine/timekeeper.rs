@@ -92,6 +92,8 @@ pub struct Timed {
     /// Set by whoever comes first: the one that counts it as overdue, or its end, which then takes
     /// nothing back.
     settled: AtomicBool,
+    /// Its client has been told, or can't be.
+    told: AtomicBool,
     flight: Option<Noted>,
     pub(super) desk: Arc<Desk>,
 }
@@ -122,6 +124,11 @@ impl Timed {
     /// See [`Voice::is_overruled`].
     pub fn is_overruled(&self) -> bool {
         self.voice.is_overruled()
+    }
+
+    /// Whether its client has been told, as far as that could be.
+    pub fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
     }
 
     /// See [`Voice::is_over`].
@@ -195,6 +202,7 @@ impl Timed {
 
     /// Shows others that the client has been answered.
     pub(super) fn note(&self, what: Overruled) {
+        self.told.store(true, Ordering::Release);
         let Some(flight) = self.flight() else { return };
         if what == Overruled::Answered && !flight.advance(Phase::App, Phase::Answered) {
             flight.advance(Phase::Waiting, Phase::Answered);
@@ -277,6 +285,7 @@ impl Timekeeper {
             counts,
             counted: AtomicBool::new(false),
             settled: AtomicBool::new(false),
+            told: AtomicBool::new(false),
             desk: self.desk.clone(),
         });
         if let Some(slot) = self.desk.slot.filter(|_| counts) {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyOSError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::flights::Flight;
 use super::start_response::octets;
 use super::{options, worker};
 use crate::engine::about::About;
-use crate::engine::herald::Road;
+use crate::engine::herald::{Herald, Road};
 use crate::engine::timekeeper::{self, Entry, Mail};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::file;
@@ -90,16 +90,17 @@ impl Timekeeper {
         Ok(timekeeper(worker)?.map(|timekeeper| Self { timekeeper }))
     }
 
-    /// A request enters the application, in the calling thread. `fd`: the client's socket; `plain`:
-    /// not encrypted; `fields`: method, target, PATH_INFO, query, version (`1.1`), address of the
+    /// A request enters the application, in the calling thread. `fd`: the client's socket; `road`: True for
+    /// one that is not encrypted, False for one that nobody but its thread can use, else what is called with a page in
+    /// another thread and tells whether it has said it; `fields`: method, target, PATH_INFO, query, version (`1.1`), address of the
     /// client, microseconds waited (empty: not known), then name and value of each header field, as `str`; `flight`: the request as the
     /// master sees it. OSError when there are no
     /// descriptors left.
-    #[pyo3(signature = (fd, plain, fields, flight=None))]
+    #[pyo3(signature = (fd, road, fields, flight=None))]
     fn enter(
         &self,
         fd: RawFd,
-        plain: bool,
+        road: &Bound<'_, PyAny>,
         fields: Vec<Bound<'_, PyString>>,
         flight: Option<&Bound<'_, Flight>>,
     ) -> PyResult<Timed> {
@@ -111,10 +112,33 @@ impl Timekeeper {
         let socket: OwnedFd = file::duplicate(fd)?.ok_or_else(closed)?;
         let flight = flight.map(|it| it.get().noted());
         let socket = socket.as_fd();
-        let road = if plain { Road::Plain } else { Road::None };
+        let road = match road.extract() {
+            Ok(true) => Road::Plain,
+            Ok(false) => Road::None,
+            Err(_) => Road::Secured(Arc::new(Speaker(road.clone().unbind()))),
+        };
         let entry = Entry { socket, free: true, road, counts: true, about, flight };
         let timed = self.timekeeper.enter(entry)?;
         Ok(Timed { timed })
+    }
+}
+
+/// Says a page itself, over TLS.
+struct Speaker(Py<PyAny>);
+
+impl Herald for Speaker {
+    /// There is nothing left to send then.
+    fn encrypt(&self, page: &[u8]) -> Option<Vec<u8>> {
+        Python::try_attach(|py| {
+            let said = self.0.bind(py).call1((PyBytes::new(py, page),));
+            match said.and_then(|said| said.extract()) {
+                Ok(said) => Some(Vec::new()).filter(|_| said),
+                Err(error) => {
+                    error.write_unraisable(py, Some(self.0.bind(py)));
+                    None
+                }
+            }
+        })?
     }
 }
 
@@ -146,6 +170,12 @@ impl Timed {
     #[getter]
     fn is_overruled(&self) -> bool {
         self.timed.is_overruled()
+    }
+
+    /// The same, and all that could be said to the client has been said.
+    #[getter]
+    fn is_told(&self) -> bool {
+        self.timed.is_told()
     }
 
     /// Whether its thread is done with it.

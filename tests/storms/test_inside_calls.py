@@ -42,8 +42,8 @@ def kill_inside(
     done: re.Pattern[str] = DONE,
     second: bool = False,
 ) -> None:
-    """Kills the only worker inside the first (or `second`) system call `call` after `send`, when it has
-    been done, which strace shows as `done`."""
+    """Kills the only worker inside the first (or `second`) system call `call` after `send`, when it
+    has been done, which strace shows as `done`."""
     (pid,) = site.workers
     # Nobody else is: who has looked whether it serves may have to be seen off.
     until(lambda: is_at_rest(pid), "the worker to wait", show=site.news)
@@ -198,9 +198,7 @@ def test_over_a_unix_socket_it_is_said_that_there_was_one(
 
 
 @ALL
-def test_where_nobody_is_let_in_nobody_is_lost(
-    open_site: Open, kind: Kind, tmp_path: Path
-) -> None:
+def test_where_nobody_is_let_in_nobody_is_lost(open_site: Open, kind: Kind, tmp_path: Path) -> None:
     """Killed inside accept4(2), which has found nobody."""
     site = open_site(kind, workers=1)
     with contextlib.ExitStack() as stack:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.mode import Mode
 from harness.overdue import TIMEOUT, Gates
 from harness.pages import error_response
 from harness.server import Spawn, spawner, thirdparty
@@ -85,6 +86,32 @@ def test_a_greenlet_that_waits_is_ended(start: Start) -> None:
     assert not (gates.directory / "a.out").exists()
     assert gates.access_lines("/stuck/a") == ["504"]
     assert "Traceback" not in gates.log()
+
+
+@pytest.mark.parametrize("worker", ["gevent", "tornado"])
+def test_over_tls_the_loop_says_the_page(worker: str, start: Start) -> None:
+    """The greenlet, or the coroutine, waits; the loop does not."""
+    fields = COROUTINE if worker == "tornado" else {}
+    gates = start(worker, mode=Mode(transport="tls"), **fields)
+    with gates.ask("/stuck/a") as wire:
+        # With TLS's goodbye: without it the client's library calls it an attack.
+        assert wire.read_to_close() == error_response(504, "Gateway Timeout")
+    assert "the client was sent 504" in gates.wait_report("/stuck/a")
+    assert gates.access_lines("/stuck/a") == ["504"]
+    gates.open("a")
+    assert "Traceback" not in gates.log()
+
+
+@pytest.mark.parametrize("worker", ["gevent", "tornado"])
+def test_over_tls_a_loop_that_is_stuck_says_nothing(worker: str, start: Start) -> None:
+    gates = start(worker, mode=Mode(transport="tls"))
+    (pid,) = gates.server.workers()
+    with gates.ask("/c") as wire:
+        with pytest.raises((Closed, OSError)):
+            wire.response()
+        assert not wire.received
+    assert "cut, for it could not be sent 504" in gates.wait_report("/c")
+    replaced(gates, pid)
 
 
 @pytest.mark.parametrize("worker", ["gevent", "tornado"])

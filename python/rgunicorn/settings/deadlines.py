@@ -24,7 +24,7 @@ class RequestTimeout(Setting):
 
         For the workers `sync`, `gthread`, `gevent` and `tornado`. In a sync worker `timeout` ends
         the whole worker, so it has to be longer. Over TLS a client is cut off instead where code
-        in C keeps the GIL, and in `gevent` and `tornado`.
+        in C keeps the GIL, or blocks the loop of `gevent` or `tornado`.
 
         Written as `client_header_timeout`.
         """

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
+    from rgunicorn import _core
     from rgunicorn.app.base import BaseApplication
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
@@ -223,6 +224,11 @@ class Worker(Abilities):
             with io.StringIO() as text:
                 traceback.print_exception(type(exc), exc, exc.__traceback__, file=text)
                 self.wsgi = util.make_fail_app(text.getvalue())
+
+    def herald(self, sock: Any) -> _core.Road:
+        """What says a page of ours over TLS to the client of `sock`, while its request is stuck;
+        False: nobody can."""
+        return False
 
     def put_files_first(self) -> None:
         """Answers for `static_map` before the application is asked, in a loop in Python."""

@@ -46,6 +46,7 @@ from rgunicorn.workers.gevent_server import (  # noqa: E402
     pywsgi,
 )
 from rgunicorn.workers.greenlets import Greenlets, log_kept_free  # noqa: E402
+from rgunicorn.workers.heralds import Herald  # noqa: E402
 
 # What Gunicorn's module has, too.
 __all__ = [
@@ -61,6 +62,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
+
+    from rgunicorn import _core
 
 
 class _Door:
@@ -269,6 +272,9 @@ class GeventWorker(AsyncWorker):
         # would never see the alert that says why.
         exchange.part(client, clean=False)
         return None
+
+    def herald(self, sock: Any) -> _core.Road:
+        return Herald(gevent.get_hub().loop.run_callback_threadsafe, sock)
 
     def timeout_ctx(self) -> Any:
         return gevent.Timeout(self.cfg.keepalive, False)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
+    from rgunicorn._core import Road
+
 
 # Seconds for whoever holds the lock of a handler when its process leaves.
 _LAST_WORDS = 0.5
@@ -40,10 +42,10 @@ class Greenlets:
         return None if keeper is None else cls(keeper)
 
     def enter(
-        self, fd: int, plain: bool, fields: list[str], flight: _core.Flight | None
+        self, fd: int, road: Road, fields: list[str], flight: _core.Flight | None
     ) -> _core.Timed:
         """A request enters the application, in the calling greenlet; as `Timekeeper.enter`."""
-        timed = self._keeper.enter(fd, plain, fields, flight)
+        timed = self._keeper.enter(fd, road, fields, flight)
         self._running[gevent.getcurrent()] = timed, f"{fields[0]} {fields[2]!a}"
         return timed
 
@@ -52,7 +54,7 @@ class Greenlets:
         for greenlet, (timed, what) in list(self._running.items()):
             if timed.is_over or greenlet.dead:
                 del self._running[greenlet]
-            elif timed.is_overruled:
+            elif timed.is_told:
                 del self._running[greenlet]
                 stack = "".join(traceback.format_stack(greenlet.gr_frame))
                 log.error("Ending the greenlet of %s, past request_timeout:\n%s", what, stack)

@@ -16,6 +16,7 @@ from urllib.parse import unquote_to_bytes
 from rgunicorn import _core, sock
 from rgunicorn.errors import missing_package
 from rgunicorn.workers import base, counting, parting, recycling, timekeeping
+from rgunicorn.workers.heralds import Herald
 from rgunicorn.workers.naming import Names
 
 try:
@@ -227,10 +228,9 @@ class Server(HTTPServer):
         fields = [line.method, line.path, decoded, query, version, peer, "", name or ""]
         for pair in headers.get_all():
             fields += pair
-        plain = not isinstance(connection.stream, SSLIOStream)
-        timed = timekeeping.watch(
-            self.worker, connection.stream.socket, plain, fields, self.busy.get(server_conn)
-        )
+        own, secured = connection.stream.socket, isinstance(connection.stream, SSLIOStream)
+        road = Herald(self.worker.ioloop.add_callback, own) if secured else True
+        timed = timekeeping.watch(self.worker, own, road, fields, self.busy.get(server_conn))
         if timed is None:
             return
         self._timed[server_conn] = timed, connection
@@ -242,7 +242,7 @@ class Server(HTTPServer):
     def end_overdue(self) -> None:
         """Ends connections whose clients have been told that they took too long."""
         for timed, connection in list(self._timed.values()):
-            if timed.is_overruled:
+            if timed.is_told:
                 connection.stream.close()
 
     def _done(self, server_conn: object) -> None:

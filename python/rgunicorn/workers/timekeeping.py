@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rgunicorn import _core
+    from rgunicorn._core import Road
 
 # Asks faulthandler for the stacks, in a file of the timekeeper's own. Sent by us to ourselves only,
 # while a handler is there. The black box has the number before it, for the master.
@@ -96,25 +97,25 @@ def enter(
     fields += "", getattr(req, "request_id", None) or ""
     for name, value in req.headers:
         fields += name, value
-    return watch(worker, sock, not hasattr(sock, "getpeercert"), fields, flight)
+    road = worker.herald(sock) if hasattr(sock, "getpeercert") else True
+    return watch(worker, sock, road, fields, flight)
 
 
 def watch(
-    worker: Any, sock: Any, plain: bool, fields: list[str], flight: _core.Flight | None
+    worker: Any, sock: Any, road: Road, fields: list[str], flight: _core.Flight | None
 ) -> _core.Timed | None:
     """Lets the timekeeper of `worker` look at a request.
 
     Args:
         worker: has a `timekeeper`.
         sock: the client's socket.
-        plain: what is sent on it goes out as it is.
-        fields, flight: as for `_core.Timekeeper.enter`.
+        road, fields, flight: as for `_core.Timekeeper.enter`.
 
     Returns:
         None when there are no descriptors left: better a request without limits than none.
     """
     try:
-        timed: _core.Timed = worker.timekeeper.enter(sock.fileno(), plain, fields, flight)
+        timed: _core.Timed = worker.timekeeper.enter(sock.fileno(), road, fields, flight)
     except OSError as exc:
         worker.log.error("Nobody looks at how long %s %s takes: %s", fields[0], fields[1], exc)
         return None

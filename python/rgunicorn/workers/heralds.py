@@ -1,0 +1,59 @@
+"""A page of ours for a client over TLS, in workers with an event loop: OpenSSL's object is the
+loop's, so the loop says it. Who wants it said is another thread (`src/engine/herald.rs`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+
+# Not `queue`'s: gevent replaces that by one for greenlets.
+from _queue import Empty, SimpleQueue
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# Seconds; nobody waits for longer.
+_PATIENCE = 1.0
+
+
+class Herald:
+    """Says one page to a client, called from any thread but the loop's.
+
+    Args:
+        post: has the loop call something soon, from any thread.
+        sock: the client's `ssl.SSLSocket`; it may be closed at any time.
+    """
+
+    def __init__(self, post: Callable[[Callable[[], None]], object], sock: Any) -> None:
+        self._post = post
+        # A request is remembered for longer than its connection lives.
+        self._sock = weakref.ref(sock)
+
+    def __call__(self, page: bytes) -> bool:
+        """Whether all of `page` was sent. False also when the loop has no time for a second."""
+        said: SimpleQueue[bool] = SimpleQueue()
+        self._post(lambda: said.put(_say(self._sock(), page)))
+        try:
+            return said.get(timeout=_PATIENCE)
+        except Empty:
+            return False
+
+
+def _say(sock: Any, page: bytes) -> bool:
+    """Does not wait."""
+    # `SSLSocket.write` and that of gevent would, or raise where nothing is wrong.
+    encrypted = getattr(sock, "_sslobj", None)
+    if encrypted is None:
+        return False
+    try:
+        if encrypted.write(page) != len(page):
+            return False
+    except OSError:
+        return False
+    # It says its goodbye, and would like to hear the client's.
+    with contextlib.suppress(OSError):
+        encrypted.shutdown()
+    return True
