@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from os import PathLike
-from typing import Any, Literal, TypeAlias, TypedDict, final, type_check_only
+from typing import Any, Literal, TypedDict, final, type_check_only
 
 Action = (
     tuple[Literal["spawn"]]
@@ -350,19 +350,22 @@ class StaticFiles:
         | None
     ): ...
 
-# True: what is sent goes out as it is. False: nobody but its thread can send. Else what says a
-# page, and tells whether it has.
-Road: TypeAlias = bool | Callable[[bytes], bool]
-
 @final
 class Timekeeper:
     """Looks at how long the requests of a worker take."""
 
     @staticmethod
     def of(worker: Any) -> Timekeeper | None: ...
-    def enter(self, fd: int, road: Road, fields: list[str], flight: Flight | None = None) -> Timed:
-        """A request enters the application. `fields`: method, target, PATH_INFO, query, version,
-        address, then name and value of each header field. Raises OSError."""
+    def enter(
+        self,
+        fd: int,
+        road: bool | Callable[[bytes], bool],
+        fields: list[str],
+        flight: Flight | None = None,
+    ) -> Timed:
+        """A request enters the application. `road`: as `rgunicorn.workers.heralds.Road`; `fields`:
+        method, target, PATH_INFO, query, version, address, then name and value of each header
+        field. Raises OSError."""
 
 @final
 class Timed:

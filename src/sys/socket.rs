@@ -12,7 +12,7 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll, ppoll};
 use nix::sys::sendfile::sendfile;
-use nix::sys::socket::{MsgFlags, Shutdown, recv, send, sendmsg, shutdown};
+use nix::sys::socket::{MsgFlags, Shutdown, recv, send, sendmsg, setsockopt, shutdown, sockopt};
 use nix::sys::time::TimeSpec;
 
 /// What a transfer came to.
@@ -71,6 +71,15 @@ pub fn send_file(
 ) -> io::Result<Transfer> {
     set_nonblocking(socket, true)?;
     settle(|| sendfile(socket, &file, Some(&mut *offset), len))
+}
+
+/// Lets the kernel take at most twice so many bytes that the other side has not acknowledged (SO_SNDBUF,
+/// socket(7)). From here on it no longer finds out by itself how much would be good.
+///
+/// # Errors
+/// setsockopt(2)'s.
+pub fn limit_flight(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    Ok(setsockopt(&fd, sockopt::SndBuf, &bytes)?)
 }
 
 /// Waits up to `timeout` for something to read, or the end. False: there is nothing, or a signal came first.

@@ -183,7 +183,8 @@ def test_nobody_new_comes_in(spawn: Spawn, kind: Kind, transport: str) -> None:
 @each_transport
 @each_kind
 def test_who_can_not_be_served_in_time_is_told_so(spawn: Spawn, kind: Kind, transport: str) -> None:
-    server = serve(spawn, kind, transport, workers=1, graceful_timeout=2)
+    # They are told in the last quarter of it.
+    server = serve(spawn, kind, transport, workers=1, graceful_timeout=4)
     with enter(server), waiting(server.address, 5, get("/hello")) as queue:
         term(server)
         answers = responses(queue, get("/hello"))

@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from rgunicorn import _core
     from rgunicorn.app.base import BaseApplication
     from rgunicorn.config import Config
     from rgunicorn.glogging import Logger
     from rgunicorn.reloader import ReloaderBase
     from rgunicorn.workers.blackbox import BlackBox
+    from rgunicorn.workers.heralds import Road
 
 
 class Worker(Abilities):
@@ -225,7 +225,7 @@ class Worker(Abilities):
                 traceback.print_exception(type(exc), exc, exc.__traceback__, file=text)
                 self.wsgi = util.make_fail_app(text.getvalue())
 
-    def herald(self, sock: Any) -> _core.Road:
+    def herald(self, sock: Any) -> Road:
         """What says a page of ours over TLS to the client of `sock`, while its request is stuck;
         False: nobody can."""
         return False

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any
 
-    from rgunicorn import _core
+    from rgunicorn.workers.heralds import Road
 
 
 class _Door:
@@ -273,7 +273,7 @@ class GeventWorker(AsyncWorker):
         exchange.part(client, clean=False)
         return None
 
-    def herald(self, sock: Any) -> _core.Road:
+    def herald(self, sock: Any) -> Road:
         return Herald(gevent.get_hub().loop.run_callback_threadsafe, sock)
 
     def timeout_ctx(self) -> Any:

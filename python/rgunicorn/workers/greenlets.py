@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from rgunicorn._core import Road
+    from rgunicorn.workers.heralds import Road
 
 
 # Seconds for whoever holds the lock of a handler when its process leaves.

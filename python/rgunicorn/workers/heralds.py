@@ -9,11 +9,15 @@ import weakref
 
 # Not `queue`'s: gevent replaces that by one for greenlets.
 from _queue import Empty, SimpleQueue
+from collections.abc import Callable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
+
+# How a client can be told something by another thread than its own. True: what is sent goes out as
+# it is. False: not at all. Else what says a page, and tells whether it has.
+Road = bool | Callable[[bytes], bool]
 
 # Seconds; nobody waits for longer.
 _PATIENCE = 1.0

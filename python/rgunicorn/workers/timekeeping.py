@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from rgunicorn import _core
-    from rgunicorn._core import Road
+    from rgunicorn.workers.heralds import Road
 
 # Asks faulthandler for the stacks, in a file of the timekeeper's own. Sent by us to ourselves only,
 # while a handler is there. The black box has the number before it, for the master.
