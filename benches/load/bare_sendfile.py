@@ -3,14 +3,15 @@
     python benches/load/bare_sendfile.py
 
 A process that does nothing else sends a file again and again to one client on loopback, on a core
-of its own, as a server without HTTP and WSGI would: when it is asked, as much as the socket takes, a
-megabyte at most a call, then it waits for room. Prints its CPU time per response and per MiB, and
-the calls. What grows here, no server can help.
+of its own, as a server without HTTP and WSGI would: when it is asked, as much as the socket takes,
+a megabyte at most a call, then it waits for room. Prints its CPU time per response and per MiB, and
+the calls: with as much in flight as the kernel likes, and with SO_SNDBUF.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import select
 import socket
@@ -20,6 +21,7 @@ import time
 
 MIB = 1 << 20
 SIZES = (1, 32, 1024)
+FLIGHTS = (0, 256)
 _PER_CALL = MIB
 
 
@@ -49,7 +51,10 @@ def ask(sock: socket.socket, core: int, size: int) -> None:
             return
         left = size
         while left:
-            got = sock.recv_into(buffer)
+            try:
+                got = sock.recv_into(buffer)
+            except ConnectionResetError:
+                return
             if not got:
                 return
             left -= got
@@ -62,8 +67,12 @@ def answer(sock: socket.socket, file: int, size: int) -> int:
     return send(sock, file, size)
 
 
-def measure(size: int, seconds: float, cores: tuple[int, int]) -> tuple[float, float, float]:
-    """CPU microseconds (user, system) and calls per response."""
+def measure(size: int, flight: int, seconds: float, cores: tuple[int, int]) -> tuple[float, float]:
+    """CPU microseconds and calls per response.
+
+    Args:
+        flight: bytes for SO_SNDBUF; 0 leaves it alone.
+    """
     with tempfile.TemporaryFile() as file, socket.create_server(("127.0.0.1", 0)) as listener:
         for _ in range(size // MIB):
             file.write(b"f" * MIB)
@@ -79,6 +88,8 @@ def measure(size: int, seconds: float, cores: tuple[int, int]) -> tuple[float, f
         client.close()
         with sock:
             sock.setblocking(False)
+            if flight:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, flight)
             os.sched_setaffinity(0, {cores[0]})
             # So that it lies in memory.
             answer(sock, file.fileno(), size)
@@ -88,8 +99,8 @@ def measure(size: int, seconds: float, cores: tuple[int, int]) -> tuple[float, f
                 responses += 1
             after = os.times()
         os.waitpid(child, 0)
-    user, system = after.user - before.user, after.system - before.system
-    return user / responses * 1e6, system / responses * 1e6, calls / responses
+    used = after.user - before.user + after.system - before.system
+    return used / responses * 1e6, calls / responses
 
 
 def main() -> int:
@@ -102,11 +113,13 @@ def main() -> int:
         print("error: it takes two cores, one for the client", file=sys.stderr)
         return 1
     for number in range(args.rounds):
-        for size in SIZES:
-            user, system, calls = measure(size * MIB, args.seconds, (cores[0], cores[1]))
+        for size, flight in itertools.product(SIZES, FLIGHTS):
+            bytes_in_flight = flight << 10
+            used, calls = measure(size * MIB, bytes_in_flight, args.seconds, (cores[0], cores[1]))
+            limit = f"{flight} KiB" if flight else "-"
             print(
-                f"round {number + 1}: {size:5} MiB  {user + system:11,.0f} µs"
-                f"  {(user + system) / size:6,.0f} µs/MiB  {calls:8,.0f} calls",
+                f"round {number + 1}: {size:5} MiB, SO_SNDBUF {limit:>7}"
+                f"  {used:11,.0f} µs  {used / size:6,.0f} µs/MiB  {calls:8,.0f} calls",
                 flush=True,
             )
     return 0
