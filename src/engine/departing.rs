@@ -26,8 +26,8 @@ const LARGE_FILE: u64 = 2 << 20;
 
 impl<A: App> Conn<A> {
     /// `len` bytes of a file are next. Over loopback nothing is gained by the megabytes that the kernel would take of
-    /// it at once, for they are never on their way; but its reader falls behind, and is woken for each packet of
-    /// them by us. With less in flight the same gigabyte costs a third (benches/load/bare_sendfile.py).
+    /// it at once, for they are never on their way; and with less in flight the same gigabyte costs a third
+    /// (benches/load/bare_sendfile.py).
     pub(super) fn pace(&self, len: u64) {
         let is_local =
             |addr| matches!(addr, PeerAddr::Ip(ip) if ip.ip().to_canonical().is_loopback());
