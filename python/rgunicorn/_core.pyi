@@ -359,7 +359,7 @@ class Timekeeper:
     def enter(
         self,
         fd: int,
-        road: bool | Callable[[bytes], bool],
+        road: bool | Callable[[bytes, float], bool],
         fields: list[str],
         flight: Flight | None = None,
     ) -> Timed:

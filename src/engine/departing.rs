@@ -8,7 +8,6 @@ use std::os::unix::fs::FileExt;
 
 use super::outbox::{Outbox, PIECES_PER_CALL, Piece};
 use super::{App, Conn};
-use crate::sys::listener::PeerAddr;
 use crate::sys::socket::{self, Transfer};
 
 /// Most bytes asked of one sendfile(2), so that one fast reader does not hold the loop.
@@ -18,9 +17,9 @@ const READ_AT_ONCE: usize = 64 * 1024;
 /// Most bytes sent for one connection before the others get their turn.
 const BYTES_PER_FLUSH: u64 = 8 << 20;
 
-/// In flight at most to a client on this machine, of a file that is large: see [`Conn::pace`]. The kernel
+/// In flight at most to a client on this machine, of a file that is large: see [`Conn::limit_send_buffer`]. The kernel
 /// doubles it (socket(7)).
-const LOCAL_FLIGHT: usize = 256 * 1024;
+const LOCAL_SEND_BUFFER: usize = 256 * 1024;
 /// A file that is.
 const LARGE_FILE: u64 = 2 << 20;
 
@@ -28,12 +27,11 @@ impl<A: App> Conn<A> {
     /// `len` bytes of a file are next. Over loopback nothing is gained by the megabytes that the kernel would take of
     /// it at once, for they are never on their way; and with less in flight the same gigabyte costs a third
     /// (benches/load/bare_sendfile.py).
-    pub(super) fn pace(&self, len: u64) {
-        let is_local =
-            |addr| matches!(addr, PeerAddr::Ip(ip) if ip.ip().to_canonical().is_loopback());
-        if let Some(fd) = self.socket().filter(|_| len >= LARGE_FILE && is_local(self.addr)) {
+    pub(super) fn limit_send_buffer(&self, len: u64) {
+        let matters = len >= LARGE_FILE && self.addr.is_loopback();
+        if let Some(fd) = self.socket().filter(|_| matters) {
             // Without it goes as well.
-            let _ = socket::limit_flight(fd, LOCAL_FLIGHT);
+            let _ = socket::limit_send_buffer(fd, LOCAL_SEND_BUFFER);
         }
     }
 }

@@ -276,7 +276,7 @@ impl<'e, A: App> Exchange<'e, A> {
         let ask = usize::try_from(len).unwrap_or(usize::MAX);
         let taken = self.encoder.begin_chunk(self.conn.outbox.tail(), ask) as u64;
         if taken > 0 {
-            self.conn.pace(taken);
+            self.conn.limit_send_buffer(taken);
             self.conn.outbox.push_file(file, offset, taken);
         }
         self.encoder.end_chunk(self.conn.outbox.tail());

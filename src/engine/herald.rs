@@ -12,7 +12,7 @@ use crossbeam_channel::unbounded;
 use crate::sys::thread::spawn_deaf;
 
 /// How long the interpreter is waited for. CPython asks its owner to let it go every 5 ms.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Encrypts for somebody who does not own the connection.
 pub trait Herald: Send + Sync {

@@ -128,7 +128,7 @@ impl<A: App> Exchange<'_, A> {
     fn push_read(&mut self, file: OwnedFd, offset: i64, len: u64) {
         let ask = usize::try_from(len).unwrap_or(usize::MAX);
         let taken = self.encoder.begin_chunk(self.conn.outbox.tail(), ask) as u64;
-        self.conn.pace(taken);
+        self.conn.limit_send_buffer(taken);
         self.conn.outbox.push_read(file, offset, taken);
         self.encoder.end_chunk(self.conn.outbox.tail());
     }

@@ -15,21 +15,21 @@ use crate::engine::transport::{Fault, Plain, Transport};
 /// The session as the engine has it.
 pub(super) struct Link {
     session: Arc<Py<TlsSession>>,
-    herald: Arc<Voice>,
+    herald: Arc<SessionHerald>,
 }
 
 impl Link {
     pub(super) fn to(session: Py<TlsSession>) -> Self {
         let session = Arc::new(session);
-        Self { herald: Arc::new(Voice(Arc::downgrade(&session))), session }
+        Self { herald: Arc::new(SessionHerald(Arc::downgrade(&session))), session }
     }
 }
 
 /// Encrypts as long as there is a connection. Requests are remembered for longer than that, and a session has
 /// large buffers.
-struct Voice(Weak<Py<TlsSession>>);
+struct SessionHerald(Weak<Py<TlsSession>>);
 
-impl Herald for Voice {
+impl Herald for SessionHerald {
     fn encrypt(&self, page: &[u8]) -> Option<Vec<u8>> {
         Python::try_attach(|py| {
             let (session, mut out) = (self.0.upgrade()?, Vec::new());

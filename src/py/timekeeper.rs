@@ -13,7 +13,7 @@ use super::flights::Flight;
 use super::start_response::octets;
 use super::{options, worker};
 use crate::engine::about::About;
-use crate::engine::herald::{Herald, Road};
+use crate::engine::herald::{Herald, PATIENCE, Road};
 use crate::engine::timekeeper::{self, Entry, Mail};
 use crate::sys::blackbox::BlackBox;
 use crate::sys::file;
@@ -91,8 +91,8 @@ impl Timekeeper {
     }
 
     /// A request enters the application, in the calling thread. `fd`: the client's socket; `road`: True for
-    /// one that is not encrypted, False for one that nobody but its thread can use, else what is called with a page in
-    /// another thread and tells whether it has said it; `fields`: method, target, PATH_INFO, query, version (`1.1`), address of the
+    /// one that is not encrypted, False for one that nobody but its thread can use, else what is called with a page, and
+    /// how many seconds it has, in another thread and tells whether it has said it; `fields`: method, target, PATH_INFO, query, version (`1.1`), address of the
     /// client, microseconds waited (empty: not known), then name and value of each header field, as `str`; `flight`: the request as the
     /// master sees it. OSError when there are no
     /// descriptors left.
@@ -115,7 +115,7 @@ impl Timekeeper {
         let road = match road.extract() {
             Ok(true) => Road::Plain,
             Ok(false) => Road::None,
-            Err(_) => Road::Secured(Arc::new(Speaker(road.clone().unbind()))),
+            Err(_) => Road::Secured(Arc::new(LoopHerald(road.clone().unbind()))),
         };
         let entry = Entry { socket, free: true, road, counts: true, about, flight };
         let timed = self.timekeeper.enter(entry)?;
@@ -124,13 +124,14 @@ impl Timekeeper {
 }
 
 /// Says a page itself, over TLS.
-struct Speaker(Py<PyAny>);
+struct LoopHerald(Py<PyAny>);
 
-impl Herald for Speaker {
+impl Herald for LoopHerald {
     /// There is nothing left to send then.
     fn encrypt(&self, page: &[u8]) -> Option<Vec<u8>> {
         Python::try_attach(|py| {
-            let said = self.0.bind(py).call1((PyBytes::new(py, page),));
+            let args = (PyBytes::new(py, page), PATIENCE.as_secs_f64());
+            let said = self.0.bind(py).call1(args);
             match said.and_then(|said| said.extract()) {
                 Ok(said) => Some(Vec::new()).filter(|_| said),
                 Err(error) => {

@@ -77,8 +77,8 @@ fn note(flights: &flights::Flights, lost: &Leftover) {
         id: b"",
         peer: match lost.peer {
             Some(addr) => Peer::Ip(addr),
-            // By this, too, it is known that there was somebody.
-            None if lost.is_sure && method.is_empty() => Peer::Named(b"a unix socket"),
+            // By this, too, it is known that there was somebody. No access line is made of it.
+            None if lost.is_sure && lost.bytes.is_empty() => Peer::Named(b"a unix socket"),
             None => Peer::Nobody,
         },
         version: (1, 1),

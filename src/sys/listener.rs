@@ -48,6 +48,11 @@ impl PeerAddr {
             Self::Unix => String::new(),
         }
     }
+
+    /// Whether it came over TCP from this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.ip().is_some_and(is_loopback)
+    }
 }
 
 /// A listening socket. The worker's own duplicate: closing it leaves the master's open.
@@ -119,7 +124,7 @@ impl Listener {
             Self::Tcp(listener) => listener.local_addr().ok(),
             Self::Unix(_) => return Duration::ZERO,
         };
-        if addr.is_some_and(|addr| addr.ip().to_canonical().is_loopback()) {
+        if addr.is_some_and(|addr| is_loopback(addr.ip())) {
             return LOCAL_HANDSHAKE;
         }
         HANDSHAKE
@@ -146,6 +151,11 @@ impl Listener {
         // A sibling may have done it already (ENOTCONN).
         let _ = shutdown(self.as_fd().as_raw_fd(), Shutdown::Read);
     }
+}
+
+/// Also where it is written as one of IPv6.
+fn is_loopback(ip: IpAddr) -> bool {
+    ip.to_canonical().is_loopback()
 }
 
 /// A filter on the socket (socket(7), SO_ATTACH_FILTER) that lets every packet pass but the first

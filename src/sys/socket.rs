@@ -78,7 +78,7 @@ pub fn send_file(
 ///
 /// # Errors
 /// setsockopt(2)'s.
-pub fn limit_flight(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+pub fn limit_send_buffer(fd: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     Ok(setsockopt(&fd, sockopt::SndBuf, &bytes)?)
 }
 

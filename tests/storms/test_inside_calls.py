@@ -9,7 +9,7 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,8 @@ DELAY = 100_000_000
 
 # What strace shows of what has come, or of who.
 DONE = re.compile(r'"[^"]')
+
+HELLO = get("/hello")
 
 Send = Callable[[], object]
 
@@ -165,21 +167,38 @@ def test_a_connection_is_cut_whose_response_is_not_out(
     assert "go on elsewhere" not in site.server.wait_log("Lost request")
 
 
+@contextlib.contextmanager
+def newcomer(
+    site: Site,
+    trace: Path,
+    call: str,
+    done: re.Pattern[str] = DONE,
+    second: bool = False,
+    raw: bytes = HELLO,
+) -> Iterator[Wire]:
+    """Somebody who has come, and said `raw`, when the worker is killed: as `kill_inside`."""
+    wires: list[Wire] = []
+
+    def come() -> None:
+        wires.append(Wire(site.server.address))
+        wires[0].send(raw)
+
+    try:
+        kill_inside(site, trace, come, call, done, second)
+        yield wires[0]
+    finally:
+        for wire in wires:
+            wire.close()
+
+
 @ALL
 def test_who_is_let_in_is_named(open_site: Open, kind: Kind, tmp_path: Path) -> None:
     """Killed inside accept4(2), which has written who it is."""
     site = open_site(kind, workers=1)
-    with contextlib.ExitStack() as stack:
-
-        def come() -> None:
-            wires.append(stack.enter_context(Wire(site.server.address)))
-            wires[0].send(get("/hello"))
-
-        wires: list[Wire] = []
-        kill_inside(site, tmp_path / "trace", come, "accept4")
-        # What the kernel had for the worker was not read.
-        with pytest.raises(ConnectionResetError):
-            wires[0].is_closed()
+    # What the kernel had for the worker was not read.
+    reset = pytest.raises(ConnectionResetError)
+    with newcomer(site, tmp_path / "trace", "accept4") as wire, reset:
+        wire.is_closed()
     named(site, "one that nobody had read yet")
 
 
@@ -188,28 +207,17 @@ def test_over_a_unix_socket_it_is_said_that_there_was_one(
     open_site: Open, kind: Kind, tmp_path: Path
 ) -> None:
     site = open_site(kind, workers=1, transport="unix")
-    with contextlib.ExitStack() as stack:
-
-        def come() -> None:
-            stack.enter_context(Wire(site.server.address)).send(get("/hello"))
-
-        kill_inside(site, tmp_path / "trace", come, "accept4", re.compile("AF_UNIX"))
-    site.server.wait_log("Lost request: one that nobody had read yet (from: a unix socket, ")
+    with newcomer(site, tmp_path / "trace", "accept4", re.compile("AF_UNIX")):
+        site.server.wait_log("Lost request: one that nobody had read yet (from: a unix socket, ")
 
 
 @ALL
 def test_where_nobody_is_let_in_nobody_is_lost(open_site: Open, kind: Kind, tmp_path: Path) -> None:
     """Killed inside accept4(2), which has found nobody."""
     site = open_site(kind, workers=1)
-    with contextlib.ExitStack() as stack:
-
-        def come() -> None:
-            wires.append(stack.enter_context(Wire(site.server.address)))
-            wires[0].send(get("/hello"))
-
-        wires: list[Wire] = []
-        kill_inside(site, tmp_path / "trace", come, "accept4", re.compile("EAGAIN"), second=True)
-        assert wires[0].response().status == 200
+    nobody = re.compile("EAGAIN")
+    with newcomer(site, tmp_path / "trace", "accept4", nobody, second=True) as wire:
+        assert wire.response().status == 200
     site.settle()
     assert "Lost request" not in site.log()
 
@@ -218,14 +226,9 @@ def test_where_nobody_is_let_in_nobody_is_lost(open_site: Open, kind: Kind, tmp_
 def test_who_has_just_come_goes_on(open_site: Open, kind: Kind, tmp_path: Path) -> None:
     """Killed while he is waited for, who has not spoken."""
     site = open_site(kind, workers=1)
-    with contextlib.ExitStack() as stack:
-
-        def come() -> None:
-            wires.append(stack.enter_context(Wire(site.server.address)))
-
-        wires: list[Wire] = []
-        kill_inside(site, tmp_path / "trace", come, "ppoll", re.compile(" = 0 "))
-        assert wires[0].send(get("/hello")).response().status == 200
+    waited = re.compile(" = 0 ")
+    with newcomer(site, tmp_path / "trace", "ppoll", waited, raw=b"") as wire:
+        assert wire.send(get("/hello")).response().status == 200
     assert "Lost request" not in site.log()
 
 

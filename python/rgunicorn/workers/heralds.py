@@ -16,11 +16,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 # How a client can be told something by another thread than its own. True: what is sent goes out as
-# it is. False: not at all. Else what says a page, and tells whether it has.
-Road = bool | Callable[[bytes], bool]
-
-# Seconds; nobody waits for longer.
-_PATIENCE = 1.0
+# it is. False: not at all. Else what says a page within so many seconds, and tells whether it has.
+Road = bool | Callable[[bytes, float], bool]
 
 
 class Herald:
@@ -36,12 +33,12 @@ class Herald:
         # A request is remembered for longer than its connection lives.
         self._sock = weakref.ref(sock)
 
-    def __call__(self, page: bytes) -> bool:
-        """Whether all of `page` was sent. False also when the loop has no time for a second."""
+    def __call__(self, page: bytes, seconds: float) -> bool:
+        """Whether all of `page` was sent. False also when the loop has no time for so long."""
         said: SimpleQueue[bool] = SimpleQueue()
         self._post(lambda: said.put(_say(self._sock(), page)))
         try:
-            return said.get(timeout=_PATIENCE)
+            return said.get(timeout=seconds)
         except Empty:
             return False
 
