@@ -30,6 +30,8 @@ DELAY = 100_000_000
 
 # What strace shows of what has come, or of who.
 DONE = re.compile(r'"[^"]')
+# What it shows when something is out: what is to be sent is shown before it is.
+SENT = re.compile(r"\) = [1-9]")
 
 HELLO = get("/hello")
 
@@ -142,7 +144,7 @@ def test_a_connection_goes_on_whose_response_is_out(
         assert wire.send(get("/hello")).response().status == 200
         until_deposited(site)
         call = "sendto" if length == 2 else "sendmsg"
-        kill_inside(site, tmp_path / "trace", lambda: wire.send(get(f"/fill/{length}")), call)
+        kill_inside(site, tmp_path / "trace", lambda: wire.send(get(f"/fill/{length}")), call, SENT)
         assert len(wire.response().body) == length
         # Its thread had not heard of it.
         assert "phase: sending its response" in site.server.wait_log("Lost request")
@@ -160,8 +162,8 @@ def test_a_connection_is_cut_whose_response_is_not_out(
     with Wire(site.server.address) as wire:
         assert wire.send(get("/hello")).response().status == 200
         until_deposited(site)
-        length = 50_000_000
-        kill_inside(site, tmp_path / "trace", lambda: wire.send(get(f"/fill/{length}")), "sendmsg")
+        raw = get("/fill/50000000")
+        kill_inside(site, tmp_path / "trace", lambda: wire.send(raw), "sendmsg", SENT)
         with pytest.raises((Closed, ConnectionResetError)):
             wire.response()
     assert "go on elsewhere" not in site.server.wait_log("Lost request")
