@@ -1,7 +1,8 @@
 """The Rust core: what `src/py` exports."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from os import PathLike
+from socket import socket
 from typing import Any, Literal, TypedDict, final, type_check_only
 
 Action = (
@@ -255,8 +256,20 @@ class Flights:
 class Vault:
     """Where a worker deposits connections that a kill would close."""
 
-    def __new__(cls, room: int) -> Vault: ...
-    def rescue(self, flights: Flights | None, blameless: bool = True) -> tuple[int, int]:
+    def __new__(cls, room: int, keeper: bool = False) -> Vault: ...
+    def keep(self) -> None:
+        """Starts the keeper, in the worker.
+
+        Raises:
+            OSError: there can be no other process.
+        """
+
+    def rescue(
+        self,
+        flights: Flights | None,
+        blameless: bool = True,
+        listeners: Sequence[socket] = (),
+    ) -> tuple[int, int]:
         """How many go on elsewhere, and how many more would if there were room."""
 
     def clear(self) -> None: ...

@@ -39,6 +39,7 @@ def make(server: Supervisor, age: int, slot: int) -> Worker:
             worker.slates(server.cfg),
             (slot, age),
             worker.vault_room(server.cfg),
+            server.cfg.worker_keeper,
         )
     except OSError as exc:
         server.log.warning("No black box for the next worker: %s", exc)

@@ -31,7 +31,7 @@ def rescue(log: Logger, worker: Worker, code: int | None, sig: int | None) -> No
             return
         # What a worker was receiving when it crashed, or hung, may be why.
         blameless = sig == signal.SIGKILL and not worker.aborted and not worker.killed
-        moved, left = box.vault.rescue(box.flights, blameless)
+        moved, left = box.vault.rescue(box.flights, blameless, worker.sockets)
     except OSError as exc:
         log.error("Connections of worker (pid:%s) could not be rescued: %s", worker.pid, exc)
         return

@@ -15,6 +15,7 @@ use super::refusal::Refusal;
 use crate::log::notice::Notice;
 use crate::sys::file;
 use crate::sys::handoff::{MESSAGE_BYTES, Sent};
+use crate::sys::intake::{Leftover, Stray};
 use crate::sys::listener::PeerAddr;
 use crate::sys::outflow;
 use crate::sys::scoreboard::Slot;
@@ -311,6 +312,15 @@ fn start(kind: u8, since_ns: u64) -> [u8; START_BYTES] {
     let mut start = [kind; START_BYTES];
     start[1..].copy_from_slice(&since_ns.to_ne_bytes());
     start
+}
+
+/// The message about a connection that was found when its worker had been killed, with what had come of its
+/// request; `name` is that of its listener. `None`: that is too much for one.
+pub fn about_stray(stray: &Stray, name: &str, leftover: &Leftover) -> Option<Vec<u8>> {
+    let mut message = start(INLINE, leftover.started_ns).to_vec();
+    Parcel::of_stray(stray, name.as_bytes()).write(&mut message);
+    message.extend_from_slice(&leftover.bytes);
+    (message.len() <= MESSAGE_BYTES).then_some(message)
 }
 
 fn since(message: &[u8]) -> Option<u64> {

@@ -76,6 +76,7 @@ use crate::log::notice::Notice;
 
 pub use conn::Conn;
 pub use crew::Crew;
+pub use dispatch::about_stray;
 pub use exchange::{Exchange, Gone};
 pub use hand::Hand;
 pub use overload::Patience;

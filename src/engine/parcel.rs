@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{App, Conn};
 use crate::http::{BodyDecoder, Policy, ProxyInfo, ProxyProtocol, Standing};
+use crate::sys::intake::Stray;
 use crate::sys::listener::PeerAddr;
 use crate::sys::spool::Spool;
 
@@ -76,6 +77,20 @@ impl Parcel {
             served: conn.served.max(1),
             proxy: conn.proxy,
             preamble_over: true,
+            ..Self::default()
+        }
+    }
+
+    /// Of a connection that was found when its worker had been killed.
+    pub(super) fn of_stray(stray: &Stray, listener: &[u8]) -> Self {
+        Self {
+            listener: listener.to_vec(),
+            peer: match stray.addr {
+                PeerAddr::Ip(addr) => Some(addr),
+                PeerAddr::Unix => None,
+            },
+            served: stray.has_been_served.into(),
+            preamble_over: stray.has_been_served,
             ..Self::default()
         }
     }

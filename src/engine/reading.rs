@@ -2,7 +2,7 @@
 //! between recv(2) and the moment in which others know of the request costs nothing, or is told of.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use super::App;
 use super::conn::Conn;
@@ -10,7 +10,7 @@ use super::reactor::Engine;
 use super::transport::{Lost, may_have_more};
 use crate::http::Framing;
 use crate::log::notice::Notice;
-use crate::sys::intake::Intake;
+use crate::sys::intake::{Intake, Place};
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::socket::{self, Transfer};
 
@@ -38,12 +38,17 @@ impl Reading {
     pub(super) fn accept(
         &mut self,
         listener: &Listener,
+        index: usize,
         now_ns: u64,
     ) -> io::Result<Option<(OwnedFd, PeerAddr)>> {
-        match &mut self.intake {
-            Some(intake) => listener.accept_at(&intake.accept(now_ns)),
-            None => listener.accept(),
-        }
+        let Some(intake) = &mut self.intake else { return listener.accept() };
+        let place = Place {
+            fd: listener.as_fd().as_raw_fd(),
+            listener: index as u16,
+            has_been_served: false,
+            may_move: true,
+        };
+        listener.accept_at(&intake.accept(now_ns, place))
     }
 
     /// Nobody is let in, or read.
@@ -131,7 +136,18 @@ impl<A: App> Engine<A> {
 fn begin<A: App>(intake: &mut Intake, conn: &mut Conn<A>, now_ns: u64) {
     let record = conn.deposit.as_ref().map(|it| it.name);
     let before = conn.inbox.get(..conn.filled).unwrap_or_default();
-    conn.reading = intake.begin(record, conn.addr.ip(), now_ns, before);
+    let place = Place {
+        fd: conn.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd),
+        listener: conn.listener as u16,
+        has_been_served: conn.served > 0,
+        may_move: conn.proxy.is_none() && !conn.is_shared,
+    };
+    let is_new = conn.reading == 0 && conn.served == 0 && conn.addr == PeerAddr::Unix;
+    conn.reading = intake.begin(record, &conn.addr, place, now_ns, before);
+    if let Some(fd) = conn.socket.as_ref().filter(|_| is_new && intake.marks()) {
+        // EBADF only.
+        let _ = socket::set_nonblocking(fd.as_fd(), false);
+    }
     if let Some(deposit) = &conn.deposit {
         deposit.begin_reading(conn.form());
     }

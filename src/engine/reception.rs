@@ -290,7 +290,7 @@ impl<A: App> Engine<A> {
             }
             Door::Listener(index) => {
                 let listener = self.reception.listeners.get(index);
-                match listener.map_or(Ok(None), |it| self.reading.accept(it, now_ns)) {
+                match listener.map_or(Ok(None), |it| self.reading.accept(it, index, now_ns)) {
                     Ok(None) => Ok(false),
                     Ok(Some((socket, addr))) => {
                         let mut conn = self.new_conn(index, socket, addr);

@@ -1,13 +1,17 @@
 //! The vault of a worker, as the master has it: `src/sys/vault.rs`.
 
+use std::os::fd::AsFd;
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 
 use super::flights::Flights;
-use super::worker::handoff;
+use super::worker::{handoff, server_name};
+use crate::engine::about_stray;
 use crate::sys::flights::{self, MOST_PLACES, Mark, Peer, Phase, Ticket};
+use crate::sys::handoff::{Handoff, Sent};
 use crate::sys::intake::Leftover;
+use crate::sys::keeper::Keeper;
 use crate::sys::vault;
 
 /// Where a worker deposits connections that a kill would close. The master makes one before the fork.
@@ -18,10 +22,18 @@ pub(crate) struct Vault {
 
 #[pymethods]
 impl Vault {
-    /// For `room` connections. Raises OSError when there are no descriptors, or there is no memory.
+    /// For `room` connections; with a `keeper` a process that [`Vault::keep`] starts has the others. Raises OSError when
+    /// there are no descriptors, or there is no memory.
     #[new]
-    fn new(room: usize) -> PyResult<Self> {
-        Ok(Self { vault: Arc::new(vault::Vault::new(room)?) })
+    #[pyo3(signature = (room, keeper=false))]
+    fn new(room: usize, keeper: bool) -> PyResult<Self> {
+        Ok(Self { vault: Arc::new(vault::Vault::new(room, keeper)?) })
+    }
+
+    /// In the worker, by its main thread: starts the keeper, if there is to be one. Raises OSError when there can be no
+    /// other process, or clone(2) is forbidden.
+    fn keep(&self) -> PyResult<()> {
+        Ok(self.vault.keeper.as_ref().map_or(Ok(()), Keeper::start)?)
     }
 
     /// Its worker was killed: moves what can go on elsewhere to the queue between workers, and closes
@@ -29,18 +41,24 @@ impl Vault {
     /// there if it does not (phase "coming"; without method where nothing of it had come). It may only where
     /// what it had sent can not have been the cause (`blameless`). Returns how many connections were moved,
     /// and how many more would have been if there had been room. Raises OSError when there are no
-    /// descriptors left.
-    #[pyo3(signature = (flights, blameless=true))]
+    /// descriptors left. `listeners` are the worker's listening sockets.
+    #[pyo3(signature = (flights, blameless=true, listeners=Vec::new()))]
     fn rescue(
         &self,
         py: Python<'_>,
         flights: Option<&Bound<'_, Flights>>,
         blameless: bool,
+        listeners: Vec<Bound<'_, PyAny>>,
     ) -> PyResult<(usize, usize)> {
         let flights = flights.map(|flights| flights.get().memory());
-        let leftover = self.vault.leftover();
+        let begun = |lost: &Leftover| flights.as_ref().is_some_and(|it| lost.has_begun(it));
+        let leftover = self.vault.leftover().filter(|lost| !begun(lost));
         let passed_on = leftover.as_ref().filter(|_| blameless);
-        let found = self.vault.rescue(&handoff(py)?, flights.as_deref(), passed_on)?;
+        let queue = handoff(py)?;
+        let mut found = self.vault.rescue(&queue, flights.as_deref(), passed_on)?;
+        if let Some(stray) = passed_on.filter(|_| !found.read) {
+            self.fetch(&queue, stray, &mut found, &listeners)?;
+        }
         self.vault.clear()?;
         if let (Some(flights), Some(lost), false) = (flights, leftover, found.read) {
             note(&flights, &lost);
@@ -65,11 +83,30 @@ impl Vault {
     }
 }
 
-/// Notes what a worker was receiving when it ended, unless it had begun to run it.
-fn note(flights: &flights::Flights, lost: &Leftover) {
-    if lost.has_begun(flights) {
-        return;
+impl Vault {
+    /// The connection of `leftover`, which was not deposited, goes on elsewhere, too, if there is a keeper.
+    fn fetch(
+        &self,
+        queue: &Handoff,
+        leftover: &Leftover,
+        found: &mut vault::Rescue,
+        listeners: &[Bound<'_, PyAny>],
+    ) -> PyResult<()> {
+        let Some((socket, stray)) = self.vault.fetch(leftover, found)? else { return Ok(()) };
+        // Without a name, one that has been closed here since, it counts as the first.
+        let name = listeners.get(stray.listener).and_then(|socket| server_name(socket).ok());
+        let name = name.map(|name| name.text()).unwrap_or_default();
+        let Some(message) = about_stray(&stray, &name, leftover) else { return Ok(()) };
+        match queue.send(&message, &[socket.as_fd()])? {
+            Sent::Whole => (found.moved, found.read) = (found.moved + 1, true),
+            Sent::Full | Sent::Crowded => found.left += 1,
+        }
+        Ok(())
     }
+}
+
+/// Notes what a worker was receiving when it ended.
+fn note(flights: &flights::Flights, lost: &Leftover) {
     let (method, path) = lost.words();
     let ticket = Ticket {
         method,

@@ -147,17 +147,7 @@ fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<Listening> {
     for socket in worker.getattr("sockets")?.try_iter()? {
         let socket = socket?;
         let raw: i32 = socket.call_method0("fileno")?.extract()?;
-        let name = socket.call_method0("getsockname")?;
-        let server = match name.extract::<String>() {
-            Ok(path) => ServerName::Unix(path),
-            // Abstract names are bytes.
-            Err(_) => match name.extract::<Vec<u8>>() {
-                Ok(path) => ServerName::Unix(String::from_utf8_lossy(&path).into_owned()),
-                Err(_) => {
-                    ServerName::Inet(name.get_item(0)?.extract()?, name.get_item(1)?.extract()?)
-                }
-            },
-        };
+        let server = server_name(&socket)?;
         let is_unix = matches!(server, ServerName::Unix(_));
         let own = file::duplicate(raw)?
             .ok_or_else(|| pyo3::exceptions::PyOSError::new_err((libc::EBADF, "listener")))?;
@@ -165,6 +155,19 @@ fn listeners(worker: &Bound<'_, PyAny>) -> PyResult<Listening> {
         servers.push(server);
     }
     Ok((listeners, servers))
+}
+
+/// How a listening socket, one of Python's, is called.
+pub(super) fn server_name(socket: &Bound<'_, PyAny>) -> PyResult<ServerName> {
+    let name = socket.call_method0("getsockname")?;
+    Ok(match name.extract::<String>() {
+        Ok(path) => ServerName::Unix(path),
+        // Abstract names are bytes.
+        Err(_) => match name.extract::<Vec<u8>>() {
+            Ok(path) => ServerName::Unix(String::from_utf8_lossy(&path).into_owned()),
+            Err(_) => ServerName::Inet(name.get_item(0)?.extract()?, name.get_item(1)?.extract()?),
+        },
+    })
 }
 
 /// The reading end of the pipe that Python's signal handler writes to.

@@ -17,30 +17,39 @@ const ROOM: u64 = if cfg!(target_endian = "little") { 32 } else { 32 << 32 };
 
 /// The place: nobody else writes there.
 #[derive(Debug)]
-pub struct Doorstep<'m>(pub(super) &'m [AtomicU64; DOORSTEP_WORDS]);
+pub struct Doorstep<'m> {
+    words: &'m [AtomicU64; DOORSTEP_WORDS],
+    /// Who comes over a unix socket has no address: his socket is non-blocking until he is known.
+    pub(super) marks: bool,
+}
 
-impl Doorstep<'_> {
+impl<'m> Doorstep<'m> {
+    pub(super) fn new(words: &'m [AtomicU64; DOORSTEP_WORDS], marks: bool) -> Self {
+        Self { words, marks }
+    }
+
     /// Nobody is there.
     #[inline]
     pub(super) fn wipe(&self) {
-        let [first, ..] = self.0;
+        let [first, ..] = self.words;
         // All of an address that counts begins with its family, which is not 0 (`AF_UNSPEC`).
         first.store(0, Ordering::Relaxed);
     }
 
-    /// Takes one who waits at `listener`, close-on-exec and in blocking mode.
+    /// Takes one who waits at `listener`, close-on-exec, and in blocking mode unless he is to be `marked`.
     ///
     /// # Errors
     /// accept4(2)'s.
-    pub(super) fn accept(&self, listener: BorrowedFd<'_>) -> io::Result<OwnedFd> {
-        let [addr @ .., length] = self.0;
+    pub(super) fn accept(&self, listener: BorrowedFd<'_>, marked: bool) -> io::Result<OwnedFd> {
+        let [addr @ .., length] = self.words;
         length.store(ROOM, Ordering::Relaxed);
+        let flags = libc::SOCK_CLOEXEC | if marked { libc::SOCK_NONBLOCK } else { 0 };
         let (addr, length) = (addr.as_ptr().cast_mut().cast(), length.as_ptr().cast());
         loop {
             // SAFETY: the kernel writes at most `ROOM` bytes to the one and a `socklen_t` to the other: atomics, so
             // nobody counts on what they hold, in memory that we borrow. What it returns is nobody else's.
             let accepted = unsafe {
-                let fd = libc::accept4(listener.as_raw_fd(), addr, length, libc::SOCK_CLOEXEC);
+                let fd = libc::accept4(listener.as_raw_fd(), addr, length, flags);
                 (fd >= 0).then(|| OwnedFd::from_raw_fd(fd))
             };
             match accepted.ok_or_else(io::Error::last_os_error) {
@@ -54,7 +63,7 @@ impl Doorstep<'_> {
     #[inline]
     pub(super) fn who(&self) -> Option<PeerAddr> {
         let [first, second, third, fourth, _] =
-            self.0.each_ref().map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
+            self.words.each_ref().map(|word| word.load(Ordering::Relaxed).to_ne_bytes());
         // `sockaddr_in`, `sockaddr_in6`: family and port; then the address of the one, or a flow and the address of
         // the other, with its scope at the end.
         let [f0, f1, p0, p1, rest @ ..] = first;
@@ -88,16 +97,16 @@ mod tests {
     #[test]
     fn the_kernel_says_who_has_come() {
         let words = Default::default();
-        let doorstep = Doorstep(&words);
+        let doorstep = Doorstep::new(&words, false);
         for addr in ["127.0.0.1:0", "[::1]:0"] {
             let Ok(listener) = TcpListener::bind(addr) else { continue };
             doorstep.wipe();
             assert_eq!(doorstep.who(), None);
             listener.set_nonblocking(true).unwrap();
-            let none = doorstep.accept(listener.as_fd()).unwrap_err();
+            let none = doorstep.accept(listener.as_fd(), false).unwrap_err();
             assert_eq!((none.kind(), doorstep.who()), (io::ErrorKind::WouldBlock, None));
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-            let socket = TcpStream::from(doorstep.accept(listener.as_fd()).unwrap());
+            let socket = TcpStream::from(doorstep.accept(listener.as_fd(), false).unwrap());
             let own = client.local_addr().unwrap();
             assert_eq!(doorstep.who(), Some(PeerAddr::Ip(own)));
             assert_eq!(socket.peer_addr().unwrap(), own);
@@ -110,9 +119,9 @@ mod tests {
         let path = directory.path().join("s");
         let listener = UnixListener::bind(&path).unwrap();
         let words = Default::default();
-        let doorstep = Doorstep(&words);
+        let doorstep = Doorstep::new(&words, false);
         let _client = UnixStream::connect(&path).unwrap();
-        doorstep.accept(listener.as_fd()).unwrap();
+        doorstep.accept(listener.as_fd(), false).unwrap();
         assert_eq!(doorstep.who(), Some(PeerAddr::Unix));
         doorstep.wipe();
         assert_eq!(doorstep.who(), None);

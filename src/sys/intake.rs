@@ -6,13 +6,16 @@
 //! what lies there is what is not zero: a head ends with a line feed. Zeros behind it may have been of the
 //! client, too; who needs to know that has no use for it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::RawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::{io, slice};
 
 use super::doorstep::{DOORSTEP_WORDS, Doorstep};
 use super::flights::Flights;
+use super::keeper::Wanted;
+use super::listener::PeerAddr;
 use super::mapping::Mapping;
 use super::records::Name;
 use super::ticket;
@@ -34,9 +37,11 @@ const WORD: usize = 0;
 const RECORD: usize = 1;
 const RECORD_SERIAL: usize = 2;
 const STARTED_NS: usize = 3;
-/// Bytes of the peer's address: 0, 4 or 16.
+/// Bytes of the peer's address, 0, 4 or 16, in the lowest byte, and above it the port.
 const PEER_BYTES: usize = 4;
 const PEER: usize = 5;
+/// [`Place`].
+const PLACE: usize = 7;
 
 const KIND_BITS: u32 = 8;
 const KIND: u64 = 0xff;
@@ -46,6 +51,50 @@ const LETTING_IN: u64 = 1;
 const READING: u64 = 2;
 /// The same as the first, and who it is lies on the doorstep.
 const ACCEPTING: u64 = 3;
+
+/// Where a connection is, for a [keeper](super::keeper), and what has to be known of it elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its descriptor; while it is let in, the listener's.
+    pub fd: RawFd,
+    /// Which of the worker's listeners it has come to.
+    pub listener: u16,
+    /// Whether a request of it has been answered.
+    pub has_been_served: bool,
+    /// Whether there is nothing else that would have to be known.
+    pub may_move: bool,
+}
+
+impl Place {
+    fn to_word(self) -> u64 {
+        u64::from(self.fd as u32)
+            | u64::from(self.listener) << 32
+            | u64::from(self.has_been_served) << 62
+            | u64::from(self.may_move) << 63
+    }
+
+    fn of(word: u64) -> Self {
+        Self {
+            fd: word as u32 as RawFd,
+            listener: (word >> 32) as u16,
+            has_been_served: word >> 62 & 1 != 0,
+            may_move: word >> 63 != 0,
+        }
+    }
+}
+
+/// A connection of which nobody but a keeper has a descriptor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stray {
+    /// What the keeper is to look for.
+    pub wanted: Wanted,
+    /// Who it is.
+    pub addr: PeerAddr,
+    /// Which of the worker's listeners it has come to.
+    pub listener: usize,
+    /// Whether a request of it has been answered.
+    pub has_been_served: bool,
+}
 
 /// What lies before the bytes. All-zero means that nobody is read.
 #[repr(C, align(64))]
@@ -69,6 +118,8 @@ pub struct Leftover {
     pub started_ns: u64,
     /// What lies there, without zeros at its end.
     pub bytes: Vec<u8>,
+    /// Where the connection may be found, if it was not deposited.
+    stray: Option<Stray>,
 }
 
 impl Leftover {
@@ -86,6 +137,11 @@ impl Leftover {
         let method = words.next().unwrap_or_default();
         let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next();
         (method, path.unwrap_or_default())
+    }
+
+    /// Where to find the connection, if it may be passed on and was not deposited.
+    pub fn stray(&self) -> Option<Stray> {
+        self.stray.filter(|_| self.may_go_on())
     }
 
     /// Whether it may be passed on: nothing was read, or what looks like one head of a request without a
@@ -129,17 +185,29 @@ impl Memory {
         let header = words.each_ref().map(|word| word.load(Ordering::Acquire));
         let (reading, started_ns) = (header[WORD] >> KIND_BITS, header[STARTED_NS]);
         let new = Leftover { started_ns, ..Leftover::default() };
+        let place = Place::of(header[PLACE]);
+        let stray = |wanted, addr| Stray {
+            wanted,
+            addr,
+            listener: place.listener.into(),
+            has_been_served: place.has_been_served,
+        };
         match header[WORD] & KIND {
             READING => {}
             LETTING_IN => return Some(new),
             ACCEPTING => {
-                let who = Doorstep(doorstep).who()?;
-                return Some(Leftover { is_sure: true, peer: who.ip(), ..new });
+                let addr = Doorstep::new(doorstep, false).who()?;
+                let wanted = match addr {
+                    PeerAddr::Ip(addr) => Wanted::From(addr),
+                    PeerAddr::Unix => Wanted::At(place.fd),
+                };
+                let stray = Some(stray(wanted, addr));
+                return Some(Leftover { is_sure: true, peer: addr.ip(), stray, ..new });
             }
             _ => return None,
         }
-        let octets = ticket::read(&words[PEER..], 16);
-        let peer = match header[PEER_BYTES] {
+        let octets = ticket::read(&words[PEER..PLACE], 16);
+        let peer = match header[PEER_BYTES] & 0xff {
             4 => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
             16 => octets.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
             _ => None,
@@ -149,7 +217,11 @@ impl Memory {
         let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         bytes.truncate(length);
         let record = Name::from_words(header[RECORD], header[RECORD_SERIAL]);
-        Some(Leftover { reading, is_sure: true, record, peer, started_ns, bytes })
+        let port = (header[PEER_BYTES] >> 8) as u16;
+        let addr = peer.map_or(PeerAddr::Unix, |ip| PeerAddr::Ip(SocketAddr::new(ip, port)));
+        let stray =
+            (place.may_move && record.is_none()).then(|| stray(Wanted::Number(place.fd), addr));
+        Some(Leftover { reading, is_sure: true, record, peer, started_ns, bytes, stray })
     }
 }
 
@@ -171,6 +243,13 @@ impl Intake {
         (!taken).then(|| Self { vault: vault.clone(), reading: 0, dirty: 0, record: None })
     }
 
+    /// Whether who is accepted at a unix socket is non-blocking until he is [read](Self::begin): a keeper has
+    /// nothing else to know him by.
+    #[inline]
+    pub fn marks(&self) -> bool {
+        self.vault.keeper.is_some()
+    }
+
     fn header(&self) -> &[AtomicU64; HEADER_WORDS] {
         &self.vault.intake.header().words
     }
@@ -188,13 +267,14 @@ impl Intake {
         self.header()[WORD].store(LETTING_IN, Ordering::Release);
     }
 
-    /// Somebody is about to be accepted, there.
+    /// Somebody is about to be accepted, there, at the listener that is in `place`.
     #[inline]
-    pub fn accept(&mut self, now_ns: u64) -> Doorstep<'_> {
+    pub fn accept(&mut self, now_ns: u64, place: Place) -> Doorstep<'_> {
         let Header { words, doorstep } = self.vault.intake.header();
-        let doorstep = Doorstep(doorstep);
+        let doorstep = Doorstep::new(doorstep, self.marks());
         doorstep.wipe();
         words[STARTED_NS].store(now_ns, Ordering::Relaxed);
+        words[PLACE].store(place.to_word(), Ordering::Relaxed);
         words[WORD].store(ACCEPTING, Ordering::Release);
         doorstep
     }
@@ -204,7 +284,8 @@ impl Intake {
     pub fn begin(
         &mut self,
         record: Option<Name>,
-        peer: Option<IpAddr>,
+        peer: &PeerAddr,
+        place: Place,
         now_ns: u64,
         before: &[u8],
     ) -> u64 {
@@ -226,12 +307,18 @@ impl Intake {
         header[RECORD].store(index, Ordering::Relaxed);
         header[RECORD_SERIAL].store(serial, Ordering::Relaxed);
         header[STARTED_NS].store(now_ns, Ordering::Relaxed);
-        let length = match peer {
-            None => 0,
-            Some(IpAddr::V4(addr)) => ticket::write(&header[PEER..], &addr.octets()),
-            Some(IpAddr::V6(addr)) => ticket::write(&header[PEER..], &addr.octets()),
+        let (length, port) = match peer {
+            PeerAddr::Unix => (0, 0),
+            PeerAddr::Ip(addr) => {
+                let length = match addr.ip() {
+                    IpAddr::V4(ip) => ticket::write(&header[PEER..], &ip.octets()),
+                    IpAddr::V6(ip) => ticket::write(&header[PEER..], &ip.octets()),
+                };
+                (length, addr.port())
+            }
         };
-        header[PEER_BYTES].store(length, Ordering::Relaxed);
+        header[PEER_BYTES].store(length | u64::from(port) << 8, Ordering::Relaxed);
+        header[PLACE].store(place.to_word(), Ordering::Relaxed);
         header[WORD].store(word(self.reading, READING), Ordering::Release);
         self.reading
     }

@@ -80,15 +80,17 @@ impl Listener {
     /// EMFILE, ENFILE, ENOBUFS, ENOMEM: the caller pauses. A connection that died while it
     /// waited (ECONNABORTED, accept(2)) counts as nobody.
     pub fn accept(&self) -> io::Result<Option<(OwnedFd, PeerAddr)>> {
-        self.accept_at(&Doorstep(&Default::default()))
+        self.accept_at(&Doorstep::new(&Default::default(), false))
     }
 
-    /// The same; the kernel writes at `doorstep` who it is, before anybody else knows.
+    /// The same; the kernel writes at `doorstep` who it is, before anybody else knows. Where that marks who has no
+    /// address, he is in non-blocking mode.
     ///
     /// # Errors
     /// The same.
     pub fn accept_at(&self, doorstep: &Doorstep<'_>) -> io::Result<Option<(OwnedFd, PeerAddr)>> {
-        match doorstep.accept(self.as_fd()) {
+        let marked = doorstep.marks && matches!(self, Self::Unix(_));
+        match doorstep.accept(self.as_fd(), marked) {
             Ok(socket) => {
                 let stranger = || io::Error::from(io::ErrorKind::Unsupported);
                 Ok(Some((socket, doorstep.who().ok_or_else(stranger)?)))

@@ -17,6 +17,7 @@ mod handshakes;
 pub mod header;
 pub mod intake;
 pub mod journal;
+pub mod keeper;
 pub mod leash;
 mod line;
 pub mod listener;

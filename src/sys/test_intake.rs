@@ -1,5 +1,5 @@
 use std::io::{Read, Write};
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
@@ -18,13 +18,17 @@ fn receive(intake: &mut Intake, at: usize, bytes: &[u8]) {
     intake.receive(at, bytes.len() + 10, put).unwrap();
 }
 
-fn peer() -> Option<IpAddr> {
-    Some(IpAddr::from([10, 0, 0, 1]))
+fn peer() -> PeerAddr {
+    PeerAddr::Ip(SocketAddr::from(([10, 0, 0, 1], 4711)))
+}
+
+fn place() -> Place {
+    Place { fd: 9, listener: 2, has_been_served: true, may_move: true }
 }
 
 /// A vault with one connection in it, as `message`.
 fn deposited(message: &[u8]) -> (Arc<Vault>, Name, UnixStream) {
-    let vault = Arc::new(Vault::new(2).unwrap());
+    let vault = Arc::new(Vault::new(2, false).unwrap());
     let (ours, theirs) = UnixStream::pair().unwrap();
     match vault.deposit(message, &[ours.as_fd()]).unwrap() {
         Deposited::As(name) => (vault, name, theirs),
@@ -45,7 +49,7 @@ fn rescued(vault: &Vault) -> (Vec<Vec<u8>>, bool) {
 
 #[test]
 fn what_has_come_is_there_until_nobody_is_read() {
-    let vault = Arc::new(Vault::new(1).unwrap());
+    let vault = Arc::new(Vault::new(1, false).unwrap());
     let mut intake = Intake::of(&vault).unwrap();
     assert!(Intake::of(&vault).is_none());
     assert_eq!(vault.leftover(), None);
@@ -53,38 +57,38 @@ fn what_has_come_is_there_until_nobody_is_read() {
     let left = vault.leftover().unwrap();
     assert_eq!((left.reading, left.started_ns, left.peer), (0, 7, None));
     assert_eq!(left.words(), (&b""[..], &b""[..]));
-    let reading = intake.begin(None, peer(), 8, b"");
+    let reading = intake.begin(None, &peer(), place(), 8, b"");
     assert!(intake.is_reading(reading) && !intake.is_reading(0));
     assert_eq!(vault.leftover().unwrap().bytes, b"");
     receive(&mut intake, 0, &HEAD[..10]);
     receive(&mut intake, 10, &HEAD[10..]);
     let left = vault.leftover().unwrap();
-    assert_eq!((left.peer, left.started_ns, &left.bytes[..]), (peer(), 8, HEAD));
+    assert_eq!((left.peer, left.started_ns, &left.bytes[..]), (peer().ip(), 8, HEAD));
     assert_eq!(left.words(), (&b"GET"[..], &b"/a"[..]));
     let proxied = [b"PROXY TCP4 10.0.0.9 10.0.0.1 1 2\r\n", HEAD].concat();
     assert_eq!(Leftover { bytes: proxied, ..left }.words(), (&b"GET"[..], &b"/a"[..]));
     // A shorter one: nothing of the one before is left.
-    let v6 = Some(IpAddr::from([1, 2, 3, 4, 5, 6, 7, 8]));
-    let next = intake.begin(None, v6, 9, b"HE");
+    let v6 = PeerAddr::Ip(SocketAddr::from(([1, 2, 3, 4, 5, 6, 7, 8], 1)));
+    let next = intake.begin(None, &v6, place(), 9, b"HE");
     assert_ne!(next, reading);
     receive(&mut intake, 2, b"AD");
     let left = vault.leftover().unwrap();
-    assert_eq!((left.peer, &left.bytes[..]), (v6, &b"HEAD"[..]));
+    assert_eq!((left.peer, &left.bytes[..]), (v6.ip(), &b"HEAD"[..]));
     assert_eq!(left.words(), (&b"HEAD"[..], &b""[..]));
     intake.end();
     assert_eq!(vault.leftover(), None);
     drop(intake);
     let mut other = Intake::of(&vault).unwrap();
-    other.begin(None, None, 1, b"");
+    other.begin(None, &PeerAddr::Unix, place(), 1, b"");
     assert_eq!(vault.leftover().unwrap().bytes, b"");
 }
 
 #[test]
 fn there_is_room_for_so_much() {
-    let vault = Arc::new(Vault::new(1).unwrap());
+    let vault = Arc::new(Vault::new(1, false).unwrap());
     let mut intake = Intake::of(&vault).unwrap();
     let long = vec![b'x'; INTAKE_BYTES + 9];
-    intake.begin(None, None, 1, &long);
+    intake.begin(None, &PeerAddr::Unix, place(), 1, &long);
     assert_eq!(vault.leftover().unwrap().bytes.len(), INTAKE_BYTES);
     assert_eq!(intake.receive(INTAKE_BYTES, 1, |_| ((), 0)), None);
     assert_eq!(intake.receive(usize::MAX, 1, |_| ((), 0)), None);
@@ -105,7 +109,7 @@ fn a_whole_head_goes_on_with_its_connection_and_a_part_of_one_does_not() {
         let (vault, name, _client) = deposited(b"message:");
         let mut intake = Intake::of(&vault).unwrap();
         assert!(vault.hold(name, false, None));
-        intake.begin(Some(name), peer(), 1, b"");
+        intake.begin(Some(name), &peer(), place(), 1, b"");
         assert!(vault.begin_reading(name, false));
         receive(&mut intake, 0, come);
         let messages = if goes_on { vec![[b"message:", come].concat()] } else { Vec::new() };
@@ -118,7 +122,7 @@ fn as_it_was_written_where_its_message_does_not_say_enough() {
     let (vault, name, _client) = deposited(b"message");
     let mut intake = Intake::of(&vault).unwrap();
     assert!(vault.write(name, b"written:"));
-    intake.begin(Some(name), None, 1, b"");
+    intake.begin(Some(name), &PeerAddr::Unix, place(), 1, b"");
     assert!(vault.begin_reading(name, true));
     receive(&mut intake, 0, HEAD);
     assert_eq!(rescued(&vault), (vec![[b"written:", HEAD].concat()], true));
@@ -128,11 +132,11 @@ fn as_it_was_written_where_its_message_does_not_say_enough() {
 fn nobody_goes_on_with_what_is_another_ones() {
     let (vault, name, mut client) = deposited(b"message:");
     let mut intake = Intake::of(&vault).unwrap();
-    intake.begin(Some(name), peer(), 1, b"");
+    intake.begin(Some(name), &peer(), place(), 1, b"");
     assert!(vault.begin_reading(name, false));
     receive(&mut intake, 0, HEAD);
     // It is ready and waits, and the next one is read.
-    intake.begin(None, peer(), 2, b"");
+    intake.begin(None, &peer(), place(), 2, b"");
     receive(&mut intake, 0, HEAD);
     assert_eq!(vault.state(name), Some(crate::sys::records::State::Away));
     assert_eq!(rescued(&vault), (Vec::new(), false));
@@ -145,7 +149,7 @@ fn nobody_goes_on_with_what_is_another_ones() {
 fn who_is_held_again_goes_on_without_it() {
     let (vault, name, _client) = deposited(b"message:");
     let mut intake = Intake::of(&vault).unwrap();
-    intake.begin(Some(name), peer(), 1, b"");
+    intake.begin(Some(name), &peer(), place(), 1, b"");
     assert!(vault.begin_reading(name, false));
     receive(&mut intake, 0, b"GET / HT");
     assert!(vault.lift(name) && vault.write(name, b"all") && vault.hold(name, true, None));
@@ -154,11 +158,11 @@ fn who_is_held_again_goes_on_without_it() {
 
 #[test]
 fn a_request_that_has_begun_is_known_by_its_number() {
-    let (vault, flights) = (Arc::new(Vault::new(1).unwrap()), Flights::new(2, 0).unwrap());
+    let (vault, flights) = (Arc::new(Vault::new(1, false).unwrap()), Flights::new(2, 0).unwrap());
     let mut intake = Intake::of(&vault).unwrap();
     intake.let_in(1);
     assert!(!vault.leftover().unwrap().has_begun(&flights));
-    let reading = intake.begin(None, None, 1, b"");
+    let reading = intake.begin(None, &PeerAddr::Unix, place(), 1, b"");
     assert!(!vault.leftover().unwrap().has_begun(&flights));
     let ticket = Ticket {
         method: b"GET",

@@ -53,7 +53,7 @@ fn is_closed(client: &mut UnixStream) -> bool {
 
 #[test]
 fn who_is_held_is_rescued_and_who_is_away_is_closed() {
-    let vault = Vault::new(8).unwrap();
+    let vault = Vault::new(8, false).unwrap();
     let (held, mut held_client) = deposit(&vault, b"held");
     let (away, mut away_client) = deposit(&vault, b"away");
     let (written, _written_client) = deposit(&vault, b"message");
@@ -77,7 +77,7 @@ fn who_is_held_is_rescued_and_who_is_away_is_closed() {
 
 #[test]
 fn what_is_written_counts_only_when_nobody_has_it() {
-    let vault = Vault::new(1).unwrap();
+    let vault = Vault::new(1, false).unwrap();
     let (name, _client) = deposit(&vault, b"message");
     assert!(!vault.write(name, &[0; RECORD_BYTES + 1]));
     assert!(vault.write(name, &[7; RECORD_BYTES]));
@@ -90,7 +90,7 @@ fn what_is_written_counts_only_when_nobody_has_it() {
 
 #[test]
 fn purging_drops_the_stale_and_keeps_the_others() {
-    let vault = Vault::new(4).unwrap();
+    let vault = Vault::new(4, false).unwrap();
     let mut all: Vec<_> = (0..4u8).map(|n| deposit(&vault, &[n])).collect();
     let (ours, _theirs) = UnixStream::pair().unwrap();
     assert!(!vault.has_room());
@@ -118,7 +118,7 @@ fn purging_drops_the_stale_and_keeps_the_others() {
 
 #[test]
 fn a_request_that_is_rescued_is_not_lost_and_one_that_runs_is() {
-    let (vault, flights) = (Vault::new(4).unwrap(), flights());
+    let (vault, flights) = (Vault::new(4, false).unwrap(), flights());
     let coming = flights.begin_beside(4, &ticket(), Phase::Coming).unwrap();
     let waiting = flights.begin(&mut 0, &ticket()).unwrap();
     let running = flights.begin(&mut 0, &ticket()).unwrap();
@@ -135,12 +135,12 @@ fn a_request_that_is_rescued_is_not_lost_and_one_that_runs_is() {
 
 #[test]
 fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
-    let vault = Vault::new(4).unwrap();
+    let vault = Vault::new(4, false).unwrap();
     let full = Handoff::new().unwrap();
     while full.send(b"x", &[]).unwrap() == Sent::Whole {}
     let (name, mut client) = deposit(&vault, b"held");
     assert!(vault.hold(name, false, None));
-    let left = Rescue { moved: 0, left: 1, read: false };
+    let left = Rescue { moved: 0, left: 1, read: false, inodes: Vec::new() };
     assert_eq!(vault.rescue(&full, None, None).unwrap(), left);
     assert!(is_closed(&mut client));
     let (ours, _theirs) = UnixStream::pair().unwrap();
@@ -158,7 +158,7 @@ fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
 
 #[test]
 fn a_child_knows_of_no_deposits() {
-    let vault = Vault::new(4).unwrap();
+    let vault = Vault::new(4, false).unwrap();
     let (name, mut client) = deposit(&vault, b"");
     assert!(vault.hold(name, false, None));
     vault.secede().unwrap();
@@ -171,7 +171,7 @@ fn a_child_knows_of_no_deposits() {
 
 #[test]
 fn what_is_given_up_is_closed_and_its_room_is_free_again() {
-    let vault = Vault::new(2).unwrap();
+    let vault = Vault::new(2, false).unwrap();
     let (held, mut client) = deposit(&vault, b"held");
     let (gone, _gone_client) = deposit(&vault, b"gone");
     assert!(vault.hold(held, false, None));

@@ -12,12 +12,13 @@
 
 use std::borrow::Cow;
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::flights::{Flights, Phase};
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
-use super::intake::{self, Leftover};
+use super::intake::{self, Leftover, Stray};
+use super::keeper::{self, Keeper};
 use super::mapping::Mapping;
 use super::outflow;
 use super::records::{MOST_RECORDS, Name, RECORD_WORDS, START_BYTES, State};
@@ -34,7 +35,7 @@ pub enum Deposited {
 }
 
 /// What was found in the vault of a worker that has ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rescue {
     /// Connections that are in the queue between workers now.
     pub moved: usize,
@@ -42,6 +43,8 @@ pub struct Rescue {
     pub left: usize,
     /// The one whose request was being received is among the moved, or had been put down already.
     pub read: bool,
+    /// The sockets of the moved, as the kernel knows them.
+    inodes: Vec<Option<u64>>,
 }
 
 /// The vault of one worker.
@@ -50,6 +53,8 @@ pub struct Vault {
     queue: Handoff,
     pub(super) memory: Mapping,
     pub(super) intake: intake::Memory,
+    /// Who has the worker's other connections, too.
+    pub keeper: Option<Keeper>,
     /// Messages in the queue, as far as this process knows.
     messages: AtomicUsize,
     /// Those of them that are stale.
@@ -58,16 +63,17 @@ pub struct Vault {
 
 impl Vault {
     /// With `room` records, at least one, at most [`MOST_RECORDS`]; shared with all processes that are
-    /// forked later. What is never used costs nothing.
+    /// forked later. What is never used costs nothing. The `keeper` is still to be started.
     ///
     /// # Errors
     /// EMFILE, ENOMEM.
-    pub fn new(room: usize) -> io::Result<Self> {
+    pub fn new(room: usize, keeper: bool) -> io::Result<Self> {
         let room = room.clamp(1, MOST_RECORDS);
         Ok(Self {
             queue: Handoff::new()?,
             memory: Mapping::new(room * RECORD_WORDS * 8, None)?,
             intake: intake::Memory::new()?,
+            keeper: keeper.then(Keeper::new).transpose()?,
             messages: AtomicUsize::new(0),
             stale: AtomicUsize::new(0),
         })
@@ -204,6 +210,7 @@ impl Vault {
                 continue;
             }
             found.moved += 1;
+            found.inodes.push(fds.first().and_then(|fd| keeper::inode(fd.as_raw_fd())));
             found.read |= is_read;
             let flight = self.flight(name).and_then(|it| flights?.named(it));
             // Else it is somebody else's by now, or somebody has begun to answer.
@@ -238,11 +245,31 @@ impl Vault {
         (message.len() <= MESSAGE_BYTES).then(|| message.into())
     }
 
-    /// Closes everything that lies there.
+    /// The connection of `leftover`, from the keeper, if only that has it, and it is not among those that
+    /// were `found` here.
+    ///
+    /// # Errors
+    /// EMFILE and the like.
+    pub fn fetch(
+        &self,
+        leftover: &Leftover,
+        found: &Rescue,
+    ) -> io::Result<Option<(OwnedFd, Stray)>> {
+        let (Some(keeper), Some(stray)) = (&self.keeper, leftover.stray()) else { return Ok(None) };
+        let socket = keeper.ask(stray.wanted)?;
+        // Else it would be served twice.
+        let is_new = |fd: &OwnedFd| !found.inodes.contains(&keeper::inode(fd.as_raw_fd()));
+        Ok(socket.filter(is_new).map(|socket| (socket, stray)))
+    }
+
+    /// Closes everything that lies there, and that a keeper has.
     ///
     /// # Errors
     /// recv(2)'s.
     pub fn clear(&self) -> io::Result<()> {
+        if let Some(keeper) = &self.keeper {
+            keeper.dismiss();
+        }
         self.queue.clear()
     }
 }

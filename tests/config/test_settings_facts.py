@@ -36,6 +36,7 @@ OWN = {
     "touch_reload": [],
     "shutdown_delay": 0,
     "preload_freeze": True,
+    "worker_keeper": False,
     "request_timeout": 0,
     "log_slow": 0,
     "max_rss": 0,

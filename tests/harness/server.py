@@ -124,16 +124,30 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return env | dict(extra or {})
 
 
+# What `worker_keeper` has beside a worker, as the kernel calls it.
+KEEPER = "(rgunicorn-keep)"
+
+
 def children(pid: int) -> list[int]:
-    """Live child pids of `pid`, ascending. Zombies do not count."""
+    """Live child pids of `pid`, ascending. Zombies and keepers do not count."""
+    return _children(pid, keepers=False)
+
+
+def keepers(pid: int) -> list[int]:
+    """The same of keepers."""
+    return _children(pid, keepers=True)
+
+
+def _children(pid: int, keepers: bool) -> list[int]:
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         with contextlib.suppress(OSError):
             # The command name may hold blanks and parentheses: fields start after the last one.
-            stat = Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()
-            if int(stat[1]) == pid and stat[0] != "Z":
+            text = Path(f"/proc/{entry}/stat").read_text()
+            stat = text.rpartition(")")[2].split()
+            if int(stat[1]) == pid and stat[0] != "Z" and (KEEPER in text) == keepers:
                 found.append(int(entry))
     return sorted(found)
 

@@ -56,6 +56,7 @@ FOR_WORKERS: dict[str, tuple[str, ...]] = {
     "request_buffer_limit": ("sync", "gthread"),
     "response_buffer_size": ("sync", "gthread"),
     "response_buffer_limit": ("sync", "gthread"),
+    "worker_keeper": ("sync", "gthread"),
     "max_queue": ("sync", "gthread"),
     "max_queue_time": ("sync", "gthread"),
     "tmp_upload_dir": ("sync", "gthread"),

@@ -118,3 +118,23 @@ class PreloadFreeze(Setting):
         do not write to what they share with the master, so it stays shared. A reload that loads
         the application again does it again. `False` turns it off.
         """
+
+
+class WorkerKeeper(Setting):
+    name = "worker_keeper"
+    section = "rgunicorn"
+    cli = ["--worker-keeper"]
+    action = "store_true"
+    validator = validate_bool
+    default = False
+    desc = """\
+        A process beside each worker that has its connections, too, should the worker be killed.
+
+        Without it SIGKILL and the OOM killer cost, beside the requests that run, the connection
+        that is just being let in or read, if there is one; the error log names it. With it that
+        one goes on in another worker. The process shares the worker's table of descriptors,
+        sleeps until the worker ends, and ends with it: one more for each worker in `ps`
+        (`rgunicorn-keep`), with some hundred kilobytes of its own.
+
+        For the workers `sync` and `gthread`, without TLS.
+        """

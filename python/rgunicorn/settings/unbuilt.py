@@ -46,6 +46,11 @@ def refuse_unbuilt(cfg: Config) -> None:
                 f"{setting.name} = {_shown(setting.get())} needs {missing.feature}, which "
                 f"rgunicorn {__version__} does not have yet: {missing.instead}."
             )
+    if cfg.worker_keeper and cfg.is_ssl:
+        refusals.append(
+            "worker_keeper = True can not be used with certfile: the state of the encryption ends "
+            "with the worker. Let a proxy speak TLS, or leave it off."
+        )
     if unfit is None and _dotted(worker_class) not in _BUILT:
         # What the class can not do of the rest of the configuration.
         refusals += util.load_class(worker_class).refusals(cfg)

@@ -171,6 +171,7 @@ class Worker(Abilities):
         self.init_signals()
         if self.blackbox is not None:
             self.blackbox.arm()
+            self.blackbox.keep(self.log)
         offspring.guard(self)
 
         if self.cfg.reload:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rgunicorn._core import Sighting
+    from rgunicorn.glogging import Logger
 
 # Makes a worker write its stacks, and go on. Real-time, because whoever installs a handler for one
 # of the others means it: USR1, USR2, ALRM, PROF, URG (Go), PWR and XCPU (garbage collectors) have
@@ -51,6 +52,7 @@ class BlackBox:
         slates: how many of its threads keep access lines back.
         label: slot and age of the worker, for `rgunicorn top`.
         vault: how many of its connections may outlive it when it is killed.
+        keeper: whether a process beside it keeps the others.
 
     Raises:
         OSError: no memory, or no descriptor left.
@@ -62,6 +64,7 @@ class BlackBox:
         slates: int = 0,
         label: tuple[int | None, int] | None = None,
         vault: int = 0,
+        keeper: bool = False,
     ) -> None:
         self._fd = notepad()
         soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -69,7 +72,7 @@ class BlackBox:
             label = None
         try:
             self.flights: Flights | None = Flights(room, slates, label)
-            self.vault = Vault(vault) if vault > 0 else None
+            self.vault = Vault(vault, keeper) if vault > 0 else None
         except BaseException:
             os.close(self._fd)
             raise
@@ -112,6 +115,19 @@ class BlackBox:
         faulthandler.register(STACK_SIGNAL, file=self._fd, all_threads=True, chain=False)
         bear_witness(STACK_SIGNAL, self._fd, aborts)
         self.flights.stack_signal = int(STACK_SIGNAL)
+
+    def keep(self, log: Logger) -> None:
+        """In the worker, before the application is there: starts its keeper, if it shall have one.
+
+        Args:
+            log: told when that can not be; the worker does without.
+        """
+        if self.vault is None:
+            return
+        try:
+            self.vault.keep()
+        except OSError as exc:
+            log.warning("worker_keeper has no effect in worker (pid:%s): %s", os.getpid(), exc)
 
     def secede(self) -> None:
         """In a child that the application has forked: its crashes and its requests are not the

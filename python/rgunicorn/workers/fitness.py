@@ -54,6 +54,11 @@ def refusals(cls: type[Abilities], cfg: Config) -> list[str]:
                 "not say when a request begins: use worker_class 'sync', 'gthread', 'gevent' "
                 "or 'tornado', or a limit of the application's framework."
             )
+    if cfg.worker_keeper and not cfg.is_ssl and not cls.vault_room(cfg):
+        texts.append(
+            f"worker_keeper = True can not be used with {cls.__name__}, whose connections end with "
+            "it: use worker_class 'sync' or 'gthread'."
+        )
     if cfg.static_map and not cls.serves_files():
         texts.append(
             f"static_map = {cfg.static_map!r} can not be used with {cls.__name__}, whose "

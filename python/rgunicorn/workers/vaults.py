@@ -29,4 +29,5 @@ def room(cfg: Config) -> int:
     if soft == resource.RLIM_INFINITY:
         return _MOST
     workers = max(1, cfg.workers, cfg.max_workers or 0)
-    return min(_MOST, soft // _PART // workers)
+    # A keeper needs the rest of a vault.
+    return min(_MOST, max(soft // _PART // workers, cfg.worker_keeper))
