@@ -20,6 +20,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 WORKERS = 3
@@ -90,9 +91,10 @@ class Client(threading.Thread):
 
 
 def children(pid: int) -> list[int]:
-    """The workers."""
+    """The workers. A keeper is here for a moment after its worker's end."""
     text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
+    names = {int(word): Path(f"/proc/{word}/comm") for word in text.split()}
+    return [pid for pid, name in names.items() if name.read_text() != "rgunicorn-keep\n"]
 
 
 def free_port() -> int:
@@ -108,12 +110,22 @@ def main() -> None:
     parser.add_argument(
         "kills", type=int, help="how many workers are killed, one each quarter of a second"
     )
+    parser.add_argument("--keeper", action="store_true", help="with worker_keeper")
     asked = parser.parse_args()
     port, stop = free_port(), threading.Event()
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
         (directory / "app.py").write_text(APP)
-        argv = ["-w", str(WORKERS), "-b", f"127.0.0.1:{port}", *KINDS[asked.kind], "app:app"]
+        keeper = ["--worker-keeper"] * asked.keeper
+        argv = [
+            *keeper,
+            "-w",
+            str(WORKERS),
+            "-b",
+            f"127.0.0.1:{port}",
+            *KINDS[asked.kind],
+            "app:app",
+        ]
         with (directory / "log").open("w") as log:
             server = subprocess.Popen(
                 [sys.executable, "-m", "rgunicorn", *argv], cwd=name, stdout=log, stderr=log
@@ -146,7 +158,10 @@ def main() -> None:
     beside = [f"{words} ({details}" for words, details in lost if words.split()[-1] not in paths]
     answered = sum(client.answered for client in clients)
     print(f"{asked.kind}: {asked.kills} kills, {answered} answered, {len(failed)} failed")
-    print(f"{len(unnamed)} of these named by no path")
+    phases = Counter(
+        phase.partition("phase: ")[2] for words, phase in lost if words.split()[-1] in paths
+    )
+    print(f"{len(unnamed)} of these named by no path; the others: {dict(phases)}")
     print(*(f"  not named: {line}" for line in unnamed), sep="\n")
     print(*(f"  named beside: {line}" for line in beside), sep="\n")
 

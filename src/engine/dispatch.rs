@@ -15,10 +15,11 @@ use super::refusal::Refusal;
 use crate::log::notice::Notice;
 use crate::sys::file;
 use crate::sys::handoff::{MESSAGE_BYTES, Sent};
-use crate::sys::intake::{Leftover, Stray};
+use crate::sys::intake::Leftover;
 use crate::sys::listener::PeerAddr;
 use crate::sys::outflow;
 use crate::sys::scoreboard::Slot;
+use crate::sys::stray::Stray;
 
 /// A request waits so long for a thread of its own worker while no sibling is idle: for calls that
 /// are short, but for a moment off the CPU, the way through the queue would cost more.
@@ -219,6 +220,8 @@ impl<A: App> Engine<A> {
     ) -> io::Result<bool> {
         self.pack(conn, since_ns, ready);
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
+        // Who lies in the queue is not here, too.
+        self.reading.lobby.leave(conn);
         let mut fds = Parcel::descriptors(conn);
         let (file, head);
         let bytes = match self.message.len() <= MESSAGE_BYTES {

@@ -139,8 +139,15 @@ impl<A: App> Engine<A> {
         }
         // The file of a body that nobody needs shall not lie there for long.
         let as_it_is = |it: &Deposit| it.hold(conn.form()) && it.file == File::None;
-        if conn.deposit.as_ref().is_some_and(as_it_is) || self.hold(conn, false) {
+        if conn.deposit.as_ref().is_some_and(as_it_is) {
+            return self.reading.end_of(conn);
+        }
+        if self.hold(conn, false) {
             return;
+        }
+        if conn.form() != Form::Other {
+            self.reading.lobby.enter(conn, self.clock.now_ns());
+            self.reading.end_of(conn);
         }
         if self.may_come_later(conn) && !std::mem::replace(&mut conn.is_listed, true) {
             let list = &mut self.deposits.unheld;
@@ -206,6 +213,7 @@ impl<A: App> Engine<A> {
         let held = self.try_to_hold(conn, ready);
         if held {
             // There is nothing to tell of it.
+            self.reading.lobby.leave(conn);
             self.reading.end_of(conn);
         }
         held

@@ -34,6 +34,7 @@ mod keeping;
 mod lateness;
 mod limited;
 mod line;
+mod lobby;
 mod naming;
 mod newcomer;
 mod notices;

@@ -62,9 +62,6 @@ impl<A: App> Engine<A> {
         conn.readable = came;
         self.clock.tick();
         self.deposits.allowance.earn(self.clock.now_ns().saturating_sub(since_ns));
-        if !came {
-            self.reading.end_of(conn);
-        }
         came
     }
 

@@ -9,9 +9,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{App, Conn};
 use crate::http::{BodyDecoder, Policy, ProxyInfo, ProxyProtocol, Standing};
-use crate::sys::intake::Stray;
 use crate::sys::listener::PeerAddr;
 use crate::sys::spool::Spool;
+use crate::sys::stray::Stray;
 
 /// What a connection is at the moment it changes hands.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -85,6 +85,7 @@ impl<A: App> Engine<A> {
 
     /// Closes a connection at once.
     pub(super) fn close(&mut self, mut conn: Box<Conn<A>>) {
+        self.reading.lobby.leave(&conn);
         self.reading.end_of(&conn);
         conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
         // close(2) has the kernel forget it, but not where a duplicate of ours lives on. One in a process

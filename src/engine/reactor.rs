@@ -33,7 +33,6 @@ use crate::http::{LONGEST_PREAMBLE, Recent};
 use crate::sys::clock::Clock;
 use crate::sys::flights::Flights;
 use crate::sys::handoff::Handoff;
-use crate::sys::intake::Intake;
 use crate::sys::listener::Listener;
 use crate::sys::poller::{Poller, Readiness, Token};
 use crate::sys::scoreboard::Slot;
@@ -175,7 +174,7 @@ impl<A: App> Engine<A> {
             tls: sources.tls,
             drain: Drain::default(),
             burden: Burden::of(&crew.shared.options, sources.handoff.is_some()),
-            reading: Reading::of(sources.vault.as_ref().and_then(Intake::of)),
+            reading: Reading::of(sources.vault.as_ref()),
             deposits: Deposits::of(sources.vault),
             unread: Unread::default(),
             reception: Reception::new(sources.listeners, sources.handoff),

@@ -3,26 +3,35 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
 
 use super::App;
 use super::conn::Conn;
+use super::lobby::Lobby;
 use super::reactor::Engine;
 use super::transport::{Lost, may_have_more};
 use crate::http::Framing;
 use crate::log::notice::Notice;
-use crate::sys::intake::{Intake, Place};
+use crate::sys::intake::Intake;
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::socket::{self, Transfer};
+use crate::sys::stray::Place;
+use crate::sys::vault::Vault;
 
 /// Where heads are received, if anywhere but in the connection.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     intake: Option<Intake>,
+    /// Who is not read, and not held either.
+    pub(super) lobby: Lobby,
 }
 
 impl Reading {
-    pub(super) fn of(intake: Option<Intake>) -> Self {
-        Self { intake }
+    pub(super) fn of(vault: Option<&Arc<Vault>>) -> Self {
+        let intake = vault.and_then(Intake::of);
+        // Without: somebody else of this process has both.
+        let lobby = Lobby::of(vault.filter(|_| intake.is_some()).cloned());
+        Self { intake, lobby }
     }
 
     /// Whoever comes out of the queue now is nobody's yet.
@@ -76,6 +85,7 @@ impl<A: App> Engine<A> {
         let at = conn.filled;
         if !intake.is_reading(conn.reading) {
             begin(intake, conn, self.clock.now_ns());
+            self.reading.lobby.leave(conn);
         }
         let fd = conn.socket.as_ref()?.as_fd();
         let space = conn.inbox.get_mut(at..)?;
@@ -92,9 +102,7 @@ impl<A: App> Engine<A> {
             (got.map(|got| (got, may_have_more(got, into.len(), ended))), n)
         });
         match came {
-            Some(Ok((Transfer::Bytes(1..), _))) => {}
-            // There is nobody to tell of, unless something had come before.
-            Some(_) if at == 0 => self.reading.end_of(conn),
+            // Who has said nothing is told of until he is put down.
             Some(_) => {}
             // What comes from here on lies elsewhere.
             None => conn.lift(),
@@ -133,15 +141,20 @@ impl<A: App> Engine<A> {
     }
 }
 
-fn begin<A: App>(intake: &mut Intake, conn: &mut Conn<A>, now_ns: u64) {
-    let record = conn.deposit.as_ref().map(|it| it.name);
-    let before = conn.inbox.get(..conn.filled).unwrap_or_default();
-    let place = Place {
+/// Where a keeper finds `conn`.
+pub(super) fn place_of<A: App>(conn: &Conn<A>) -> Place {
+    Place {
         fd: conn.socket.as_ref().map_or(-1, AsRawFd::as_raw_fd),
         listener: conn.listener as u16,
         has_been_served: conn.served > 0,
         may_move: conn.proxy.is_none() && !conn.is_shared,
-    };
+    }
+}
+
+fn begin<A: App>(intake: &mut Intake, conn: &mut Conn<A>, now_ns: u64) {
+    let record = conn.deposit.as_ref().map(|it| it.name);
+    let before = conn.inbox.get(..conn.filled).unwrap_or_default();
+    let place = place_of(conn);
     let is_new = conn.reading == 0 && conn.served == 0 && conn.addr == PeerAddr::Unix;
     conn.reading = intake.begin(record, &conn.addr, place, now_ns, before);
     if let Some(fd) = conn.socket.as_ref().filter(|_| is_new && intake.marks()) {

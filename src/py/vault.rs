@@ -56,13 +56,18 @@ impl Vault {
         let passed_on = leftover.as_ref().filter(|_| blameless);
         let queue = handoff(py)?;
         let mut found = self.vault.rescue(&queue, flights.as_deref(), passed_on)?;
-        if let Some(stray) = passed_on.filter(|_| !found.read) {
-            self.fetch(&queue, stray, &mut found, &listeners)?;
+        let is_read = found.read;
+        let mut others = self.vault.lobby();
+        others.extend(leftover.filter(|_| !is_read));
+        for other in others {
+            // Who has said nothing can not have been the cause.
+            let may_go_on = blameless || other.bytes.is_empty();
+            let goes_on = may_go_on && self.fetch(&queue, &other, &mut found, &listeners)?;
+            if let (false, false, Some(flights)) = (goes_on, other.is_idle, &flights) {
+                note(flights, &other);
+            }
         }
         self.vault.clear()?;
-        if let (Some(flights), Some(lost), false) = (flights, leftover, found.read) {
-            note(&flights, &lost);
-        }
         Ok((found.moved, found.left))
     }
 
@@ -84,24 +89,24 @@ impl Vault {
 }
 
 impl Vault {
-    /// The connection of `leftover`, which was not deposited, goes on elsewhere, too, if there is a keeper.
+    /// The connection of `leftover`, which was not deposited, goes on elsewhere, too, if there is a keeper. False: it
+    /// does not.
     fn fetch(
         &self,
         queue: &Handoff,
         leftover: &Leftover,
         found: &mut vault::Rescue,
         listeners: &[Bound<'_, PyAny>],
-    ) -> PyResult<()> {
-        let Some((socket, stray)) = self.vault.fetch(leftover, found)? else { return Ok(()) };
+    ) -> PyResult<bool> {
+        let Some((socket, stray)) = self.vault.fetch(leftover, found)? else { return Ok(false) };
         // Without a name, one that has been closed here since, it counts as the first.
         let name = listeners.get(stray.listener).and_then(|socket| server_name(socket).ok());
         let name = name.map(|name| name.text()).unwrap_or_default();
-        let Some(message) = about_stray(&stray, &name, leftover) else { return Ok(()) };
-        match queue.send(&message, &[socket.as_fd()])? {
-            Sent::Whole => (found.moved, found.read) = (found.moved + 1, true),
-            Sent::Full | Sent::Crowded => found.left += 1,
-        }
-        Ok(())
+        let Some(message) = about_stray(&stray, &name, leftover) else { return Ok(false) };
+        let is_sent = queue.send(&message, &[socket.as_fd()])? == Sent::Whole;
+        let count = if is_sent { &mut found.moved } else { &mut found.left };
+        *count += 1;
+        Ok(is_sent)
     }
 }
 

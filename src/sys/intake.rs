@@ -6,8 +6,7 @@
 //! what lies there is what is not zero: a head ends with a line feed. Zeros behind it may have been of the
 //! client, too; who needs to know that has no use for it.
 
-use std::net::{IpAddr, SocketAddr};
-use std::os::fd::RawFd;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::{io, slice};
@@ -18,10 +17,11 @@ use super::keeper::Wanted;
 use super::listener::PeerAddr;
 use super::mapping::Mapping;
 use super::records::Name;
+use super::stray::{self, Place, STRAY_WORDS, Stray};
 use super::ticket;
 use super::vault::Vault;
 
-const HEADER_WORDS: usize = 8;
+const HEADER_WORDS: usize = 4;
 /// Bytes of a head that find room. The rest of a longer one is received elsewhere.
 pub const INTAKE_BYTES: usize = 16 * 1024 - size_of::<Header>();
 
@@ -37,11 +37,6 @@ const WORD: usize = 0;
 const RECORD: usize = 1;
 const RECORD_SERIAL: usize = 2;
 const STARTED_NS: usize = 3;
-/// Bytes of the peer's address, 0, 4 or 16, in the lowest byte, and above it the port.
-const PEER_BYTES: usize = 4;
-const PEER: usize = 5;
-/// [`Place`].
-const PLACE: usize = 7;
 
 const KIND_BITS: u32 = 8;
 const KIND: u64 = 0xff;
@@ -52,54 +47,11 @@ const READING: u64 = 2;
 /// The same as the first, and who it is lies on the doorstep.
 const ACCEPTING: u64 = 3;
 
-/// Where a connection is, for a [keeper](super::keeper), and what has to be known of it elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// Its descriptor; while it is let in, the listener's.
-    pub fd: RawFd,
-    /// Which of the worker's listeners it has come to.
-    pub listener: u16,
-    /// Whether a request of it has been answered.
-    pub has_been_served: bool,
-    /// Whether there is nothing else that would have to be known.
-    pub may_move: bool,
-}
-
-impl Place {
-    fn to_word(self) -> u64 {
-        u64::from(self.fd as u32)
-            | u64::from(self.listener) << 32
-            | u64::from(self.has_been_served) << 62
-            | u64::from(self.may_move) << 63
-    }
-
-    fn of(word: u64) -> Self {
-        Self {
-            fd: word as u32 as RawFd,
-            listener: (word >> 32) as u16,
-            has_been_served: word >> 62 & 1 != 0,
-            may_move: word >> 63 != 0,
-        }
-    }
-}
-
-/// A connection of which nobody but a keeper has a descriptor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stray {
-    /// What the keeper is to look for.
-    pub wanted: Wanted,
-    /// Who it is.
-    pub addr: PeerAddr,
-    /// Which of the worker's listeners it has come to.
-    pub listener: usize,
-    /// Whether a request of it has been answered.
-    pub has_been_served: bool,
-}
-
 /// What lies before the bytes. All-zero means that nobody is read.
 #[repr(C, align(64))]
 struct Header {
     words: [AtomicU64; HEADER_WORDS],
+    who: [AtomicU64; STRAY_WORDS],
     doorstep: [AtomicU64; DOORSTEP_WORDS],
 }
 
@@ -118,11 +70,26 @@ pub struct Leftover {
     pub started_ns: u64,
     /// What lies there, without zeros at its end.
     pub bytes: Vec<u8>,
+    /// It is between two requests: there is nothing to tell of.
+    pub is_idle: bool,
     /// Where the connection may be found, if it was not deposited.
     stray: Option<Stray>,
 }
 
 impl Leftover {
+    /// Of somebody who has said nothing.
+    pub(super) fn of_silent(started_ns: u64, addr: PeerAddr, place: Place) -> Self {
+        let stray = Stray::new(Wanted::Number(place.fd), addr, place);
+        Self {
+            started_ns,
+            is_sure: true,
+            peer: addr.ip(),
+            is_idle: place.has_been_served,
+            stray: place.may_move.then_some(stray),
+            ..Self::default()
+        }
+    }
+
     /// Whether a request of this number has got its flight: it was, or is, told of as such.
     pub fn has_begun(&self, flights: &Flights) -> bool {
         self.reading != 0 && flights.has_been_read_as(self.reading)
@@ -181,17 +148,11 @@ impl Memory {
 
     /// What the worker has left there, which has ended; `None`: it was not reading.
     pub(super) fn leftover(&self) -> Option<Leftover> {
-        let Header { words, doorstep } = self.header();
+        let Header { words, who, doorstep } = self.header();
         let header = words.each_ref().map(|word| word.load(Ordering::Acquire));
         let (reading, started_ns) = (header[WORD] >> KIND_BITS, header[STARTED_NS]);
         let new = Leftover { started_ns, ..Leftover::default() };
-        let place = Place::of(header[PLACE]);
-        let stray = |wanted, addr| Stray {
-            wanted,
-            addr,
-            listener: place.listener.into(),
-            has_been_served: place.has_been_served,
-        };
+        let (addr, place) = stray::read(who);
         match header[WORD] & KIND {
             READING => {}
             LETTING_IN => return Some(new),
@@ -201,27 +162,21 @@ impl Memory {
                     PeerAddr::Ip(addr) => Wanted::From(addr),
                     PeerAddr::Unix => Wanted::At(place.fd),
                 };
-                let stray = Some(stray(wanted, addr));
+                let stray = Some(Stray::new(wanted, addr, place));
                 return Some(Leftover { is_sure: true, peer: addr.ip(), stray, ..new });
             }
             _ => return None,
         }
-        let octets = ticket::read(&words[PEER..PLACE], 16);
-        let peer = match header[PEER_BYTES] & 0xff {
-            4 => octets.first_chunk::<4>().map(|octets| IpAddr::from(*octets)),
-            16 => octets.first_chunk::<16>().map(|octets| IpAddr::from(*octets)),
-            _ => None,
-        };
         let content = self.mapping.words().get(size_of::<Header>() / 8..).unwrap_or_default();
         let mut bytes = ticket::read(content, INTAKE_BYTES);
         let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
         bytes.truncate(length);
         let record = Name::from_words(header[RECORD], header[RECORD_SERIAL]);
-        let port = (header[PEER_BYTES] >> 8) as u16;
-        let addr = peer.map_or(PeerAddr::Unix, |ip| PeerAddr::Ip(SocketAddr::new(ip, port)));
-        let stray =
-            (place.may_move && record.is_none()).then(|| stray(Wanted::Number(place.fd), addr));
-        Some(Leftover { reading, is_sure: true, record, peer, started_ns, bytes, stray })
+        let stray = (place.may_move && record.is_none())
+            .then(|| Stray::new(Wanted::Number(place.fd), addr, place));
+        let peer = addr.ip();
+        let is_idle = bytes.is_empty() && place.has_been_served;
+        Some(Leftover { reading, is_sure: true, record, peer, bytes, is_idle, stray, ..new })
     }
 }
 
@@ -270,11 +225,11 @@ impl Intake {
     /// Somebody is about to be accepted, there, at the listener that is in `place`.
     #[inline]
     pub fn accept(&mut self, now_ns: u64, place: Place) -> Doorstep<'_> {
-        let Header { words, doorstep } = self.vault.intake.header();
+        let Header { words, who, doorstep } = self.vault.intake.header();
         let doorstep = Doorstep::new(doorstep, self.marks());
         doorstep.wipe();
         words[STARTED_NS].store(now_ns, Ordering::Relaxed);
-        words[PLACE].store(place.to_word(), Ordering::Relaxed);
+        who[stray::PLACE].store(place.to_word(), Ordering::Relaxed);
         words[WORD].store(ACCEPTING, Ordering::Release);
         doorstep
     }
@@ -307,18 +262,7 @@ impl Intake {
         header[RECORD].store(index, Ordering::Relaxed);
         header[RECORD_SERIAL].store(serial, Ordering::Relaxed);
         header[STARTED_NS].store(now_ns, Ordering::Relaxed);
-        let (length, port) = match peer {
-            PeerAddr::Unix => (0, 0),
-            PeerAddr::Ip(addr) => {
-                let length = match addr.ip() {
-                    IpAddr::V4(ip) => ticket::write(&header[PEER..], &ip.octets()),
-                    IpAddr::V6(ip) => ticket::write(&header[PEER..], &ip.octets()),
-                };
-                (length, addr.port())
-            }
-        };
-        header[PEER_BYTES].store(length | u64::from(port) << 8, Ordering::Relaxed);
-        header[PLACE].store(place.to_word(), Ordering::Relaxed);
+        stray::write(&self.vault.intake.header().who, peer, place);
         header[WORD].store(word(self.reading, READING), Ordering::Release);
         self.reading
     }

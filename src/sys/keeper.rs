@@ -266,7 +266,7 @@ fn is_woken(pause: Duration) -> bool {
 
 /// By which a socket is known, whatever its number.
 pub(super) fn inode(fd: RawFd) -> Option<u64> {
-    fstat(any(fd)).ok().map(|stat| stat.st_ino as u64)
+    fstat(any(fd)).ok().map(|stat| stat.st_ino)
 }
 
 #[cfg(test)]

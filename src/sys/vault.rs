@@ -17,11 +17,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::flights::{Flights, Phase};
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
-use super::intake::{self, Leftover, Stray};
+use super::intake::{self, Leftover};
 use super::keeper::{self, Keeper};
+use super::lobby;
 use super::mapping::Mapping;
 use super::outflow;
 use super::records::{MOST_RECORDS, Name, RECORD_WORDS, START_BYTES, State};
+use super::stray::Stray;
 
 /// What became of a deposit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +55,7 @@ pub struct Vault {
     queue: Handoff,
     pub(super) memory: Mapping,
     pub(super) intake: intake::Memory,
+    pub(super) lobby: lobby::Memory,
     /// Who has the worker's other connections, too.
     pub keeper: Option<Keeper>,
     /// Messages in the queue, as far as this process knows.
@@ -73,6 +76,7 @@ impl Vault {
             queue: Handoff::new()?,
             memory: Mapping::new(room * RECORD_WORDS * 8, None)?,
             intake: intake::Memory::new()?,
+            lobby: lobby::Memory::new()?,
             keeper: keeper.then(Keeper::new).transpose()?,
             messages: AtomicUsize::new(0),
             stale: AtomicUsize::new(0),
@@ -90,7 +94,8 @@ impl Vault {
     /// ENOMEM.
     pub fn secede(&self) -> io::Result<()> {
         self.memory.secede()?;
-        self.intake.secede()
+        self.intake.secede()?;
+        self.lobby.secede()
     }
 
     /// Stale messages in the queue.
@@ -253,13 +258,16 @@ impl Vault {
     pub fn fetch(
         &self,
         leftover: &Leftover,
-        found: &Rescue,
+        found: &mut Rescue,
     ) -> io::Result<Option<(OwnedFd, Stray)>> {
         let (Some(keeper), Some(stray)) = (&self.keeper, leftover.stray()) else { return Ok(None) };
         let socket = keeper.ask(stray.wanted)?;
+        let Some(socket) = socket else { return Ok(None) };
         // Else it would be served twice.
-        let is_new = |fd: &OwnedFd| !found.inodes.contains(&keeper::inode(fd.as_raw_fd()));
-        Ok(socket.filter(is_new).map(|socket| (socket, stray)))
+        let inode = keeper::inode(socket.as_raw_fd());
+        let is_new = !found.inodes.contains(&inode);
+        found.inodes.push(inode);
+        Ok(is_new.then_some((socket, stray)))
     }
 
     /// Closes everything that lies there, and that a keeper has.
