@@ -106,6 +106,6 @@ pub(super) fn ticket<A: App>(conn: &Conn<A>, started_ns: u64, thread: (u64, u32)
         version: head.version,
         started_ns,
         thread,
-        reading: conn.reading,
+        reading: conn.reading.number,
     }
 }

@@ -13,6 +13,7 @@ use super::table::At;
 use super::timekeeper::Claim;
 use super::transport::Secured;
 use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
+use crate::sys::intake::ReadingId;
 use crate::sys::listener::PeerAddr;
 use crate::sys::poller::Token;
 use crate::sys::spool::Spool;
@@ -110,7 +111,7 @@ pub struct Conn<A: App> {
     /// Bytes that were ever written to it; `None` where the kernel does not tell, or encrypted ones go out.
     pub(super) outflow: Option<u64>,
     /// The number under which the current request's head is, or was, received; 0 for none.
-    pub(super) reading: u64,
+    pub(super) reading: ReadingId,
     /// It is among those that are to be deposited, or deposited anew.
     pub(super) is_listed: bool,
     /// The application has a duplicate of its socket.
@@ -159,7 +160,7 @@ impl<A: App> Conn<A> {
             booking: None,
             deposit: None,
             outflow: None,
-            reading: 0,
+            reading: ReadingId::default(),
             is_listed: false,
             is_shared: false,
             has_twin: false,
@@ -194,7 +195,7 @@ impl<A: App> Conn<A> {
         self.booking = None;
         self.deposit = None;
         self.outflow = None;
-        self.reading = 0;
+        self.reading = ReadingId::default();
         self.is_listed = false;
         self.is_shared = false;
         self.has_twin = false;
@@ -333,7 +334,7 @@ impl<A: App> Conn<A> {
         self.young_since_ns = 0;
         self.is_noted = false;
         self.booking = None;
-        self.reading = 0;
+        self.reading = ReadingId::default();
         if let Some(deposit) = &mut self.deposit {
             deposit.end_request();
         }

@@ -139,8 +139,9 @@ impl<A: App> Conn<A> {
     /// Somebody does something with it from here on: a kill closes it.
     #[inline]
     pub(super) fn lift(&self) {
-        if let Some(deposit) = &self.deposit {
-            deposit.lift();
+        match &self.deposit {
+            Some(deposit) => deposit.lift(),
+            None => self.reading.pin(),
         }
     }
 

@@ -4,22 +4,21 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use super::App;
 use super::conn::{Conn, Phase, Watch};
+use super::letter::{IN_FILE, INLINE, START_BYTES, open, since, start};
 use super::parcel::Parcel;
 use super::reactor::{Engine, Job, ROOM, Work};
 use super::refusal::Refusal;
 use crate::log::notice::Notice;
 use crate::sys::file;
 use crate::sys::handoff::{MESSAGE_BYTES, Sent};
-use crate::sys::intake::Leftover;
 use crate::sys::listener::PeerAddr;
 use crate::sys::outflow;
 use crate::sys::scoreboard::Slot;
-use crate::sys::stray::Stray;
 
 /// A request waits so long for a thread of its own worker while no sibling is idle: for calls that
 /// are short, but for a moment off the CPU, the way through the queue would cost more.
@@ -28,14 +27,6 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const REST: Duration = Duration::from_millis(50);
 /// In between it is looked for an idle sibling so often.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(2);
-
-/// A message begins with one of these and the time since when the request waits (u64). The parcel
-/// follows, or lies in a file that goes along.
-const INLINE: u8 = 0;
-const IN_FILE: u8 = 1;
-const START_BYTES: usize = 9;
-/// No parcel is longer: what is larger of a body lies in a file already.
-const PARCEL_BYTES: u64 = 1 << 30;
 
 impl<A: App> Engine<A> {
     /// Gives what is ready to the siblings, as far as there is room in the queue: at once when one
@@ -133,9 +124,9 @@ impl<A: App> Engine<A> {
     /// recvmsg(2)'s.
     pub(super) fn collect(&mut self) -> io::Result<bool> {
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
-        self.message.resize(MESSAGE_BYTES, 0);
-        let slot = self.counting_slot();
-        let Some((len, fds)) = handoff.receive(&mut self.message)? else {
+        let slot = self.shared.slot;
+        let came = self.reading.collect(handoff, &mut self.message, self.clock.now_ns())?;
+        let Some((message, fds)) = came else {
             if let Some(slot) = slot {
                 slot.clear_transit();
             }
@@ -144,7 +135,6 @@ impl<A: App> Engine<A> {
         if let Some(slot) = slot {
             slot.leave_transit();
         }
-        let message = self.message.get(..len).unwrap_or_default();
         let since_ns = since(message).unwrap_or_default();
         let parcel = open(message, &fds)?;
         let mut fds = fds.into_iter();
@@ -166,7 +156,7 @@ impl<A: App> Engine<A> {
             self.close(conn);
             return Err(io::ErrorKind::InvalidData.into());
         }
-        self.take_over(&mut conn);
+        self.reading.keep_letter(&mut conn);
         if !is_believed && !self.is_whole(&mut conn) {
             self.close(conn);
             return Ok(true);
@@ -308,38 +298,5 @@ pub(super) fn may_travel<A: App>(job: &Job<A>) -> bool {
     match &job.work {
         Work::Request => true,
         Work::Refusal(refusal) => matches!(refusal, Refusal::Parse(_)),
-    }
-}
-
-fn start(kind: u8, since_ns: u64) -> [u8; START_BYTES] {
-    let mut start = [kind; START_BYTES];
-    start[1..].copy_from_slice(&since_ns.to_ne_bytes());
-    start
-}
-
-/// The message about a connection that was found when its worker had been killed, with what had come of its
-/// request; `name` is that of its listener. `None`: that is too much for one.
-pub fn about_stray(stray: &Stray, name: &str, leftover: &Leftover) -> Option<Vec<u8>> {
-    let mut message = start(INLINE, leftover.started_ns).to_vec();
-    Parcel::of_stray(stray, name.as_bytes()).write(&mut message);
-    message.extend_from_slice(&leftover.bytes);
-    (message.len() <= MESSAGE_BYTES).then_some(message)
-}
-
-fn since(message: &[u8]) -> Option<u64> {
-    message.get(1..)?.first_chunk().map(|bytes| u64::from_ne_bytes(*bytes))
-}
-
-fn open(message: &[u8], fds: &[OwnedFd]) -> io::Result<Option<Parcel>> {
-    match message.split_at_checked(START_BYTES).map(|(start, parcel)| (start[0], parcel)) {
-        Some((INLINE, parcel)) => Ok(Parcel::read(parcel)),
-        Some((IN_FILE, _)) => match fds.last() {
-            Some(file) => {
-                let file = std::fs::File::from(file.try_clone()?);
-                Ok(Parcel::read(&file::contents(&file, PARCEL_BYTES)?))
-            }
-            None => Ok(None),
-        },
-        _ => Ok(None),
     }
 }

@@ -32,6 +32,7 @@ pub mod herald;
 mod hoard;
 mod keeping;
 mod lateness;
+mod letter;
 mod limited;
 mod line;
 mod lobby;
@@ -77,9 +78,9 @@ use crate::log::notice::Notice;
 
 pub use conn::Conn;
 pub use crew::Crew;
-pub use dispatch::about_stray;
 pub use exchange::{Exchange, Gone};
 pub use hand::Hand;
+pub use letter::{about_stray, reopened};
 pub use overload::Patience;
 pub use reactor::{Engine, Sources};
 pub use refusal::Refusal;

@@ -190,7 +190,11 @@ impl Parcel {
             spooled: from.number()?,
             has_file: from.flag()?,
             file_is_memory: from.flag()?,
-            come: from.0.to_vec(),
+            // What came so is without zeros at its end, and there are some where a whole message was found.
+            come: {
+                let end = from.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+                from.0.get(..end).unwrap_or_default().to_vec()
+            },
         })
     }
 }

@@ -12,6 +12,7 @@ use crate::http::queue_time::waited_before;
 use crate::http::{BodyDecoder, CONTINUE, Framing, ParseError, Preamble, admit, poll_preamble};
 use crate::log::notice::{Notice, Phase as Expected};
 use crate::sys::clock::wall_time;
+use crate::sys::intake::ReadingId;
 use crate::sys::socket::{self, Transfer};
 
 /// A head up to this size always has its buffer.
@@ -150,7 +151,7 @@ impl<A: App> Engine<A> {
                     conn.inbox.copy_within(len..conn.filled, 0);
                     conn.filled -= len;
                     // What lies in the intake begins elsewhere.
-                    conn.reading = 0;
+                    conn.reading = ReadingId::default();
                     conn.proxy = Some(info);
                 }
             }

@@ -12,6 +12,7 @@ use super::reactor::Engine;
 use super::transport::{Lost, may_have_more};
 use crate::http::Framing;
 use crate::log::notice::Notice;
+use crate::sys::handoff::{Handoff, MESSAGE_BYTES};
 use crate::sys::intake::Intake;
 use crate::sys::listener::{Listener, PeerAddr};
 use crate::sys::socket::{self, Transfer};
@@ -34,11 +35,26 @@ impl Reading {
         Self { intake, lobby }
     }
 
-    /// Whoever comes out of the queue now is nobody's yet.
-    #[inline]
-    pub(super) fn let_in(&mut self, now_ns: u64) {
+    /// Takes a message out of `queue`, into memory that outlives the worker if there is any, else into `buffer`: its
+    /// bytes and descriptors. `None`: there is none.
+    pub(super) fn collect<'b>(
+        &'b mut self,
+        queue: &Handoff,
+        buffer: &'b mut Vec<u8>,
+        now_ns: u64,
+    ) -> io::Result<Option<(&'b [u8], Vec<OwnedFd>)>> {
         if let Some(intake) = &mut self.intake {
-            intake.let_in(now_ns);
+            return intake.collect(queue, now_ns);
+        }
+        buffer.resize(MESSAGE_BYTES, 0);
+        let came = queue.receive(buffer)?;
+        Ok(came.map(|(length, fds)| (buffer.get(..length).unwrap_or_default(), fds)))
+    }
+
+    /// `conn` is what came so.
+    pub(super) fn keep_letter<A: App>(&mut self, conn: &mut Conn<A>) {
+        if let Some(intake) = &mut self.intake {
+            conn.reading = intake.keep_letter();
         }
     }
 
@@ -71,7 +87,7 @@ impl Reading {
     /// `conn` is held, has been answered, or is closed: there is nothing to tell of it.
     #[inline]
     pub(super) fn end_of<A: App>(&mut self, conn: &Conn<A>) {
-        if let Some(intake) = self.intake.as_mut().filter(|it| it.is_reading(conn.reading)) {
+        if let Some(intake) = self.intake.as_mut().filter(|it| it.is_at(conn.reading)) {
             intake.end();
         }
     }
@@ -84,8 +100,8 @@ impl<A: App> Engine<A> {
         let intake = self.reading.intake.as_mut().filter(|_| conn.tls.is_none())?;
         let at = conn.filled;
         if !intake.is_reading(conn.reading) {
-            begin(intake, conn, self.clock.now_ns());
             self.reading.lobby.leave(conn);
+            begin(intake, conn, self.clock.now_ns());
         }
         let fd = conn.socket.as_ref()?.as_fd();
         let space = conn.inbox.get_mut(at..)?;
@@ -110,7 +126,7 @@ impl<A: App> Engine<A> {
         came.map(|came| came.map_err(Lost::from))
     }
 
-    /// `conn` came out of the queue, with what has come of its request.
+    /// `conn` is waited for.
     pub(super) fn take_over(&mut self, conn: &mut Conn<A>) {
         if let Some(intake) = &mut self.reading.intake {
             begin(intake, conn, self.clock.now_ns());
@@ -155,7 +171,7 @@ fn begin<A: App>(intake: &mut Intake, conn: &mut Conn<A>, now_ns: u64) {
     let record = conn.deposit.as_ref().map(|it| it.name);
     let before = conn.inbox.get(..conn.filled).unwrap_or_default();
     let place = place_of(conn);
-    let is_new = conn.reading == 0 && conn.served == 0 && conn.addr == PeerAddr::Unix;
+    let is_new = conn.reading.number == 0 && conn.served == 0 && conn.addr == PeerAddr::Unix;
     conn.reading = intake.begin(record, &conn.addr, place, now_ns, before);
     if let Some(fd) = conn.socket.as_ref().filter(|_| is_new && intake.marks()) {
         // EBADF only.

@@ -284,10 +284,7 @@ impl<A: App> Engine<A> {
     pub(super) fn admit(&mut self, door: Door) -> Visit {
         let now_ns = self.clock.now_ns();
         let came = match door {
-            Door::Handoff => {
-                self.reading.let_in(now_ns);
-                self.collect()
-            }
+            Door::Handoff => self.collect(),
             Door::Listener(index) => {
                 let listener = self.reception.listeners.get(index);
                 match listener.map_or(Ok(None), |it| self.reading.accept(it, index, now_ns)) {

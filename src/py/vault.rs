@@ -1,13 +1,13 @@
 //! The vault of a worker, as the master has it: `src/sys/vault.rs`.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use pyo3::prelude::*;
 
 use super::flights::Flights;
 use super::worker::{handoff, server_name};
-use crate::engine::about_stray;
+use crate::engine::{about_stray, reopened};
 use crate::sys::flights::{self, MOST_PLACES, Mark, Peer, Phase, Ticket};
 use crate::sys::handoff::{Handoff, Sent};
 use crate::sys::intake::Leftover;
@@ -60,11 +60,14 @@ impl Vault {
         let mut others = self.vault.lobby();
         others.extend(leftover.filter(|_| !is_read));
         for other in others {
-            // Who has said nothing can not have been the cause.
-            let may_go_on = blameless || other.bytes.is_empty();
-            let goes_on = may_go_on && self.fetch(&queue, &other, &mut found, &listeners)?;
-            if let (false, false, Some(flights)) = (goes_on, other.is_idle, &flights) {
-                note(flights, &other);
+            let lost = match other.is_letter {
+                true => self.pass_on(&queue, &other, blameless, &mut found)?,
+                // Who has said nothing can not have been the cause.
+                false if !blameless && !other.bytes.is_empty() => Some(other),
+                false => self.fetch(&queue, other, &mut found, &listeners)?,
+            };
+            if let (Some(lost), Some(flights)) = (lost.filter(|it| !it.is_idle), &flights) {
+                note(flights, &lost);
             }
         }
         self.vault.clear()?;
@@ -89,25 +92,60 @@ impl Vault {
 }
 
 impl Vault {
-    /// The connection of `leftover`, which was not deposited, goes on elsewhere, too, if there is a keeper. False: it
-    /// does not.
+    /// The connection of `leftover`, which was not deposited, goes on elsewhere, too, if there is a keeper. Else
+    /// returns what is to be told of.
     fn fetch(
         &self,
         queue: &Handoff,
-        leftover: &Leftover,
+        leftover: Leftover,
         found: &mut vault::Rescue,
         listeners: &[Bound<'_, PyAny>],
-    ) -> PyResult<bool> {
-        let Some((socket, stray)) = self.vault.fetch(leftover, found)? else { return Ok(false) };
+    ) -> PyResult<Option<Leftover>> {
+        let Some((socket, stray)) = self.vault.fetch(&leftover, found)? else {
+            return Ok(Some(leftover));
+        };
         // Without a name, one that has been closed here since, it counts as the first.
         let name = listeners.get(stray.listener).and_then(|socket| server_name(socket).ok());
         let name = name.map(|name| name.text()).unwrap_or_default();
-        let Some(message) = about_stray(&stray, &name, leftover) else { return Ok(false) };
-        let is_sent = queue.send(&message, &[socket.as_fd()])? == Sent::Whole;
-        let count = if is_sent { &mut found.moved } else { &mut found.left };
-        *count += 1;
-        Ok(is_sent)
+        let Some(message) = about_stray(&stray, &name, &leftover) else {
+            return Ok(Some(leftover));
+        };
+        let is_sent = put(queue, &message, &[socket.as_fd()], found)?;
+        Ok((!is_sent).then_some(leftover))
     }
+
+    /// The same for what was taken out of the queue and went no further.
+    fn pass_on(
+        &self,
+        queue: &Handoff,
+        leftover: &Leftover,
+        blameless: bool,
+        found: &mut vault::Rescue,
+    ) -> PyResult<Option<Leftover>> {
+        let Some(letter) = self.vault.letter() else { return Ok(None) };
+        let Some((message, mut lost)) = reopened(&letter.bytes) else { return Ok(None) };
+        lost.reading = leftover.reading;
+        if leftover.is_pinned || !blameless && !lost.bytes.is_empty() {
+            return Ok(Some(lost));
+        }
+        let Some(fds) = self.vault.fetch_all(&letter, found)? else { return Ok(Some(lost)) };
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let is_sent = put(queue, &message, &fds, found)?;
+        Ok((!is_sent).then_some(lost))
+    }
+}
+
+/// Puts a connection that was found into the queue between workers, and counts it. False: there is no room.
+fn put(
+    queue: &Handoff,
+    message: &[u8],
+    fds: &[BorrowedFd<'_>],
+    found: &mut vault::Rescue,
+) -> PyResult<bool> {
+    let is_sent = queue.send(message, fds)? == Sent::Whole;
+    let count = if is_sent { &mut found.moved } else { &mut found.left };
+    *count += 1;
+    Ok(is_sent)
 }
 
 /// Notes what a worker was receiving when it ended.

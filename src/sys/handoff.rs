@@ -86,12 +86,23 @@ impl Handoff {
     /// # Errors
     /// EMFILE and the like; the message is lost then only if the kernel had to cut it.
     pub fn receive(&self, into: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
-        let mut control = nix::cmsg_space!([RawFd; MESSAGE_FDS]);
+        self.receive_at(into, &mut nix::cmsg_space!([RawFd; MESSAGE_FDS]))
+    }
+
+    /// The same; `control` is where the kernel writes the descriptors, cmsg(3).
+    ///
+    /// # Errors
+    /// The same.
+    pub fn receive_at(
+        &self,
+        into: &mut [u8],
+        control: &mut [u8],
+    ) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
         loop {
             let mut slices = [IoSliceMut::new(into)];
             let fd = self.receiving.as_raw_fd();
-            let message = match recvmsg::<()>(fd, &mut slices, Some(&mut control), flags) {
+            let message = match recvmsg::<()>(fd, &mut slices, Some(&mut *control), flags) {
                 Ok(message) => message,
                 Err(Errno::EAGAIN) => return Ok(None),
                 Err(Errno::EINTR) => continue,

@@ -7,12 +7,14 @@
 //! client, too; who needs to know that has no use for it.
 
 use std::net::IpAddr;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::{io, slice};
 
 use super::doorstep::{DOORSTEP_WORDS, Doorstep};
 use super::flights::Flights;
+use super::handoff::Handoff;
 use super::keeper::Wanted;
 use super::listener::PeerAddr;
 use super::mapping::Mapping;
@@ -41,10 +43,10 @@ const STARTED_NS: usize = 3;
 const KIND_BITS: u32 = 8;
 const KIND: u64 = 0xff;
 const NOBODY: u64 = 0;
-/// Somebody is let in, whom nobody knows yet.
-const LETTING_IN: u64 = 1;
+/// Somebody is taken out of the queue, or has been: the message lies in the [letterbox](super::letterbox).
+const COLLECTING: u64 = 1;
 const READING: u64 = 2;
-/// The same as the first, and who it is lies on the doorstep.
+/// Somebody is let in, and who it is lies on the doorstep.
 const ACCEPTING: u64 = 3;
 
 /// What lies before the bytes. All-zero means that nobody is read.
@@ -70,6 +72,10 @@ pub struct Leftover {
     pub started_ns: u64,
     /// What lies there, without zeros at its end.
     pub bytes: Vec<u8>,
+    /// It was taken out of the queue: [`Vault::letter`] has it.
+    pub is_letter: bool,
+    /// Somebody has done something with it since.
+    pub is_pinned: bool,
     /// It is between two requests: there is nothing to tell of.
     pub is_idle: bool,
     /// Where the connection may be found, if it was not deposited.
@@ -155,7 +161,10 @@ impl Memory {
         let (addr, place) = stray::read(who);
         match header[WORD] & KIND {
             READING => {}
-            LETTING_IN => return Some(new),
+            COLLECTING => {
+                let is_pinned = !place.may_move;
+                return Some(Leftover { reading, is_pinned, is_letter: true, ..new });
+            }
             ACCEPTING => {
                 let addr = Doorstep::new(doorstep, false).who()?;
                 let wanted = match addr {
@@ -180,22 +189,53 @@ impl Memory {
     }
 }
 
+/// The number of a reading, and where it is known: for whoever goes on with its connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReadingId {
+    /// 0: none.
+    pub number: u64,
+    vault: Option<&'static Arc<Vault>>,
+}
+
+impl ReadingId {
+    /// Somebody does something with the connection from here on: nobody else can have it. By whichever thread does. Where another
+    /// is read by now, that one may not be had either, at worst.
+    #[inline]
+    pub fn pin(&self) {
+        if let Some(vault) = self.vault {
+            let Header { words, who, .. } = vault.intake.header();
+            if words[WORD].load(Ordering::Relaxed) >> KIND_BITS == self.number {
+                stray::pin(who);
+            }
+        }
+    }
+}
+
 /// The one who receives there.
 #[derive(Debug)]
 pub struct Intake {
-    vault: Arc<Vault>,
+    vault: &'static Arc<Vault>,
     reading: u64,
     /// Bytes from the beginning that may not be zero.
     dirty: usize,
+    /// Bytes of the message in the letterbox.
+    letter_bytes: usize,
     /// Of the connection that is read, or was the last.
     record: Option<Name>,
 }
 
 impl Intake {
-    /// That of a vault; `None` when somebody of this process has it.
+    /// That of a vault; `None` when somebody of this process has it. The vault stays until the process ends.
     pub fn of(vault: &Arc<Vault>) -> Option<Self> {
         let taken = vault.intake.taken.swap(true, Ordering::AcqRel);
-        (!taken).then(|| Self { vault: vault.clone(), reading: 0, dirty: 0, record: None })
+        let vault = || Box::leak(Box::new(vault.clone()));
+        (!taken).then(|| Self {
+            vault: vault(),
+            reading: 0,
+            dirty: 0,
+            letter_bytes: 0,
+            record: None,
+        })
     }
 
     /// Whether who is accepted at a unix socket is non-blocking until he is [read](Self::begin): a keeper has
@@ -211,15 +251,41 @@ impl Intake {
 
     /// Whether this is what is being read.
     #[inline]
-    pub fn is_reading(&self, reading: u64) -> bool {
-        reading != 0 && self.header()[WORD].load(Ordering::Relaxed) == word(reading, READING)
+    pub fn is_reading(&self, reading: ReadingId) -> bool {
+        let number = reading.number;
+        number != 0 && self.header()[WORD].load(Ordering::Relaxed) == word(number, READING)
     }
 
-    /// Somebody is about to be let in, whom a sibling has put into the queue.
-    #[inline]
-    pub fn let_in(&mut self, now_ns: u64) {
+    /// Takes out of `queue` what a sibling has put there: the message and its descriptors. `None`: nobody has.
+    ///
+    /// # Errors
+    /// [`Handoff::receive`]'s.
+    pub fn collect(
+        &mut self,
+        queue: &Handoff,
+        now_ns: u64,
+    ) -> io::Result<Option<(&[u8], Vec<OwnedFd>)>> {
+        self.end();
+        let place = Place { fd: -1, listener: 0, has_been_served: false, may_move: true };
+        self.vault.intake.header().who[stray::PLACE].store(place.to_word(), Ordering::Relaxed);
         self.header()[STARTED_NS].store(now_ns, Ordering::Relaxed);
-        self.header()[WORD].store(LETTING_IN, Ordering::Release);
+        self.header()[WORD].store(COLLECTING, Ordering::Release);
+        // SAFETY: `taken` makes us the only one, and we are borrowed mutably as long as it is looked at.
+        unsafe { self.vault.letterbox.receive(queue, &mut self.letter_bytes) }
+    }
+
+    /// The message that was collected last goes on as a connection. Returns the number of the reading.
+    pub fn keep_letter(&mut self) -> ReadingId {
+        self.reading += 1;
+        self.header()[WORD].store(word(self.reading, COLLECTING), Ordering::Release);
+        ReadingId { number: self.reading, vault: Some(self.vault) }
+    }
+
+    /// Whether this is what is being read, or lies in the letterbox.
+    #[inline]
+    pub fn is_at(&self, reading: ReadingId) -> bool {
+        let word = self.header()[WORD].load(Ordering::Relaxed);
+        reading.number != 0 && word >> KIND_BITS == reading.number
     }
 
     /// Somebody is about to be accepted, there, at the listener that is in `place`.
@@ -243,7 +309,7 @@ impl Intake {
         place: Place,
         now_ns: u64,
         before: &[u8],
-    ) -> u64 {
+    ) -> ReadingId {
         if let Some(last) = self.record.take() {
             self.vault.end_reading(last);
         }
@@ -264,7 +330,7 @@ impl Intake {
         header[STARTED_NS].store(now_ns, Ordering::Relaxed);
         stray::write(&self.vault.intake.header().who, peer, place);
         header[WORD].store(word(self.reading, READING), Ordering::Release);
-        self.reading
+        ReadingId { number: self.reading, vault: Some(self.vault) }
     }
 
     /// Has `read` receive at most `most` bytes, behind `at` others. It says what came of it, and how many

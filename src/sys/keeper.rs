@@ -46,6 +46,8 @@ const REQUEST_BYTES: usize = 32;
 pub enum Wanted {
     /// That with this descriptor.
     Number(RawFd),
+    /// Whatever has this descriptor.
+    Any(RawFd),
     /// That of this client.
     From(SocketAddr),
     /// The one that has come to the listening unix socket with this descriptor and that nobody has looked at:
@@ -59,6 +61,7 @@ impl Wanted {
         let (kind, number) = match self {
             Self::Number(fd) => (1, fd),
             Self::At(fd) => (2, fd),
+            Self::Any(fd) => (5, fd),
             Self::From(addr) => {
                 let ip = match addr.ip() {
                     IpAddr::V4(ip) => ip.to_ipv6_mapped(),
@@ -80,6 +83,7 @@ impl Wanted {
         match bytes.first()? {
             1 => Some(Self::Number(number)),
             2 => Some(Self::At(number)),
+            5 => Some(Self::Any(number)),
             3 => Some(Self::From(SocketAddr::new(ip.to_ipv4_mapped()?.into(), port.ok()?))),
             4 => Some(Self::From(SocketAddr::new(ip.into(), port.ok()?))),
             _ => None,
@@ -91,6 +95,7 @@ impl Wanted {
         let mut numbers = 0..MOST_FDS;
         match self {
             Self::Number(fd) => peer(fd).map(|_| fd),
+            Self::Any(fd) => inode(fd).map(|_| fd),
             Self::From(addr) => numbers.find(|fd| peer(*fd).and_then(ip_of) == Some(key(addr))),
             Self::At(listener) => {
                 let own: SockaddrStorage = getsockname(listener).ok()?;

@@ -22,12 +22,14 @@ pub struct Place {
     pub may_move: bool,
 }
 
+const MAY_MOVE: u64 = 1 << 63;
+
 impl Place {
     pub(super) fn to_word(self) -> u64 {
         u64::from(self.fd as u32)
             | u64::from(self.listener) << 32
             | u64::from(self.has_been_served) << 62
-            | u64::from(self.may_move) << 63
+            | if self.may_move { MAY_MOVE } else { 0 }
     }
 
     pub(super) fn of(word: u64) -> Self {
@@ -35,7 +37,7 @@ impl Place {
             fd: word as u32 as RawFd,
             listener: (word >> 32) as u16,
             has_been_served: word >> 62 & 1 != 0,
-            may_move: word >> 63 != 0,
+            may_move: word & MAY_MOVE != 0,
         }
     }
 }
@@ -81,6 +83,13 @@ pub(super) fn write(words: &[AtomicU64; STRAY_WORDS], peer: &PeerAddr, place: Pl
     };
     words[0].store(length | u64::from(port) << 8, Ordering::Relaxed);
     words[PLACE].store(place.to_word(), Ordering::Relaxed);
+}
+
+/// From here on what is noted there may not move.
+#[inline]
+pub(super) fn pin(words: &[AtomicU64; STRAY_WORDS]) {
+    let place = words[PLACE].load(Ordering::Relaxed);
+    words[PLACE].store(place & !MAY_MOVE, Ordering::Release);
 }
 
 /// What was noted there: who it is, and where.

@@ -9,7 +9,7 @@ use super::*;
 fn a_request_comes_back_as_it_was() {
     let addrs = ["127.0.0.1:80", "[::1]:65535", "[::ffff:10.0.0.1]:1"];
     let from = addrs.map(|addr| Wanted::From(addr.parse().unwrap()));
-    for wanted in [Wanted::Number(7), Wanted::At(65_000)].into_iter().chain(from) {
+    for wanted in [Wanted::Number(7), Wanted::At(65_000), Wanted::Any(0)].into_iter().chain(from) {
         assert_eq!(Wanted::of(&wanted.to_bytes()), Some(wanted));
     }
     assert_eq!(Wanted::of(&[0; REQUEST_BYTES]), None);

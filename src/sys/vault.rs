@@ -18,7 +18,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::flights::{Flights, Phase};
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
 use super::intake::{self, Leftover};
-use super::keeper::{self, Keeper};
+use super::keeper::{self, Keeper, Wanted};
+use super::letterbox::{self, Letter};
 use super::lobby;
 use super::mapping::Mapping;
 use super::outflow;
@@ -56,6 +57,7 @@ pub struct Vault {
     pub(super) memory: Mapping,
     pub(super) intake: intake::Memory,
     pub(super) lobby: lobby::Memory,
+    pub(super) letterbox: letterbox::Memory,
     /// Who has the worker's other connections, too.
     pub keeper: Option<Keeper>,
     /// Messages in the queue, as far as this process knows.
@@ -77,6 +79,7 @@ impl Vault {
             memory: Mapping::new(room * RECORD_WORDS * 8, None)?,
             intake: intake::Memory::new()?,
             lobby: lobby::Memory::new()?,
+            letterbox: letterbox::Memory::new()?,
             keeper: keeper.then(Keeper::new).transpose()?,
             messages: AtomicUsize::new(0),
             stale: AtomicUsize::new(0),
@@ -95,6 +98,7 @@ impl Vault {
     pub fn secede(&self) -> io::Result<()> {
         self.memory.secede()?;
         self.intake.secede()?;
+        self.letterbox.secede()?;
         self.lobby.secede()
     }
 
@@ -175,6 +179,11 @@ impl Vault {
     /// What the worker was receiving when it ended; to be asked by whoever reaps it.
     pub fn leftover(&self) -> Option<Leftover> {
         self.intake.leftover()
+    }
+
+    /// What it had taken out of the queue last. `None`: nothing.
+    pub fn letter(&self) -> Option<Letter> {
+        self.letterbox.leftover()
     }
 
     /// The worker has ended: moves what is held into `queue`, and its flights end with nobody's regret;
@@ -268,6 +277,28 @@ impl Vault {
         let is_new = !found.inodes.contains(&inode);
         found.inodes.push(inode);
         Ok(is_new.then_some((socket, stray)))
+    }
+
+    /// The descriptors of `letter`, which was taken out of the queue and went no further, from the keeper; as
+    /// [`Vault::fetch`].
+    ///
+    /// # Errors
+    /// EMFILE and the like.
+    pub fn fetch_all(
+        &self,
+        letter: &Letter,
+        found: &mut Rescue,
+    ) -> io::Result<Option<Vec<OwnedFd>>> {
+        let Some(keeper) = &self.keeper else { return Ok(None) };
+        let mut fds = Vec::new();
+        for fd in &letter.fds {
+            let Some(fd) = keeper.ask(Wanted::Any(*fd))? else { return Ok(None) };
+            fds.push(fd);
+        }
+        let inode = fds.first().and_then(|socket| keeper::inode(socket.as_raw_fd()));
+        let is_new = !found.inodes.contains(&inode);
+        found.inodes.push(inode);
+        Ok(is_new.then_some(fds))
     }
 
     /// Closes everything that lies there, and that a keeper has.
