@@ -26,7 +26,10 @@ impl<A: App> Engine<A> {
     }
 
     fn receive_body(&mut self, conn: &mut Conn<A>, scratch: &mut [u8]) -> Step {
-        conn.lift();
+        // What came with the head lies where a kill does not reach it, until more is read.
+        if !conn.spool.is_empty() {
+            conn.lift();
+        }
         // What came with the head.
         let start = conn.head.len;
         let inbox = std::mem::take(&mut conn.inbox);
@@ -44,6 +47,7 @@ impl<A: App> Engine<A> {
             if !conn.readable {
                 return Step::Park;
             }
+            conn.lift();
             let Some(fd) = conn.socket.as_ref() else { return Step::Close };
             let tls = conn.tls.as_deref_mut();
             let cipher = &mut self.cipher;

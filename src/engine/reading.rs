@@ -133,11 +133,15 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Whether what `conn` has is one head and nothing else: it was found where a killed worker had
+    /// Whether what `conn` has is one request and nothing else: it was found where a killed worker had
     /// received it, and zeros at the end of it can not have been seen. If it is not, that is said.
     pub(super) fn is_whole(&mut self, conn: &mut Conn<A>) -> bool {
         let is_whole = match self.parse_head(conn) {
-            Ok(true) => conn.head.framing == Framing::None && conn.head.len == conn.filled,
+            Ok(true) => match conn.head.framing {
+                Framing::None => conn.head.len == conn.filled,
+                Framing::Length(length) => length == (conn.filled - conn.head.len) as u64,
+                Framing::Chunked => false,
+            },
             Ok(false) => false,
             // It is refused for that, whatever else there was.
             Err(_) => true,

@@ -29,8 +29,10 @@ pub const INTAKE_BYTES: usize = 16 * 1024 - size_of::<Header>();
 
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
-/// Where there is a body, one of these is in the head before it.
-const BODIES: [&[u8]; 2] = [b"\ncontent-length", b"\ntransfer-encoding"];
+/// Says how long the body is that follows.
+const LENGTH: &[u8] = b"\ncontent-length:";
+/// Where one of these is in the head, more than the head has to be known, or something was answered already.
+const NOT_HERE: [&[u8]; 2] = [b"\ntransfer-encoding", b"\nexpect"];
 
 // Where it lies in the header.
 /// What it is at, in the lowest byte, and above it the number of the reading.
@@ -117,17 +119,26 @@ impl Leftover {
         self.stray.filter(|_| self.may_go_on())
     }
 
-    /// Whether it may be passed on: nothing was read, or what looks like one head of a request without a
-    /// body. Who gets it judges; what is not passed on is told of here.
+    /// Whether it may be passed on: nothing was read, or what looks like one request and nothing else. Who gets
+    /// it judges; what is not passed on is told of here.
     pub(super) fn may_go_on(&self) -> bool {
-        let find = |text: &[u8]| {
-            let mut windows = self.bytes.windows(text.len());
-            windows.position(|window| window.eq_ignore_ascii_case(text))
-        };
-        let is_head = || find(END).is_some_and(|at| at + END.len() == self.bytes.len());
-        let has_body = || BODIES.iter().any(|name| find(name).is_some());
-        self.bytes.is_empty() || is_head() && !has_body()
+        let Some(at) = find(&self.bytes, END) else { return self.bytes.is_empty() };
+        let (head, body) = self.bytes.split_at(at + END.len());
+        let length = find(head, LENGTH).map_or(Some(0), |at| number(&head[at + LENGTH.len()..]));
+        length == Some(body.len()) && NOT_HERE.iter().all(|name| find(head, name).is_none())
     }
+}
+
+/// Where `text` begins, in whatever case.
+fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    bytes.windows(text.len()).position(|window| window.eq_ignore_ascii_case(text))
+}
+
+/// The one that `bytes` begin with, after blanks.
+fn number(bytes: &[u8]) -> Option<usize> {
+    let digits = bytes.trim_ascii_start();
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
+    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
 }
 
 /// The memory itself, and whether it is in use here.

@@ -97,13 +97,20 @@ fn there_is_room_for_so_much() {
 }
 
 #[test]
-fn a_whole_head_goes_on_with_its_connection_and_a_part_of_one_does_not() {
+fn a_whole_request_goes_on_with_its_connection_and_a_part_of_one_does_not() {
     for (come, goes_on) in [
         (HEAD, true),
         (b"".as_slice(), true),
         (b"GET / HT", false),
-        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", false),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", true),
+        (b"POST / HTTP/1.1\r\nHost: x\r\ncontent-length:\t 10\r\nX: y\r\n\r\n0123456789", true),
+        (b"POST / HTTP/1.1\r\nContent-Length: 0\r\n\r\n", true),
         (b"POST / HTTP/1.1\r\nContent-length: 1\r\n\r\n", false),
+        (b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\nx", false),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\nxG", false),
+        (b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n", false),
+        (b"POST / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n", false),
+        (b"POST / HTTP/1.1\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\nx", false),
         (b"POST / HTTP/1.1\r\nTRANSFER-ENCODING: chunked\r\n\r\n", false),
         (b"GET / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n", false),
     ] {

@@ -13,7 +13,7 @@ from harness import kinds
 from harness.kinds import Kind
 from harness.server import keepers
 from harness.wait import until
-from harness.wire import Wire, get
+from harness.wire import Wire, get, post
 from storms.conftest import Open, Site
 from storms.inside import named, newcomer
 
@@ -84,6 +84,19 @@ def test_where_nobody_is_let_in_nobody_is_looked_for(
     assert "Lost request" not in site.log()
 
 
+@ALL
+@BOTH
+def test_a_body_that_is_all_there_goes_on(
+    open_site: Open, kind: Kind, transport: str, tmp_path: Path
+) -> None:
+    site = open_site(kind, workers=1, transport=transport, worker_keeper=True)
+    raw = post("/echo", b"0123456789", "X-Id: goes-on")
+    with newcomer(site, tmp_path / "trace", "recvfrom", raw=raw) as wire:
+        assert wire.response().body == b"0123456789"
+    assert [run.id for run in site.ledger.runs()].count("goes-on") == 1
+    assert "Lost request" not in site.log()
+
+
 def test_a_request_that_may_lack_something_is_named(open_site: Open, tmp_path: Path) -> None:
     """As without: nobody can say how much of it had come."""
     site = open_site(kinds.SYNC, workers=1, worker_keeper=True)
@@ -92,14 +105,22 @@ def test_a_request_that_may_lack_something_is_named(open_site: Open, tmp_path: P
     named(site, "GET /hello")
 
 
-def test_what_has_crashed_a_worker_does_not_go_on(open_site: Open, tmp_path: Path) -> None:
-    """A request runs no second time, and a worker that crashes is not followed by the next."""
-    site = open_site(kinds.SYNC, workers=1, worker_keeper=True)
+@ALL
+@pytest.mark.parametrize("others", (0, 2))
+def test_what_has_begun_does_not_go_on(open_site: Open, kind: Kind, others: int) -> None:
+    """No request runs a second time."""
+    site = open_site(kind, workers=1, worker_keeper=True)
+    silent = [Wire(site.server.address) for _ in range(others)]
     with Wire(site.server.address) as wire:
-        wire.send(get("/signal/11"))
+        wire.send(get("/die", "X-Id: dies"))
         assert wire.is_closed()
     assert "phase: in the application" in site.server.wait_log("Lost request")
     site.settle()
+    for each in silent:
+        assert each.send(get("/hello")).response().status == 200
+        each.close()
+    assert [run.id for run in site.ledger.runs()].count("dies") == 1
+    assert site.log().count("Lost request") == 1
 
 
 @ALL
@@ -150,7 +171,7 @@ def post_worker_init(worker):
 
 
 def test_an_application_that_closes_what_it_does_not_know(open_site: Open, tmp_path: Path) -> None:
-    """The keeper's line, too: what has its number then is nobody's business, and it names as without."""
+    """The keeper's line, too: what has its number then is not touched, and all is as without."""
     config = """
 import os, socket
 

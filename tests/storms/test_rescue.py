@@ -315,7 +315,7 @@ def test_what_the_master_says(
 ) -> None:
     """The vault is a stand-in: a full queue, a master without descriptors are hard to come by."""
 
-    def taken_out(flights: object, blameless: bool) -> tuple[int, int]:
+    def taken_out(flights: object, blameless: bool, listeners: object) -> tuple[int, int]:
         if isinstance(found, OSError):
             raise found
         return found  # type: ignore[no-any-return]
@@ -324,6 +324,7 @@ def test_what_the_master_says(
         pid=7,
         aborted=False,
         killed=False,
+        sockets=[],
         blackbox=SimpleNamespace(vault=SimpleNamespace(rescue=taken_out), flights=None),
     )
     log: Any = logging.getLogger("rescue")
@@ -380,12 +381,12 @@ def test_what_may_have_ended_a_worker_is_not_passed_on(
     """A request that was being received, when the worker crashed or hung."""
     asked = []
 
-    def taken_out(flights: object, blameless: bool) -> tuple[int, int]:
+    def taken_out(flights: object, blameless: bool, listeners: object) -> tuple[int, int]:
         asked.append(blameless)
         return 0, 0
 
     box = SimpleNamespace(vault=SimpleNamespace(rescue=taken_out), flights=None)
-    worker: Any = SimpleNamespace(pid=7, aborted=aborted, killed=killed, blackbox=box)
+    worker: Any = SimpleNamespace(pid=7, aborted=aborted, killed=killed, sockets=[], blackbox=box)
     log: Any = logging.getLogger("rescue")
     rescue(log, worker, None, sig)
     assert asked == [blameless]
