@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,12 @@ import pytest
 from harness import kinds
 from harness.kinds import Kind
 from harness.server import keepers
+from harness.traffic import traffic
 from harness.wait import until
 from harness.wire import Wire, get, post
 from storms.conftest import Open, Site
 from storms.inside import named, newcomer
+from storms.test_kills import KILLS, Lost
 
 ALL = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
 BOTH = pytest.mark.parametrize("transport", ("tcp", "unix"))
@@ -208,3 +212,23 @@ def test_who_is_idle_and_who_is_let_in_go_on_once_each(open_site: Open, tmp_path
             assert idle.send(get("/hello")).response().status == 200
     assert "go on elsewhere: 2" in site.log()
     assert "Lost request" not in site.log()
+
+
+@ALL
+def test_kills_at_any_moment(open_site: Open, kind: Kind) -> None:
+    """Whatever a worker is at: what its application had not begun goes on elsewhere."""
+    site = open_site(kind, workers=3, worker_keeper=True)
+    dice = random.Random(time.monotonic_ns())
+    with traffic(
+        site.server.address, ("closing", "closing", "prompt", "kept", "pausing")
+    ) as clients:
+        for _ in range(KILLS):
+            clients.wait_answers(30)
+            pid = dice.choice(site.workers)
+            os.kill(pid, signal.SIGKILL)
+            site.settle({pid})
+        clients.wait_answers(30)
+    lost = Lost.of(site, clients)
+    print(clients.report())
+    print(f"{len(lost.begun)} had begun, {len(lost.behind)} behind")
+    assert not lost.not_begun, f"{lost}\n{clients.report()}"
