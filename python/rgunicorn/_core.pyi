@@ -268,7 +268,7 @@ class Vault:
         self,
         flights: Flights | None,
         blameless: bool = True,
-        listeners: Sequence[socket] = (),
+        listeners: Sequence[socket] | None = None,
     ) -> tuple[int, int]:
         """How many go on elsewhere, and how many more would if there were room."""
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use super::parcel::Parcel;
 use crate::sys::file;
 use crate::sys::handoff::MESSAGE_BYTES;
-use crate::sys::intake::Leftover;
+use crate::sys::leftover::Leftover;
 use crate::sys::stray::Stray;
 
 /// A message begins with one of these and the time since when the request waits (u64). The parcel

@@ -10,8 +10,8 @@ use super::worker::{handoff, server_name};
 use crate::engine::{about_stray, reopened};
 use crate::sys::flights::{self, MOST_PLACES, Mark, Peer, Phase, Ticket};
 use crate::sys::handoff::{Handoff, Sent};
-use crate::sys::intake::Leftover;
 use crate::sys::keeper::Keeper;
+use crate::sys::leftover::Leftover;
 use crate::sys::vault;
 
 /// Where a worker deposits connections that a kill would close. The master makes one before the fork.
@@ -42,19 +42,20 @@ impl Vault {
     /// what it had sent can not have been the cause (`blameless`). Returns how many connections were moved,
     /// and how many more would have been if there had been room. Raises OSError when there are no
     /// descriptors left. `listeners` are the worker's listening sockets.
-    #[pyo3(signature = (flights, blameless=true, listeners=Vec::new()))]
+    #[pyo3(signature = (flights, blameless=true, listeners=None))]
     fn rescue(
         &self,
         py: Python<'_>,
         flights: Option<&Bound<'_, Flights>>,
         blameless: bool,
-        listeners: Vec<Bound<'_, PyAny>>,
+        listeners: Option<Vec<Bound<'_, PyAny>>>,
     ) -> PyResult<(usize, usize)> {
         let flights = flights.map(|flights| flights.get().memory());
         let begun = |lost: &Leftover| flights.as_ref().is_some_and(|it| lost.has_begun(it));
         let leftover = self.vault.leftover().filter(|lost| !begun(lost));
         let passed_on = leftover.as_ref().filter(|_| blameless);
         let queue = handoff(py)?;
+        let listeners = listeners.unwrap_or_default();
         let mut found = self.vault.rescue(&queue, flights.as_deref(), passed_on)?;
         let is_read = found.read;
         let mut others = self.vault.lobby();

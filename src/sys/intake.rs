@@ -6,16 +6,16 @@
 //! what lies there is what is not zero: a head ends with a line feed. Zeros behind it may have been of the
 //! client, too; who needs to know that has no use for it.
 
-use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::{io, slice};
 
 use super::doorstep::{DOORSTEP_WORDS, Doorstep};
-use super::flights::Flights;
 use super::handoff::Handoff;
 use super::keeper::Wanted;
+use super::leftover::Leftover;
+use super::letterbox::Letterbox;
 use super::listener::PeerAddr;
 use super::mapping::Mapping;
 use super::records::Name;
@@ -26,13 +26,6 @@ use super::vault::Vault;
 const HEADER_WORDS: usize = 4;
 /// Bytes of a head that find room. The rest of a longer one is received elsewhere.
 pub const INTAKE_BYTES: usize = 16 * 1024 - size_of::<Header>();
-
-/// The end of a head.
-const END: &[u8] = b"\r\n\r\n";
-/// Says how long the body is that follows.
-const LENGTH: &[u8] = b"\ncontent-length:";
-/// Where one of these is in the head, more than the head has to be known, or something was answered already.
-const NOT_HERE: [&[u8]; 2] = [b"\ntransfer-encoding", b"\nexpect"];
 
 // Where it lies in the header.
 /// What it is at, in the lowest byte, and above it the number of the reading.
@@ -57,88 +50,6 @@ struct Header {
     words: [AtomicU64; HEADER_WORDS],
     who: [AtomicU64; STRAY_WORDS],
     doorstep: [AtomicU64; DOORSTEP_WORDS],
-}
-
-/// What was found there when its worker had ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Leftover {
-    /// The number of the reading; 0: nobody was read, but let in.
-    pub reading: u64,
-    /// There was a connection. Else there may have been one that a sibling had put into the queue.
-    pub is_sure: bool,
-    /// The record of the connection, if it has been deposited.
-    pub(super) record: Option<Name>,
-    /// Who sent it; `None` over a unix socket, and when nobody knows.
-    pub peer: Option<IpAddr>,
-    /// CLOCK_MONOTONIC, nanoseconds.
-    pub started_ns: u64,
-    /// What lies there, without zeros at its end.
-    pub bytes: Vec<u8>,
-    /// It was taken out of the queue: [`Vault::letter`] has it.
-    pub is_letter: bool,
-    /// Somebody has done something with it since.
-    pub is_pinned: bool,
-    /// It is between two requests: there is nothing to tell of.
-    pub is_idle: bool,
-    /// Where the connection may be found, if it was not deposited.
-    stray: Option<Stray>,
-}
-
-impl Leftover {
-    /// Of somebody who has said nothing.
-    pub(super) fn of_silent(started_ns: u64, addr: PeerAddr, place: Place) -> Self {
-        let stray = Stray::new(Wanted::Number(place.fd), addr, place);
-        Self {
-            started_ns,
-            is_sure: true,
-            peer: addr.ip(),
-            is_idle: place.has_been_served,
-            stray: place.may_move.then_some(stray),
-            ..Self::default()
-        }
-    }
-
-    /// Whether a request of this number has got its flight: it was, or is, told of as such.
-    pub fn has_begun(&self, flights: &Flights) -> bool {
-        self.reading != 0 && flights.has_been_read_as(self.reading)
-    }
-
-    /// What may be told of it: method, and path without query; empty as far as they have not come.
-    pub fn words(&self) -> (&[u8], &[u8]) {
-        let mut lines = self.bytes.split(|byte| matches!(byte, b'\r' | b'\n'));
-        // A proxy's first.
-        let line = lines.find(|line| !line.is_empty() && !line.starts_with(b"PROXY "));
-        let mut words = line.unwrap_or_default().split(|byte| *byte == b' ');
-        let method = words.next().unwrap_or_default();
-        let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next();
-        (method, path.unwrap_or_default())
-    }
-
-    /// Where to find the connection, if it may be passed on and was not deposited.
-    pub fn stray(&self) -> Option<Stray> {
-        self.stray.filter(|_| self.may_go_on())
-    }
-
-    /// Whether it may be passed on: nothing was read, or what looks like one request and nothing else. Who gets
-    /// it judges; what is not passed on is told of here.
-    pub(super) fn may_go_on(&self) -> bool {
-        let Some(at) = find(&self.bytes, END) else { return self.bytes.is_empty() };
-        let (head, body) = self.bytes.split_at(at + END.len());
-        let length = find(head, LENGTH).map_or(Some(0), |at| number(&head[at + LENGTH.len()..]));
-        length == Some(body.len()) && NOT_HERE.iter().all(|name| find(head, name).is_none())
-    }
-}
-
-/// Where `text` begins, in whatever case.
-fn find(bytes: &[u8], text: &[u8]) -> Option<usize> {
-    bytes.windows(text.len()).position(|window| window.eq_ignore_ascii_case(text))
-}
-
-/// The one that `bytes` begin with, after blanks.
-fn number(bytes: &[u8]) -> Option<usize> {
-    let digits = bytes.trim_ascii_start();
-    let end = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    std::str::from_utf8(&digits[..end]).ok()?.parse().ok()
 }
 
 /// The memory itself, and whether it is in use here.
@@ -229,8 +140,7 @@ pub struct Intake {
     reading: u64,
     /// Bytes from the beginning that may not be zero.
     dirty: usize,
-    /// Bytes of the message in the letterbox.
-    letter_bytes: usize,
+    letterbox: Letterbox,
     /// Of the connection that is read, or was the last.
     record: Option<Name>,
 }
@@ -239,13 +149,9 @@ impl Intake {
     /// That of a vault; `None` when somebody of this process has it. The vault stays until the process ends.
     pub fn of(vault: &Arc<Vault>) -> Option<Self> {
         let taken = vault.intake.taken.swap(true, Ordering::AcqRel);
-        let vault = || Box::leak(Box::new(vault.clone()));
-        (!taken).then(|| Self {
-            vault: vault(),
-            reading: 0,
-            dirty: 0,
-            letter_bytes: 0,
-            record: None,
+        (!taken).then(|| {
+            let vault: &'static Arc<Vault> = Box::leak(Box::new(vault.clone()));
+            Self { vault, reading: 0, dirty: 0, letterbox: Letterbox::of(vault), record: None }
         })
     }
 
@@ -281,8 +187,7 @@ impl Intake {
         self.vault.intake.header().who[stray::PLACE].store(place.to_word(), Ordering::Relaxed);
         self.header()[STARTED_NS].store(now_ns, Ordering::Relaxed);
         self.header()[WORD].store(COLLECTING, Ordering::Release);
-        // SAFETY: `taken` makes us the only one, and we are borrowed mutably as long as it is looked at.
-        unsafe { self.vault.letterbox.receive(queue, &mut self.letter_bytes) }
+        self.letterbox.receive(queue)
     }
 
     /// The message that was collected last goes on as a connection. Returns the number of the reading.

@@ -5,10 +5,12 @@
 use std::io;
 use std::os::fd::{OwnedFd, RawFd};
 use std::slice;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::handoff::{Handoff, MESSAGE_BYTES, MESSAGE_FDS};
 use super::mapping::Mapping;
+use super::vault::Vault;
 
 /// For the descriptors, cmsg(3); the message comes behind it.
 const CONTROL_BYTES: usize = 64;
@@ -48,31 +50,39 @@ impl Memory {
         let fds: Vec<_> = fds.map(|fd| RawFd::from_ne_bytes(*fd)).take(MESSAGE_FDS).collect();
         (!fds.is_empty()).then(|| Letter { bytes: bytes.to_vec(), fds })
     }
+}
 
-    /// Empties it, where a message of `dirty` bytes lay, and takes the next one out of `queue`: its bytes, which stay there,
-    /// and its descriptors. `None`: there is none.
+/// The one who receives there.
+#[derive(Debug)]
+pub(super) struct Letterbox {
+    vault: &'static Arc<Vault>,
+    /// Bytes of the message that lies there.
+    dirty: usize,
+}
+
+impl Letterbox {
+    /// That of a vault. Of the one intake that it has in this process.
+    pub(super) fn of(vault: &'static Arc<Vault>) -> Self {
+        Self { vault, dirty: 0 }
+    }
+
+    /// Empties it, and takes the next message out of `queue`: its bytes, which stay there, and its descriptors.
+    /// `None`: there is none.
     ///
     /// # Errors
     /// [`Handoff::receive`]'s.
-    ///
-    /// # Safety
-    /// Nobody else of this process is in here, nor has what was returned.
-    pub(super) unsafe fn receive(
-        &self,
-        queue: &Handoff,
-        dirty: &mut usize,
-    ) -> io::Result<Option<(&[u8], Vec<OwnedFd>)>> {
-        let start = self.0.start().cast::<u8>();
-        // SAFETY: mapped as long as we live, zeroed at first; the caller sees to it that nobody else of this process has it, and
-        // `leftover` is asked by another one, when ours has ended.
+    pub(super) fn receive(&mut self, queue: &Handoff) -> io::Result<Option<(&[u8], Vec<OwnedFd>)>> {
+        let start = self.vault.letterbox.0.start().cast::<u8>();
+        // SAFETY: mapped as long as the vault lives, for ever, zeroed at first. Nobody else of this process has it, for there is
+        // one intake, and we are borrowed mutably; `leftover` is asked by another process, when ours has ended.
         let all =
             unsafe { slice::from_raw_parts_mut(start.as_ptr(), CONTROL_BYTES + MESSAGE_BYTES) };
         let (control, bytes) = all.split_at_mut(CONTROL_BYTES);
         control.fill(0);
-        bytes[..*dirty].fill(0);
-        *dirty = 0;
+        bytes[..self.dirty].fill(0);
+        self.dirty = 0;
         let Some((length, fds)) = queue.receive_at(bytes, control)? else { return Ok(None) };
-        *dirty = length;
+        self.dirty = length;
         Ok(Some((&bytes[..length], fds)))
     }
 }
@@ -85,15 +95,14 @@ mod tests {
 
     #[test]
     fn what_was_taken_out_lies_there_until_the_next() {
-        let (memory, queue) = (Memory::new().unwrap(), Handoff::new().unwrap());
-        let mut dirty = 0;
-        // SAFETY: there is nobody else, and nothing is kept.
-        let mut receive = || unsafe {
-            let found = memory.receive(&queue, &mut dirty).unwrap();
+        let vault: &Arc<Vault> = Box::leak(Box::new(Arc::new(Vault::new(1, false).unwrap())));
+        let (mut letterbox, queue) = (Letterbox::of(vault), Handoff::new().unwrap());
+        let mut receive = || {
+            let found = letterbox.receive(&queue).unwrap();
             found.map(|(bytes, fds)| (bytes.to_vec(), fds))
         };
         assert!(receive().is_none());
-        assert_eq!(memory.leftover(), None);
+        assert_eq!(vault.letter(), None);
         let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
         for (message, fds) in
             [(&b"longer"[..], vec![stdin.as_fd(), stdout.as_fd()]), (b"short", vec![stdin.as_fd()])]
@@ -101,7 +110,7 @@ mod tests {
             queue.send(message, &fds).unwrap();
             let (bytes, got) = receive().unwrap();
             assert_eq!(bytes, message);
-            let left = memory.leftover().unwrap();
+            let left = vault.letter().unwrap();
             assert_eq!(left.fds, got.iter().map(AsRawFd::as_raw_fd).collect::<Vec<_>>());
             assert_eq!(left.fds.len(), fds.len());
             assert_eq!(left.bytes.len(), MESSAGE_BYTES);
@@ -111,6 +120,6 @@ mod tests {
             );
         }
         assert!(receive().is_none());
-        assert_eq!(memory.leftover(), None);
+        assert_eq!(vault.letter(), None);
     }
 }

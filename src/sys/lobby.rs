@@ -4,7 +4,7 @@
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::intake::Leftover;
+use super::leftover::Leftover;
 use super::listener::PeerAddr;
 use super::mapping::Mapping;
 use super::stray::{self, Place, STRAY_WORDS};

@@ -19,6 +19,7 @@ pub mod intake;
 pub mod journal;
 pub mod keeper;
 pub mod leash;
+pub mod leftover;
 pub mod letterbox;
 mod line;
 pub mod listener;

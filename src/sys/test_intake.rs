@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use super::*;
-use crate::sys::flights::{Peer, Ticket};
+use crate::sys::flights::{Flights, Peer, Ticket};
 use crate::sys::handoff::{Handoff, MESSAGE_BYTES};
 use crate::sys::vault::Deposited;
 

@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::flights::{Flights, Phase};
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
-use super::intake::{self, Leftover};
+use super::intake;
 use super::keeper::{self, Keeper, Wanted};
+use super::leftover::Leftover;
 use super::letterbox::{self, Letter};
 use super::lobby;
 use super::mapping::Mapping;
