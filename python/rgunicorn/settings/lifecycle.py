@@ -132,9 +132,9 @@ class WorkerKeeper(Setting):
 
         Without it SIGKILL and the OOM killer cost, beside the requests that run, the connection
         that is just being let in or read, if there is one; the error log names it. With it that
-        one goes on in another worker. The process shares the worker's table of descriptors,
-        sleeps until the worker ends, and ends with it: one more for each worker in `ps`
-        (`rgunicorn-keep`), with some hundred kilobytes of its own.
+        one goes on in another worker, unless it is in the middle of a body. The process shares
+        the worker's table of descriptors, sleeps until the worker ends, and ends with it: one more
+        for each worker in `ps` (`rgunicorn-keep`), with about 2 MB of its own.
 
         For the workers `sync` and `gthread`, without TLS.
         """
