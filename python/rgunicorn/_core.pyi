@@ -264,6 +264,9 @@ class Vault:
             OSError: there can be no other process.
         """
 
+    def part(self) -> None:
+        """In the master, behind the fork: the keeper's end of its line is closed."""
+
     def rescue(
         self,
         flights: Flights | None,

@@ -50,6 +50,8 @@ def register(server: Supervisor, worker: Worker, pid: int) -> None:
     """In the master: it lives, and may do so for `max_worker_lifetime`."""
     cfg = server.cfg
     worker.pid = pid
+    if worker.blackbox is not None:
+        worker.blackbox.part()
     worker._forked = time.monotonic()
     if cfg.max_worker_lifetime:
         jitter = random.uniform(0, cfg.max_worker_lifetime_jitter)

@@ -36,6 +36,13 @@ impl Vault {
         Ok(self.vault.keeper.as_ref().map_or(Ok(()), Keeper::start)?)
     }
 
+    /// In the master, when the worker has been forked: what only the keeper needs is closed.
+    fn part(&self) {
+        if let Some(keeper) = &self.vault.keeper {
+            keeper.part();
+        }
+    }
+
     /// Its worker was killed: moves what can go on elsewhere to the queue between workers, and closes
     /// the rest. Requests that go on are taken out of `flights`; the one that was being received is put
     /// there if it does not (phase "coming"; without method where nothing of it had come). It may only where

@@ -11,19 +11,21 @@ use std::io;
 use std::mem::zeroed;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, Shutdown, SockFlag, SockType, SockaddrLike, SockaddrStorage,
-    getpeername, getsockname, recv, shutdown, socketpair,
+    getpeername, getsockname, recv, send, shutdown, socketpair,
 };
 use nix::sys::stat::fstat;
 use nix::unistd::{Pid, getpid, getppid};
 
 use super::handoff::{Handoff, Sent};
+use super::seat::Seat;
 use super::socket;
 
 /// As `ps` and `top` show it.
@@ -142,7 +144,10 @@ fn any(fd: RawFd) -> BorrowedFd<'static> {
 #[derive(Debug)]
 pub struct Keeper {
     asking: Handoff,
-    answering: OwnedFd,
+    /// Until the worker is forked: in the worker and its keeper only it is open then, and with both it ends.
+    answering: Seat<OwnedFd>,
+    /// It has answered, or was started, and has not left a question open since.
+    is_there: AtomicBool,
 }
 
 impl Keeper {
@@ -155,7 +160,18 @@ impl Keeper {
         prctl::set_child_subreaper(true)?;
         let (asking, answering) =
             socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok(Self { asking: Handoff::from_pair(asking.try_clone()?, asking), answering })
+        let this = Self {
+            asking: Handoff::from_pair(asking.try_clone()?, asking),
+            answering: Seat::new(),
+            is_there: AtomicBool::new(false),
+        };
+        this.answering.put(Box::new(answering));
+        Ok(this)
+    }
+
+    /// In the master, when the worker has been forked.
+    pub fn part(&self) {
+        drop(self.answering.take());
     }
 
     /// Starts the keeper of the calling process, which is not one of its children for wait(2), unless that asks for
@@ -164,7 +180,9 @@ impl Keeper {
     /// # Errors
     /// EAGAIN, ENOMEM, and EPERM where a filter of system calls (seccomp(2)) forbids it.
     pub fn start(&self) -> io::Result<()> {
-        let line = self.answering.as_raw_fd();
+        let Some(answering) = self.answering.take() else { return Ok(()) };
+        let line = answering.as_raw_fd();
+        self.answering.put(answering);
         let id = inode(line).ok_or_else(io::Error::last_os_error)?;
         let (worker, mut before) = (getpid(), SigSet::empty());
         pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before))?;
@@ -174,7 +192,8 @@ impl Keeper {
         let started = match started {
             0 => keep(worker, line, id),
             -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
+            // Its first word, for it.
+            _ => Ok(send(line, &[0], MsgFlags::MSG_NOSIGNAL).map(drop)?),
         };
         pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
         started
@@ -186,19 +205,43 @@ impl Keeper {
     /// # Errors
     /// EMFILE and the like.
     pub fn ask(&self, wanted: Wanted) -> io::Result<Option<OwnedFd>> {
-        if self.asking.send(&wanted.to_bytes(), &[])? != Sent::Whole
-            || !socket::wait_readable(self.asking.receiving(), ANSWER)
-        {
+        // Its first word, or one that was late.
+        let is_there = self.is_there.swap(false, Ordering::Relaxed) || self.hear()?.is_some();
+        // EPIPE: it was killed, too.
+        let asks = || matches!(self.asking.send(&wanted.to_bytes(), &[]), Ok(Sent::Whole));
+        if !is_there || !asks() || !self.awaits() {
             return Ok(None);
         }
-        let answer = self.asking.receive(&mut [0])?;
-        Ok(answer.and_then(|(_, fds)| fds.into_iter().next()))
+        let answer = self.hear()?;
+        self.is_there.store(answer.is_some(), Ordering::Relaxed);
+        Ok(answer.and_then(|fds| fds.into_iter().next()))
+    }
+
+    /// What it says; `None`: nothing, or it is gone.
+    fn hear(&self) -> io::Result<Option<Vec<OwnedFd>>> {
+        match self.asking.receive(&mut [0]) {
+            // With a question unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Ok(None),
+            heard => Ok(heard?.filter(|(length, _)| *length > 0).map(|(_, fds)| fds)),
+        }
+    }
+
+    /// Waits for the answer, or the end. False: it takes too long.
+    fn awaits(&self) -> bool {
+        let end = Instant::now() + ANSWER;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            // A signal, the end of another worker, ends a wait.
+            if socket::wait_readable(self.asking.receiving(), left) || left.is_zero() {
+                return !left.is_zero();
+            }
+        }
     }
 
     /// The keeper, if there is one, has no business any more: it ends, and what only it has is closed.
     pub fn dismiss(&self) {
-        // ENOTCONN: that has happened before.
-        let _ = shutdown(self.answering.as_raw_fd(), Shutdown::Both);
+        // ENOTCONN: it is gone.
+        let _ = shutdown(self.asking.sending().as_raw_fd(), Shutdown::Both);
     }
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import re
@@ -13,19 +14,29 @@ import pytest
 
 from harness import kinds
 from harness.kinds import Kind
+from harness.proc import is_at_rest
 from harness.server import keepers
+from harness.shift import worker
 from harness.traffic import traffic
 from harness.wait import until
 from harness.wire import Wire, get, post
 from storms.conftest import Open, Site
-from storms.inside import named, newcomer
+from storms.delay import delayed
+from storms.inside import DELAY, named, newcomer
 from storms.test_kills import KILLS, Lost
 
+HELLO = get("/hello", "X-Id: goes-on")
+
+KEPT_ONLY = pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str)
 ALL = pytest.mark.parametrize("kind", kinds.ALL, ids=str)
 BOTH = pytest.mark.parametrize("transport", ("tcp", "unix"))
 
 # Who has come, as strace shows it.
 CAME = re.compile("AF_UNIX|sin_port|sin6_port")
+
+
+def upload(length: int) -> bytes:
+    return post("/echo", b"x" * length, "X-Id: goes-on")
 
 
 def keepers_of(site: Site) -> list[int]:
@@ -232,3 +243,57 @@ def test_kills_at_any_moment(open_site: Open, kind: Kind) -> None:
     print(clients.report())
     print(f"{len(lost.begun)} had begun, {len(lost.behind)} behind")
     assert not lost.not_begun, f"{lost}\n{clients.report()}"
+
+
+@KEPT_ONLY
+@pytest.mark.parametrize("keeper", (True, False), ids=("keeper", "without"))
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    (
+        (HELLO, "GET /hello (from: 127.0.0.1, "),
+        (upload(3_000), "POST /echo (from: 127.0.0.1, "),
+        # It goes as a file, at which nobody looks.
+        (upload(30_000), "perhaps one that nobody had read yet ("),
+    ),
+    ids=("hello", "upload", "file"),
+)
+def test_who_is_taken_out_of_the_queue(
+    open_site: Open, kind: Kind, keeper: bool, raw: bytes, words: str, tmp_path: Path
+) -> None:
+    """Killed inside recvmsg(2), which has taken what a busy sibling has handed over."""
+    site = open_site(
+        kind, worker_keeper=keeper, **({"threads": 1} if kind is kinds.GTHREAD else {})
+    )
+    gate, trace = tmp_path / "gate", tmp_path / "trace"
+    with contextlib.ExitStack() as stack:
+        at: dict[int, list[Wire]] = {}
+        for number in range(3):
+            wire = stack.enter_context(Wire(site.server.address))
+            answer = wire.send(get("/hello", f"X-Id: {number}")).response()
+            at.setdefault(worker(answer), []).append(wire)
+        # Of three at two workers two are at the same.
+        busy = next(pid for pid, wires in at.items() if len(wires) > 1)
+        other, moves = at[busy][:2]
+        (idle,) = set(site.workers) - {busy}
+        other.send(get(f"/gate{gate}", "X-Id: gate"))
+        run = until(lambda: site.ledger.run("gate"), "it to run", show=site.news)
+        assert run.pid == busy
+        until(lambda: is_at_rest(idle), "the sibling to wait", show=site.news)
+        with delayed([idle], "recvmsg", f"delay_exit={DELAY}:when=1", trace):
+            try:
+                moves.send(raw)
+                until(lambda: "SCM_RIGHTS" in trace.read_text(), "it to be taken", show=site.news)
+            finally:
+                os.kill(idle, signal.SIGKILL)
+        if keeper:
+            assert moves.response().status == 200
+            assert "Lost request" not in site.log()
+        else:
+            # What its worker had not read resets it.
+            with contextlib.suppress(ConnectionResetError):
+                assert moves.is_closed()
+            log = site.server.wait_log("Lost request")
+            assert f"Lost request: {words}" in log and "phase: not begun" in log
+        gate.touch()
+        assert other.response().status == 200
+    assert [run.id for run in site.ledger.runs()].count("goes-on") == keeper

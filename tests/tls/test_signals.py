@@ -28,7 +28,8 @@ def test_a_worker_under_load_leaves(spawn: Spawn, mode: Mode) -> None:
                 contextlib.suppress(OSError, Closed),
                 Wire(server.address, timeout=5) as wire,
             ):
-                wire.send(get("/hello")).response()
+                # Without the validator, whose objects complain when a signal leaves them half-made.
+                wire.send(get("/odd-method")).response()
 
     threads = [threading.Thread(target=load) for _ in range(3)]
     for thread in threads:

@@ -116,6 +116,11 @@ class BlackBox:
         bear_witness(STACK_SIGNAL, self._fd, aborts)
         self.flights.stack_signal = int(STACK_SIGNAL)
 
+    def part(self) -> None:
+        """In the master, when the worker has been forked: what is its keeper's is closed."""
+        if self.vault is not None:
+            self.vault.part()
+
     def keep(self, log: Logger) -> None:
         """In the worker, before the application is there: starts its keeper, if it shall have one.
 

@@ -30,4 +30,4 @@ def room(cfg: Config) -> int:
         return _MOST
     workers = max(1, cfg.workers, cfg.max_workers or 0)
     # A keeper needs the rest of a vault.
-    return min(_MOST, max(soft // _PART // workers, cfg.worker_keeper))
+    return min(_MOST, max(soft // _PART // workers, int(cfg.worker_keeper)))

@@ -153,7 +153,8 @@ SCENES = (
                 "loglevel",
                 "`debug`: values of the configuration",
                 lambda stage: stage.lines(
-                    r"^ +(?!sync_|touch_|static_|access_log_skip)\w+: (30|1000|2048|\[\]|False)$"
+                    r"^ +(?!sync_|touch_|static_|access_log_skip|worker_keeper)"
+                    r"\w+: (30|1000|2048|\[\]|False)$"
                 ),
                 set={"loglevel": "debug"},
                 short="debug",
