@@ -97,6 +97,14 @@ def children(pid: int) -> list[int]:
     return [pid for pid, name in names.items() if name.read_text() != "rgunicorn-keep\n"]
 
 
+def pss(pid: int) -> int:
+    """KiB of memory that are the process's and its descendants', shared ones in parts."""
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    offspring = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = int(rollup.partition("\nPss:")[2].split()[0])
+    return own + sum(pss(int(word)) for word in offspring)
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
@@ -131,6 +139,7 @@ def main() -> None:
                 [sys.executable, "-m", "rgunicorn", *argv], cwd=name, stdout=log, stderr=log
             )
         time.sleep(2)
+        print(f"PSS of the server: {pss(server.pid)} KiB")
         kept = asked.kind != "sync"
         clients = [Client(f"client{n}", port, stop, kept) for n in range(CLIENTS)]
         try:

@@ -133,7 +133,9 @@ impl Vault {
         let Some(letter) = self.vault.letter() else { return Ok(None) };
         let Some((message, mut lost)) = reopened(&letter.bytes) else { return Ok(None) };
         lost.reading = leftover.reading;
-        if leftover.is_pinned || !blameless && !lost.bytes.is_empty() {
+        // Of one that lies in a file nobody knows what it had sent.
+        let is_silent = lost.is_sure && lost.bytes.is_empty();
+        if leftover.is_pinned || !blameless && !is_silent {
             return Ok(Some(lost));
         }
         let Some(fds) = self.vault.fetch_all(&letter, found)? else { return Ok(Some(lost)) };

@@ -51,6 +51,16 @@ pub struct Rescue {
     inodes: Vec<Option<u64>>,
 }
 
+impl Rescue {
+    /// Whether `socket` has not been found before, which is noted: it would be served twice.
+    fn is_new(&mut self, socket: &OwnedFd) -> bool {
+        let inode = keeper::inode(socket.as_raw_fd());
+        let is_new = !self.inodes.contains(&inode);
+        self.inodes.push(inode);
+        is_new
+    }
+}
+
 /// The vault of one worker.
 #[derive(Debug)]
 pub struct Vault {
@@ -273,11 +283,7 @@ impl Vault {
         let (Some(keeper), Some(stray)) = (&self.keeper, leftover.stray()) else { return Ok(None) };
         let socket = keeper.ask(stray.wanted)?;
         let Some(socket) = socket else { return Ok(None) };
-        // Else it would be served twice.
-        let inode = keeper::inode(socket.as_raw_fd());
-        let is_new = !found.inodes.contains(&inode);
-        found.inodes.push(inode);
-        Ok(is_new.then_some((socket, stray)))
+        Ok(found.is_new(&socket).then_some((socket, stray)))
     }
 
     /// The descriptors of `letter`, which was taken out of the queue and went no further, from the keeper; as
@@ -296,9 +302,7 @@ impl Vault {
             let Some(fd) = keeper.ask(Wanted::Any(*fd))? else { return Ok(None) };
             fds.push(fd);
         }
-        let inode = fds.first().and_then(|socket| keeper::inode(socket.as_raw_fd()));
-        let is_new = !found.inodes.contains(&inode);
-        found.inodes.push(inode);
+        let is_new = fds.first().is_some_and(|socket| found.is_new(socket));
         Ok(is_new.then_some(fds))
     }
 
