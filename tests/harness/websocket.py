@@ -7,9 +7,11 @@ import subprocess
 
 from .server import Server
 
+# One thread does all: the client of `websockets.sync` reads in one thread while it writes in
+# another, and over TLS 1.3 OpenSSL can hang in that when a session ticket comes with the write.
 _CLIENT = """
-import json, ssl, sys
-from websockets.sync.client import connect
+import asyncio, json, ssl, sys
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 url, messages, ca = json.load(sys.stdin)
@@ -17,15 +19,19 @@ said = []
 options = {}
 if ca:
     options["ssl"] = ssl.create_default_context(cafile=ca)
-try:
-    with connect(url, **options, open_timeout=20, close_timeout=20) as socket:
-        for message in messages:
-            socket.send(message)
-            said.append(socket.recv(timeout=20))
-except ConnectionClosed as exc:
-    said.append(exc.rcvd.code if exc.rcvd else None)
-except InvalidStatus as exc:
-    said.append(exc.response.status_code)
+
+async def converse():
+    try:
+        async with connect(url, **options, proxy=None, open_timeout=20, close_timeout=10) as socket:
+            for message in messages:
+                await socket.send(message)
+                said.append(await asyncio.wait_for(socket.recv(), 20))
+    except ConnectionClosed as exc:
+        said.append(exc.rcvd.code if exc.rcvd else None)
+    except InvalidStatus as exc:
+        said.append(exc.response.status_code)
+
+asyncio.run(converse())
 json.dump(said, sys.stdout)
 """
 
