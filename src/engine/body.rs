@@ -26,8 +26,9 @@ impl<A: App> Engine<A> {
     }
 
     fn receive_body(&mut self, conn: &mut Conn<A>, scratch: &mut [u8]) -> Step {
-        // What came with the head lies where a kill does not reach it, until more is read.
-        if !conn.spool.is_empty() {
+        // What came with the head lies where a kill does not reach it, until more is read, or longer.
+        let lands = self.reading.lands();
+        if !lands && !conn.spool.is_empty() {
             conn.lift();
         }
         // What came with the head.
@@ -45,13 +46,21 @@ impl<A: App> Engine<A> {
         };
         while !decoded {
             if !conn.readable {
+                if lands {
+                    self.land(conn);
+                }
                 return Step::Park;
             }
-            conn.lift();
-            let Some(fd) = conn.socket.as_ref() else { return Step::Close };
-            let tls = conn.tls.as_deref_mut();
-            let cipher = &mut self.cipher;
-            let got = transport::receive(fd.as_fd(), tls, conn.ended, scratch, cipher);
+            let landed = if lands { self.take_piece(conn, scratch) } else { None };
+            let got = match landed {
+                Some(got) => got,
+                None => {
+                    conn.lift();
+                    let Some(fd) = conn.socket.as_ref() else { return Step::Close };
+                    let tls = conn.tls.as_deref_mut();
+                    transport::receive(fd.as_fd(), tls, conn.ended, scratch, &mut self.cipher)
+                }
+            };
             let n = match got {
                 Ok((Transfer::Bytes(0), _)) => return Step::Refuse(Refusal::CutShort),
                 Ok((Transfer::Bytes(n), more)) => {

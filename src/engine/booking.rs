@@ -48,7 +48,11 @@ impl<A: App> Engine<A> {
             return;
         };
         conn.name_request(self.shared.options.id_header.as_ref());
-        let ticket = ticket(conn, self.clock.now_ns(), (0, 0));
+        let mut ticket = ticket(conn, self.clock.now_ns(), (0, 0));
+        // It has not begun, and can be had; its flight is known there.
+        if conn.reading.has_stray {
+            ticket.reading = 0;
+        }
         let flight = flights.begin_beside(MOST, &ticket, Phase::Coming);
         conn.booking = flight.map(|flight| Booking::of(flights, flight));
         // It may be held already, and go on elsewhere: it is not lost then.

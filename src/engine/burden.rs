@@ -146,7 +146,7 @@ impl<A: App> Engine<A> {
     /// Whether nothing more is to be done about a connection that is home.
     fn let_go(&mut self, token: Token) -> bool {
         let now_ns = self.clock.now_ns();
-        let Some(mut conn) = self.table.take(token) else { return true };
+        let Some(mut conn) = self.table.take_to_read(token) else { return true };
         let since_ns = conn.young_since_ns;
         let is_old = u128::from(now_ns.saturating_sub(since_ns)) >= YOUNG.as_nanos();
         if is_old || !is_under_way(&conn) || conn.owes() || conn.tls.is_some() {
@@ -165,6 +165,7 @@ impl<A: App> Engine<A> {
             self.put_down(conn);
             return false;
         }
+        conn.lift();
         match self.send_off(&conn, since_ns, false) {
             Ok(true) => {
                 self.part_with(conn);

@@ -13,9 +13,9 @@ use super::table::At;
 use super::timekeeper::Claim;
 use super::transport::Secured;
 use crate::http::{BodyDecoder, Head, HeadReader, Peer, ProxyInfo};
-use crate::sys::intake::ReadingId;
 use crate::sys::listener::PeerAddr;
 use crate::sys::poller::Token;
+use crate::sys::reading_id::ReadingId;
 use crate::sys::spool::Spool;
 
 /// Where a connection stands.
@@ -263,7 +263,7 @@ impl<A: App> Conn<A> {
         self.flush()
     }
 
-    fn flush(&mut self) -> io::Result<u64> {
+    pub(super) fn flush(&mut self) -> io::Result<u64> {
         let Some(fd) = self.socket.as_ref().map(AsFd::as_fd) else { return Ok(0) };
         let sent = match &mut self.tls {
             None => {

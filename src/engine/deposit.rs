@@ -139,9 +139,11 @@ impl<A: App> Conn<A> {
     /// Somebody does something with it from here on: a kill closes it.
     #[inline]
     pub(super) fn lift(&self) {
-        match &self.deposit {
-            Some(deposit) => deposit.lift(),
-            None => self.reading.pin(),
+        if let Some(deposit) = &self.deposit {
+            deposit.lift();
+        }
+        if self.deposit.is_none() || self.reading.has_stray {
+            self.reading.pin();
         }
     }
 
@@ -197,6 +199,7 @@ impl<A: App> Conn<A> {
 
     /// Where its request is noted, should it be rescued before it begins.
     pub(super) fn note_flight(&self, flight: Option<(usize, u64)>) {
+        self.reading.note_flight(flight);
         if let Some(deposit) = self.deposit.as_ref().filter(|it| it.is_held_or_read()) {
             deposit.vault.note_flight(deposit.name, flight);
         }

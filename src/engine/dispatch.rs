@@ -3,6 +3,7 @@
 //! read, so that over the whole server who comes first is served first.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::Duration;
@@ -150,7 +151,7 @@ impl<A: App> Engine<A> {
         // Of the worker from which it comes.
         conn.has_twin = self.deposits.are_made();
         let (ready, has_file) = (parcel.ready, parcel.has_file);
-        let is_believed = parcel.come.is_empty();
+        let is_believed = parcel.come.is_empty() || parcel.is_exact;
         let file = fds.next().filter(|_| has_file);
         if !parcel.unpack(&mut conn, file, &self.shared.options.policy) {
             self.close(conn);
@@ -208,21 +209,13 @@ impl<A: App> Engine<A> {
         since_ns: u64,
         ready: bool,
     ) -> io::Result<bool> {
-        self.pack(conn, since_ns, ready);
+        let file = self.pack_within(conn, since_ns, ready, MESSAGE_BYTES)?;
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
         // Who lies in the queue is not here, too.
         self.reading.lobby.leave(conn);
         let mut fds = Parcel::descriptors(conn);
-        let (file, head);
-        let bytes = match self.message.len() <= MESSAGE_BYTES {
-            true => &self.message[..],
-            false => {
-                file = file::in_memory(self.message.get(START_BYTES..).unwrap_or_default())?;
-                fds.push(file.as_fd());
-                head = start(IN_FILE, since_ns);
-                &head
-            }
-        };
+        fds.extend(file.as_ref().map(AsFd::as_fd));
+        let bytes = &self.message[..];
         let mut sent = handoff.send(bytes, &fds)?;
         // What is deposited may be in the way.
         if sent == Sent::Crowded && self.deposits.give_way(&self.clock, &mut self.notices) {
@@ -237,6 +230,29 @@ impl<A: App> Engine<A> {
         let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
         let parcel = Parcel::of(conn, name, ready);
         self.wrap(&parcel, since_ns)
+    }
+
+    /// The same in a message of at most `most` bytes, enough for a label: the parcel lies in the file that is
+    /// returned, if that has to go along.
+    ///
+    /// # Errors
+    /// EMFILE, ENOMEM.
+    pub(super) fn pack_within(
+        &mut self,
+        conn: &Conn<A>,
+        since_ns: u64,
+        ready: bool,
+        most: usize,
+    ) -> io::Result<Option<File>> {
+        if self.pack(conn, since_ns, ready) <= most {
+            return Ok(None);
+        }
+        let file = file::in_memory(self.message.get(START_BYTES..).unwrap_or_default())?;
+        let name = self.reception.names.get(conn.listener).map_or(&[][..], Vec::as_slice);
+        self.message.clear();
+        self.message.extend_from_slice(&start(IN_FILE, since_ns));
+        Parcel::label(conn, name).write(&mut self.message);
+        Ok(Some(file))
     }
 
     /// The same as it will be between two requests.

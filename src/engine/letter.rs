@@ -10,7 +10,7 @@ use crate::sys::leftover::Leftover;
 use crate::sys::stray::Stray;
 
 /// A message begins with one of these and the time since when the request waits (u64). The parcel
-/// follows, or lies in a file that goes along.
+/// follows, or lies in a file that goes along, and a label follows that has what names the request.
 pub(super) const INLINE: u8 = 0;
 pub(super) const IN_FILE: u8 = 1;
 pub(super) const START_BYTES: usize = 9;
@@ -30,12 +30,13 @@ pub(super) fn since(message: &[u8]) -> Option<u64> {
 pub(super) fn open(message: &[u8], fds: &[OwnedFd]) -> io::Result<Option<Parcel>> {
     match message.split_at_checked(START_BYTES).map(|(start, parcel)| (start[0], parcel)) {
         Some((INLINE, parcel)) => Ok(Parcel::read(parcel)),
-        Some((IN_FILE, _)) => match fds.last() {
-            Some(file) => {
+        Some((IN_FILE, label)) => match (fds.last(), Parcel::read(label)) {
+            (Some(file), Some(Parcel { come, is_exact, .. })) => {
                 let file = std::fs::File::from(file.try_clone()?);
-                Ok(Parcel::read(&file::contents(&file, PARCEL_BYTES)?))
+                let parcel = Parcel::read(&file::contents(&file, PARCEL_BYTES)?);
+                Ok(parcel.map(|parcel| Parcel { come, is_exact, ..parcel }))
             }
-            None => Ok(None),
+            _ => Ok(None),
         },
         _ => Ok(None),
     }
@@ -46,7 +47,7 @@ pub(super) fn open(message: &[u8], fds: &[OwnedFd]) -> io::Result<Option<Parcel>
 pub fn about_stray(stray: &Stray, name: &str, leftover: &Leftover) -> Option<Vec<u8>> {
     let mut message = start(INLINE, leftover.started_ns).to_vec();
     Parcel::of_stray(stray, name.as_bytes()).write(&mut message);
-    message.extend_from_slice(&leftover.bytes);
+    message.extend_from_slice(&leftover.come());
     (message.len() <= MESSAGE_BYTES).then_some(message)
 }
 
@@ -56,27 +57,27 @@ pub fn reopened(message: &[u8]) -> Option<(Vec<u8>, Leftover)> {
     let (beginning, parcel) = message.split_at_checked(START_BYTES)?;
     let started_ns = since(message)?;
     let mut again = beginning.to_vec();
+    if !matches!(beginning[0], INLINE | IN_FILE) {
+        return None;
+    }
+    let parcel = Parcel::read(parcel)?;
+    parcel.write(&mut again);
+    let mut come = Leftover::default();
+    (come.bytes, come.is_exact) = (parcel.come, parcel.is_exact);
+    again.extend_from_slice(&come.come());
     let mut about = Leftover::default();
     about.started_ns = started_ns;
-    match beginning[0] {
-        INLINE => {
-            let parcel = Parcel::read(parcel)?;
-            parcel.write(&mut again);
-            again.extend_from_slice(&parcel.come);
-            about.is_sure = true;
-            about.peer = parcel.peer.map(|addr| addr.ip());
-            about.is_idle = parcel.served > 0 && parcel.inbox.is_empty() && parcel.come.is_empty();
-            about.bytes = [parcel.inbox, parcel.come].concat();
-        }
-        IN_FILE => {}
-        _ => return None,
-    }
+    about.is_sure = true;
+    about.peer = parcel.peer.map(|addr| addr.ip());
+    about.is_idle = parcel.served > 0 && parcel.inbox.is_empty() && come.bytes.is_empty();
+    about.bytes = [parcel.inbox, come.bytes].concat();
     Some((again, about))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::leftover::UNSURE;
 
     #[test]
     fn a_message_is_found_again_among_zeros() {
@@ -88,21 +89,19 @@ mod tests {
             come: b"\r\n".to_vec(),
             ..Parcel::default()
         };
-        let mut message = start(INLINE, 7).to_vec();
-        parcel.write(&mut message);
-        message.extend_from_slice(&parcel.come);
-        let mut found = message.clone();
-        found.resize(MESSAGE_BYTES, 0);
-        let (again, about) = reopened(&found).unwrap();
-        assert_eq!(again, message);
-        assert_eq!((about.started_ns, about.is_sure, about.is_idle), (7, true, false));
-        assert_eq!(about.peer, parcel.peer.map(|addr| addr.ip()));
-        assert_eq!(about.words(), (&b"GET"[..], &b"/a"[..]));
-
-        let mut found = start(IN_FILE, 7).to_vec();
-        found.resize(MESSAGE_BYTES, 0);
-        let (again, about) = reopened(&found).unwrap();
-        assert_eq!((again, about.is_sure), (start(IN_FILE, 7).to_vec(), false));
+        for kind in [INLINE, IN_FILE] {
+            let mut message = start(kind, 7).to_vec();
+            parcel.write(&mut message);
+            message.extend_from_slice(&parcel.come);
+            message.push(UNSURE);
+            let mut found = message.clone();
+            found.resize(MESSAGE_BYTES, 0);
+            let (again, about) = reopened(&found).unwrap();
+            assert_eq!(again, message);
+            assert_eq!((about.started_ns, about.is_sure, about.is_idle), (7, true, false));
+            assert_eq!(about.peer, parcel.peer.map(|addr| addr.ip()));
+            assert_eq!(about.words(), (&b"GET"[..], &b"/a"[..]));
+        }
         assert_eq!(reopened(&[9; 100]), None);
         assert_eq!(reopened(&[0; 3]), None);
     }

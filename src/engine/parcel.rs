@@ -9,9 +9,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::{App, Conn};
 use crate::http::{BodyDecoder, Policy, ProxyInfo, ProxyProtocol, Standing};
+use crate::sys::leftover::EXACT;
 use crate::sys::listener::PeerAddr;
 use crate::sys::spool::Spool;
 use crate::sys::stray::Stray;
+
+/// Bytes of a head in which its first line usually ends.
+const LABEL_BYTES: usize = 4 * 1024;
 
 /// What a connection is at the moment it changes hands.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -39,8 +43,10 @@ pub(super) struct Parcel {
     pub(super) has_file: bool,
     /// Whether that is memory.
     pub(super) file_is_memory: bool,
-    /// What a worker was receiving on it when it was killed: to be judged before it is believed.
+    /// What a worker was receiving on it when it was killed.
     pub(super) come: Vec<u8>,
+    /// Nothing is missing from that; else it is to be judged before it is believed.
+    pub(super) is_exact: bool,
 }
 
 impl Parcel {
@@ -62,8 +68,15 @@ impl Parcel {
             spooled: conn.spool.len(),
             has_file: file.is_some(),
             file_is_memory: conn.spool.is_shareable(),
-            come: Vec::new(),
+            ..Self::default()
         }
+    }
+
+    /// As much of it as names its request; the rest goes elsewhere.
+    pub(super) fn label<A: App>(conn: &Conn<A>, listener: &[u8]) -> Self {
+        let head = conn.head_bytes();
+        let inbox = head.get(..LABEL_BYTES).unwrap_or(head).to_vec();
+        Self { preamble_over: conn.preamble_over, inbox, ..Self::idle(conn, listener) }
     }
 
     /// The same when nothing of a request is there.
@@ -117,8 +130,12 @@ impl Parcel {
         conn.inbox = self.inbox;
         conn.inbox.extend_from_slice(&self.come);
         conn.filled = conn.inbox.len();
-        conn.spool =
-            Spool::from_parts(self.memory, file.map(File::from), self.file_is_memory, self.spooled);
+        let file = file.map(File::from);
+        match Spool::from_parts(self.memory, file, self.file_is_memory, self.spooled) {
+            Ok(spool) => conn.spool = spool,
+            // It is no file.
+            Err(_) => return false,
+        }
         match self.body.map(|standing| BodyDecoder::resume(standing, policy)) {
             None => conn.body = None,
             Some(None) => return false,
@@ -162,7 +179,7 @@ impl Parcel {
 
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut from = Reader(bytes);
-        Some(Self {
+        let parcel = Self {
             listener: from.bytes()?,
             peer: from.text()?,
             served: from.number()?,
@@ -190,12 +207,15 @@ impl Parcel {
             spooled: from.number()?,
             has_file: from.flag()?,
             file_is_memory: from.flag()?,
-            // What came so is without zeros at its end, and there are some where a whole message was found.
-            come: {
-                let end = from.0.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-                from.0.get(..end).unwrap_or_default().to_vec()
-            },
-        })
+            ..Self::default()
+        };
+        // Zeros are at the end where a message was found in memory.
+        let last = from.0.iter().rposition(|byte| *byte != 0);
+        let Some((come, mark)) = last.and_then(|last| Some((from.0.get(..last)?, from.0[last])))
+        else {
+            return Some(parcel);
+        };
+        Some(Self { come: come.to_vec(), is_exact: mark == EXACT, ..parcel })
     }
 }
 
@@ -254,6 +274,7 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::leftover::UNSURE;
 
     #[test]
     fn comes_back_as_it_went_in_and_never_in_part() {
@@ -279,13 +300,16 @@ mod tests {
             spooled: 100,
             has_file: true,
             file_is_memory: true,
-            come: b"GET".to_vec(),
+            come: b"GET\0\0".to_vec(),
+            is_exact: true,
         };
         let mut bytes = Vec::new();
         parcel.write(&mut bytes);
         // The master adds it (`src/sys/vault.rs`).
-        let whole = [&bytes[..], &parcel.come].concat();
-        assert_eq!(Parcel::read(&whole), Some(parcel));
+        let whole = [&bytes[..], &parcel.come, &[EXACT], &[0; 5]].concat();
+        assert_eq!(Parcel::read(&whole).as_ref(), Some(&parcel));
+        let unsure = [&bytes[..], &parcel.come, &[UNSURE]].concat();
+        assert_eq!(Parcel::read(&unsure), Some(Parcel { is_exact: false, ..parcel }));
         for len in 0..bytes.len() {
             assert_eq!(Parcel::read(&bytes[..len]), None);
         }

@@ -12,7 +12,6 @@ use crate::http::queue_time::waited_before;
 use crate::http::{BodyDecoder, CONTINUE, Framing, ParseError, Preamble, admit, poll_preamble};
 use crate::log::notice::{Notice, Phase as Expected};
 use crate::sys::clock::wall_time;
-use crate::sys::intake::ReadingId;
 use crate::sys::socket::{self, Transfer};
 
 /// A head up to this size always has its buffer.
@@ -140,26 +139,31 @@ impl<A: App> Engine<A> {
     }
 
     pub(super) fn parse_head(&mut self, conn: &mut Conn<A>) -> Result<bool, ParseError> {
-        let policy = &self.shared.options.policy;
-        admit(&conn.peer, policy)?;
-        if !conn.preamble_over {
-            let bytes = conn.inbox.get(..conn.filled).unwrap_or_default();
-            match poll_preamble(bytes, &conn.peer, policy)? {
-                Preamble::NeedMore => return Ok(false),
-                Preamble::Absent => {}
-                Preamble::Present { len, info } => {
-                    conn.inbox.copy_within(len..conn.filled, 0);
-                    conn.filled -= len;
-                    // What lies in the intake begins elsewhere.
-                    conn.reading = ReadingId::default();
-                    conn.proxy = Some(info);
-                }
-            }
-            conn.preamble_over = true;
+        admit(&conn.peer, &self.shared.options.policy)?;
+        if !conn.preamble_over && !self.parse_preamble(conn)? {
+            return Ok(false);
         }
+        let policy = &self.shared.options.policy;
         let bytes = conn.inbox.get_mut(..conn.filled).unwrap_or_default();
         let recent = Some(&mut self.recent);
         conn.reader.poll(bytes, conn.trusted, policy, recent, &mut conn.head)
+    }
+
+    /// Takes what a proxy may say before the first request. False: more of it has to come.
+    fn parse_preamble(&mut self, conn: &mut Conn<A>) -> Result<bool, ParseError> {
+        let bytes = conn.inbox.get(..conn.filled).unwrap_or_default();
+        match poll_preamble(bytes, &conn.peer, &self.shared.options.policy)? {
+            Preamble::NeedMore => return Ok(false),
+            Preamble::Absent => conn.preamble_over = true,
+            Preamble::Present { len, info } => {
+                conn.inbox.copy_within(len..conn.filled, 0);
+                conn.filled -= len;
+                conn.proxy = Some(info);
+                conn.preamble_over = true;
+                self.reread(conn);
+            }
+        }
+        Ok(true)
     }
 
     fn after_head(&mut self, conn: &mut Conn<A>) -> Step {
@@ -169,8 +173,13 @@ impl<A: App> Engine<A> {
         }
         if conn.head.expect_continue {
             conn.outbox.tail().extend_from_slice(CONTINUE);
-            if conn.send().is_err() {
+            // Where somebody else can have it, it may be said twice.
+            let sent = if self.reading.lands() { conn.flush() } else { conn.send() };
+            if sent.is_err() {
                 return Step::Close;
+            }
+            if conn.owes() {
+                conn.lift();
             }
         }
         if conn.head.framing == Framing::None {

@@ -1,20 +1,26 @@
 //! Heads on their way in: received where they outlive the worker (`src/sys/intake.rs`), so that a kill
 //! between recv(2) and the moment in which others know of the request costs nothing, or is told of.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use super::App;
+use super::booking::Booking;
 use super::conn::Conn;
+use super::deposit::needs_file;
 use super::lobby::Lobby;
+use super::parcel::Parcel;
 use super::reactor::Engine;
 use super::transport::{Lost, may_have_more};
 use crate::http::Framing;
 use crate::log::notice::Notice;
 use crate::sys::handoff::{Handoff, MESSAGE_BYTES};
 use crate::sys::intake::Intake;
+use crate::sys::landing::LEAST_PIECE;
 use crate::sys::listener::{Listener, PeerAddr};
+use crate::sys::reading_id::ReadingId;
 use crate::sys::socket::{self, Transfer};
 use crate::sys::stray::Place;
 use crate::sys::vault::Vault;
@@ -25,6 +31,8 @@ pub(super) struct Reading {
     intake: Option<Intake>,
     /// Who is not read, and not held either.
     pub(super) lobby: Lobby,
+    /// What lies in the landing goes along with it, if it is too long for that.
+    parcel: Option<File>,
 }
 
 impl Reading {
@@ -32,7 +40,12 @@ impl Reading {
         let intake = vault.and_then(Intake::of);
         // Without: somebody else of this process has both.
         let lobby = Lobby::of(vault.filter(|_| intake.is_some()).cloned());
-        Self { intake, lobby }
+        Self { intake, lobby, parcel: None }
+    }
+
+    /// Whether what follows the beginning of a request is received where it can be had elsewhere.
+    pub(super) fn lands(&self) -> bool {
+        self.intake.as_ref().is_some_and(Intake::lands)
     }
 
     /// Takes a message out of `queue`, into memory that outlives the worker if there is any, else into `buffer`: its
@@ -99,31 +112,81 @@ impl<A: App> Engine<A> {
     pub(super) fn take_in(&mut self, conn: &mut Conn<A>) -> Option<Result<(Transfer, bool), Lost>> {
         let intake = self.reading.intake.as_mut().filter(|_| conn.tls.is_none())?;
         let at = conn.filled;
-        if !intake.is_reading(conn.reading) {
-            self.reading.lobby.leave(conn);
-            begin(intake, conn, self.clock.now_ns());
+        if intake.has_room(at) {
+            if !intake.is_reading(conn.reading) {
+                self.reading.lobby.leave(conn);
+                begin(intake, conn, self.clock.now_ns());
+            }
+            let fd = conn.socket.as_ref()?.as_fd();
+            let came = intake.receive(fd, at, conn.inbox.get_mut(at..)?)?;
+            return Some(settle(came, conn.ended));
+        }
+        // Where it is received from here on: else who has said nothing is told of until he is put down.
+        if !self.land(conn) {
+            conn.lift();
+            return None;
         }
         let fd = conn.socket.as_ref()?.as_fd();
-        let space = conn.inbox.get_mut(at..)?;
-        let ended = conn.ended;
-        let came = intake.receive(at, space.len(), |into| {
-            let got = socket::receive(fd, into);
-            let n = match got {
-                Ok(Transfer::Bytes(n)) => n,
-                Ok(Transfer::Blocked) | Err(_) => 0,
-            };
-            if let (Some(to), Some(from)) = (space.get_mut(..n), into.get(..n)) {
-                to.copy_from_slice(from);
-            }
-            (got.map(|got| (got, may_have_more(got, into.len(), ended))), n)
-        });
-        match came {
-            // Who has said nothing is told of until he is put down.
-            Some(_) => {}
-            // What comes from here on lies elsewhere.
-            None => conn.lift(),
+        let came = self.reading.intake.as_mut()?.receive_piece(fd, conn.inbox.get_mut(at..)?)?;
+        Some(settle(came, conn.ended))
+    }
+
+    /// What has come of the request of `conn` can be had elsewhere from here on, and what comes next is received
+    /// where it can be had, too. False: that can't be.
+    pub(super) fn land(&mut self, conn: &mut Conn<A>) -> bool {
+        let lands = self.reading.lands() && conn.tls.is_none() && !conn.is_shared;
+        if !lands || needs_file(conn) && conn.spool.share().is_err() {
+            return false;
         }
-        came.map(|came| came.map_err(Lost::from))
+        let since_ns = match conn.young_since_ns {
+            0 => self.clock.now_ns(),
+            young => young,
+        };
+        let most = MESSAGE_BYTES - LEAST_PIECE;
+        let Ok(file) = self.pack_within(conn, since_ns, false, most) else { return false };
+        let mut fds: Vec<_> = Parcel::descriptors(conn).iter().map(AsRawFd::as_raw_fd).collect();
+        fds.extend(file.as_ref().map(AsRawFd::as_raw_fd));
+        self.reading.lobby.leave(conn);
+        // All there is to know goes along.
+        let place = Place { may_move: true, ..place_of(conn) };
+        let Some(intake) = &mut self.reading.intake else { return false };
+        let Some(landed) = intake.land(conn.reading, &self.message, &fds, place) else {
+            return false;
+        };
+        conn.reading = landed;
+        conn.note_flight(conn.booking.as_ref().map(Booking::name));
+        if let Some(deposit) = &conn.deposit {
+            deposit.lift();
+        }
+        // Those of the one before are not needed any more.
+        conn.spool.forget_past();
+        self.reading.parcel = file;
+        true
+    }
+
+    /// The same, and receives it; at most as much as `into` has room for. `None`: it can't be.
+    pub(super) fn take_piece(
+        &mut self,
+        conn: &mut Conn<A>,
+        into: &mut [u8],
+    ) -> Option<Result<(Transfer, bool), Lost>> {
+        if !self.land(conn) {
+            conn.lift();
+            return None;
+        }
+        let fd = conn.socket.as_ref()?.as_fd();
+        let came = self.reading.intake.as_mut()?.receive_piece(fd, into)?;
+        Some(settle(came, conn.ended))
+    }
+
+    /// What lies of `conn` in the intake is not what it has any more: of what a proxy has said before the request.
+    pub(super) fn reread(&mut self, conn: &mut Conn<A>) {
+        let is_at = |intake: &Intake| intake.is_at(conn.reading);
+        if !self.reading.intake.as_ref().is_some_and(is_at) {
+            conn.reading = ReadingId::default();
+        } else if !self.land(conn) {
+            self.take_over(conn);
+        }
     }
 
     /// `conn` is waited for.
@@ -159,6 +222,12 @@ impl<A: App> Engine<A> {
         conn.reader.reset();
         is_whole
     }
+}
+
+/// What came, and whether there may be more; `ended`: the poller saw the peer's end.
+fn settle(came: io::Result<(Transfer, usize)>, ended: bool) -> Result<(Transfer, bool), Lost> {
+    let (got, room) = came?;
+    Ok((got, may_have_more(got, room, ended)))
 }
 
 /// Where a keeper finds `conn`.

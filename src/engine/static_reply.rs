@@ -51,6 +51,8 @@ impl<A: App> Engine<A> {
         }
         let begun_ns = monotonic_ns();
         let Some(mut reply) = self.static_reply(conn) else { return false };
+        // No flight says that it has begun.
+        conn.reading.pin();
         self.shared.claim(conn);
         conn.deadline.disarm();
         conn.waits_since_ns = begun_ns.saturating_sub(conn.before_ns);

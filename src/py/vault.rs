@@ -68,14 +68,22 @@ impl Vault {
         let mut others = self.vault.lobby();
         others.extend(leftover.filter(|_| !is_read));
         for other in others {
+            let flight = other.flight;
             let lost = match other.is_letter {
                 true => self.pass_on(&queue, &other, blameless, &mut found)?,
                 // Who has said nothing can not have been the cause.
                 false if !blameless && !other.bytes.is_empty() => Some(other),
                 false => self.fetch(&queue, other, &mut found, &listeners)?,
             };
-            if let (Some(lost), Some(flights)) = (lost.filter(|it| !it.is_idle), &flights) {
-                note(flights, &lost);
+            // That was noted already.
+            let flight = flight.and_then(|it| flights.as_ref()?.named(it));
+            let flight = flight.filter(|it| it.has_not_begun());
+            match (lost, flight) {
+                (None, Some(flight)) => drop(flight.end()),
+                (Some(lost), None) if !lost.is_idle => {
+                    flights.iter().for_each(|it| note(it, &lost));
+                }
+                _ => {}
             }
         }
         self.vault.clear()?;
@@ -109,9 +117,12 @@ impl Vault {
         found: &mut vault::Rescue,
         listeners: &[Bound<'_, PyAny>],
     ) -> PyResult<Option<Leftover>> {
-        let Some((socket, stray)) = self.vault.fetch(&leftover, found)? else {
+        let Some((socket, stray)) = self.vault.fetch(&leftover)? else {
             return Ok(Some(leftover));
         };
+        if !found.is_new(&socket) {
+            return Ok(None);
+        }
         // Without a name, one that has been closed here since, it counts as the first.
         let name = listeners.get(stray.listener).and_then(|socket| server_name(socket).ok());
         let name = name.map(|name| name.text()).unwrap_or_default();
@@ -138,8 +149,11 @@ impl Vault {
         if leftover.is_pinned || !blameless && !is_silent {
             return Ok(Some(lost));
         }
-        let Some(fds) = self.vault.fetch_all(&letter, found)? else { return Ok(Some(lost)) };
-        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let Some((socket, files)) = self.vault.fetch_all(&letter)? else { return Ok(Some(lost)) };
+        if !found.is_new(&socket) {
+            return Ok(None);
+        }
+        let fds: Vec<_> = [&socket].into_iter().chain(&files).map(AsFd::as_fd).collect();
         let is_sent = put(queue, &message, &fds, found)?;
         Ok((!is_sent).then_some(lost))
     }

@@ -238,6 +238,11 @@ impl Flight<'_> {
         Phase::of(word).filter(|_| word >> CODE_BITS == self.serial)
     }
 
+    /// Whether nobody has done anything with the request yet.
+    pub fn has_not_begun(self) -> bool {
+        matches!(self.phase(), Some(Phase::Coming | Phase::Waiting))
+    }
+
     /// Moves it on, if it stands in `from`. Exactly one of several who want that succeeds: who
     /// takes [`Phase::App`] to another phase may answer the client.
     #[inline]

@@ -2,145 +2,43 @@
 //! not lost when the worker is killed inside it, or before anybody knows of the request: the master can
 //! tell whose it was, and often pass it on (docs/design/dispatch.md).
 //!
-//! How much lies there nobody can say who was killed inside the system call. So it is wiped before, and
-//! what lies there is what is not zero: a head ends with a line feed. Zeros behind it may have been of the
-//! client, too; who needs to know that has no use for it.
+//! How much lies there nobody can say who was killed inside recv(2). So it is wiped before, and what lies there
+//! is what is not zero: a head ends with a line feed. Zeros behind it may have been of the client, too; who
+//! needs to know that has no use for it. Where there is a keeper, to whom everything is of use, the kernel is
+//! asked to note it ([`super::inflow`]).
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::{io, slice};
 
-use super::doorstep::{DOORSTEP_WORDS, Doorstep};
-use super::handoff::Handoff;
-use super::keeper::Wanted;
-use super::leftover::Leftover;
+use super::doorstep::Doorstep;
+use super::handoff::{Handoff, MESSAGE_BYTES};
+use super::inflow::Inflow;
+pub use super::intake_memory::INTAKE_BYTES;
+use super::intake_memory::{
+    ACCEPTING, COLLECTING, HEADER_WORDS, Header, IS_EXACT, LANDING, NOBODY, READING, RECORD,
+    RECORD_SERIAL, STARTED_NS, WORD, word,
+};
+use super::landing::LEAST_PIECE;
 use super::letterbox::Letterbox;
 use super::listener::PeerAddr;
-use super::mapping::Mapping;
+use super::reading_id::ReadingId;
 use super::records::Name;
-use super::stray::{self, Place, STRAY_WORDS, Stray};
-use super::ticket;
+use super::socket::{self, Transfer};
+use super::stray::{self, Place};
 use super::vault::Vault;
-
-const HEADER_WORDS: usize = 4;
-/// Bytes of a head that find room. The rest of a longer one is received elsewhere.
-pub const INTAKE_BYTES: usize = 16 * 1024 - size_of::<Header>();
-
-// Where it lies in the header.
-/// What it is at, in the lowest byte, and above it the number of the reading.
-const WORD: usize = 0;
-/// One more than the number of the connection's record; 0 for none.
-const RECORD: usize = 1;
-const RECORD_SERIAL: usize = 2;
-const STARTED_NS: usize = 3;
-
-const KIND_BITS: u32 = 8;
-const KIND: u64 = 0xff;
-const NOBODY: u64 = 0;
-/// Somebody is taken out of the queue, or has been: the message lies in the [letterbox](super::letterbox).
-const COLLECTING: u64 = 1;
-const READING: u64 = 2;
-/// Somebody is let in, and who it is lies on the doorstep.
-const ACCEPTING: u64 = 3;
-
-/// What lies before the bytes. All-zero means that nobody is read.
-#[repr(C, align(64))]
-struct Header {
-    words: [AtomicU64; HEADER_WORDS],
-    who: [AtomicU64; STRAY_WORDS],
-    doorstep: [AtomicU64; DOORSTEP_WORDS],
-}
-
-/// The memory itself, and whether it is in use here.
-#[derive(Debug)]
-pub(super) struct Memory {
-    mapping: Mapping,
-    taken: AtomicBool,
-}
-
-impl Memory {
-    pub(super) fn new() -> io::Result<Self> {
-        let mapping = Mapping::new(size_of::<Header>() + INTAKE_BYTES, None)?;
-        Ok(Self { mapping, taken: AtomicBool::new(false) })
-    }
-
-    pub(super) fn secede(&self) -> io::Result<()> {
-        self.mapping.secede()
-    }
-
-    fn header(&self) -> &Header {
-        // SAFETY: at the beginning, page-aligned, of a mapping that lives as long as we do; only atomics touch it.
-        unsafe { self.mapping.start().cast().as_ref() }
-    }
-
-    /// What the worker has left there, which has ended; `None`: it was not reading.
-    pub(super) fn leftover(&self) -> Option<Leftover> {
-        let Header { words, who, doorstep } = self.header();
-        let header = words.each_ref().map(|word| word.load(Ordering::Acquire));
-        let (reading, started_ns) = (header[WORD] >> KIND_BITS, header[STARTED_NS]);
-        let new = Leftover { started_ns, ..Leftover::default() };
-        let (addr, place) = stray::read(who);
-        match header[WORD] & KIND {
-            READING => {}
-            COLLECTING => {
-                let is_pinned = !place.may_move;
-                return Some(Leftover { reading, is_pinned, is_letter: true, ..new });
-            }
-            ACCEPTING => {
-                let addr = Doorstep::new(doorstep, false).who()?;
-                let wanted = match addr {
-                    PeerAddr::Ip(addr) => Wanted::From(addr),
-                    PeerAddr::Unix => Wanted::At(place.fd),
-                };
-                let stray = Some(Stray::new(wanted, addr, place));
-                return Some(Leftover { is_sure: true, peer: addr.ip(), stray, ..new });
-            }
-            _ => return None,
-        }
-        let content = self.mapping.words().get(size_of::<Header>() / 8..).unwrap_or_default();
-        let mut bytes = ticket::read(content, INTAKE_BYTES);
-        let length = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        bytes.truncate(length);
-        let record = Name::from_words(header[RECORD], header[RECORD_SERIAL]);
-        let stray = (place.may_move && record.is_none())
-            .then(|| Stray::new(Wanted::Number(place.fd), addr, place));
-        let peer = addr.ip();
-        let is_idle = bytes.is_empty() && place.has_been_served;
-        Some(Leftover { reading, is_sure: true, record, peer, bytes, is_idle, stray, ..new })
-    }
-}
-
-/// The number of a reading, and where it is known: for whoever goes on with its connection.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ReadingId {
-    /// 0: none.
-    pub number: u64,
-    vault: Option<&'static Arc<Vault>>,
-}
-
-impl ReadingId {
-    /// Somebody does something with the connection from here on: nobody else can have it. By whichever thread does. Where another
-    /// is read by now, that one may not be had either, at worst.
-    #[inline]
-    pub fn pin(&self) {
-        if let Some(vault) = self.vault {
-            let Header { words, who, .. } = vault.intake.header();
-            if words[WORD].load(Ordering::Relaxed) >> KIND_BITS == self.number {
-                stray::pin(who);
-            }
-        }
-    }
-}
 
 /// The one who receives there.
 #[derive(Debug)]
 pub struct Intake {
-    vault: &'static Arc<Vault>,
+    pub(super) vault: &'static Arc<Vault>,
     reading: u64,
     /// Bytes from the beginning that may not be zero.
     dirty: usize,
     letterbox: Letterbox,
+    /// There is a landing.
+    lands: bool,
     /// Of the connection that is read, or was the last.
     record: Option<Name>,
 }
@@ -151,7 +49,8 @@ impl Intake {
         let taken = vault.intake.taken.swap(true, Ordering::AcqRel);
         (!taken).then(|| {
             let vault: &'static Arc<Vault> = Box::leak(Box::new(vault.clone()));
-            Self { vault, reading: 0, dirty: 0, letterbox: Letterbox::of(vault), record: None }
+            let (letterbox, lands) = (Letterbox::of(vault), vault.landing.is_some());
+            Self { vault, reading: 0, dirty: 0, letterbox, lands, record: None }
         })
     }
 
@@ -194,20 +93,23 @@ impl Intake {
     pub fn keep_letter(&mut self) -> ReadingId {
         self.reading += 1;
         self.header()[WORD].store(word(self.reading, COLLECTING), Ordering::Release);
-        ReadingId { number: self.reading, vault: Some(self.vault) }
+        self.reading_id()
+    }
+
+    fn reading_id(&self) -> ReadingId {
+        ReadingId { number: self.reading, has_stray: self.lands, vault: Some(self.vault) }
     }
 
     /// Whether this is what is being read, or lies in the letterbox.
     #[inline]
     pub fn is_at(&self, reading: ReadingId) -> bool {
-        let word = self.header()[WORD].load(Ordering::Relaxed);
-        reading.number != 0 && word >> KIND_BITS == reading.number
+        reading.number != 0 && self.vault.intake.is_at(reading.number)
     }
 
     /// Somebody is about to be accepted, there, at the listener that is in `place`.
     #[inline]
     pub fn accept(&mut self, now_ns: u64, place: Place) -> Doorstep<'_> {
-        let Header { words, who, doorstep } = self.vault.intake.header();
+        let Header { words, who, doorstep, .. } = self.vault.intake.header();
         let doorstep = Doorstep::new(doorstep, self.marks());
         doorstep.wipe();
         words[STARTED_NS].store(now_ns, Ordering::Relaxed);
@@ -226,9 +128,7 @@ impl Intake {
         now_ns: u64,
         before: &[u8],
     ) -> ReadingId {
-        if let Some(last) = self.record.take() {
-            self.vault.end_reading(last);
-        }
+        self.leave();
         self.header()[WORD].store(NOBODY, Ordering::Release);
         let dirty = std::mem::replace(&mut self.dirty, before.len().min(INTAKE_BYTES));
         let content = self.content();
@@ -237,31 +137,100 @@ impl Intake {
         }
         content.iter_mut().zip(before).for_each(|(to, from)| *to = *from);
         self.record = record;
-        // Its highest bits are not kept; nobody reads so much.
-        self.reading += 1;
         let header = self.header();
         let (index, serial) = record.map_or((0, 0), Name::to_words);
         header[RECORD].store(index, Ordering::Relaxed);
         header[RECORD_SERIAL].store(serial, Ordering::Relaxed);
         header[STARTED_NS].store(now_ns, Ordering::Relaxed);
         stray::write(&self.vault.intake.header().who, peer, place);
-        header[WORD].store(word(self.reading, READING), Ordering::Release);
-        ReadingId { number: self.reading, vault: Some(self.vault) }
+        if self.lands && self.has_room(before.len()) {
+            self.measure(before.len());
+        } else if self.lands {
+            self.vault.intake.header().extent.store(0, Ordering::Relaxed);
+        }
+        self.enter(READING)
     }
 
-    /// Has `read` receive at most `most` bytes, behind `at` others. It says what came of it, and how many
-    /// bytes did. `None`: there is no room there.
-    pub fn receive<T>(
+    fn enter(&mut self, kind: u64) -> ReadingId {
+        // Its highest bits are not kept; nobody reads so much.
+        self.reading += 1;
+        let Header { words, flight, .. } = self.vault.intake.header();
+        if self.lands {
+            flight[0].store(0, Ordering::Relaxed);
+        }
+        words[WORD].store(word(self.reading, kind), Ordering::Release);
+        self.reading_id()
+    }
+
+    /// From here on somebody is read on this side of the landing, who can be had.
+    pub(super) fn enter_landing(&mut self, side: usize, place: Place) -> ReadingId {
+        let who = &self.vault.intake.header().who;
+        who[stray::PLACE].store(place.to_word(), Ordering::Relaxed);
+        let reading = self.enter(LANDING + side as u64);
+        self.leave();
+        reading
+    }
+
+    /// Whether what follows the beginning of a request is received elsewhere, in the landing.
+    #[inline]
+    pub fn lands(&self) -> bool {
+        self.lands
+    }
+
+    /// What has come of whoever was read before lies there no more.
+    fn leave(&mut self) {
+        if let Some(last) = self.record.take() {
+            self.vault.end_reading(last);
+        }
+    }
+
+    /// Bytes of a request that find room here: all of them in a message, where they may have to go into one.
+    fn room(&self) -> usize {
+        if self.lands { MESSAGE_BYTES - LEAST_PIECE } else { INTAKE_BYTES }
+    }
+
+    /// Whether something can be received here behind `at` bytes.
+    #[inline]
+    pub fn has_room(&self, at: usize) -> bool {
+        at < self.room()
+    }
+
+    /// So many bytes lie there; the kernel notes what follows. Returns where.
+    fn measure(&self, at: usize) -> Inflow<'static> {
+        let Header { extent, inflows, .. } = self.vault.intake.header();
+        let side = !(extent.load(Ordering::Relaxed) >> 1) & 1;
+        let inflow = Inflow::new(&inflows[side as usize]);
+        inflow.wipe();
+        extent.store((at as u64) << 2 | side << 1 | IS_EXACT, Ordering::Release);
+        inflow
+    }
+
+    /// Receives from `fd`, behind `at` other bytes, what `into` has room for, to which it is copied. Returns what
+    /// came, and how much could have. `None`: there is no room here.
+    pub fn receive(
         &mut self,
+        fd: BorrowedFd<'_>,
         at: usize,
-        most: usize,
-        read: impl FnOnce(&mut [u8]) -> (T, usize),
-    ) -> Option<T> {
-        let end = at.checked_add(most)?.min(INTAKE_BYTES);
-        let space = self.content().get_mut(at..end).filter(|space| !space.is_empty())?;
-        let (came, n) = read(space);
-        self.dirty = self.dirty.max(end.min(at + n));
-        Some(came)
+        into: &mut [u8],
+    ) -> Option<io::Result<(Transfer, usize)>> {
+        let end = at.checked_add(into.len())?.min(self.room());
+        if at >= end {
+            return None;
+        }
+        let inflow = self.lands.then(|| self.measure(at));
+        let space = self.content().get_mut(at..end)?;
+        let got = match inflow {
+            Some(inflow) => inflow.receive(fd, space),
+            None => socket::receive(fd, space),
+        };
+        let room = space.len();
+        if let Ok(Transfer::Bytes(n)) = got {
+            if let (Some(to), Some(from)) = (into.get_mut(..n), space.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            self.dirty = self.dirty.max(end.min(at + n));
+        }
+        Some(got.map(|got| (got, room)))
     }
 
     /// Nobody is read any more, or let in.
@@ -288,10 +257,6 @@ impl Drop for Intake {
         self.content()[..dirty].fill(0);
         self.vault.intake.taken.store(false, Ordering::Release);
     }
-}
-
-fn word(reading: u64, kind: u64) -> u64 {
-    reading << KIND_BITS | kind
 }
 
 #[cfg(test)]

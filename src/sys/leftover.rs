@@ -16,6 +16,11 @@ const LENGTH: &[u8] = b"\ncontent-length:";
 /// Where one of these is in the head, more than the head has to be known, or something was answered already.
 const NOT_HERE: [&[u8]; 2] = [b"\ntransfer-encoding", b"\nexpect"];
 
+/// The last byte behind what has come of a request, in a message about it: whether that is all.
+pub const EXACT: u8 = 1;
+/// Or zeros at its end may be missing.
+pub const UNSURE: u8 = 2;
+
 /// What was found in the intake, the lobby or the letterbox.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Leftover {
@@ -29,10 +34,14 @@ pub struct Leftover {
     pub peer: Option<IpAddr>,
     /// CLOCK_MONOTONIC, nanoseconds.
     pub started_ns: u64,
-    /// What lies there, without zeros at its end.
+    /// What lies there; without zeros at its end, unless it is exact.
     pub bytes: Vec<u8>,
+    /// Nothing is missing from it.
+    pub is_exact: bool,
     /// It was taken out of the queue: [`Vault::letter`] has it.
     pub is_letter: bool,
+    /// Where its request was noted, before it began.
+    pub flight: Option<(usize, u64)>,
     /// Somebody has done something with it since.
     pub is_pinned: bool,
     /// It is between two requests: there is nothing to tell of.
@@ -76,9 +85,21 @@ impl Leftover {
         self.stray.filter(|_| self.may_go_on())
     }
 
-    /// Whether it may be passed on: nothing was read, or what looks like one request and nothing else. Who gets
-    /// it judges; what is not passed on is told of here.
+    /// What comes behind a message about its connection.
+    pub fn come(&self) -> Vec<u8> {
+        let mut come = self.bytes.clone();
+        if !come.is_empty() {
+            come.push(if self.is_exact { EXACT } else { UNSURE });
+        }
+        come
+    }
+
+    /// Whether it may be passed on: all that was read is known, or it looks like one request and nothing else. Who
+    /// gets it judges; what is not passed on is told of here.
     pub(super) fn may_go_on(&self) -> bool {
+        if self.is_exact {
+            return true;
+        }
         let Some(at) = find(&self.bytes, END) else { return self.bytes.is_empty() };
         let (head, body) = self.bytes.split_at(at + END.len());
         let length = find(head, LENGTH).map_or(Some(0), |at| number(&head[at + LENGTH.len()..]));

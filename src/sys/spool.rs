@@ -15,6 +15,8 @@ pub struct Spool {
     file: Option<File>,
     /// Whether `file` is memory.
     shareable: bool,
+    /// What it was before, if somebody may still be given that.
+    past: Option<File>,
     len: u64,
 }
 
@@ -31,7 +33,7 @@ impl Spool {
                 let mut other = file::unlinked(dir)?;
                 file.seek(SeekFrom::Start(0))?;
                 io::copy(file, &mut other)?;
-                *file = other;
+                self.past = Some(std::mem::replace(file, other));
                 self.shareable = false;
             }
             return file.write_all(data);
@@ -87,9 +89,26 @@ impl Spool {
         (&self.memory, self.file.as_ref())
     }
 
-    /// The same in another process: `file` shares its description, and so its offset.
-    pub fn from_parts(memory: Vec<u8>, file: Option<File>, shareable: bool, len: u64) -> Self {
-        Self { memory, file, shareable, len }
+    /// Nobody is given any more what it was before.
+    pub fn forget_past(&mut self) {
+        self.past = None;
+    }
+
+    /// The same in another process: `file` shares its description, and so its offset. What was written behind
+    /// `len` bytes does not count: whoever did was killed.
+    ///
+    /// # Errors
+    /// lseek(2)'s.
+    pub fn from_parts(
+        memory: Vec<u8>,
+        mut file: Option<File>,
+        shareable: bool,
+        len: u64,
+    ) -> io::Result<Self> {
+        if let Some(file) = &mut file {
+            file.seek(SeekFrom::Start(len))?;
+        }
+        Ok(Self { memory, file, shareable, past: None, len })
     }
 
     /// Turns to reading, from the front.

@@ -6,16 +6,21 @@ use std::os::unix::net::UnixStream;
 use super::*;
 use crate::sys::flights::{Flights, Peer, Ticket};
 use crate::sys::handoff::{Handoff, MESSAGE_BYTES};
+use crate::sys::leftover::{EXACT, Leftover, UNSURE};
 use crate::sys::vault::Deposited;
 
 const HEAD: &[u8] = b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n";
 
 fn receive(intake: &mut Intake, at: usize, bytes: &[u8]) {
-    let put = |space: &mut [u8]| {
-        space[..bytes.len()].copy_from_slice(bytes);
-        ((), bytes.len())
-    };
-    intake.receive(at, bytes.len() + 10, put).unwrap();
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.write_all(bytes).unwrap();
+    let mut into = vec![0; bytes.len() + 10];
+    let (got, room) = intake.receive(ours.as_fd(), at, &mut into).unwrap().unwrap();
+    match got {
+        Transfer::Bytes(n) => assert_eq!(&into[..n], bytes),
+        Transfer::Blocked => assert!(bytes.is_empty()),
+    }
+    assert_eq!(room, into.len());
 }
 
 fn peer() -> PeerAddr {
@@ -91,9 +96,14 @@ fn there_is_room_for_so_much() {
     let long = vec![b'x'; INTAKE_BYTES + 9];
     intake.begin(None, &PeerAddr::Unix, place(), 1, &long);
     assert_eq!(vault.leftover().unwrap().bytes.len(), INTAKE_BYTES);
-    assert_eq!(intake.receive(INTAKE_BYTES, 1, |_| ((), 0)), None);
-    assert_eq!(intake.receive(usize::MAX, 1, |_| ((), 0)), None);
-    assert_eq!(intake.receive(INTAKE_BYTES - 1, 9, |it| (it.len(), 0)), Some(1));
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let mut room = |at| {
+        let came = intake.receive(ours.as_fd(), at, &mut [0; 9]);
+        came.map(|came| came.unwrap().1)
+    };
+    assert_eq!(room(INTAKE_BYTES), None);
+    assert_eq!(room(usize::MAX), None);
+    assert_eq!(room(INTAKE_BYTES - 1), Some(1));
 }
 
 #[test]
@@ -120,7 +130,8 @@ fn a_whole_request_goes_on_with_its_connection_and_a_part_of_one_does_not() {
         intake.begin(Some(name), &peer(), place(), 1, b"");
         assert!(vault.begin_reading(name, false));
         receive(&mut intake, 0, come);
-        let messages = if goes_on { vec![[b"message:", come].concat()] } else { Vec::new() };
+        let mark: &[u8] = if come.is_empty() { &[] } else { &[UNSURE] };
+        let messages = if goes_on { vec![[b"message:", come, mark].concat()] } else { Vec::new() };
         assert_eq!(rescued(&vault), (messages, goes_on), "{come:?}");
     }
 }
@@ -133,7 +144,7 @@ fn as_it_was_written_where_its_message_does_not_say_enough() {
     intake.begin(Some(name), &PeerAddr::Unix, place(), 1, b"");
     assert!(vault.begin_reading(name, true));
     receive(&mut intake, 0, HEAD);
-    assert_eq!(rescued(&vault), (vec![[b"written:", HEAD].concat()], true));
+    assert_eq!(rescued(&vault), (vec![[b"written:", HEAD, &[UNSURE]].concat()], true));
 }
 
 #[test]
@@ -186,4 +197,34 @@ fn a_request_that_has_begun_is_known_by_its_number() {
     assert!(vault.leftover().unwrap().has_begun(&flights));
     flight.end();
     assert!(vault.leftover().unwrap().has_begun(&flights));
+}
+
+#[test]
+fn beside_a_keeper_nothing_is_missing() {
+    let vault = Arc::new(Vault::new(2, true).unwrap());
+    let mut intake = Intake::of(&vault).unwrap();
+    for (before, come) in
+        [(&b""[..], &b"GET / HT"[..]), (b"a\0", b"\0"), (b"", b""), (b"b", b"\0c")]
+    {
+        let reading = intake.begin(None, &peer(), place(), 1, before);
+        assert!(reading.has_stray);
+        assert_eq!(vault.leftover().unwrap().bytes, before);
+        receive(&mut intake, before.len(), come);
+        let left = vault.leftover().unwrap();
+        assert_eq!(left.bytes, [before, come].concat());
+        assert!(left.is_exact && left.stray().is_some());
+        assert_eq!(left.come().last(), Some(&EXACT).filter(|_| !left.bytes.is_empty()));
+        // Another piece of the same.
+        let at = left.bytes.len();
+        receive(&mut intake, at, b"\0");
+        assert_eq!(vault.leftover().unwrap().bytes, [before, come, b"\0"].concat());
+        reading.pin();
+        assert_eq!(vault.leftover().unwrap().stray(), None);
+    }
+    // More than a message has room for is not received here.
+    let long = vec![b'x'; MESSAGE_BYTES];
+    intake.begin(None, &peer(), place(), 1, &long);
+    let left = vault.leftover().unwrap();
+    assert!(!left.is_exact && left.stray().is_none());
+    assert!(!intake.has_room(MESSAGE_BYTES - LEAST_PIECE));
 }

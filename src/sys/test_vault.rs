@@ -4,6 +4,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use super::*;
+use crate::sys::flights::Phase;
 use crate::sys::flights::{Flight, Peer, Ticket};
 use crate::sys::records::{LENGTH, RECORD_BYTES};
 

@@ -15,10 +15,11 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::flights::{Flights, Phase};
+use super::flights::Flights;
 use super::handoff::{Handoff, MESSAGE_BYTES, Sent};
-use super::intake;
+use super::intake_memory;
 use super::keeper::{self, Keeper, Wanted};
+use super::landing;
 use super::leftover::Leftover;
 use super::letterbox::{self, Letter};
 use super::lobby;
@@ -53,7 +54,7 @@ pub struct Rescue {
 
 impl Rescue {
     /// Whether `socket` has not been found before, which is noted: it would be served twice.
-    fn is_new(&mut self, socket: &OwnedFd) -> bool {
+    pub fn is_new(&mut self, socket: &OwnedFd) -> bool {
         let inode = keeper::inode(socket.as_raw_fd());
         let is_new = !self.inodes.contains(&inode);
         self.inodes.push(inode);
@@ -66,9 +67,11 @@ impl Rescue {
 pub struct Vault {
     queue: Handoff,
     pub(super) memory: Mapping,
-    pub(super) intake: intake::Memory,
+    pub(super) intake: intake_memory::Memory,
     pub(super) lobby: lobby::Memory,
     pub(super) letterbox: letterbox::Memory,
+    /// Beside a keeper.
+    pub(super) landing: Option<landing::Memory>,
     /// Who has the worker's other connections, too.
     pub keeper: Option<Keeper>,
     /// Messages in the queue, as far as this process knows.
@@ -88,9 +91,10 @@ impl Vault {
         Ok(Self {
             queue: Handoff::new()?,
             memory: Mapping::new(room * RECORD_WORDS * 8, None)?,
-            intake: intake::Memory::new()?,
+            intake: intake_memory::Memory::new()?,
             lobby: lobby::Memory::new()?,
             letterbox: letterbox::Memory::new()?,
+            landing: keeper.then(landing::Memory::new).transpose()?,
             keeper: keeper.then(Keeper::new).transpose()?,
             messages: AtomicUsize::new(0),
             stale: AtomicUsize::new(0),
@@ -110,6 +114,7 @@ impl Vault {
         self.memory.secede()?;
         self.intake.secede()?;
         self.letterbox.secede()?;
+        self.landing.as_ref().map_or(Ok(()), landing::Memory::secede)?;
         self.lobby.secede()
     }
 
@@ -192,11 +197,6 @@ impl Vault {
         self.intake.leftover()
     }
 
-    /// What it had taken out of the queue last. `None`: nothing.
-    pub fn letter(&self) -> Option<Letter> {
-        self.letterbox.leftover()
-    }
-
     /// The worker has ended: moves what is held into `queue`, and its flights end with nobody's regret;
     /// so does the request that was being received, whose beginning is in `leftover`, if it is there. To be
     /// called by whoever reaps it. Everything else is to be closed.
@@ -239,9 +239,7 @@ impl Vault {
             found.read |= is_read;
             let flight = self.flight(name).and_then(|it| flights?.named(it));
             // Else it is somebody else's by now, or somebody has begun to answer.
-            if let Some(flight) =
-                flight.filter(|it| matches!(it.phase(), Some(Phase::Coming | Phase::Waiting)))
-            {
+            if let Some(flight) = flight.filter(|it| it.has_not_begun()) {
                 flight.end();
             }
         }
@@ -266,44 +264,32 @@ impl Vault {
             return Some(base);
         }
         let come = leftover.filter(|it| it.may_go_on())?;
-        let message = [&base[..], &come.bytes].concat();
+        let message = [&base[..], &come.come()].concat();
         (message.len() <= MESSAGE_BYTES).then(|| message.into())
     }
 
-    /// The connection of `leftover`, from the keeper, if only that has it, and it is not among those that
-    /// were `found` here.
+    /// The connection of `leftover`, from the keeper.
     ///
     /// # Errors
     /// EMFILE and the like.
-    pub fn fetch(
-        &self,
-        leftover: &Leftover,
-        found: &mut Rescue,
-    ) -> io::Result<Option<(OwnedFd, Stray)>> {
+    pub fn fetch(&self, leftover: &Leftover) -> io::Result<Option<(OwnedFd, Stray)>> {
         let (Some(keeper), Some(stray)) = (&self.keeper, leftover.stray()) else { return Ok(None) };
-        let socket = keeper.ask(stray.wanted)?;
-        let Some(socket) = socket else { return Ok(None) };
-        Ok(found.is_new(&socket).then_some((socket, stray)))
+        Ok(keeper.ask(stray.wanted)?.map(|socket| (socket, stray)))
     }
 
-    /// The descriptors of `letter`, which was taken out of the queue and went no further, from the keeper; as
-    /// [`Vault::fetch`].
+    /// The descriptors of `letter`, from the keeper: the socket's, and those of files.
     ///
     /// # Errors
     /// EMFILE and the like.
-    pub fn fetch_all(
-        &self,
-        letter: &Letter,
-        found: &mut Rescue,
-    ) -> io::Result<Option<Vec<OwnedFd>>> {
+    pub fn fetch_all(&self, letter: &Letter) -> io::Result<Option<(OwnedFd, Vec<OwnedFd>)>> {
         let Some(keeper) = &self.keeper else { return Ok(None) };
         let mut fds = Vec::new();
         for fd in &letter.fds {
             let Some(fd) = keeper.ask(Wanted::Any(*fd))? else { return Ok(None) };
             fds.push(fd);
         }
-        let is_new = fds.first().is_some_and(|socket| found.is_new(socket));
-        Ok(is_new.then_some(fds))
+        let mut fds = fds.into_iter();
+        Ok(fds.next().map(|socket| (socket, fds.collect())))
     }
 
     /// Closes everything that lies there, and that a keeper has.

@@ -37,10 +37,10 @@ def kill_inside(
     send: Send,
     call: str = "recvfrom",
     done: re.Pattern[str] = DONE,
-    second: bool = False,
+    nth: int = 1,
 ) -> None:
-    """Kills the only worker inside the first (or `second`) system call `call` after `send`, when it
-    has been done, which strace shows as `done`."""
+    """Kills the only worker inside the `nth` system call `call` after `send`, when it has been
+    done, which strace shows as `done`."""
     (pid,) = site.workers
     # Nobody else is: who has looked whether it serves may have to be seen off.
     until(lambda: is_at_rest(pid), "the worker to wait", show=site.news)
@@ -48,7 +48,7 @@ def kill_inside(
     os.kill(pid, signal.SIGSTOP)
     until(lambda: is_stopped(pid), "it to stop", show=site.news)
     send()
-    with delayed([pid], call, f"delay_exit={DELAY}:when={1 + second}", trace):
+    with delayed([pid], call, f"delay_exit={DELAY}:when={nth}", trace):
         try:
             os.kill(pid, signal.SIGCONT)
             until(lambda: done.search(trace.read_text()), "it to be done", show=site.news)
@@ -69,7 +69,7 @@ def newcomer(
     trace: Path,
     call: str,
     done: re.Pattern[str] = DONE,
-    second: bool = False,
+    nth: int = 1,
     raw: bytes = HELLO,
 ) -> Iterator[Wire]:
     """Somebody who has come, and said `raw`, when the worker is killed: as `kill_inside`."""
@@ -80,7 +80,7 @@ def newcomer(
         wires[0].send(raw)
 
     try:
-        kill_inside(site, trace, come, call, done, second)
+        kill_inside(site, trace, come, call, done, nth)
         yield wires[0]
     finally:
         for wire in wires:

@@ -157,7 +157,7 @@ def test_where_nobody_is_let_in_nobody_is_lost(open_site: Open, kind: Kind, tmp_
     """Killed inside accept4(2), which has found nobody."""
     site = open_site(kind, workers=1)
     nobody = re.compile("EAGAIN")
-    with newcomer(site, tmp_path / "trace", "accept4", nobody, second=True) as wire:
+    with newcomer(site, tmp_path / "trace", "accept4", nobody, nth=2) as wire:
         assert wire.response().status == 200
     site.settle()
     assert "Lost request" not in site.log()

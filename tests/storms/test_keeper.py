@@ -78,7 +78,7 @@ def test_who_is_read_goes_on(
     address = site.server.address
     silent = [Wire(address) for _ in range(others)]
     raw = get("/hello?q", "X-Id: goes-on")
-    with newcomer(site, tmp_path / "trace", "recvfrom", raw=raw) as wire:
+    with newcomer(site, tmp_path / "trace", "recvmmsg", raw=raw) as wire:
         assert wire.response().status == 200
         for each in silent:
             assert each.send(get("/hello")).response().status == 200
@@ -93,7 +93,7 @@ def test_where_nobody_is_let_in_nobody_is_looked_for(
 ) -> None:
     site = open_site(kind, workers=1, worker_keeper=True)
     nobody = re.compile("EAGAIN")
-    with newcomer(site, tmp_path / "trace", "accept4", nobody, second=True) as wire:
+    with newcomer(site, tmp_path / "trace", "accept4", nobody, nth=2) as wire:
         assert wire.response().status == 200
     site.settle()
     assert "Lost request" not in site.log()
@@ -106,18 +106,10 @@ def test_a_body_that_is_all_there_goes_on(
 ) -> None:
     site = open_site(kind, workers=1, transport=transport, worker_keeper=True)
     raw = post("/echo", b"0123456789", "X-Id: goes-on")
-    with newcomer(site, tmp_path / "trace", "recvfrom", raw=raw) as wire:
+    with newcomer(site, tmp_path / "trace", "recvmmsg", raw=raw) as wire:
         assert wire.response().body == b"0123456789"
     assert [run.id for run in site.ledger.runs()].count("goes-on") == 1
     assert "Lost request" not in site.log()
-
-
-def test_a_request_that_may_lack_something_is_named(open_site: Open, tmp_path: Path) -> None:
-    """As without: nobody can say how much of it had come."""
-    site = open_site(kinds.SYNC, workers=1, worker_keeper=True)
-    with newcomer(site, tmp_path / "trace", "recvfrom", raw=get("/hello")[:-2]) as wire:
-        assert wire.is_closed()
-    named(site, "GET /hello")
 
 
 @ALL
@@ -230,9 +222,8 @@ def test_kills_at_any_moment(open_site: Open, kind: Kind) -> None:
     """Whatever a worker is at: what its application had not begun goes on elsewhere."""
     site = open_site(kind, workers=3, worker_keeper=True)
     dice = random.Random(time.monotonic_ns())
-    with traffic(
-        site.server.address, ("closing", "closing", "prompt", "kept", "pausing")
-    ) as clients:
+    manners = ("closing", "closing", "prompt", "kept", "pausing", "uploading", "uploading")
+    with traffic(site.server.address, manners) as clients:
         for _ in range(KILLS):
             clients.wait_answers(30)
             pid = dice.choice(site.workers)
@@ -252,8 +243,8 @@ def test_kills_at_any_moment(open_site: Open, kind: Kind) -> None:
     (
         (HELLO, "GET /hello (from: 127.0.0.1, "),
         (upload(3_000), "POST /echo (from: 127.0.0.1, "),
-        # It goes as a file, at which nobody looks.
-        (upload(30_000), "perhaps one that nobody had read yet ("),
+        # It goes as a file, with a label.
+        (upload(30_000), "POST /echo (from: 127.0.0.1, "),
     ),
     ids=("hello", "upload", "file"),
 )
