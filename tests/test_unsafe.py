@@ -14,7 +14,7 @@ ROOT = TESTS.parent
 RUST = sorted((ROOT / "src").rglob("*.rs"))
 PYTHON = sorted((ROOT / "python").rglob("*.py"))
 UNSAFE = re.compile(r"\bunsafe\b(?!_)")
-MOST_UNSAFE = 59
+MOST_UNSAFE = 60
 MOST_LINES = 350
 GIVING_UP = re.compile(
     r"\.(?:unwrap|expect|unwrap_err|expect_err)\(|\b(?:panic|todo|unimplemented|unreachable)!"

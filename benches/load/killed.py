@@ -1,8 +1,9 @@
 """What is lost when workers are killed at random moments under load, and whether the log names it.
 
     python benches/load/killed.py sync_keepalive 150
+    python benches/load/killed.py gthread 150 --keeper --clients 48 --upload 300000
 
-Three workers, six clients on loopback that ask for a path of their own each time. Prints what
+Three workers, and clients on loopback that ask for a path of their own each time. Prints what
 failed, which of that is not in the error log, and who is named there though he has got his answer.
 `python` is the one with rgunicorn.
 """
@@ -20,21 +21,26 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 
 WORKERS = 3
-CLIENTS = 6
 KINDS = {
     "sync": [],
     "sync_keepalive": ["--sync-keepalive"],
     "gthread": ["-k", "gthread", "--threads", "4"],
 }
+# What it has been sent is what it answers.
 APP = """
+import zlib
+
 def app(environ, start_response):
-    start_response("200 OK", [("Content-Length", "2")])
-    return [b"ok"]
+    start_response("200 OK", [("Content-Length", "8")])
+    return [b"%08x" % zlib.crc32(environ["wsgi.input"].read())]
 """
+# An upload is sent in so many pieces.
+PIECES = 5
 LOST = re.compile(r"Lost request: (.*?) \((.*?phase: [^,]*)")
 
 
@@ -46,11 +52,16 @@ class Client(threading.Thread):
         port: where the server is.
         stop: says when.
         kept: whether connections are kept.
+        upload: bytes of a body.
     """
 
-    def __init__(self, name: str, port: int, stop: threading.Event, kept: bool) -> None:
+    def __init__(
+        self, name: str, port: int, stop: threading.Event, kept: bool, upload: int
+    ) -> None:
         super().__init__(name=name)
         self.port, self.stop, self.kept = port, stop, kept
+        self.body = random.randbytes(upload)
+        self.answer = b"\r\n\r\n%08x" % zlib.crc32(self.body)
         self.answered = 0
         self.failed: list[str] = []
         self.sock: socket.socket | None = None
@@ -71,16 +82,21 @@ class Client(threading.Thread):
         if self.sock is None:
             self.sock = socket.create_connection(("127.0.0.1", self.port), 10)
         connection = "keep-alive" if self.kept else "close"
-        head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: {connection}\r\n\r\n"
-        self.sock.sendall(head.encode())
+        method = "POST" if self.body else "GET"
+        length = f"Content-Length: {len(self.body)}\r\n" if self.body else ""
+        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\n{length}Connection: {connection}\r\n\r\n"
+        raw = head.encode() + self.body
+        size = -(-len(raw) // (PIECES if self.body else 1))
+        for at in range(0, len(raw), size):
+            self.sock.sendall(raw[at : at + size])
         data = b""
-        while not data.endswith(b"\r\n\r\nok"):
+        while b"\r\n\r\n" not in data or len(data.partition(b"\r\n\r\n")[2]) < 8:
             more = self.sock.recv(4096)
             if not more:
                 raise ConnectionError("the end", data)
             data += more
-        if not data.startswith(b"HTTP/1.1 200 "):
-            raise ConnectionError("not 200", data)
+        if not data.startswith(b"HTTP/1.1 200 ") or not data.endswith(self.answer):
+            raise ConnectionError("not what was sent", data)
         if not self.kept or b"Connection: close" in data:
             self.leave()
 
@@ -119,6 +135,8 @@ def main() -> None:
         "kills", type=int, help="how many workers are killed, one each quarter of a second"
     )
     parser.add_argument("--keeper", action="store_true", help="with worker_keeper")
+    parser.add_argument("--clients", type=int, default=6)
+    parser.add_argument("--upload", type=int, default=0, help="bytes of a body")
     asked = parser.parse_args()
     port, stop = free_port(), threading.Event()
     with tempfile.TemporaryDirectory() as name:
@@ -141,7 +159,8 @@ def main() -> None:
         time.sleep(2)
         print(f"PSS of the server: {pss(server.pid)} KiB")
         kept = asked.kind != "sync"
-        clients = [Client(f"client{n}", port, stop, kept) for n in range(CLIENTS)]
+        names = [f"client{n}" for n in range(asked.clients)]
+        clients = [Client(name, port, stop, kept, asked.upload) for name in names]
         try:
             for client in clients:
                 client.start()

@@ -165,7 +165,6 @@ impl<A: App> Engine<A> {
             self.put_down(conn);
             return false;
         }
-        conn.lift();
         match self.send_off(&conn, since_ns, false) {
             Ok(true) => {
                 self.part_with(conn);

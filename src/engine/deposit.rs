@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::conn::{Conn, Phase};
 use super::{App, Verdict};
 use crate::http::BodyDecoder;
-use crate::sys::records::Name;
+use crate::sys::records::{Name, State};
 use crate::sys::socket;
 use crate::sys::vault::Vault;
 
@@ -126,6 +126,12 @@ impl Deposit {
 
     pub(super) fn is_held(&self) -> bool {
         self.stand.get() == Stand::Held
+    }
+
+    /// The same, and the vault has not been given up since.
+    pub(super) fn is_still_held(&self) -> bool {
+        let state = || self.vault.state(self.name);
+        self.is_held() && matches!(state(), Some(State::Held | State::HeldAsWritten))
     }
 }
 

@@ -71,7 +71,6 @@ impl<A: App> Engine<A> {
                 slot.enter_transit();
             }
             let ready = matches!(job.work, Work::Request);
-            job.conn.lift();
             let sent = self.send_off(&job.conn, job.conn.waits_since_ns, ready);
             if let (Some(slot), Ok(false) | Err(_)) = (slot, &sent) {
                 slot.leave_transit();
@@ -99,7 +98,7 @@ impl<A: App> Engine<A> {
         }
     }
 
-    /// Closes what is left here of a connection that goes on elsewhere: it does not end with it.
+    /// Closes what is left here of a connection that lies in the queue: it does not end with it.
     pub(super) fn part_with(&mut self, mut conn: Box<Conn<A>>) {
         if let (Some(fd), true) = (conn.socket(), conn.watch != Watch::Nothing) {
             self.poller.forget(fd);
@@ -108,6 +107,7 @@ impl<A: App> Engine<A> {
         conn.deposit = None;
         conn.has_twin = false;
         self.close(conn);
+        self.deposits.has_let_go();
     }
 
     /// There is room in the queue again.
@@ -199,7 +199,7 @@ impl<A: App> Engine<A> {
         self.proceed(conn);
     }
 
-    /// Puts a connection into the queue; it is still to be closed here. False: there is no room.
+    /// Puts a connection into the queue; it is still to be [closed](Self::part_with) here. False: there is no room.
     ///
     /// # Errors
     /// It can't travel.
@@ -211,15 +211,13 @@ impl<A: App> Engine<A> {
     ) -> io::Result<bool> {
         let file = self.pack_within(conn, since_ns, ready, MESSAGE_BYTES)?;
         let Some(handoff) = &self.reception.handoff else { return Ok(false) };
-        // Who lies in the queue is not here, too.
-        self.reading.lobby.leave(conn);
         let mut fds = Parcel::descriptors(conn);
         fds.extend(file.as_ref().map(AsFd::as_fd));
         let bytes = &self.message[..];
-        let mut sent = handoff.send(bytes, &fds)?;
+        let mut sent = self.deposits.give(conn, handoff, bytes, &fds)?;
         // What is deposited may be in the way.
         if sent == Sent::Crowded && self.deposits.give_way(&self.clock, &mut self.notices) {
-            sent = handoff.send(bytes, &fds)?;
+            sent = self.deposits.give(conn, handoff, bytes, &fds)?;
         }
         self.reception.is_crowded = sent == Sent::Crowded;
         Ok(sent == Sent::Whole)

@@ -33,7 +33,7 @@ const SURPLUS: usize = 256;
 /// What the engine knows of its vault.
 #[derive(Debug)]
 pub(super) struct Deposits {
-    vault: Option<Arc<Vault>>,
+    pub(super) vault: Option<Arc<Vault>>,
     /// Connections that were put down and could not be held.
     unheld: Vec<Token>,
     pub(super) allowance: Allowance,
@@ -136,6 +136,10 @@ impl<A: App> Engine<A> {
     pub(super) fn keep(&mut self, conn: &mut Conn<A>) {
         if self.deposits.vault.is_none() || !conn.is_holdable() {
             return;
+        }
+        // Who was only looked at is held all the time: while he is held anew a kill closes him.
+        if conn.form() == Form::Other && conn.deposit.as_ref().is_some_and(Deposit::is_still_held) {
+            return self.reading.end_of(conn);
         }
         // The file of a body that nobody needs shall not lie there for long.
         let as_it_is = |it: &Deposit| it.hold(conn.form()) && it.file == File::None;
@@ -264,14 +268,21 @@ impl<A: App> Engine<A> {
         held
     }
 
+    /// Whether that is done at any cost: a request has begun to come, and nobody shall be lost. Who has said nothing
+    /// a keeper finds without.
+    fn must_be_held(&self, form: Form) -> bool {
+        self.reading.lands() && form == Form::Other
+    }
+
     /// Deposits a connection; away, unless it is idle.
     fn deposit(&mut self, conn: &mut Conn<A>, since_ns: u64, ready: bool, form: Form) {
         let Some(vault) = self.deposits.vault.clone().filter(|vault| vault.has_room()) else {
             return;
         };
-        // On the way out it will soon have come to its end.
         let rests = self.clock.now_ns() < self.deposits.rests_until_ns;
-        if rests || self.drain.is_on() || !self.deposits.pay(1) {
+        let must_be = self.must_be_held(form);
+        // On the way out it will soon have come to its end.
+        if rests || !must_be && (self.drain.is_on() || !self.deposits.pay(1)) {
             return;
         }
         // Behind a proxy that says who the client is, before it has said so, nobody knows.
@@ -281,8 +292,11 @@ impl<A: App> Engine<A> {
             false => self.pack(conn, since_ns, ready),
         };
         if length > MESSAGE_BYTES {
-            // Or the worker would look again and again whether it can afford this.
-            return self.deposits.allowance.refund();
+            if !must_be {
+                // Or the worker would look again and again whether it can afford this.
+                self.deposits.allowance.refund();
+            }
+            return;
         }
         match vault.deposit(&self.message, &Parcel::descriptors(conn)) {
             Ok(Deposited::Full) => {}
@@ -307,7 +321,7 @@ impl<A: App> Engine<A> {
             return true;
         }
         let has_room = self.deposits.vault.as_ref().is_some_and(|vault| vault.has_room());
-        if !has_room || !self.deposits.pay(cost_of_file(conn)) {
+        if !has_room || !self.reading.lands() && !self.deposits.pay(cost_of_file(conn)) {
             return false;
         }
         // Without a descriptor for it, it stays where it is; there will be none for a while.

@@ -27,6 +27,7 @@ mod deposit;
 mod dispatch;
 pub mod drain;
 pub mod exchange;
+mod giving;
 pub mod hand;
 pub mod herald;
 mod hoard;

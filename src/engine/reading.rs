@@ -110,6 +110,7 @@ impl<A: App> Engine<A> {
     /// Reads once into the free part of the connection's inbox, by way of the intake. Returns what came,
     /// and whether there may be more. `None`: there is no intake, or no room there.
     pub(super) fn take_in(&mut self, conn: &mut Conn<A>) -> Option<Result<(Transfer, bool), Lost>> {
+        self.leave_none_behind();
         let intake = self.reading.intake.as_mut().filter(|_| conn.tls.is_none())?;
         let at = conn.filled;
         if intake.has_room(at) {
@@ -135,6 +136,7 @@ impl<A: App> Engine<A> {
     /// where it can be had, too. False: that can't be.
     pub(super) fn land(&mut self, conn: &mut Conn<A>) -> bool {
         let lands = self.reading.lands() && conn.tls.is_none() && !conn.is_shared;
+        self.leave_none_behind();
         if !lands || needs_file(conn) && conn.spool.share().is_err() {
             return false;
         }

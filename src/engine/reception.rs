@@ -282,6 +282,7 @@ impl<A: App> Engine<A> {
     }
 
     pub(super) fn admit(&mut self, door: Door) -> Visit {
+        self.leave_none_behind();
         let now_ns = self.clock.now_ns();
         let came = match door {
             Door::Handoff => self.collect(),

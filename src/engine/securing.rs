@@ -20,6 +20,14 @@ impl<A: App> Engine<A> {
         self.ready = ready;
     }
 
+    /// Somebody else is let in or read from here on: where nobody shall be lost, those that are ready are held first.
+    #[inline]
+    pub(super) fn leave_none_behind(&mut self) {
+        if self.reading.lands() && !self.ready.is_empty() {
+            self.keep_ready(true);
+        }
+    }
+
     /// Whether a request that is ready goes to a thread that may have to wait for the interpreter, after
     /// others: where threads are many and calls long.
     pub(super) fn is_deliberate(&self) -> bool {

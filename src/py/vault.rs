@@ -59,25 +59,29 @@ impl Vault {
     ) -> PyResult<(usize, usize)> {
         let flights = flights.map(|flights| flights.get().memory());
         let begun = |lost: &Leftover| flights.as_ref().is_some_and(|it| lost.has_begun(it));
-        let leftover = self.vault.leftover().filter(|lost| !begun(lost));
+        let given = self.vault.given();
+        let is_here = |lost: &Leftover| !given.is_some_and(|it| lost.is(&it));
+        let leftover = self.vault.leftover().filter(|lost| is_here(lost) && !begun(lost));
         let passed_on = leftover.as_ref().filter(|_| blameless);
         let queue = handoff(py)?;
         let listeners = listeners.unwrap_or_default();
         let mut found = self.vault.rescue(&queue, flights.as_deref(), passed_on)?;
         let is_read = found.read;
         let mut others = self.vault.lobby();
+        others.retain(is_here);
+        let flight = given.and_then(|it| flights.as_ref()?.named(it.flight?));
+        if let Some(flight) = flight.filter(|it| it.has_not_begun()) {
+            flight.end();
+        }
         others.extend(leftover.filter(|_| !is_read));
         for other in others {
-            let flight = other.flight;
+            let flight = flights.as_ref().and_then(|it| other.waiting(it));
             let lost = match other.is_letter {
                 true => self.pass_on(&queue, &other, blameless, &mut found)?,
                 // Who has said nothing can not have been the cause.
                 false if !blameless && !other.bytes.is_empty() => Some(other),
                 false => self.fetch(&queue, other, &mut found, &listeners)?,
             };
-            // That was noted already.
-            let flight = flight.and_then(|it| flights.as_ref()?.named(it));
-            let flight = flight.filter(|it| it.has_not_begun());
             match (lost, flight) {
                 (None, Some(flight)) => drop(flight.end()),
                 (Some(lost), None) if !lost.is_idle => {

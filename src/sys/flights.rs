@@ -21,7 +21,7 @@ use super::manifest::{self, Header, Label};
 use super::mapping::Mapping;
 use super::slate::Slate;
 use super::tally::is_counting;
-use super::ticket::{CODE, CODE_BITS, FREE, Place};
+use super::ticket::{BOARDING, CODE, CODE_BITS, FREE, Place};
 pub use super::ticket::{ID_BYTES, METHOD_BYTES, PATH_BYTES, PEER_BYTES, Peer, Sighting, Ticket};
 
 /// Most places of one worker; more are never mapped, whatever the settings say.
@@ -47,6 +47,11 @@ pub enum Phase {
 impl Phase {
     const ALL: [Self; 6] =
         [Self::Waiting, Self::App, Self::Sending, Self::Answered, Self::Coming, Self::Departing];
+
+    /// Whether a word says that its application has not begun.
+    fn is_before(word: u64) -> bool {
+        matches!(Self::of(word), Some(Self::Coming | Self::Waiting))
+    }
 
     pub(super) fn of(word: u64) -> Option<Self> {
         Self::ALL.into_iter().find(|phase| *phase as u64 == word & CODE)
@@ -177,8 +182,23 @@ impl Flights {
     }
 
     /// Whether a request whose head was received under this number has begun here, and perhaps ended.
-    pub fn has_been_read_as(&self, reading: u64) -> bool {
-        self.places.iter().any(|place| place.reading.load(Ordering::Relaxed) == reading)
+    pub fn has_begun_as(&self, reading: u64) -> bool {
+        let mut words = self.read_as(reading).map(|(_, word)| word);
+        words.any(|word| word & CODE != BOARDING && !Phase::is_before(word))
+    }
+
+    /// The flight of one that has not.
+    pub fn waiting_as(&self, reading: u64) -> Option<Flight<'_>> {
+        let (index, word) = self.read_as(reading).find(|(_, word)| Phase::is_before(*word))?;
+        self.named((index, word >> CODE_BITS))
+    }
+
+    /// Numbers of places, and what stands there.
+    fn read_as(&self, reading: u64) -> impl Iterator<Item = (usize, u64)> {
+        let places = self.places.iter().enumerate();
+        let found =
+            places.filter(move |(_, place)| place.reading.load(Ordering::Relaxed) == reading);
+        found.map(|(index, place)| (index, place.word.load(Ordering::Acquire)))
     }
 
     /// A flight by the number of its place and its serial number, as [`Flight::name`] tells.
@@ -240,7 +260,7 @@ impl Flight<'_> {
 
     /// Whether nobody has done anything with the request yet.
     pub fn has_not_begun(self) -> bool {
-        matches!(self.phase(), Some(Phase::Coming | Phase::Waiting))
+        self.phase().is_some_and(|phase| Phase::is_before(phase as u64))
     }
 
     /// Moves it on, if it stands in `from`. Exactly one of several who want that succeeds: who

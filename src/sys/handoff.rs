@@ -13,6 +13,8 @@ use nix::sys::socket::{
     recvmsg, sendmsg, socketpair,
 };
 
+use super::noted::Noted;
+
 /// Longest message. What is longer goes into a file, whose descriptor goes along.
 pub const MESSAGE_BYTES: usize = 16 * 1024;
 /// Most descriptors of one message.
@@ -77,6 +79,32 @@ impl Handoff {
                 Err(Errno::EINTR) => {}
                 Err(errno) => return Err(errno.into()),
             }
+        }
+    }
+
+    /// The same as [`Handoff::send`]; the kernel notes that it was sent.
+    ///
+    /// # Errors
+    /// The same.
+    pub(super) fn send_noted(
+        &self,
+        bytes: &[u8],
+        fds: &[BorrowedFd<'_>],
+        noted: Noted<'_>,
+    ) -> io::Result<Sent> {
+        match noted.send(self.sending.as_fd(), bytes, fds) {
+            Ok(()) => Ok(Sent::Whole),
+            Err(Errno::EAGAIN | Errno::ENOBUFS) => Ok(Sent::Full),
+            Err(Errno::ETOOMANYREFS) => Ok(Sent::Crowded),
+            // A filter of system calls (seccomp(2)) that does not know it: noted when it is known here.
+            Err(Errno::ENOSYS | Errno::EPERM) => {
+                let sent = self.send(bytes, fds)?;
+                if sent == Sent::Whole {
+                    noted.note(bytes.len());
+                }
+                Ok(sent)
+            }
+            Err(errno) => Err(errno.into()),
         }
     }
 

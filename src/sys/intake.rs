@@ -5,7 +5,7 @@
 //! How much lies there nobody can say who was killed inside recv(2). So it is wiped before, and what lies there
 //! is what is not zero: a head ends with a line feed. Zeros behind it may have been of the client, too; who
 //! needs to know that has no use for it. Where there is a keeper, to whom everything is of use, the kernel is
-//! asked to note it ([`super::inflow`]).
+//! asked to note it ([`super::noted`]).
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -14,7 +14,6 @@ use std::{io, slice};
 
 use super::doorstep::Doorstep;
 use super::handoff::{Handoff, MESSAGE_BYTES};
-use super::inflow::Inflow;
 pub use super::intake_memory::INTAKE_BYTES;
 use super::intake_memory::{
     ACCEPTING, COLLECTING, HEADER_WORDS, Header, IS_EXACT, LANDING, NOBODY, READING, RECORD,
@@ -23,6 +22,7 @@ use super::intake_memory::{
 use super::landing::LEAST_PIECE;
 use super::letterbox::Letterbox;
 use super::listener::PeerAddr;
+use super::noted::Noted;
 use super::reading_id::ReadingId;
 use super::records::Name;
 use super::socket::{self, Transfer};
@@ -196,10 +196,10 @@ impl Intake {
     }
 
     /// So many bytes lie there; the kernel notes what follows. Returns where.
-    fn measure(&self, at: usize) -> Inflow<'static> {
+    fn measure(&self, at: usize) -> Noted<'static> {
         let Header { extent, inflows, .. } = self.vault.intake.header();
         let side = !(extent.load(Ordering::Relaxed) >> 1) & 1;
-        let inflow = Inflow::new(&inflows[side as usize]);
+        let inflow = Noted::new(&inflows[side as usize]);
         inflow.wipe();
         extent.store((at as u64) << 2 | side << 1 | IS_EXACT, Ordering::Release);
         inflow

@@ -4,11 +4,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::doorstep::{DOORSTEP_WORDS, Doorstep};
-use super::inflow::{INFLOW_WORDS, Inflow};
 use super::keeper::Wanted;
 use super::leftover::Leftover;
 use super::listener::PeerAddr;
 use super::mapping::Mapping;
+use super::noted::{NOTED_WORDS, Noted};
 use super::records::Name;
 use super::stray::{self, STRAY_WORDS, Stray};
 use super::ticket;
@@ -49,7 +49,7 @@ pub(super) struct Header {
     pub(super) who: [AtomicU64; STRAY_WORDS],
     pub(super) doorstep: [AtomicU64; DOORSTEP_WORDS],
     pub(super) extent: AtomicU64,
-    pub(super) inflows: [[AtomicU64; INFLOW_WORDS]; 2],
+    pub(super) inflows: [[AtomicU64; NOTED_WORDS]; 2],
     /// One more than the number of its flight's place, 0 for none; and its serial number.
     pub(super) flight: [AtomicU64; 2],
 }
@@ -110,7 +110,7 @@ impl Memory {
         let length = match is_exact {
             true => {
                 (extent >> 2) as usize
-                    + Inflow::new(&inflows[(extent >> 1 & 1) as usize]).length(INTAKE_BYTES)
+                    + Noted::new(&inflows[(extent >> 1 & 1) as usize]).length(INTAKE_BYTES)
             }
             false => bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1),
         };

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::handoff::{MESSAGE_BYTES, MESSAGE_FDS};
-use super::inflow::{INFLOW_WORDS, Inflow};
 use super::intake::Intake;
 use super::leftover::EXACT;
 use super::letterbox::Letter;
 use super::mapping::Mapping;
+use super::noted::{NOTED_WORDS, Noted};
 use super::reading_id::ReadingId;
 use super::socket::Transfer;
 use super::stray::Place;
@@ -29,7 +29,7 @@ pub const LEAST_PIECE: usize = 1024;
 const LENGTH: usize = 0;
 const FDS: usize = 1;
 const INFLOW: usize = FDS + MESSAGE_FDS;
-const CONTENT: usize = (INFLOW + INFLOW_WORDS).next_multiple_of(8);
+const CONTENT: usize = (INFLOW + NOTED_WORDS).next_multiple_of(8);
 const WORDS: usize = CONTENT + MESSAGE_BYTES / 8;
 
 /// The memory itself.
@@ -49,8 +49,8 @@ impl Memory {
         &self.0.words()[side * WORDS..][..WORDS]
     }
 
-    fn inflow(&self, side: usize) -> Option<Inflow<'_>> {
-        self.words(side)[INFLOW..].first_chunk().map(Inflow::new)
+    fn inflow(&self, side: usize) -> Option<Noted<'_>> {
+        self.words(side)[INFLOW..].first_chunk().map(Noted::new)
     }
 
     /// What the worker has left there, which has ended.
@@ -70,7 +70,7 @@ impl Memory {
     /// Puts a message there, behind which nothing has come.
     fn fill(&self, side: usize, message: &[u8], numbers: &[RawFd]) {
         let words = self.words(side);
-        self.inflow(side).iter().for_each(Inflow::wipe);
+        self.inflow(side).iter().for_each(Noted::wipe);
         let all = numbers.iter().map(|fd| *fd as u64 + 1).chain([0; MESSAGE_FDS]);
         words[FDS..INFLOW].iter().zip(all).for_each(|(word, fd)| word.store(fd, Ordering::Relaxed));
         let length = ticket::write(&words[CONTENT..], message);

@@ -3,9 +3,10 @@
 
 use std::net::IpAddr;
 
-use super::flights::Flights;
+use super::flights::{Flight, Flights};
 use super::keeper::Wanted;
 use super::listener::PeerAddr;
+use super::outgoing::Outgoing;
 use super::records::Name;
 use super::stray::{Place, Stray};
 
@@ -64,9 +65,16 @@ impl Leftover {
         }
     }
 
-    /// Whether a request of this number has got its flight: it was, or is, told of as such.
+    /// Whether a request of this number has begun: its flight tells of it.
     pub fn has_begun(&self, flights: &Flights) -> bool {
-        self.reading != 0 && flights.has_been_read_as(self.reading)
+        self.reading != 0 && flights.has_begun_as(self.reading)
+    }
+
+    /// Its flight, where it has one and has not begun: that tells of it if it does not go on.
+    pub fn waiting<'f>(&self, flights: &'f Flights) -> Option<Flight<'f>> {
+        let noted = self.flight.and_then(|name| flights.named(name));
+        let read = || flights.waiting_as(self.reading).filter(|_| self.reading != 0);
+        noted.filter(|flight| flight.has_not_begun()).or_else(read)
     }
 
     /// What may be told of it: method, and path without query; empty as far as they have not come.
@@ -78,6 +86,13 @@ impl Leftover {
         let method = words.next().unwrap_or_default();
         let path = words.next().unwrap_or_default().split(|byte| *byte == b'?').next();
         (method, path.unwrap_or_default())
+    }
+
+    /// Whether this is the one that has been `given` to a sibling.
+    pub fn is(&self, given: &Outgoing) -> bool {
+        let is_stray = self.stray.is_some_and(|it| it.wanted == Wanted::Number(given.fd));
+        let is_read = self.reading != 0 && self.reading == given.reading;
+        is_stray || is_read || self.record.is_some() && self.record == given.record
     }
 
     /// Where to find the connection, if it may be passed on and was not deposited.

@@ -4,7 +4,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 
 use super::*;
-use crate::sys::flights::{Flights, Peer, Ticket};
+use crate::sys::flights::{Flights, Peer, Phase, Ticket};
 use crate::sys::handoff::{Handoff, MESSAGE_BYTES};
 use crate::sys::leftover::{EXACT, Leftover, UNSURE};
 use crate::sys::vault::Deposited;
@@ -194,7 +194,11 @@ fn a_request_that_has_begun_is_known_by_its_number() {
         reading: reading.number,
     };
     let flight = flights.begin(&mut 0, &ticket).unwrap();
-    assert!(vault.leftover().unwrap().has_begun(&flights));
+    let left = vault.leftover().unwrap();
+    assert!(!left.has_begun(&flights));
+    assert_eq!(left.waiting(&flights).unwrap().name(), flight.name());
+    assert!(flight.advance(Phase::Waiting, Phase::App));
+    assert!(left.has_begun(&flights) && left.waiting(&flights).is_none());
     flight.end();
     assert!(vault.leftover().unwrap().has_begun(&flights));
 }

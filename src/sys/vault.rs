@@ -25,6 +25,7 @@ use super::letterbox::{self, Letter};
 use super::lobby;
 use super::mapping::Mapping;
 use super::outflow;
+use super::outgoing;
 use super::records::{MOST_RECORDS, Name, RECORD_WORDS, START_BYTES, State};
 use super::stray::Stray;
 
@@ -70,6 +71,7 @@ pub struct Vault {
     pub(super) intake: intake_memory::Memory,
     pub(super) lobby: lobby::Memory,
     pub(super) letterbox: letterbox::Memory,
+    pub(super) outgoing: outgoing::Memory,
     /// Beside a keeper.
     pub(super) landing: Option<landing::Memory>,
     /// Who has the worker's other connections, too.
@@ -94,6 +96,7 @@ impl Vault {
             intake: intake_memory::Memory::new()?,
             lobby: lobby::Memory::new()?,
             letterbox: letterbox::Memory::new()?,
+            outgoing: outgoing::Memory::new()?,
             landing: keeper.then(landing::Memory::new).transpose()?,
             keeper: keeper.then(Keeper::new).transpose()?,
             messages: AtomicUsize::new(0),
@@ -114,6 +117,7 @@ impl Vault {
         self.memory.secede()?;
         self.intake.secede()?;
         self.letterbox.secede()?;
+        self.outgoing.secede()?;
         self.landing.as_ref().map_or(Ok(()), landing::Memory::secede)?;
         self.lobby.secede()
     }
@@ -211,12 +215,13 @@ impl Vault {
     ) -> io::Result<Rescue> {
         let mut found = Rescue::default();
         let mut buffer = vec![0; START_BYTES + MESSAGE_BYTES];
+        let given = self.given().and_then(|it| it.record);
         // No more than a worker may have put there.
         for _ in 0..2 * self.room() {
             let Some((len, fds)) = self.queue.receive(&mut buffer)? else { break };
             let bytes = buffer.get(..len).unwrap_or_default();
             let Some(name) = Name::of(bytes) else { continue };
-            let Some(state) = self.state(name) else { continue };
+            let Some(state) = self.state(name).filter(|_| given != Some(name)) else { continue };
             let is_read = leftover.is_some_and(|it| it.record == Some(name));
             let is_out =
                 |outflow| fds.first().and_then(|fd| outflow::of(fd.as_fd())) == Some(outflow);

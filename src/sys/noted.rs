@@ -1,36 +1,44 @@
-//! How many bytes have been received, noted by the kernel in memory that outlives the worker: recvmmsg(2) writes
-//! the length of what it has received there before it returns, recv(2) only returns it.
+//! How many bytes have been received or sent, noted by the kernel in memory that outlives the worker: recvmmsg(2)
+//! and sendmmsg(2) write the length of a message there before they return, others only return it.
 
 use std::io;
 use std::mem::zeroed;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use nix::errno::Errno;
 
+use super::handoff::MESSAGE_FDS;
 use super::socket::{self, Transfer};
 
-/// Words of a header of recvmmsg(2).
-pub(super) const INFLOW_WORDS: usize = size_of::<libc::mmsghdr>() / 8;
+/// Words of a header of those.
+pub(super) const NOTED_WORDS: usize = size_of::<libc::mmsghdr>() / 8;
 /// Where the length lies in it.
 const LENGTH: usize = std::mem::offset_of!(libc::mmsghdr, msg_len) / 8;
 
-/// What the kernel notes; all-zero: nothing has come.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Inflow<'m>(&'m [AtomicU64; INFLOW_WORDS]);
+/// Descriptors of a message, as cmsg(3) wants them.
+#[repr(C)]
+struct Rights {
+    header: libc::cmsghdr,
+    fds: [RawFd; MESSAGE_FDS],
+}
 
-impl<'m> Inflow<'m> {
+/// What the kernel notes; all-zero: nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Noted<'m>(&'m [AtomicU64; NOTED_WORDS]);
+
+impl<'m> Noted<'m> {
     /// There.
-    pub(super) fn new(words: &'m [AtomicU64; INFLOW_WORDS]) -> Self {
+    pub(super) fn new(words: &'m [AtomicU64; NOTED_WORDS]) -> Self {
         Self(words)
     }
 
-    /// Nothing has come from here on.
+    /// Nothing has been received or sent from here on.
     pub(super) fn wipe(&self) {
         self.0[LENGTH].store(0, Ordering::Release);
     }
 
-    /// How many bytes have, where there was room for `most`.
+    /// How many bytes have been, of at most `most`.
     pub(super) fn length(&self, most: usize) -> usize {
         // A number of 32 bits, at the beginning of its word.
         let [b0, b1, b2, b3, ..] = self.0[LENGTH].load(Ordering::Acquire).to_ne_bytes();
@@ -64,15 +72,61 @@ impl<'m> Inflow<'m> {
                 Err(Errno::ENOSYS | Errno::EPERM) => {
                     let got = socket::receive(fd, into)?;
                     if let Transfer::Bytes(n) = got {
-                        let [b0, b1, b2, b3] = (n as u32).to_ne_bytes();
-                        let word = u64::from_ne_bytes([b0, b1, b2, b3, 0, 0, 0, 0]);
-                        self.0[LENGTH].store(word, Ordering::Release);
+                        self.note(n);
                     }
                     return Ok(got);
                 }
                 Err(errno) => return Err(errno.into()),
             }
         }
+    }
+
+    /// Sends one message with descriptors, at most [`MESSAGE_FDS`], without waiting.
+    ///
+    /// # Errors
+    /// What sendmsg(2) answers, EINTR excepted.
+    pub(super) fn send(
+        &self,
+        fd: BorrowedFd<'_>,
+        bytes: &[u8],
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(), Errno> {
+        let mut piece =
+            libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() as _ };
+        let header = self.0.as_ptr().cast_mut().cast::<libc::mmsghdr>();
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        loop {
+            // SAFETY: the words are as long and aligned as a header, and atomics may be written to; nobody else of this
+            // process has them. All it points to are locals that live longer than the call and are only read; the
+            // control message is as long as it says.
+            let sent = unsafe {
+                let mut rights: Rights = zeroed();
+                rights.header.cmsg_level = libc::SOL_SOCKET;
+                rights.header.cmsg_type = libc::SCM_RIGHTS;
+                let count = fds.len().min(MESSAGE_FDS);
+                let length = std::mem::offset_of!(Rights, fds) + count * size_of::<RawFd>();
+                rights.header.cmsg_len = length as _;
+                rights.fds.iter_mut().zip(fds).for_each(|(to, fd)| *to = fd.as_raw_fd());
+                let mut message: libc::mmsghdr = zeroed();
+                message.msg_hdr.msg_iov = &raw mut piece;
+                message.msg_hdr.msg_iovlen = 1;
+                message.msg_hdr.msg_control = (&raw mut rights).cast();
+                message.msg_hdr.msg_controllen = length as _;
+                header.write(message);
+                libc::sendmmsg(fd.as_raw_fd(), header, 1, flags as _)
+            };
+            match Errno::result(sent) {
+                Ok(_) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// The same, by hand.
+    pub(super) fn note(&self, n: usize) {
+        let [b0, b1, b2, b3] = (n as u32).to_ne_bytes();
+        self.0[LENGTH].store(u64::from_ne_bytes([b0, b1, b2, b3, 0, 0, 0, 0]), Ordering::Release);
     }
 }
 
@@ -87,7 +141,7 @@ mod tests {
     #[test]
     fn what_has_come_is_noted() {
         let words = Default::default();
-        let inflow = Inflow::new(&words);
+        let inflow = Noted::new(&words);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut into = [1; 8];
         assert_eq!(inflow.receive(ours.as_fd(), &mut into).unwrap(), Transfer::Blocked);
