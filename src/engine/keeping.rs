@@ -242,14 +242,21 @@ impl<A: App> Engine<A> {
             .deposit
             .as_ref()
             .is_some_and(|it| it.file == file && it.vault.state(it.name).is_some());
-        if !as_deposited {
-            conn.deposit = None;
-            self.deposit(conn, since_ns, ready, form);
+        if as_deposited {
+            return self.write_down(conn, since_ns, ready, form);
         }
+        // It may be had as it was until it can be as it is.
+        let before = conn.deposit.take();
+        self.deposit(conn, since_ns, ready, form);
+        let held = conn.deposit.as_ref().is_some_and(Deposit::is_held)
+            || self.write_down(conn, since_ns, ready, form);
+        drop(before);
+        held
+    }
+
+    /// Holds what is deposited as it is now, by its record.
+    fn write_down(&mut self, conn: &mut Conn<A>, since_ns: u64, ready: bool, form: Form) -> bool {
         let Some(deposit) = &mut conn.deposit else { return false };
-        if !as_deposited && deposit.is_held() {
-            return true;
-        }
         deposit.lift();
         deposit.written = Form::Other;
         let Some((vault, name)) = conn.deposit.as_ref().map(|it| (it.vault.clone(), it.name))
@@ -266,12 +273,6 @@ impl<A: App> Engine<A> {
             deposit.stand.set(if held { Stand::Held } else { Stand::Away });
         }
         held
-    }
-
-    /// Whether that is done at any cost: a request has begun to come, and nobody shall be lost. Who has said nothing
-    /// a keeper finds without.
-    fn must_be_held(&self, form: Form) -> bool {
-        self.reading.lands() && form == Form::Other
     }
 
     /// Deposits a connection; away, unless it is idle.

@@ -83,6 +83,7 @@ impl<A: App> Engine<A> {
                 job.work = Work::Refusal(refusal);
             }
         }
+        self.see_off(&mut job);
         self.show_connections();
         Some(job)
     }

@@ -1,7 +1,7 @@
 //! Requests that are ready, held until their thread begins with them ([`super::keeping`]).
 
 use super::App;
-use super::deposit::Deposit;
+use super::deposit::{Deposit, Form};
 use super::dispatch::may_travel;
 use super::reactor::{Engine, Job, Work};
 
@@ -20,11 +20,27 @@ impl<A: App> Engine<A> {
         self.ready = ready;
     }
 
+    /// Whether a connection is deposited at any cost: somebody speaks, or has, and nobody shall be lost. Who has said nothing a
+    /// keeper finds without.
+    pub(super) fn must_be_held(&self, form: Form) -> bool {
+        self.reading.lands() && form != Form::Silent
+    }
+
     /// Somebody else is let in or read from here on: where nobody shall be lost, those that are ready are held first.
     #[inline]
     pub(super) fn leave_none_behind(&mut self) {
         if self.reading.lands() && !self.ready.is_empty() {
             self.keep_ready(true);
+        }
+    }
+
+    /// A request is about to run. Where nobody shall be lost, its connection is deposited before, if it will be kept:
+    /// when its response is out the client may send the next one, before anybody here has heard of that.
+    #[inline]
+    pub(super) fn see_off(&mut self, job: &mut Job<A>) {
+        let keeps = self.shared.options.keep_alive && job.conn.head.keep_alive;
+        if keeps && job.conn.deposit.is_none() && self.reading.lands() {
+            self.secure(job);
         }
     }
 
@@ -36,14 +52,14 @@ impl<A: App> Engine<A> {
 
     /// The same with one of them.
     pub(super) fn secure(&mut self, job: &mut Job<A>) {
-        let wants = self.deposits.are_made()
-            && matches!(job.work, Work::Request)
-            && !job.conn.ended
-            && !job.conn.is_shared
-            && !job.conn.owes()
-            && !job.conn.deposit.as_ref().is_some_and(Deposit::is_held);
-        if wants && may_travel(job) {
-            self.hold(&mut job.conn, true);
+        let is_held = job.conn.deposit.as_ref().is_some_and(Deposit::is_held);
+        if is_held || !self.deposits.are_made() || !matches!(job.work, Work::Request) {
+            return;
+        }
+        let may_be = !job.conn.ended && !job.conn.is_shared && !job.conn.owes() && may_travel(job);
+        if !may_be || !self.hold(&mut job.conn, true) {
+            // So it can at least be told of.
+            self.book(&mut job.conn);
         }
     }
 }

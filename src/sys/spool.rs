@@ -95,10 +95,10 @@ impl Spool {
     }
 
     /// The same in another process: `file` shares its description, and so its offset. What was written behind
-    /// `len` bytes does not count: whoever did was killed.
+    /// `len` bytes does not count, and is cut off: whoever did was killed.
     ///
     /// # Errors
-    /// lseek(2)'s.
+    /// ftruncate(2)'s and lseek(2)'s.
     pub fn from_parts(
         memory: Vec<u8>,
         mut file: Option<File>,
@@ -106,6 +106,7 @@ impl Spool {
         len: u64,
     ) -> io::Result<Self> {
         if let Some(file) = &mut file {
+            file.set_len(len)?;
             file.seek(SeekFrom::Start(len))?;
         }
         Ok(Self { memory, file, shareable, past: None, len })
@@ -206,6 +207,22 @@ mod tests {
         spool.append(b"abc", 4, None).unwrap();
         spool.share().unwrap();
         assert_eq!(back(spool), b"abc");
+    }
+
+    #[test]
+    fn what_was_written_by_somebody_who_was_killed_does_not_count() {
+        let mut spool = Spool::default();
+        spool.append(b"abc", 9, None).unwrap();
+        spool.share().unwrap();
+        let file = spool.file.as_ref().unwrap().try_clone().unwrap();
+        spool.append(b"lost", 9, None).unwrap();
+        let mut spool = Spool::from_parts(Vec::new(), Some(file), true, 3).unwrap();
+        // Into another file, with all that lies in the one before.
+        spool.append(b"defghij", 9, None).unwrap();
+        assert!(spool.past.is_some());
+        spool.forget_past();
+        assert!(spool.past.is_none());
+        assert_eq!(back(spool), b"abcdefghij");
     }
 
     #[test]

@@ -4,8 +4,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use super::*;
-use crate::sys::flights::Phase;
-use crate::sys::flights::{Flight, Peer, Ticket};
+use crate::sys::flights::{Flight, Peer, Phase, Ticket};
+use crate::sys::outgoing::Outgoing;
 use crate::sys::records::{LENGTH, RECORD_BYTES};
 
 fn flights() -> Flights {
@@ -135,14 +135,39 @@ fn a_request_that_is_rescued_is_not_lost_and_one_that_runs_is() {
 }
 
 #[test]
+fn who_is_deposited_twice_is_rescued_once() {
+    let vault = Vault::new(8, false).unwrap();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let names = [b"as it was", b"as it is "].map(|message| {
+        match vault.deposit(message, &[ours.as_fd()]).unwrap() {
+            Deposited::As(name) => name,
+            other => panic!("{other:?}"),
+        }
+    });
+    assert!(names.into_iter().all(|name| vault.hold(name, false, None)));
+    assert_eq!(rescued(&vault, None).len(), 1);
+}
+
+#[test]
+fn who_has_been_given_is_not_rescued() {
+    let (vault, queue) = (Vault::new(8, false).unwrap(), Handoff::new().unwrap());
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let Deposited::As(name) = vault.deposit(b"held", &[ours.as_fd()]).unwrap() else { panic!() };
+    assert!(vault.hold(name, false, None));
+    let who = Outgoing { fd: ours.as_raw_fd(), record: Some(name), reading: 0, flight: None };
+    assert_eq!(vault.give(&who, &queue, b"given", &[ours.as_fd()]).unwrap(), Sent::Whole);
+    assert_eq!(rescued(&vault, None).len(), 0);
+}
+
+#[test]
 fn a_full_queue_is_counted_and_garbage_rescues_nobody() {
     let vault = Vault::new(4, false).unwrap();
     let full = Handoff::new().unwrap();
     while full.send(b"x", &[]).unwrap() == Sent::Whole {}
     let (name, mut client) = deposit(&vault, b"held");
     assert!(vault.hold(name, false, None));
-    let left = Rescue { moved: 0, left: 1, read: false, inodes: Vec::new() };
-    assert_eq!(vault.rescue(&full, None, None).unwrap(), left);
+    let found = vault.rescue(&full, None, None).unwrap();
+    assert_eq!((found.moved, found.left, found.read), (0, 1, false));
     assert!(is_closed(&mut client));
     let (ours, _theirs) = UnixStream::pair().unwrap();
     for garbage in [&b""[..], b"short", &[0xff; 40], &[0; 40]] {

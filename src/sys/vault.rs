@@ -230,17 +230,17 @@ impl Vault {
                 _ => self.message(name, state, bytes, leftover.filter(|_| is_read)),
             };
             let Some(message) = message else { continue };
-            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            // Once only, should the same be there twice.
-            if fds.is_empty() || !self.free(name) {
+            // Once only, should the same be there twice: while it is deposited anew it is.
+            let is_new = fds.first().is_some_and(|socket| found.is_new(socket));
+            if !is_new || !self.free(name) {
                 continue;
             }
+            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
             if !matches!(queue.send(&message, &fds), Ok(Sent::Whole)) {
                 found.left += 1;
                 continue;
             }
             found.moved += 1;
-            found.inodes.push(fds.first().and_then(|fd| keeper::inode(fd.as_raw_fd())));
             found.read |= is_read;
             let flight = self.flight(name).and_then(|it| flights?.named(it));
             // Else it is somebody else's by now, or somebody has begun to answer.

@@ -124,18 +124,14 @@ def test_a_head_for_which_a_message_is_too_small(
     site = open_site(kind, workers=1, worker_keeper=True)
     long = [f"X-Long-{number}: {'x' * 6000}" for number in range(6)]
     raw = post("/echo", SMALL, *long, NAME)
-    with newcomer(
-        site, tmp_path / "trace", "recvmmsg", pieces(nth), nth, raw=raw[:33_000]
-    ) as wire:
+    with newcomer(site, tmp_path / "trace", "recvmmsg", pieces(nth), nth, raw=raw[:33_000]) as wire:
         assert wire.send(raw[33_000:]).response().body == SMALL
     has_gone_on(site)
 
 
 @ALL
 @pytest.mark.parametrize("cut", (10, -30, -20, -3))
-def test_behind_what_a_proxy_says(
-    open_site: Open, kind: Kind, cut: int, tmp_path: Path
-) -> None:
+def test_behind_what_a_proxy_says(open_site: Open, kind: Kind, cut: int, tmp_path: Path) -> None:
     site = open_site(kind, workers=1, worker_keeper=True, proxy_protocol="auto")
     preamble = b"PROXY TCP4 192.0.2.1 192.0.2.2 4711 80\r\n"
     raw = preamble + post("/echo", SMALL, NAME)

@@ -131,10 +131,12 @@ class WorkerKeeper(Setting):
         A process beside each worker that has its connections, too, should the worker be killed.
 
         Without it SIGKILL and the OOM killer cost, beside the requests that run, the connection
-        that is just being let in or read, if there is one; the error log names it. With it that
-        one goes on in another worker, unless it is in the middle of a body. The process shares
-        the worker's table of descriptors, sleeps until the worker ends, and ends with it: one more
-        for each worker in `ps` (`rgunicorn-keep`), with about 2 MB of its own.
+        that is just being let in or read, if there is one, and, where calls are short and there
+        are many, requests that wait for their turn; the error log names them. With it all of these
+        go on in another worker, whatever part of them has come. The process shares the worker's
+        table of descriptors, sleeps until the worker ends, and ends with it: one more for each
+        worker in `ps` (`rgunicorn-keep`), with about 2 MB of its own. Large uploads cost a little
+        more: what comes of them is noted piece by piece.
 
         For the workers `sync` and `gthread`, without TLS.
         """
