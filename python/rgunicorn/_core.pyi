@@ -272,8 +272,9 @@ class Vault:
         flights: Flights | None,
         blameless: bool = True,
         listeners: Sequence[socket] | None = None,
-    ) -> tuple[int, int]:
-        """How many go on elsewhere, and how many more would if there were room."""
+    ) -> tuple[int, int, list[str]]:
+        """How many go on elsewhere, how many more would if there were room, and who has lost a
+        connection between two requests, as far as that is known."""
 
     def clear(self) -> None: ...
     def secede(self) -> None: ...

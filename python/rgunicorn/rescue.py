@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from rgunicorn.glogging import Logger
     from rgunicorn.workers.base import Worker
 
+# Addresses in one line.
+_MOST = 8
+
 
 def rescue(log: Logger, worker: Worker, code: int | None, sig: int | None) -> None:
     """Takes the connections out of the vault of a worker that has ended. Before its requests are
@@ -31,7 +34,7 @@ def rescue(log: Logger, worker: Worker, code: int | None, sig: int | None) -> No
             return
         # What a worker was receiving when it crashed, or hung, may be why.
         blameless = sig == signal.SIGKILL and not worker.aborted and not worker.killed
-        moved, left = box.vault.rescue(box.flights, blameless, worker.sockets)
+        moved, left, closed = box.vault.rescue(box.flights, blameless, worker.sockets)
     except OSError as exc:
         log.error("Connections of worker (pid:%s) could not be rescued: %s", worker.pid, exc)
         return
@@ -39,3 +42,14 @@ def rescue(log: Logger, worker: Worker, code: int | None, sig: int | None) -> No
         log.info("Connections of worker (pid:%s) that go on elsewhere: %s", worker.pid, moved)
     if left:
         log.warning("Connections of worker (pid:%s) closed for want of room: %s", worker.pid, left)
+    if closed:
+        # What its client may have sent since, nobody has read.
+        shown = ", ".join(sorted(set(closed))[:_MOST])
+        more = ", ..." if len(set(closed)) > _MOST else ""
+        log.warning(
+            "Connections of worker (pid:%s) closed between two requests: %s (from: %s%s)",
+            worker.pid,
+            len(closed),
+            shown,
+            more,
+        )

@@ -47,8 +47,8 @@ impl Vault {
     /// the rest. Requests that go on are taken out of `flights`; the one that was being received is put
     /// there if it does not (phase "coming"; without method where nothing of it had come). It may only where
     /// what it had sent can not have been the cause (`blameless`). Returns how many connections were moved,
-    /// and how many more would have been if there had been room. Raises OSError when there are no
-    /// descriptors left. `listeners` are the worker's listening sockets.
+    /// how many more would have been if there had been room, and who has lost one between two requests, as far as that is
+    /// known. Raises OSError when there are no descriptors left. `listeners` are the worker's listening sockets.
     #[pyo3(signature = (flights, blameless=true, listeners=None))]
     fn rescue(
         &self,
@@ -56,7 +56,8 @@ impl Vault {
         flights: Option<&Bound<'_, Flights>>,
         blameless: bool,
         listeners: Option<Vec<Bound<'_, PyAny>>>,
-    ) -> PyResult<(usize, usize)> {
+    ) -> PyResult<(usize, usize, Vec<String>)> {
+        let mut closed = Vec::new();
         let flights = flights.map(|flights| flights.get().memory());
         let begun = |lost: &Leftover| flights.as_ref().is_some_and(|it| lost.has_begun(it));
         let given = self.vault.given();
@@ -84,14 +85,18 @@ impl Vault {
             };
             match (lost, flight) {
                 (None, Some(flight)) => drop(flight.end()),
-                (Some(lost), None) if !lost.is_idle => {
+                (Some(lost), None) if lost.is_idle => {
+                    let peer = lost.peer.map(|addr| addr.to_string());
+                    closed.push(peer.unwrap_or_else(|| "a unix socket".to_owned()));
+                }
+                (Some(lost), None) => {
                     flights.iter().for_each(|it| note(it, &lost));
                 }
                 _ => {}
             }
         }
         self.vault.clear()?;
-        Ok((found.moved, found.left))
+        Ok((found.moved, found.left, closed))
     }
 
     /// Its worker has left as it should: closes what lies there. Raises OSError as `rescue` does.

@@ -24,6 +24,7 @@ EXPECTED = {
     r"Worker \(pid:\d+\) took \d+ access lines with it": "kill",
     # The queue between workers takes some 300: a flood may have opened more.
     r"Connections of worker \(pid:\d+\) closed for want of room: ": "kill",
+    r"Connections of worker \(pid:\d+\) closed between two requests: ": "kill",
     r"Lost request: ": "kill",
     r"Stacks of worker \(pid:\d+\)": "ulimit-v",
     r"Cannot buffer a request body on disk: ": "full-spool, write-spool, open, ulimit-n",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import socket
 import time
@@ -301,8 +302,19 @@ def test_who_says_no_more_is_served_all_the_same(open_site: Open, tmp_path: Path
 @pytest.mark.parametrize(
     ("found", "level", "words"),
     [
-        ((2, 0), logging.INFO, "Connections of worker (pid:7) that go on elsewhere: 2"),
-        ((0, 3), logging.WARNING, "Connections of worker (pid:7) closed for want of room: 3"),
+        ((2, 0, []), logging.INFO, "Connections of worker (pid:7) that go on elsewhere: 2"),
+        ((0, 3, []), logging.WARNING, "Connections of worker (pid:7) closed for want of room: 3"),
+        (
+            (0, 0, ["b", "a", "b"]),
+            logging.WARNING,
+            "Connections of worker (pid:7) closed between two requests: 3 (from: a, b)",
+        ),
+        (
+            (0, 0, [str(number) for number in range(9)]),
+            logging.WARNING,
+            "Connections of worker (pid:7) closed between two requests: 9 (from: "
+            "0, 1, 2, 3, 4, 5, 6, 7, ...)",
+        ),
         (
             OSError(24, "Too many open files"),
             logging.ERROR,
@@ -315,10 +327,10 @@ def test_what_the_master_says(
 ) -> None:
     """The vault is a stand-in: a full queue, a master without descriptors are hard to come by."""
 
-    def taken_out(flights: object, blameless: bool, listeners: object) -> tuple[int, int]:
+    def taken_out(flights: object, blameless: bool, listeners: object) -> Any:
         if isinstance(found, OSError):
             raise found
-        return found  # type: ignore[no-any-return]
+        return found
 
     worker: Any = SimpleNamespace(
         pid=7,
@@ -331,6 +343,27 @@ def test_what_the_master_says(
     with caplog.at_level(logging.INFO):
         rescue(log, worker, None, signal.SIGKILL)
     assert [(it.levelno, it.getMessage()) for it in caplog.records] == [(level, words)]
+
+
+@pytest.mark.parametrize("kind", kinds.KEPT, ids=str)
+def test_who_had_no_room_between_two_requests_is_told_of(open_site: Open, kind: Kind) -> None:
+    """Whether his next one was on its way nobody knows."""
+    site = open_site(kind, workers=1)
+    (pid,) = site.workers
+    with contextlib.ExitStack() as stack:
+        # More than a vault has room for, and not more than that and the lobby have.
+        for _ in range(80):
+            wire = stack.enter_context(Wire(site.server.address))
+            assert wire.send(get("/hello")).response().status == 200
+        until(lambda: is_at_rest(pid), "the worker to wait", show=site.news)
+        os.kill(pid, signal.SIGKILL)
+        log = site.server.wait_log("closed between two requests")
+    moved, closed = (
+        re.search(words, log)
+        for words in (r"go on elsewhere: (\d+)", r"two requests: (\d+) \(from")
+    )
+    assert moved and closed and int(moved[1]) + int(closed[1]) == 80
+    assert "(from: 127.0.0.1)" in log and "Lost request" not in log
 
 
 @ALL
@@ -381,9 +414,9 @@ def test_what_may_have_ended_a_worker_is_not_passed_on(
     """A request that was being received, when the worker crashed or hung."""
     asked = []
 
-    def taken_out(flights: object, blameless: bool, listeners: object) -> tuple[int, int]:
+    def taken_out(flights: object, blameless: bool, listeners: object) -> Any:
         asked.append(blameless)
-        return 0, 0
+        return 0, 0, []
 
     box = SimpleNamespace(vault=SimpleNamespace(rescue=taken_out), flights=None)
     worker: Any = SimpleNamespace(pid=7, aborted=aborted, killed=killed, sockets=[], blackbox=box)
