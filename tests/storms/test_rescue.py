@@ -25,7 +25,7 @@ from harness.proc import clients_of, descriptors, in_flight, is_at_rest, is_stop
 from harness.wait import until
 from harness.wire import Wire, get, post
 from rgunicorn.rescue import rescue
-from storms.conftest import Open, Site
+from storms.conftest import THREADS, Open, Site
 
 # Where connections are kept, and live in the worker.
 KEPT = pytest.mark.parametrize("kind", (kinds.SYNC_KEPT, kinds.GTHREAD), ids=str)
@@ -362,7 +362,8 @@ def test_who_had_no_room_between_two_requests_is_told_of(open_site: Open, kind: 
         re.search(words, log)
         for words in (r"go on elsewhere: (\d+)", r"two requests: (\d+) \(from")
     )
-    assert moved and closed and int(moved[1]) + int(closed[1]) == 80
+    # A thread that is done gives a connection back when somebody looks.
+    assert moved and closed and 80 - THREADS <= int(moved[1]) + int(closed[1]) <= 80
     assert "(from: 127.0.0.1)" in log and "Lost request" not in log
 
 
