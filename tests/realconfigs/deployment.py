@@ -160,7 +160,9 @@ class Deployment:
         return code
 
     def normal(self, words: str) -> str:
-        text = normal.text(words, str(self.directory)).replace(str(self.port), "PORT")
+        # In brackets it is the pid of somebody in a log line, by chance the same number.
+        port = re.compile(rf"(?<![\[\d]){self.port}(?!\d)")
+        text = port.sub("PORT", normal.text(words, str(self.directory)))
         return TIME.sub("[TIME]", text)
 
     def log_lines(self) -> list[str]:
