@@ -210,7 +210,10 @@ impl<'a, A: App> Hand<'a, A> {
     fn depart(&mut self, conn: &Conn<A>) -> Option<Flight<'a>> {
         let flights = self.crew.shared.flights.as_ref()?;
         let ticket = ticket(conn, self.clock.now_ns(), self.thread);
-        flights.begin(&mut self.place, &ticket)
+        match self.is_alone() {
+            true => flights.begin_alone(&mut self.place, &ticket),
+            false => flights.begin(&mut self.place, &ticket),
+        }
     }
 
     pub(super) fn say_notices(&mut self, engine: &mut Engine<A>) {

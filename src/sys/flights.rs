@@ -156,16 +156,28 @@ impl Flights {
         None
     }
 
+    /// The same for the only thread of a worker that runs requests: nobody else boards the first place, for
+    /// [`Flights::begin_beside`] leaves it alone.
+    #[inline]
+    pub fn begin_alone(&self, hint: &mut usize, ticket: &Ticket<'_>) -> Option<Flight<'_>> {
+        if let (true, Some(place)) = (is_counting(), self.places.first()) {
+            if let Some(serial) = place.board_alone(ticket) {
+                return Some(Flight { place, index: 0, serial });
+            }
+        }
+        self.begin(hint, ticket)
+    }
+
     /// Notes a request that has no thread ([`Phase::Coming`], [`Phase::Departing`]) in one of the last
-    /// `most` places: the others are for those that run. `None` when there is no room, which is
-    /// nobody's fault.
+    /// `most` places, and never in the first one: the others are for those that run. `None` when there is
+    /// no room, which is nobody's fault.
     pub fn begin_beside(
         &self,
         most: usize,
         ticket: &Ticket<'_>,
         phase: Phase,
     ) -> Option<Flight<'_>> {
-        let beside = self.places.iter().enumerate().rev().take(most);
+        let beside = self.places.iter().enumerate().skip(1).rev().take(most);
         let (index, place, serial) =
             beside.filter_map(|(index, it)| Some((index, it, it.board(ticket)?))).next()?;
         let flight = Flight { place, index, serial };

@@ -59,6 +59,22 @@ fn those_that_come_take_the_last_places_only() {
 }
 
 #[test]
+fn who_is_alone_has_the_first_place_to_himself() {
+    let flights = Flights::new(2, 0).unwrap();
+    assert!(flights.begin_beside(2, &ticket(b"/coming"), Phase::Coming).is_some());
+    assert!(flights.begin_beside(2, &ticket(b"/coming"), Phase::Coming).is_none());
+    let mut hint = 0;
+    let first = flights.begin_alone(&mut hint, &ticket(b"/a")).unwrap();
+    assert_eq!((first.name(), first.phase()), ((0, 1), Some(Phase::Waiting)));
+    assert_eq!(first.sight().unwrap().path, b"/a");
+    // One inside the other finds no room here.
+    assert!(flights.begin_alone(&mut hint, &ticket(b"/b")).is_none());
+    assert_eq!(flights.overflow(), 1);
+    first.end();
+    assert_eq!(flights.begin_alone(&mut hint, &ticket(b"/c")).unwrap().name(), (0, 2));
+}
+
+#[test]
 fn one_of_several_moves_a_flight_on_and_none_moves_its_successor() {
     let flights = Flights::new(1, 0).unwrap();
     let mut hint = 0;

@@ -144,6 +144,26 @@ impl Place {
         let taken =
             self.word.compare_exchange(before, boarding, Ordering::Acquire, Ordering::Relaxed);
         taken.ok()?;
+        self.fill(serial, ticket);
+        Some(serial)
+    }
+
+    /// The same where nobody else boards it: without an exchange.
+    #[inline]
+    pub(super) fn board_alone(&self, ticket: &Ticket<'_>) -> Option<u64> {
+        let before = self.word.load(Ordering::Relaxed);
+        if before & CODE != FREE {
+            return None;
+        }
+        let serial = (before >> CODE_BITS).wrapping_add(1) & u64::MAX >> CODE_BITS;
+        self.word.store(serial << CODE_BITS | BOARDING, Ordering::Relaxed);
+        self.fill(serial, ticket);
+        Some(serial)
+    }
+
+    /// Writes the ticket, and that it is there. By who has boarded.
+    #[inline]
+    fn fill(&self, serial: u64, ticket: &Ticket<'_>) {
         // A reader that sees any of what follows sees the new serial number, too.
         fence(Ordering::Release);
         self.started_ns.store(ticket.started_ns, Ordering::Relaxed);
@@ -170,7 +190,6 @@ impl Place {
             | u64::from(ticket.path.len() > PATH_BYTES) << 63;
         self.sizes.store(sizes, Ordering::Relaxed);
         self.word.store(serial << CODE_BITS | Phase::Waiting as u64, Ordering::Release);
-        Some(serial)
     }
 
     pub(super) fn read(&self, phase: Phase) -> Sighting {
