@@ -88,12 +88,15 @@ impl Bill {
 }
 
 impl<A: App> Conn<A> {
-    /// The request is answered with `status`: counts it, unless it is counted already.
-    pub(super) fn count_answer(&mut self, slot: Option<Slot>, status: u16) {
+    /// The request is answered with `status`: counts it, unless it is counted already. `alone`: by the only
+    /// thread of the worker that runs requests.
+    fn count_answer(&mut self, slot: Option<Slot>, status: u16, alone: bool) {
         if self.bill.is_open() {
             self.bill.standing = Standing::Answered(status);
-            if let Some(slot) = slot {
-                slot.count_response(status);
+            match slot {
+                Some(slot) if alone => slot.count_response_alone(status),
+                Some(slot) => slot.count_response(status),
+                None => {}
             }
         }
     }
@@ -109,7 +112,7 @@ impl<A: App> Conn<A> {
         // Nobody else is to tell of it from here on.
         self.booking = None;
         self.bill.speak_last(now_ns);
-        self.count_answer(slot, refusal.status());
+        self.count_answer(slot, refusal.status(), false);
     }
 
     /// The request's last byte has been taken by the kernel, or never will be.
@@ -152,7 +155,8 @@ impl<A: App> Exchange<'_, A> {
     /// (the watch over its time; the master, should the worker die).
     pub fn conclude(&mut self, status: u16) {
         if self.is_to_count() {
-            self.conn.count_answer(self.shared.slot, status);
+            let alone = self.shared.options.app_threads == 1;
+            self.conn.count_answer(self.shared.slot, status, alone);
         }
     }
 

@@ -8,7 +8,8 @@
 //! There are two sets of cells, and readers add them up. One is written by whoever has the worker's
 //! [`super::till::Till`], one thread at a time, with plain loads and stores; the other by everybody else (a
 //! [`super::slot::Slot`] is enough), with atomic additions, each of which costs as much as all
-//! stores of a request.
+//! stores of a request. A till does not count how requests were answered: those cells of the first set are
+//! for the only thread of a worker that runs them, where there is only one.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -23,6 +23,7 @@ fn what_is_counted_is_read() {
     slot.count_event(Event::Shed, 2);
     slot.add_bytes(3, 4);
     slot.add_bytes(0, 1);
+    slot.count_response_alone(302);
     let mut till = slot.till();
     till.count_times(&Outcome { app_ns: Some(2), whole_ns: 3, ..Outcome::default() });
     till.count_event(Event::Shed, 1);
@@ -30,8 +31,8 @@ fn what_is_counted_is_read() {
     let now = Connections { reading: 1, waiting: 2, running: 3, writing: 4, idle: 5 };
     slot.set_connection_states(now);
     let tally = board.tally(0).unwrap();
-    assert_eq!(tally.responses, [1, 1, 0, 0, 2]);
-    assert_eq!(tally.requests(), 4);
+    assert_eq!(tally.responses, [1, 1, 1, 0, 2]);
+    assert_eq!(tally.requests(), 5);
     assert_eq!((tally.bytes_in, tally.bytes_out), (13, 25));
     assert_eq!(tally.count(Event::Shed), 3);
     assert_eq!((tally.whole.count(), tally.whole.sum_ns), (5, 60_000_050_004));
@@ -41,8 +42,8 @@ fn what_is_counted_is_read() {
     slot.release();
     let again = board.claim(0, 2).unwrap();
     again.count_request(&Outcome { status: 404, ..Outcome::default() });
-    assert_eq!(board.tally(0).unwrap().requests(), 5);
+    assert_eq!(board.tally(0).unwrap().requests(), 6);
     let worker = board.snapshot(0).workers.remove(0);
-    assert_eq!((worker.tally.requests(), worker.own_requests()), (5, 1));
+    assert_eq!((worker.tally.requests(), worker.own_requests()), (6, 1));
     assert_eq!(worker.connections, Connections::default());
 }

@@ -54,6 +54,12 @@ impl Slot {
         self.cells.aside.add_response(status, add_beside_others);
     }
 
+    /// The same by the only thread of a worker that runs requests: these cells nobody else writes.
+    #[inline]
+    pub fn count_response_alone(self, status: u16) {
+        self.cells.own.add_response(status, add_alone);
+    }
+
     /// The second half: how long it took.
     #[inline]
     pub fn count_times(self, outcome: &Outcome) {
