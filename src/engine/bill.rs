@@ -85,6 +85,11 @@ impl Bill {
     fn is_open(&self) -> bool {
         self.standing == Standing::Open
     }
+
+    /// Whether nothing more is to be counted of the request.
+    pub(super) fn is_settled(&self) -> bool {
+        self.standing == Standing::Settled
+    }
 }
 
 impl<A: App> Conn<A> {

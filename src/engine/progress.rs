@@ -202,7 +202,10 @@ impl<A: App> Engine<A> {
                 return Step::Park;
             }
         }
-        conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
+        // Mostly it was, by whoever took the connection back.
+        if !conn.bill.is_settled() {
+            conn.settle_bill(self.till.as_mut(), self.clock.now_ns());
+        }
         if conn.phase == Phase::FlushThenClose {
             conn.farewell();
             return if conn.owes() { Step::Park } else { Step::Finish };

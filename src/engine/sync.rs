@@ -172,12 +172,15 @@ fn run_ready<A: App + 'static>(
         }
         crew.calling.store(true, Ordering::Relaxed);
         let done = hand.perform(job);
-        if watched {
-            // The watcher may have to be waited for.
-            done.conn.hold_when_done(done.verdict);
-        }
         crew.calling.store(false, Ordering::Relaxed);
-        engine = crew.reclaim()?;
+        engine = match crew.take_seat() {
+            Some(engine) => engine,
+            None => {
+                // The watcher may have to be waited for.
+                done.conn.hold_when_done(done.verdict);
+                crew.reclaim()?
+            }
+        };
         // The times of whoever comes in now count from now on, however long that was.
         engine.clock.advance(hand.clock.now_ns());
         engine.take_back(done);
