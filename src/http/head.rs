@@ -29,6 +29,19 @@ pub enum Framing {
     Chunked,
 }
 
+/// Which of the heads that a [`Recent`] remembers one is; 0 for none.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Known(pub u64);
+
+/// What a head says is the same, whether it was remembered or read.
+impl PartialEq for Known {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Known {}
+
 /// A request head, as spans into the buffer it was read from. Reusable: `clear` keeps the memory.
 #[derive(Default, Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -71,6 +84,8 @@ pub struct Head {
     pub params: Vec<Field>,
     /// Bytes of the buffer the head occupies, with a skipped leading CRLF.
     pub len: usize,
+    /// Where it was remembered: two heads with the same number, not 0, and their bytes are the same.
+    pub known: Known,
 }
 
 impl Head {

@@ -6,6 +6,7 @@
 //! sections are remembered: a fault is found anew each time. Where the request line is the same, too
 //! (a client of an API, a check of a load balancer), so is all of the head.
 
+use super::head::Known as Number;
 use super::span::Span;
 use super::{Field, Framing, Head};
 
@@ -20,6 +21,8 @@ const LONGEST: usize = 4 * 1024;
 pub struct Recent {
     places: [Option<Known>; PLACES],
     heads: [Seen; PLACES],
+    /// Heads that were learnt so far.
+    learnt: u64,
 }
 
 /// A request line that came last, or a head.
@@ -156,7 +159,8 @@ impl Recent {
         seen.bytes.clear();
         if is_again {
             seen.bytes.extend_from_slice(buf.get(..head.len).unwrap_or_default());
-            seen.head = Some(Box::new(head.clone()));
+            self.learnt += 1;
+            seen.head = Some(Box::new(Head { known: Number(self.learnt), ..head.clone() }));
         } else {
             seen.bytes.extend_from_slice(line);
             seen.head = None;

@@ -5,11 +5,14 @@ use pyo3::types::{PyDict, PyString};
 
 use super::ffi::latin1;
 use super::keys::Keys;
-use super::mould::{Moulds, Original};
+use super::mould::{Made, Moulds, Original};
 use super::remote::{Means, Remote};
 use super::variables::{put_method, put_scheme, put_target, put_unix_server, put_version};
 use crate::engine::{Conn, Exchange};
 use crate::http::{Field, Head, ParseError, Policy};
+
+/// Connections in the first so many places of a worker's table may keep an environ each: some KiB.
+const MOST_CASTS: u32 = 64;
 
 /// What `getsockname` says of a listener.
 #[derive(Clone)]
@@ -93,14 +96,27 @@ impl Environ {
         policy: &Policy,
         fields: Option<&[(Vec<u8>, Vec<u8>)]>,
     ) -> Result<Bound<'py, PyDict>, Unfit> {
+        // Nothing but the head is another one from request to request of a connection.
+        if fields.is_none() {
+            if let Some(again) = conn.session.cast.again(py, &conn.head) {
+                return Ok(again?);
+            }
+        }
         let means = match conn.session.means.take() {
             Some(means) => means,
             None => Means::of(py, conn, self.means.take())?,
         };
-        let environ = self.make(py, conn, policy, fields, &means);
-        let environ = environ.and_then(|environ| {
-            means.put(py, &self.keys, &environ)?;
-            Ok(environ)
+        let environ = self.make(py, conn, policy, fields, &means).and_then(|made| match made {
+            Made::Whole(environ) => {
+                conn.session.cast.renew(&conn.head);
+                Ok(environ)
+            }
+            Made::Common(environ, shape) => {
+                means.put(py, &self.keys, &environ)?;
+                let may_keep = conn.token().place < MOST_CASTS;
+                conn.session.cast.note(shape, &environ, may_keep)?;
+                Ok(environ)
+            }
         });
         conn.session.means = Some(means);
         environ
@@ -114,7 +130,7 @@ impl Environ {
         policy: &Policy,
         fields: Option<&[(Vec<u8>, Vec<u8>)]>,
         means: &Means,
-    ) -> Result<Bound<'py, PyDict>, Unfit> {
+    ) -> Result<Made<'py>, Unfit> {
         let Some((template, server)) = self.templates.get(conn.listener) else {
             return Err(Unfit::Python(pyo3::exceptions::PyIndexError::new_err("listener")));
         };
@@ -132,8 +148,9 @@ impl Environ {
             let remote = |environ: &_, known: &_| {
                 self.remote.put(py, keys, environ, &original.addr, Some(known), means)
             };
-            if let Some(environ) = self.moulds.cast(py, keys, &mut self.path, &original, remote)? {
-                return Ok(environ);
+            let (known, scratch) = (&conn.session.cast, &mut self.path);
+            if let Some(made) = self.moulds.cast(py, keys, scratch, &original, known, remote)? {
+                return Ok(made);
             }
         }
         let environ = match &conn.session.environ {
@@ -187,7 +204,7 @@ impl Environ {
                 fields.map(|field| Ok(keys.header(py, name(field))?.unbind())).collect()
             })?;
         }
-        Ok(environ)
+        Ok(Made::Common(environ, 0))
     }
 }
 

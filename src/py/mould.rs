@@ -5,6 +5,8 @@
 //! in the same order, is that one with the values that differ set anew: nothing is looked up,
 //! joined or grown, and a value that did not change stays the same `str`.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -35,10 +37,77 @@ pub(super) struct Original<'a> {
     pub(super) policy: &'a Policy,
 }
 
-/// Those of one thread.
+/// What a connection keeps: the environ of its requests as long as they are all the same, with what
+/// belongs to the connection.
 #[derive(Default)]
+pub(super) struct Cast {
+    /// Number of the shape of a mould; 0 for none.
+    shape: u64,
+    /// So many of its last requests were of that shape, one after the other.
+    times: u32,
+    environ: Option<Py<PyDict>>,
+    /// The number of the head of the last of them ([`Head::known`]).
+    head: u64,
+}
+
+/// Requests of one shape after which a connection keeps their environ: a copy more must be worth it.
+const FAMILIAR: u32 = 4;
+
+impl Cast {
+    /// A new environ for a request with this head, if it is that of the request before.
+    #[inline]
+    pub(super) fn again<'py>(
+        &self,
+        py: Python<'py>,
+        head: &Head,
+    ) -> Option<PyResult<Bound<'py, PyDict>>> {
+        let known = self.environ.as_ref().filter(|_| self.head == head.known.0 && self.head != 0);
+        known.map(|environ| environ.bind(py).copy())
+    }
+
+    /// A request with this head was of the shape, too.
+    pub(super) fn renew(&mut self, head: &Head) {
+        self.head = head.known.0;
+    }
+
+    /// Takes note of a request of that shape, whose environ is complete. `may_keep`: there is room.
+    pub(super) fn note(
+        &mut self,
+        shape: u64,
+        environ: &Bound<'_, PyDict>,
+        may_keep: bool,
+    ) -> PyResult<()> {
+        if shape == 0 || shape != self.shape {
+            *self = Self { shape, times: 1, environ: None, head: 0 };
+            return Ok(());
+        }
+        self.times = self.times.saturating_add(1);
+        if may_keep && self.times == FAMILIAR {
+            self.environ = Some(environ.copy()?.unbind());
+        }
+        Ok(())
+    }
+}
+
+/// An environ that was made.
+pub(super) enum Made<'py> {
+    /// Nothing is missing.
+    Whole(Bound<'py, PyDict>),
+    /// What belongs to the connection and is not its address is missing. With the number of the mould's
+    /// shape, 0 if it is of none.
+    Common(Bound<'py, PyDict>, u64),
+}
+
+/// Threads that have moulds.
+static THREADS: AtomicU64 = AtomicU64::new(0);
+/// Each thread has so many numbers for shapes, which last longer than it does.
+const SHAPES_BITS: u32 = 40;
+
+/// Those of one thread.
 pub(super) struct Moulds {
     kept: Vec<Mould>,
+    /// The number that a shape was given last.
+    shapes: u64,
     /// What was asked for and not there, the last few times: sets of names that never come again
     /// are not worth keeping.
     missed: [u32; MOULDS],
@@ -46,7 +115,16 @@ pub(super) struct Moulds {
     requests: u64,
 }
 
+impl Default for Moulds {
+    fn default() -> Self {
+        let shapes = THREADS.fetch_add(1, Ordering::Relaxed) << SHAPES_BITS;
+        Self { kept: Vec::new(), shapes, missed: [0; MOULDS], misses: 0, requests: 0 }
+    }
+}
+
 struct Mould {
+    /// Of what `environ` says, but for the address: never the same for two.
+    shape: u64,
     /// Complete but for what belongs to the connection and is not its address.
     environ: Py<PyDict>,
     /// The keys of `fields`.
@@ -92,17 +170,18 @@ impl Line {
 }
 
 impl Moulds {
-    /// An environ with everything but what [`Moulds::learn`] leaves out; none where no mould fits.
-    /// `remote` sets REMOTE_ADDR and REMOTE_PORT of the client, when they are others than those of
-    /// the peer it is given.
+    /// An environ with everything but what [`Moulds::learn`] leaves out, and that, too, if it is in `known`,
+    /// the connection's; none where no mould fits. `remote` sets REMOTE_ADDR and REMOTE_PORT of the
+    /// client, when they are others than those of the peer it is given.
     pub(super) fn cast<'py>(
         &mut self,
         py: Python<'py>,
         keys: &Keys,
         scratch: &mut Vec<u8>,
         original: &Original<'_>,
+        known: &Cast,
         remote: impl FnOnce(&Bound<'py, PyDict>, &PeerAddr) -> PyResult<()>,
-    ) -> Result<Option<Bound<'py, PyDict>>, Unfit> {
+    ) -> Result<Option<Made<'py>>, Unfit> {
         self.requests += 1;
         let mut found = None;
         for mould in &mut self.kept {
@@ -114,6 +193,11 @@ impl Moulds {
         }
         let Some((mould, is_same)) = found else { return Ok(None) };
         mould.used = self.requests;
+        if let Some(whole) =
+            known.environ.as_ref().filter(|_| is_same && known.shape == mould.shape)
+        {
+            return Ok(Some(Made::Whole(whole.bind(py).copy()?)));
+        }
         if mould.addr != original.addr {
             mould.sound = false;
             remote(mould.environ.bind(py), &mould.addr)?;
@@ -123,9 +207,11 @@ impl Moulds {
         if !is_same {
             mould.sound = false;
             mould.adapt(py, keys, scratch, original)?;
+            self.shapes += 1;
+            mould.shape = self.shapes;
             mould.sound = true;
         }
-        Ok(Some(mould.environ.bind(py).copy()?))
+        Ok(Some(Made::Common(mould.environ.bind(py).copy()?, mould.shape)))
     }
 
     /// Takes note of a request for which there was no mould. `environ` is its environ, but for the
@@ -141,7 +227,9 @@ impl Moulds {
         if head.len > LONGEST || !self.is_again(original) {
             return Ok(());
         }
+        self.shapes += 1;
         let mould = Mould {
+            shape: self.shapes,
             environ: environ.copy()?.unbind(),
             keys: keys()?,
             listener: original.listener,

@@ -11,6 +11,7 @@ use pyo3::types::{PyDict, PyString};
 
 use super::ffi::reach;
 use super::link::session_of;
+use super::mould::Cast;
 use super::remote::Means;
 use super::tls::TlsSession;
 use crate::sys::poller::Token;
@@ -30,6 +31,8 @@ pub(crate) struct Session {
     /// The environ so far as the connection fixes it, where that is more than an address.
     pub(super) environ: Option<Py<PyDict>>,
     pub(super) means: Option<Means>,
+    /// The environ of its last requests, if they were all the same.
+    pub(super) cast: Cast,
 }
 
 impl Session {

@@ -76,6 +76,31 @@ def test_says_the_same(server: Server) -> None:
 
 def test_the_application_has_it_for_itself(server: Server) -> None:
     with Wire(server.address) as wire:
-        found = [wire.send(get("/spoil", "A: b")).response().body for _ in range(6)]
+        found = [wire.send(get("/spoil", "A: b")).response().body for _ in range(12)]
     assert json.loads(found[0])["HTTP_A"] == ["str", "b"]
     assert set(found) == {found[0]}
+
+
+def test_each_connection_has_its_own(server: Server) -> None:
+    one, other = next(requests()), ("/other", ["X-Host: example.test", "A: b"], "GET", "1.1")
+    with Wire(server.address) as first, Wire(server.address) as second:
+        # Long enough for a connection to keep it, then something else for once, and the same again.
+        for request in [*[one] * 12, other, *[one] * 12]:
+            target, _, method, _ = request
+            for wire in (first, second):
+                found, peer = environ(wire, request), wire.sock.getsockname()
+                if isinstance(peer, tuple):
+                    assert found["REMOTE_PORT"] == ["str", str(peer[1])]
+                assert found["RAW_URI"] == ["str", target]
+                assert found["REQUEST_METHOD"] == ["str", method]
+                assert ("HTTP_A" in found) == (request is other)
+                assert found["gunicorn.socket"][0] == "ClientSocket"
+
+
+def test_the_socket_of_the_same_again_is_that_of_its_client(server: Server) -> None:
+    with Wire(server.address) as first, Wire(server.address) as second:
+        for _ in range(12):
+            for wire in (first, second):
+                # Those of another connection would say nothing.
+                response = wire.send(get("/early")).response()
+                assert (response.status, len(response.hints)) == (200, 2)
