@@ -11,6 +11,10 @@ pub const MOST_RECORDS: usize = 256;
 pub const RECORD_BYTES: usize = RECORD_WORDS * 8 - HEADER_WORDS * 8;
 pub(super) const RECORD_WORDS: usize = 2048;
 const HEADER_WORDS: usize = 8;
+const CONTENT_WORDS: usize = RECORD_WORDS - HEADER_WORDS;
+
+// The headers of all records lie side by side, and their contents behind them: a header is written several
+// times for each request, and sixteen KiB apart they would all want the same few places of the CPU's caches.
 
 // Where it lies in a record's header.
 const WORD: usize = 0;
@@ -90,15 +94,15 @@ pub enum State {
 impl Vault {
     /// Where it stands; `None`: it is not in the vault any more.
     pub fn state(&self, name: Name) -> Option<State> {
-        let header = self.record(name.index)?;
-        let word = header.get(WORD)?.load(Ordering::Acquire);
+        let header = self.header(name.index)?;
+        let word = header[WORD].load(Ordering::Acquire);
         match (word >> STATE_BITS == name.serial, word & STATE) {
             (true, AWAY) => Some(State::Away),
             (true, HELD) => Some(State::Held),
             (true, HELD_AS_WRITTEN) => Some(State::HeldAsWritten),
             (true, READ) => Some(State::Read),
             (true, READ_AS_WRITTEN) => Some(State::ReadAsWritten),
-            (true, SENT) => Some(State::Sent(header.get(OUTFLOW)?.load(Ordering::Relaxed))),
+            (true, SENT) => Some(State::Sent(header[OUTFLOW].load(Ordering::Relaxed))),
             _ => None,
         }
     }
@@ -114,42 +118,39 @@ impl Vault {
     /// rescued. False: it is not in the vault any more.
     #[inline]
     pub fn hold(&self, name: Name, as_written: bool, flight: Option<(usize, u64)>) -> bool {
-        self.note_flight(name, flight)
-            && self.set(name, if as_written { HELD_AS_WRITTEN } else { HELD })
+        let Some(header) = self.known(name) else { return false };
+        write_flight(header, flight);
+        let state = if as_written { HELD_AS_WRITTEN } else { HELD };
+        header[WORD].store(name.serial << STATE_BITS | state, Ordering::Release);
+        true
     }
 
     /// Its request is being received, and nothing had come of it that its message has not, or its record
     /// (`as_written`). False: it is not in the vault any more.
     #[inline]
     pub fn begin_reading(&self, name: Name, as_written: bool) -> bool {
-        let Some((header, _)) = self.parts(name) else { return false };
-        let known = is_known(header[WORD].load(Ordering::Relaxed), name);
-        if known {
-            let state = if as_written { READ_AS_WRITTEN } else { READ };
-            header[FLIGHT_PLACE].store(0, Ordering::Relaxed);
-            header[WORD].store(name.serial << STATE_BITS | state, Ordering::Release);
-        }
-        known
+        let Some(header) = self.known(name) else { return false };
+        let state = if as_written { READ_AS_WRITTEN } else { READ };
+        header[FLIGHT_PLACE].store(0, Ordering::Relaxed);
+        header[WORD].store(name.serial << STATE_BITS | state, Ordering::Release);
+        true
     }
 
     /// The last of its response is about to be sent, which is out when `outflow` bytes were ever written to the
     /// connection. False: it is not in the vault any more.
     #[inline]
     pub fn begin_sending(&self, name: Name, outflow: u64) -> bool {
-        let Some((header, _)) = self.parts(name) else { return false };
-        let known = is_known(header[WORD].load(Ordering::Relaxed), name);
-        if known {
-            header[OUTFLOW].store(outflow, Ordering::Relaxed);
-            header[WORD].store(name.serial << STATE_BITS | SENT, Ordering::Release);
-        }
-        known
+        let Some(header) = self.known(name) else { return false };
+        header[OUTFLOW].store(outflow, Ordering::Relaxed);
+        header[WORD].store(name.serial << STATE_BITS | SENT, Ordering::Release);
+        true
     }
 
     /// What has come of it lies there no more: it is away, if nobody has done anything with it since. An
     /// exchange, for its connection may be in another thread's hands.
     #[inline]
     pub(super) fn end_reading(&self, name: Name) {
-        let Some(word) = self.memory.words().get(name.index * RECORD_WORDS + WORD) else { return };
+        let Some([word, ..]) = self.header(name.index) else { return };
         let [away, states @ ..] =
             [AWAY, READ, READ_AS_WRITTEN].map(|it| name.serial << STATE_BITS | it);
         let now = word.load(Ordering::Relaxed);
@@ -174,13 +175,8 @@ impl Vault {
     /// The flight of its request, from here on. False: it is not in the vault any more.
     #[inline]
     pub fn note_flight(&self, name: Name, flight: Option<(usize, u64)>) -> bool {
-        let Some((header, _)) = self.parts(name) else { return false };
-        if !is_known(header[WORD].load(Ordering::Relaxed), name) {
-            return false;
-        }
-        let (place, serial) = flight.map_or((0, 0), |(place, serial)| (place as u64 + 1, serial));
-        header[FLIGHT_SERIAL].store(serial, Ordering::Relaxed);
-        header[FLIGHT_PLACE].store(place, Ordering::Relaxed);
+        let Some(header) = self.known(name) else { return false };
+        write_flight(header, flight);
         true
     }
 
@@ -192,7 +188,7 @@ impl Vault {
     /// No record has anybody from here on.
     pub(super) fn free_all(&self) {
         for index in 0..self.room() {
-            if let Some(word) = self.record(index).and_then(|record| record.get(WORD)) {
+            if let Some([word, ..]) = self.header(index) {
                 word.fetch_and(!STATE, Ordering::AcqRel);
             }
         }
@@ -201,7 +197,7 @@ impl Vault {
     /// A record for a connection, which is away.
     pub(super) fn reserve(&self) -> Option<Name> {
         (0..self.room()).find_map(|index| {
-            let word = self.record(index)?.first()?;
+            let [word, ..] = self.header(index)?;
             let before = word.load(Ordering::Acquire);
             if before & STATE != FREE {
                 return None;
@@ -217,25 +213,28 @@ impl Vault {
     /// overlooks then is a record whose message is gone, which nobody rescues.
     #[inline]
     fn set(&self, name: Name, state: u64) -> bool {
-        let Some(word) = self.memory.words().get(name.index * RECORD_WORDS + WORD) else {
-            return false;
-        };
-        let known = is_known(word.load(Ordering::Relaxed), name);
-        if known {
-            word.store(name.serial << STATE_BITS | state, Ordering::Release);
-        }
-        known
+        let Some(header) = self.known(name) else { return false };
+        header[WORD].store(name.serial << STATE_BITS | state, Ordering::Release);
+        true
     }
 
     #[inline]
-    fn record(&self, index: usize) -> Option<&[AtomicU64]> {
-        let start = index.checked_mul(RECORD_WORDS)?;
-        self.memory.words().get(start..start + RECORD_WORDS)
+    fn header(&self, index: usize) -> Option<&[AtomicU64; HEADER_WORDS]> {
+        let start = Some(index).filter(|index| *index < self.room())? * HEADER_WORDS;
+        self.memory.words().get(start..)?.first_chunk()
+    }
+
+    /// The header of a record that is still that of `name`.
+    #[inline]
+    fn known(&self, name: Name) -> Option<&[AtomicU64; HEADER_WORDS]> {
+        self.header(name.index).filter(|it| is_known(it[WORD].load(Ordering::Relaxed), name))
     }
 
     /// Its header and its content.
     pub(super) fn parts(&self, name: Name) -> Option<(&[AtomicU64; HEADER_WORDS], &[AtomicU64])> {
-        self.record(name.index)?.split_first_chunk()
+        let header = self.header(name.index)?;
+        let contents = self.memory.words().get(self.room() * HEADER_WORDS..)?;
+        Some((header, contents.chunks_exact(CONTENT_WORDS).nth(name.index)?))
     }
 
     /// What was written there.
@@ -251,6 +250,13 @@ impl Vault {
         let place = header[FLIGHT_PLACE].load(Ordering::Relaxed).checked_sub(1)?;
         Some((usize::try_from(place).ok()?, header[FLIGHT_SERIAL].load(Ordering::Relaxed)))
     }
+}
+
+#[inline]
+fn write_flight(header: &[AtomicU64; HEADER_WORDS], flight: Option<(usize, u64)>) {
+    let (place, serial) = flight.map_or((0, 0), |(place, serial)| (place as u64 + 1, serial));
+    header[FLIGHT_SERIAL].store(serial, Ordering::Relaxed);
+    header[FLIGHT_PLACE].store(place, Ordering::Relaxed);
 }
 
 /// Whether a record's word is that of `name`.
