@@ -96,16 +96,19 @@ impl Encoder {
         let keep_alive = facts.keep_alive && !fields.asks_close() && framing != Framing::UntilClose;
         *self = Self { framing, sent_head: true, keep_alive, status: code, ..Self::default() };
 
+        // Each piece begins with the end of the line before: half as many are appended.
         status_line(out, facts.version, status);
         if !server.is_empty() {
-            append_field(out, b"Server", server);
+            out.extend_from_slice(b"\r\nServer: ");
+            out.extend_from_slice(server);
         }
-        append_field(out, b"Date", date);
-        out.extend_from_slice(match (fields.asks_upgrade(), keep_alive) {
-            (true, _) => b"Connection: upgrade\r\n",
-            (false, true) => b"Connection: keep-alive\r\n",
-            (false, false) => b"Connection: close\r\n".as_slice(),
-        });
+        out.extend_from_slice(b"\r\nDate: ");
+        out.extend_from_slice(date);
+        match (fields.asks_upgrade(), keep_alive) {
+            (true, _) => out.extend_from_slice(b"\r\nConnection: upgrade\r\n"),
+            (false, true) => out.extend_from_slice(b"\r\nConnection: keep-alive\r\n"),
+            (false, false) => out.extend_from_slice(b"\r\nConnection: close\r\n"),
+        }
         if framing == Framing::Chunked {
             out.extend_from_slice(b"Transfer-Encoding: chunked\r\n");
         }
@@ -239,6 +242,7 @@ pub fn early_hints<'a>(
     Ok(())
 }
 
+/// Without the end of the line.
 fn status_line(out: &mut Vec<u8>, version: (u8, u8), status: &[u8]) {
     let mut start = *b"HTTP/1.1 ";
     start[5] = b'0' + version.0 % 10;
@@ -246,7 +250,9 @@ fn status_line(out: &mut Vec<u8>, version: (u8, u8), status: &[u8]) {
     out.extend_from_slice(&start);
     out.extend_from_slice(status);
     // RFC 9112 section 4: the space stays when there is no reason. Gunicorn leaves it out.
-    out.extend_from_slice(if status.len() == 3 { b" \r\n" } else { b"\r\n" });
+    if status.len() == 3 {
+        out.push(b' ');
+    }
 }
 
 fn append_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
