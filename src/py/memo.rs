@@ -37,6 +37,8 @@ impl Status {
 
 struct Known {
     name: Py<PyString>,
+    /// A `str` that says `value`.
+    object: Py<PyString>,
     /// As it was said: ASCII, with the blanks around it.
     value: Vec<u8>,
     field: SaidField,
@@ -66,31 +68,42 @@ impl Memo {
         if !name.is(&known.name) {
             return None;
         }
+        // Most values are constants, too.
+        if value.is(&known.object) {
+            return Some(&known.field);
+        }
         let text = value.cast_exact::<PyString>().ok()?.to_str().ok()?;
         (text.as_bytes() == known.value).then_some(&known.field)
     }
 
-    /// Remembers the last of `fields`, which says `value`.
+    /// Remembers the last of `fields`, which says `value`, the text of `object`.
     pub(super) fn keep_field(
         &mut self,
         name: &Bound<'_, PyAny>,
+        object: &Bound<'_, PyAny>,
         value: &[u8],
         fields: &ResponseFields,
     ) {
         // Of a class of its own it may be another one each time it is looked at.
-        let Ok(text) = name.cast_exact::<PyString>() else { return };
+        let (Ok(text), Ok(object)) =
+            (name.cast_exact::<PyString>(), object.cast_exact::<PyString>())
+        else {
+            return;
+        };
         let Some(place) = self.places.get_mut(place_of(name)) else { return };
         if value.len() > LONGEST || !value.is_ascii() {
             return;
         }
         let known = place.get_or_insert_with(|| Known {
             name: text.clone().unbind(),
+            object: object.clone().unbind(),
             value: Vec::new(),
             field: SaidField::default(),
         });
         if !text.is(&known.name) {
             known.name = text.clone().unbind();
         }
+        known.object = object.clone().unbind();
         known.value.clear();
         known.value.extend_from_slice(value);
         fields.last_into(&mut known.field);

@@ -274,12 +274,12 @@ fn add_pair(
     if let Some(field) = memo.field(name, value) {
         return fields.push_again(field).map_err(wrong);
     }
-    let (octets, value) = (text_octets(name)?, text_octets(value)?);
+    let (octets, text) = (text_octets(name)?, text_octets(value)?);
     let count = fields.count();
-    fields.push(&octets, &value).map_err(wrong)?;
+    fields.push(&octets, &text).map_err(wrong)?;
     // Some are the server's business and not sent.
     if fields.count() > count {
-        memo.keep_field(name, &value, fields);
+        memo.keep_field(name, value, &text, fields);
     }
     Ok(())
 }
