@@ -158,6 +158,12 @@ impl<'e, A: App> Exchange<'e, A> {
         self.shared.pulse()
     }
 
+    /// Whether there is anything to take of a body.
+    pub fn has_body(&self) -> bool {
+        let conn = &self.conn;
+        !conn.spool.is_empty() || conn.body.as_ref().is_some_and(|decoder| !decoder.is_done())
+    }
+
     /// Takes the request body.
     pub fn take_body(&mut self) -> Body {
         let spool = std::mem::take(&mut self.conn.spool);
@@ -260,12 +266,13 @@ impl<'e, A: App> Exchange<'e, A> {
         early_hints(self.conn.outbox.tail(), self.conn.head.version, fields)
     }
 
-    /// Appends a body piece. Returns how many of its bytes belong to the response.
-    pub fn push(&mut self, chunk: A::Chunk) -> usize {
-        let len = chunk.as_ref().len();
-        let taken = self.encoder.begin_chunk(self.conn.outbox.tail(), len);
-        if taken > 0 {
-            self.conn.outbox.push(chunk, taken);
+    /// Appends a body piece: `data`, which `keep` makes the outbox's own where it is not copied. Returns
+    /// how many of its bytes belong to the response.
+    pub fn push(&mut self, data: &[u8], keep: impl FnOnce() -> A::Chunk) -> usize {
+        let taken = self.encoder.begin_chunk(self.conn.outbox.tail(), data.len());
+        let data = data.get(..taken).unwrap_or_default();
+        if taken > 0 && !self.conn.outbox.copy(data) {
+            self.conn.outbox.push(keep(), taken);
         }
         self.encoder.end_chunk(self.conn.outbox.tail());
         taken

@@ -124,12 +124,20 @@ impl<C: AsRef<[u8]>> Outbox<C> {
         self.spill.as_ref().map_or(0, |spill| spill.write_at - spill.read_at)
     }
 
+    /// Appends `data` if it is short enough to be copied.
+    pub fn copy(&mut self, data: &[u8]) -> bool {
+        let is_short = data.len() <= COPY_UP_TO;
+        if is_short {
+            self.bytes.extend_from_slice(data);
+        }
+        is_short
+    }
+
     /// Appends the first `len` bytes of `chunk`.
     pub fn push(&mut self, chunk: C, len: usize) {
         let data = chunk.as_ref();
         let len = len.min(data.len());
-        if len <= COPY_UP_TO {
-            self.bytes.extend_from_slice(&data[..len]);
+        if self.copy(&data[..len]) {
             return;
         }
         self.close_tail();

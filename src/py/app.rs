@@ -248,11 +248,10 @@ impl PyApp {
         environ: &Bound<'py, PyDict>,
         start_response: &StartResponse,
     ) -> Result<Bound<'py, PyAny>, Failure> {
-        let body = exchange.take_body();
-        let input = if body.spool.is_empty() && body.rest.is_none() {
+        let input = if !exchange.has_body() {
             None
         } else {
-            let input = Input::new(body, exchange).map_err(PyErr::from)?;
+            let input = Input::new(exchange.take_body(), exchange).map_err(PyErr::from)?;
             let input = Bound::new(py, input)?;
             environ.set_item(self.environ.keys.wsgi_input.bind(py), &input)?;
             Some(input)

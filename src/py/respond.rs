@@ -165,7 +165,7 @@ pub(super) fn deliver(
         let keep_alive = exchange.may_keep_alive() && announced.may_keep_alive(py);
         exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
     }
-    exchange.push(PyBackedBytes::from(data));
+    exchange.push(data.as_bytes(), || PyBackedBytes::from(data.clone()));
     if now {
         exchange.flush().map_err(Failure::Gone)?;
     }

@@ -43,7 +43,8 @@ impl App for Fake {
         if path == b"/big" {
             exchange.start(b"200 OK", &fields, true).unwrap();
             for _ in 0..64 {
-                exchange.push(vec![b'x'; 1 << 20]);
+                let piece = vec![b'x'; 1 << 20];
+                exchange.push(&piece, || piece.clone());
                 loop {
                     match exchange.wait_room() {
                         Ok(Room::Free) => break,
@@ -55,7 +56,7 @@ impl App for Fake {
         } else {
             fields.push(b"Content-Length", content.len().to_string().as_bytes()).unwrap();
             exchange.start(b"200 OK", &fields, true).unwrap();
-            exchange.push(content);
+            exchange.push(&content, || content.clone());
         }
         if exchange.end().keep_alive { Verdict::Keep } else { Verdict::Close }
     }
