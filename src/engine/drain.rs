@@ -186,10 +186,14 @@ impl<A: App> Engine<A> {
 
     /// What the way out needs and no application thread is needed for. Called before each wait.
     /// `free`: there is such a thread, and it lets people in itself.
+    #[inline]
     pub(super) fn mind_exit(&mut self, free: bool) {
-        if !self.drain.is_on() {
-            return;
+        if self.drain.is_on() {
+            self.go_on_with_exit(free);
         }
+    }
+
+    fn go_on_with_exit(&mut self, free: bool) {
         // The application may have taken its time.
         self.clock.tick();
         let now_ns = self.clock.now_ns();

@@ -52,6 +52,8 @@ impl<A: App> Engine<A> {
                 return self.park(conn);
             }
             let step = match conn.phase {
+                // There is nothing to be read, as nearly always after a response.
+                Phase::Head if conn.filled == 0 && !conn.readable => Step::Park,
                 Phase::Head => self.read_head(&mut conn),
                 Phase::Body => self.read_body(&mut conn),
                 Phase::FlushThenKeep | Phase::FlushThenClose => self.flush(&mut conn),

@@ -11,10 +11,14 @@ const FEW: usize = 4;
 impl<A: App> Engine<A> {
     /// Holds requests that are ready and wait for a thread. Where calls are short, only if these are few: a
     /// crowd is served sooner than it is held.
+    #[inline]
     pub(super) fn keep_ready(&mut self, is_long: bool) {
-        if self.ready.is_empty() || !is_long && self.ready.len() > FEW {
-            return;
+        if !self.ready.is_empty() && (is_long || self.ready.len() <= FEW) {
+            self.secure_ready();
         }
+    }
+
+    fn secure_ready(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
         ready.iter_mut().for_each(|job| self.secure(job));
         self.ready = ready;

@@ -78,15 +78,19 @@ const YES: u8 = 1;
 const NEVER: u8 = 2;
 
 impl<A: App + 'static> Crew<A> {
-    /// Starts the watcher of a sync worker, if there is none yet. False: there can be none.
+    /// Whether there is a watcher of a sync worker. Asked at each request; once there is one, there always
+    /// is.
+    #[inline]
+    fn is_guarded(&self) -> bool {
+        self.guarded.load(Ordering::Relaxed) == YES
+    }
+
+    /// Starts it, if there is none yet. False: there can be none.
     ///
     /// # Errors
     /// EAGAIN, once: there are too many threads.
+    #[cold]
     fn ensure_watcher(self: &Arc<Self>) -> io::Result<bool> {
-        // Asked at each request; once there is one, there always is.
-        if self.guarded.load(Ordering::Relaxed) == YES {
-            return Ok(true);
-        }
         let mine = self.guarded.compare_exchange(NOT_YET, YES, Ordering::SeqCst, Ordering::SeqCst);
         if let Err(there) = mine {
             return Ok(there == YES);
@@ -158,10 +162,11 @@ fn run_ready<A: App + 'static>(
         let Some(mut job) = engine.next_job() else { return Ok(engine) };
         engine.unburden(&mut job);
         let watched = engine.has_others()
-            && crew.ensure_watcher().unwrap_or_else(|error| {
-                engine.notices.push(Notice::NoWatcher { error: error.to_string() });
-                false
-            });
+            && (crew.is_guarded()
+                || crew.ensure_watcher().unwrap_or_else(|error| {
+                    engine.notices.push(Notice::NoWatcher { error: error.to_string() });
+                    false
+                }));
         if watched {
             if crew.must_ring() {
                 engine.secure(&mut job);
