@@ -176,15 +176,11 @@ impl<A: App> Engine<A> {
     /// Goes on with those that could not be deposited before, as far as there is room and it may cost
     /// that; before a wait, or a call that may last. And with what nobody needs any more. Both take system
     /// calls, so the request that is about to run (`in_hand`) is held first.
-    #[inline]
     pub(super) fn keep_more(&mut self, in_hand: Option<&mut Job<A>>) {
         let (purges, keeps) = (self.is_purge_due(), self.may_keep_more());
-        if purges || keeps {
-            self.keep_now(in_hand, purges, keeps);
+        if !purges && !keeps {
+            return;
         }
-    }
-
-    fn keep_now(&mut self, in_hand: Option<&mut Job<A>>, purges: bool, keeps: bool) {
         if let Some(job) = in_hand {
             self.secure(job);
         }
@@ -196,7 +192,6 @@ impl<A: App> Engine<A> {
         }
     }
 
-    #[inline]
     fn may_keep_more(&self) -> bool {
         let deposits = &self.deposits;
         let rests = || self.clock.now_ns() < deposits.rests_until_ns;
@@ -339,7 +334,6 @@ impl<A: App> Engine<A> {
     }
 
     /// Whether what nobody needs any more is to be taken out, now and then: duplicates keep sockets open.
-    #[inline]
     fn is_purge_due(&self) -> bool {
         let Some(vault) = &self.deposits.vault else { return false };
         let stale = vault.stale();

@@ -9,9 +9,7 @@
 //!
 //! A reader believes nothing: the process that wrote may have died of writing all over its
 //! memory. Lengths are bounded by the room there is, unknown phases are no flight, and texts are
-//! bytes that the caller has to escape.
-//!
-//! `rgunicorn top` reads it too, in the master's descriptors: `manifest.rs`.
+//! bytes that the caller has to escape. `rgunicorn top` is one, by the master's descriptors: `manifest.rs`.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -156,21 +154,17 @@ impl Flights {
         None
     }
 
-    /// The same for the only thread of a worker that runs requests: nobody else boards the first place, for
-    /// [`Flights::begin_beside`] leaves it alone.
-    #[inline]
+    /// The same for a worker's only thread that runs requests: nobody else boards the first place.
     pub fn begin_alone(&self, hint: &mut usize, ticket: &Ticket<'_>) -> Option<Flight<'_>> {
-        if let (true, Some(place)) = (is_counting(), self.places.first()) {
-            if let Some(serial) = place.board_alone(ticket) {
-                return Some(Flight { place, index: 0, serial });
-            }
+        let first = self.places.first().filter(|_| is_counting());
+        match first.and_then(|place| Some((place, place.board_alone(ticket)?))) {
+            Some((place, serial)) => Some(Flight { place, index: 0, serial }),
+            None => self.begin(hint, ticket),
         }
-        self.begin(hint, ticket)
     }
 
     /// Notes a request that has no thread ([`Phase::Coming`], [`Phase::Departing`]) in one of the last
-    /// `most` places, and never in the first one: the others are for those that run. `None` when there is
-    /// no room, which is nobody's fault.
+    /// `most` places, never in the first: the others are for those that run. `None`: there is no room.
     pub fn begin_beside(
         &self,
         most: usize,
