@@ -40,7 +40,7 @@ def floor_table(document: Document) -> list[str]:
             if server["ours"] and (scenario, server["name"]) in rows
         ]
         if floor is None or not ours:
-            cells.append([titles.get(scenario, request), "", f"{call:.2f}", *[""] * 5])
+            cells.append([titles.get(scenario, request), "", f"{call:.2f}", *[""] * 6])
             continue
         least = floor["cpu_us"] + call
         together = rows.get((scenario, _FLOOR_WITH_CALL))
@@ -55,6 +55,7 @@ def floor_table(document: Document) -> list[str]:
                 title,
                 f"{cost:.2f}",
                 f"{cost / least:.2f}",
+                f"{cost / together['cpu_us']:.2f}" if together else "",
             ]
         )
     heads = [
@@ -66,6 +67,7 @@ def floor_table(document: Document) -> list[str]:
         "ours",
         "CPU µs/req",
         "x floor",
+        "x both in one process",
     ]
     return table(heads, cells)
 
