@@ -13,7 +13,7 @@ use super::hooks::Views;
 use super::input::Input;
 use super::respond::{self, Outcome};
 use super::session::{Handle, Session};
-use super::start_response::{Announced, StartResponse};
+use super::start_response::{Announced, StartResponse, Write};
 use super::state::State;
 use super::timekeeper::Deadline;
 use crate::engine::{App, Exchange, Gone, Refusal, Served, Stage, Verdict, Wake};
@@ -220,12 +220,13 @@ impl PyApp {
             Ok(object) => object,
             Err(error) => return Err((error.into(), Some(announced))),
         };
-        let (response, mut announced) = (start_response.response(), Some(announced));
-        if let Err(error) = response.begin(py, token, &mut announced) {
-            return Err((error.into(), announced));
+        let response = start_response.response(py);
+        match response.try_borrow_mut() {
+            Ok(mut this) => this.begin(token, announced),
+            Err(error) => return Err((PyErr::from(error).into(), Some(announced))),
         }
         let served = self.call_app(py, exchange, &environ, &start_response);
-        let announced = self.said.take().or_else(|| response.retire(py));
+        let announced = self.said.take().or_else(|| retired(response));
         self.ready = Some(start_response);
         match served {
             Ok(iterable) => Ok(Outcome { iterable, announced }),
@@ -268,10 +269,10 @@ impl PyApp {
                     Err(error) => Err(error.into()),
                 };
             }
-            let response = start_response.response();
+            let response = start_response.response(py);
             // All is there: what the application has kept of the response is over now and not later,
             // and its pieces need not be asked whether it is.
-            self.said = if respond::is_plain(&iterable) { response.retire(py) } else { None };
+            self.said = if respond::is_plain(&iterable) { retired(response) } else { None };
             let sent = match &self.said {
                 Some(said) => respond::send_plain(py, exchange, &iterable, said),
                 None => respond::send(py, self, exchange, &iterable, response),
@@ -312,6 +313,12 @@ impl PyApp {
             _ => Err(Failure::Taken(None)),
         }
     }
+}
+
+/// What was announced; from here on `response` is inert. `None`: another
+/// thread of the application is inside, and it stays as it is.
+fn retired(response: &Bound<'_, Write>) -> Option<Box<Announced>> {
+    response.try_borrow_mut().ok().and_then(|mut this| this.retire())
 }
 
 /// Whether the application has taken the connection for itself.

@@ -1,10 +1,9 @@
 //! The few raw calls of the Python floor, each behind a safe signature. The only file of this
 //! floor with `unsafe`.
 
-use std::cell::{Cell, UnsafeCell};
+use std::cell::Cell;
 use std::ffi::c_char;
 use std::ptr;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -72,77 +71,6 @@ pub(super) fn is_unshared<T>(object: &Bound<'_, T>) -> bool {
 pub(super) fn has_references<T>(object: &Bound<'_, T>, count: pyo3::ffi::Py_ssize_t) -> bool {
     // SAFETY: the object is alive, and the GIL (or its counter being atomic) makes this a plain read.
     unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) == count }
-}
-
-/// Whether who is attached to the interpreter is alone in that: without the GIL an object has more in
-/// its head than a counter and a type.
-const HAS_GIL: bool = size_of::<pyo3::ffi::PyObject>() == 2 * size_of::<usize>();
-
-/// What somebody has borrowed a [`Lent`] for, who has not given it back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub(super) enum Loan {
-    Look = 1,
-    Change = 2,
-}
-
-/// A value in a frozen class, for one at a time. PyO3's own flag for that costs a locked instruction each
-/// time, also where the GIL keeps everybody else away; a request borrows three times.
-#[derive(Debug)]
-pub(super) struct Lent<T> {
-    /// A [`Loan`], or 0.
-    lent: AtomicU8,
-    value: UnsafeCell<T>,
-}
-
-// SAFETY: `borrow` gives the value to one thread at a time.
-unsafe impl<T: Send> Sync for Lent<T> {}
-
-impl<T> Lent<T> {
-    pub(super) fn new(value: T) -> Self {
-        Self { lent: AtomicU8::new(0), value: UnsafeCell::new(value) }
-    }
-
-    /// Gives it to `job`.
-    ///
-    /// # Errors
-    /// What somebody else has borrowed it for, perhaps a caller of the caller.
-    pub(super) fn borrow<R>(
-        &self,
-        _py: Python<'_>,
-        loan: Loan,
-        job: impl FnOnce(&mut T) -> R,
-    ) -> Result<R, Loan> {
-        let before = if HAS_GIL {
-            // Nobody comes in between: who wants to has to be attached, as the caller is.
-            let before = self.lent.load(Ordering::Acquire);
-            if before == 0 {
-                self.lent.store(loan as u8, Ordering::Relaxed);
-            }
-            before
-        } else {
-            let mine =
-                self.lent.compare_exchange(0, loan as u8, Ordering::Acquire, Ordering::Relaxed);
-            mine.unwrap_or_else(|before| before)
-        };
-        match before {
-            0 => {}
-            1 => return Err(Loan::Look),
-            _ => return Err(Loan::Change),
-        }
-        let _back = Back(&self.lent);
-        // SAFETY: `lent` was 0 and is not until `_back` is dropped, so this is the only reference.
-        Ok(job(unsafe { &mut *self.value.get() }))
-    }
-}
-
-/// Gives a [`Lent`] back, also after a panic.
-struct Back<'a>(&'a AtomicU8);
-
-impl Drop for Back<'_> {
-    fn drop(&mut self) {
-        self.0.store(0, Ordering::Release);
-    }
 }
 
 thread_local! {

@@ -58,20 +58,22 @@ pub(super) fn send<'py>(
     app: &PyApp,
     exchange: &mut Exchange<'_, PyApp>,
     iterable: &Bound<'py, PyAny>,
-    response: &Write,
+    response: &Bound<'py, Write>,
 ) -> Result<(), Failure> {
     if !send_file(py, app, exchange, iterable, response)? {
         let mut iterator = iterable.try_iter()?;
         // Callbacks (`write`, early hints) are open while the application runs.
         while let Some(item) = open(exchange, || iterator.next()) {
             let data = piece(item?)?;
-            response.look(py, |said| deliver(py, exchange, announced_of(said)?, data, true))??;
+            let this = response.try_borrow().map_err(PyErr::from)?;
+            deliver(py, exchange, announced_of(&this)?, data, true)?;
         }
     }
     if exchange.encoder().head_sent() {
         return Ok(());
     }
-    response.look(py, |said| send_head(py, exchange, announced_of(said)?))?
+    let this = response.try_borrow().map_err(PyErr::from)?;
+    send_head(py, exchange, announced_of(&this)?)
 }
 
 /// The head alone, if there was no piece at all.
@@ -92,8 +94,8 @@ fn piece(item: Bound<'_, PyAny>) -> Result<Bound<'_, PyBytes>, Failure> {
     item.cast_into::<PyBytes>().map_err(|error| Failure::Raised(not_bytes(&error.into_inner())))
 }
 
-fn announced_of(said: Option<&Announced>) -> Result<&Announced, Failure> {
-    said.map_or_else(|| Err(unannounced()), stated)
+fn announced_of(response: &Write) -> Result<&Announced, Failure> {
+    response.announced().map_or_else(|| Err(unannounced()), stated)
 }
 
 /// What was announced, if that was anything.
@@ -113,27 +115,25 @@ fn send_file<'py>(
     app: &PyApp,
     exchange: &mut Exchange<'_, PyApp>,
     iterable: &Bound<'py, PyAny>,
-    response: &Write,
+    response: &Bound<'py, Write>,
 ) -> Result<bool, Failure> {
     if !app.state.sendfile || !iterable.is_instance(app.state.file_wrapper.bind(py))? {
         return Ok(false);
     }
-    response.look(py, |said| {
-        let announced = announced_of(said)?;
-        let Some((file, offset, available)) = open_range(py, iterable)? else { return Ok(false) };
-        let len = announced.fields.content_length().unwrap_or(available);
-        if len > available {
-            // Shorter than promised: read it like any other iterable, and see how that ends.
-            return Ok(false);
-        }
-        if !exchange.encoder().head_sent() {
-            let keep_alive = announced.may_keep_alive(py);
-            let (status, fields) = (&announced.status, &announced.fields);
-            exchange.start(status, fields, keep_alive).map_err(Failure::Gone)?;
-        }
-        exchange.push_file(file, offset, len);
-        Ok(true)
-    })?
+    let this = response.try_borrow().map_err(PyErr::from)?;
+    let announced = announced_of(&this)?;
+    let Some((file, offset, available)) = open_range(py, iterable)? else { return Ok(false) };
+    let len = announced.fields.content_length().unwrap_or(available);
+    if len > available {
+        // Shorter than promised: read it like any other iterable, and see how that ends.
+        return Ok(false);
+    }
+    if !exchange.encoder().head_sent() {
+        let keep_alive = announced.may_keep_alive(py);
+        exchange.start(&announced.status, &announced.fields, keep_alive).map_err(Failure::Gone)?;
+    }
+    exchange.push_file(file, offset, len);
+    Ok(true)
 }
 
 /// A duplicate of the wrapped file's descriptor, where it stands, and how much follows.

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyList, PyString, PyTuple};
 
 use super::app::Failure;
 use super::errors;
-use super::ffi::{Lent, Loan, has_references, is_unshared, reach};
+use super::ffi::{has_references, is_unshared, reach};
 use super::memo::{Memo, Status};
 use super::respond::deliver;
 use super::state::State;
@@ -90,8 +90,7 @@ pub(super) struct StartResponse {
 impl StartResponse {
     /// Of a connection that is at no request yet.
     pub(super) fn new(py: Python<'_>, token: Token) -> PyResult<Self> {
-        let said = Said { token, announced: None, memo: Memo::default() };
-        let write = Py::new(py, Write(Lent::new(said)))?;
+        let write = Py::new(py, Write { token, announced: None, memo: Memo::default() })?;
         let response = Bound::new(py, Response { write: write.clone_ref(py) })?;
         let callable = response.getattr(pyo3::intern!(py, "start_response"))?.unbind();
         Ok(Self { callable, response: response.unbind(), write })
@@ -110,8 +109,8 @@ impl StartResponse {
     }
 
     /// What it returns, and what is said so far.
-    pub(super) fn response(&self) -> &Write {
-        self.write.get()
+    pub(super) fn response<'a, 'py>(&'a self, py: Python<'py>) -> &'a Bound<'py, Write> {
+        self.write.bind(py)
     }
 }
 
@@ -132,7 +131,19 @@ impl Response {
     ) -> PyResult<Py<Write>> {
         let py = status.py();
         // A header iterable may call back.
-        self.write.get().change(py, |said| said.say(status, headers, exc_info))??;
+        let mut this = self.write.bind(py).try_borrow_mut()?;
+        if let Some(exc_info) = exc_info.filter(|info| info.is_truthy().unwrap_or(true)) {
+            let head_sent = reach(this.token, |exchange| exchange.encoder().head_sent());
+            if head_sent == Some(true) {
+                let (_, error, _): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
+                    exc_info.extract()?;
+                return Err(PyErr::from_value(error));
+            }
+        } else if this.announced.as_ref().ok_or_else(over)?.code != 0 {
+            return Err(PyAssertionError::new_err("Response headers already set!"));
+        }
+        let Write { announced, memo, .. } = &mut *this;
+        announced.as_mut().ok_or_else(over)?.say(status, headers, memo)?;
         Ok(self.write.clone_ref(py))
     }
 
@@ -143,71 +154,28 @@ impl Response {
     }
 }
 
-/// What was said for the request that runs, if one does.
-struct Said {
+/// What `start_response` returns: sends a piece of the response at once.
+#[pyclass(module = "rgunicorn._core")]
+pub(super) struct Write {
     token: Token,
     /// `None` once the request is over.
     announced: Option<Box<Announced>>,
     memo: Memo,
 }
 
-impl Said {
-    fn say(
-        &mut self,
-        status: &Bound<'_, PyAny>,
-        headers: &Bound<'_, PyAny>,
-        exc_info: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        if let Some(exc_info) = exc_info.filter(|info| info.is_truthy().unwrap_or(true)) {
-            let head_sent = reach(self.token, |exchange| exchange.encoder().head_sent());
-            if head_sent == Some(true) {
-                let (_, error, _): (Bound<'_, PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
-                    exc_info.extract()?;
-                return Err(PyErr::from_value(error));
-            }
-        } else if self.announced.as_ref().ok_or_else(over)?.code != 0 {
-            return Err(PyAssertionError::new_err("Response headers already set!"));
-        }
-        let Self { announced, memo, .. } = self;
-        announced.as_mut().ok_or_else(over)?.say(status, headers, memo)
-    }
-}
-
-/// What `start_response` returns: sends a piece of the response at once.
-#[pyclass(frozen, module = "rgunicorn._core")]
-pub(super) struct Write(Lent<Said>);
-
 impl Write {
-    fn change<R>(&self, py: Python<'_>, job: impl FnOnce(&mut Said) -> R) -> PyResult<R> {
-        self.0
-            .borrow(py, Loan::Change, job)
-            .map_err(|_| PyRuntimeError::new_err("Already borrowed"))
+    pub(super) fn announced(&self) -> Option<&Announced> {
+        self.announced.as_deref()
     }
 
-    /// Gives `job` what was announced, `None` if the request is over.
-    pub(super) fn look<R>(
-        &self,
-        py: Python<'_>,
-        job: impl FnOnce(Option<&Announced>) -> R,
-    ) -> PyResult<R> {
-        let looked = self.0.borrow(py, Loan::Look, |said| job(said.announced.as_deref()));
-        looked.map_err(|_| PyRuntimeError::new_err("Already mutably borrowed"))
+    /// Begins the request that runs on the connection `token`.
+    pub(super) fn begin(&mut self, token: Token, announced: Box<Announced>) {
+        (self.token, self.announced) = (token, Some(announced));
     }
 
-    /// Begins the request that runs on the connection `token`, and takes `announced` for it.
-    pub(super) fn begin(
-        &self,
-        py: Python<'_>,
-        token: Token,
-        announced: &mut Option<Box<Announced>>,
-    ) -> PyResult<()> {
-        self.change(py, |said| (said.token, said.announced) = (token, announced.take()))
-    }
-
-    /// Ends the request: what the application kept of this object is inert from now on. `None`: another
-    /// thread of the application is inside, and it stays as it is.
-    pub(super) fn retire(&self, py: Python<'_>) -> Option<Box<Announced>> {
-        self.0.borrow(py, Loan::Change, |said| said.announced.take()).ok().flatten()
+    /// Ends the request: what the application kept of this object is inert from now on.
+    pub(super) fn retire(&mut self) -> Option<Box<Announced>> {
+        self.announced.take()
     }
 }
 
@@ -217,16 +185,10 @@ impl Write {
     fn __call__(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
         let py = slf.py();
         let data = data.cast::<PyBytes>().map_err(|_| not_bytes(data))?;
-        let sent = slf.get().0.borrow(py, Loan::Look, |said| {
-            let announced = said.announced.as_deref()?;
-            reach(said.token, |exchange| deliver(py, exchange, announced, data.clone(), true))
-        });
-        let sent = match sent {
-            Ok(sent) => sent,
-            // Something is being sent, but not from here: this is another thread, or a signal handler.
-            Err(Loan::Look) => None,
-            Err(Loan::Change) => return Err(PyRuntimeError::new_err("Already mutably borrowed")),
-        };
+        let this = slf.try_borrow()?;
+        let announced = this.announced().ok_or_else(over)?;
+        let sent =
+            reach(this.token, |exchange| deliver(py, exchange, announced, data.clone(), true));
         sent.ok_or_else(over)?.map_err(|failure| match failure {
             Failure::Raised(error) => error,
             Failure::Gone(gone) => errors::gone(&gone),
