@@ -49,9 +49,11 @@ def install_tree(name: str, trained: bool = False) -> Path:
         trained: built with a profile of itself, as releases are (`make wheel PGO=1`).
     """
     python = venv_python(name)
-    settings = ["--config-settings=build-args=--pgo"] if trained else []
-    options = ["--force-reinstall", "--no-deps", *settings]
-    _run([str(python), *_PIP_INSTALL, *options, str(REPOSITORY)])
+    source = [str(REPOSITORY)]
+    if trained:
+        _run(["make", "-C", str(REPOSITORY), "wheel", "PGO=1"])
+        source = ["--no-index", "--find-links", str(REPOSITORY / "dist"), "rgunicorn"]
+    _run([str(python), *_PIP_INSTALL, "--force-reinstall", "--no-deps", *source])
     return with_frameworks(python)
 
 
