@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::sys::clock::Clock;
 use crate::sys::thread;
 
-/// Every so many calls the thread's CPU time is asked for too; that is a system call.
+/// Every so many calls the thread's CPU time is asked for too; that is a system call. Not while calls are so
+/// short that none of them can have waited for long.
 const SAMPLE_EVERY: u32 = 16;
 /// Calls that wait longer than this for something else than the CPU are worth a second thread.
 const WAITS_UP_TO: Duration = Duration::from_micros(50);
@@ -23,7 +24,7 @@ pub struct Lap {
     /// From start to end, nanoseconds; as far as that is known, without the time in which others had
     /// the CPU.
     pub took_ns: u64,
-    /// The part of it in which the thread did not compute, when that was measured.
+    /// The part of it in which the thread did not compute, when that was measured, or can not be much.
     pub waited_ns: Option<u64>,
 }
 
@@ -36,6 +37,8 @@ pub struct Stopwatch {
     begun_ns: Option<u64>,
     begun_cpu_ns: Option<u64>,
     calls: u32,
+    /// How long calls take, as a moving average.
+    usual_ns: u64,
     /// For how long the thread had no CPU, when that was last asked.
     off_cpu_ns: u64,
 }
@@ -45,14 +48,17 @@ impl Stopwatch {
     /// a call waits.
     pub fn new(samples: bool) -> Self {
         let off_cpu_ns = if samples { 0 } else { thread::off_cpu_ns().unwrap_or(0) };
-        Self { samples, begun_ns: None, begun_cpu_ns: None, calls: 0, off_cpu_ns }
+        // The first ones are measured.
+        let usual_ns = COUNTS_UP_TO_NS;
+        Self { samples, begun_ns: None, begun_cpu_ns: None, calls: 0, usual_ns, off_cpu_ns }
     }
 
     /// A call begins; the clock has just been read.
     pub fn start(&mut self, clock: &Clock) {
         self.begun_ns = Some(clock.now_ns());
-        self.begun_cpu_ns = (self.samples && self.calls % SAMPLE_EVERY == 0).then(thread::cpu_ns);
         self.calls = self.calls.wrapping_add(1);
+        let is_due = self.is_due() && can_wait_long(self.usual_ns);
+        self.begun_cpu_ns = is_due.then(thread::cpu_ns);
     }
 
     /// It has ended; the clock has just been read. `None`: there was no call.
@@ -61,10 +67,19 @@ impl Stopwatch {
         if (LOOKED_AT_FROM_NS..COUNTS_UP_TO_NS).contains(&took_ns) && !self.samples {
             took_ns = took_ns.saturating_sub(self.take_off_cpu_ns());
         }
-        let waited_ns = self
-            .begun_cpu_ns
-            .map(|begun_ns| took_ns.saturating_sub(thread::cpu_ns().saturating_sub(begun_ns)));
+        let waited_ns = match self.begun_cpu_ns {
+            Some(begun_ns) => {
+                Some(took_ns.saturating_sub(thread::cpu_ns().saturating_sub(begun_ns)))
+            }
+            None => (self.is_due() && !can_wait_long(took_ns)).then_some(0),
+        };
+        self.usual_ns = (self.usual_ns * 7 + took_ns.min(COUNTS_UP_TO_NS)) / 8;
         Some(Lap { took_ns, waited_ns })
+    }
+
+    /// Whether of this call it is of interest how long it waits.
+    fn is_due(&self) -> bool {
+        self.samples && self.calls % SAMPLE_EVERY == 1
     }
 
     /// For how long the thread had no CPU since this was last asked, which may be some calls ago. The
@@ -73,6 +88,11 @@ impl Stopwatch {
         let now_ns = thread::off_cpu_ns().unwrap_or(self.off_cpu_ns);
         now_ns.saturating_sub(std::mem::replace(&mut self.off_cpu_ns, now_ns))
     }
+}
+
+/// Whether a call that takes so long can have waited for long enough to count as one that does.
+fn can_wait_long(took_ns: u64) -> bool {
+    u128::from(took_ns) > WAITS_UP_TO.as_nanos()
 }
 
 /// Moving averages over the calls of one worker.
@@ -192,5 +212,24 @@ mod tests {
         }
         assert!(watch.stop(&clock).is_none());
         assert_eq!(samples, 2);
+    }
+
+    #[test]
+    fn short_calls_are_known_not_to_wait() {
+        let (mut watch, mut clock) = (Stopwatch::new(true), Clock::new());
+        let mut run = |took_ns| {
+            let (mut asked, mut known) = (0, 0);
+            for _ in 0..4 * SAMPLE_EVERY {
+                watch.start(&clock);
+                asked += u32::from(watch.begun_cpu_ns.is_some());
+                clock.advance(clock.now_ns() + took_ns);
+                known += u32::from(watch.stop(&clock).unwrap().waited_ns.is_some());
+            }
+            (asked, known)
+        };
+        run(5_000);
+        assert_eq!(run(5_000), (0, 4));
+        // The first of them is not expected to be long.
+        assert_eq!(run(300_000), (3, 3));
     }
 }

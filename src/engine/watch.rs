@@ -22,6 +22,9 @@ const LASTS: Duration = Duration::from_millis(1);
 /// The same while no call has lasted of late. Each look takes the CPU away from the application, where
 /// there is one CPU for both.
 const LASTS_SELDOM: Duration = Duration::from_millis(2);
+/// By so much such a look may be late. At 250 ticks a second that is long enough for one of them: an
+/// interrupt for the look alone takes as long as two requests.
+const SLACK: Duration = Duration::from_millis(2);
 /// Looks one after the other, each at another call, after which that is so.
 const CALM_AFTER: u32 = 16;
 /// A thread that has been off the CPU for so long, in a call of which nothing else is known, is given up
@@ -50,14 +53,18 @@ impl Lookout {
         crew: &Crew<A>,
         other: Option<BorrowedFd<'_>>,
     ) -> (Option<Box<Engine<A>>>, Woken) {
-        let mut timeout = if self.calm >= CALM_AFTER { LASTS_SELDOM } else { LASTS };
+        let is_calm = self.calm >= CALM_AFTER;
+        let mut timeout = if is_calm { LASTS_SELDOM } else { LASTS };
         if self.quiet >= QUIET_AFTER {
             crew.fall_asleep();
             if crew.call() == self.call {
                 timeout = crew.shared.options.tick;
             }
         }
-        let woken = crew.watcher.wait(other, timeout);
+        let woken = match is_calm {
+            true => thread::roughly(SLACK, || crew.watcher.wait(other, timeout)),
+            false => crew.watcher.wait(other, timeout),
+        };
         crew.wake_up();
         let call = crew.call();
         let lasts = call == self.call && !crew.is_wanted();

@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::thread;
+use std::time::Duration;
 
+use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::time::{ClockId, clock_gettime};
 
@@ -45,6 +47,18 @@ pub fn identity() -> (u64, u32) {
     (handle as u64, nix::unistd::gettid().as_raw().unsigned_abs())
 }
 
+/// Runs `wait`, in which the calling thread may be woken later than it asked for by up to `slack`: together
+/// with a tick of the kernel's that is due then anyway, instead of by an interrupt of its own
+/// (PR_SET_TIMERSLACK of prctl(2)). Two system calls.
+pub fn roughly<T>(slack: Duration, wait: impl FnOnce() -> T) -> T {
+    // Where a sandbox forbids it, it is woken in time.
+    let _in_time = prctl::set_timerslack(u64::try_from(slack.as_nanos()).unwrap_or(u64::MAX));
+    let done = wait();
+    // As it was when the thread began.
+    let _in_time = prctl::set_timerslack(0);
+    done
+}
+
 /// CPU time of the calling thread, nanoseconds. A system call, unlike the other clocks.
 pub fn cpu_ns() -> u64 {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
@@ -71,7 +85,6 @@ pub fn is_asleep(tid: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use std::sync::mpsc;
-    use std::time::Duration;
 
     use super::*;
 
@@ -113,6 +126,13 @@ mod tests {
         drop(send);
         other.join().unwrap();
         assert!(!is_asleep(tid));
+    }
+
+    #[test]
+    fn a_thread_has_slack_only_while_it_waits() {
+        let before = prctl::get_timerslack().unwrap();
+        let slack = roughly(Duration::from_millis(2), || prctl::get_timerslack().unwrap());
+        assert_eq!((slack, prctl::get_timerslack().unwrap()), (2_000_000, before));
     }
 
     #[test]
