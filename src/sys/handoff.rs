@@ -126,7 +126,24 @@ impl Handoff {
         into: &mut [u8],
         control: &mut [u8],
     ) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
+        self.read(into, control, MsgFlags::empty())
+    }
+
+    /// The same as [`Handoff::receive`] with duplicates of the descriptors; the message stays where it is.
+    ///
+    /// # Errors
+    /// EMFILE and the like; the message is still there.
+    pub fn copy(&self, into: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
+        self.read(into, &mut nix::cmsg_space!([RawFd; MESSAGE_FDS]), MsgFlags::MSG_PEEK)
+    }
+
+    fn read(
+        &self,
+        into: &mut [u8],
+        control: &mut [u8],
+        how: MsgFlags,
+    ) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
+        let flags = how | MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
         loop {
             let mut slices = [IoSliceMut::new(into)];
             let fd = self.receiving.as_raw_fd();
@@ -164,19 +181,29 @@ impl Handoff {
         }
     }
 
-    /// Drops everything that lies there. Its descriptors are closed by the kernel: there need not be
-    /// room for them here.
+    /// Drops the next message, if there is one. Its descriptors are closed by the kernel: there need not be
+    /// room for them here. False: there was none.
+    ///
+    /// # Errors
+    /// recv(2)'s.
+    pub fn drop_next(&self) -> io::Result<bool> {
+        loop {
+            match recv(self.receiving.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) {
+                Ok(_) => return Ok(true),
+                Err(Errno::EAGAIN) => return Ok(false),
+                Err(Errno::EINTR) => {}
+                Err(errno) => return Err(errno.into()),
+            }
+        }
+    }
+
+    /// Drops everything that lies there.
     ///
     /// # Errors
     /// recv(2)'s.
     pub fn clear(&self) -> io::Result<()> {
-        loop {
-            match recv(self.receiving.as_raw_fd(), &mut [0], MsgFlags::MSG_DONTWAIT) {
-                Ok(_) | Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(()),
-                Err(errno) => return Err(errno.into()),
-            }
-        }
+        while self.drop_next()? {}
+        Ok(())
     }
 
     /// The end to watch for room.
@@ -214,6 +241,9 @@ mod tests {
         let mut start = [0; 3];
         assert_eq!(queue.peek(&mut start).unwrap(), Some(3));
         assert_eq!(&start, b"fir");
+        let (len, fds) = queue.copy(&mut into).unwrap().unwrap();
+        assert_eq!((&into[..len], fds.len()), (&b"first"[..], 1));
+        drop(fds);
         let (len, fds) = queue.receive(&mut into).unwrap().unwrap();
         assert_eq!((&into[..len], fds.len()), (&b"first"[..], 1));
         let mut passed = UnixStream::from(fds.into_iter().next().unwrap());

@@ -2,6 +2,8 @@ use std::io::{Read, Write};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::AtomicBool;
+use std::thread;
 
 use super::*;
 use crate::sys::flights::{Flight, Peer, Phase, Ticket};
@@ -115,6 +117,26 @@ fn purging_drops_the_stale_and_keeps_the_others() {
     assert!(!vault.lift(all[1].0));
     let messages: Vec<_> = rescued(&vault, None).into_iter().map(|(bytes, _)| bytes).collect();
     assert_eq!(messages, [[0], [3], [9]]);
+}
+
+#[test]
+fn who_lies_there_does_so_at_any_moment() {
+    let (vault, over) = (Vault::new(4, false).unwrap(), AtomicBool::new(false));
+    let (name, _client) = deposit(&vault, b"kept");
+    assert!(vault.hold(name, false, None));
+    let missed = thread::scope(|scope| {
+        let watch = scope.spawn(|| {
+            let looks = std::iter::repeat_with(|| vault.queue.peek(&mut [0]).unwrap());
+            looks.take_while(|_| !over.load(Ordering::Relaxed)).filter(Option::is_none).count()
+        });
+        let mut buffer = Vec::new();
+        (0..10_000).for_each(|_| vault.purge(&mut buffer));
+        over.store(true, Ordering::Relaxed);
+        watch.join().unwrap()
+    });
+    assert_eq!(missed, 0);
+    let messages: Vec<_> = rescued(&vault, None).into_iter().map(|(bytes, _)| bytes).collect();
+    assert_eq!(messages, [b"kept"]);
 }
 
 #[test]

@@ -157,33 +157,50 @@ impl Vault {
         }
     }
 
-    /// Takes the stale messages out: each in turn to the front, and those that are not stale in again at
-    /// the end. By the one thread that deposits. `buffer` is scratch space. Where there is no
-    /// descriptor free for that, connections leave the vault.
+    /// Takes the stale messages out: each in turn comes to the front, and those that are not stale go to the
+    /// end. By the one thread that deposits. `buffer` is scratch space. Where there is no descriptor free
+    /// for that, connections leave the vault.
     pub fn purge(&self, buffer: &mut Vec<u8>) {
         buffer.resize(START_BYTES + MESSAGE_BYTES, 0);
         let stale = self.stale.load(Ordering::Relaxed);
         for _ in 0..self.messages.load(Ordering::Relaxed) {
-            // An error: the kernel had no descriptor to give, and has dropped the message.
-            let (len, fds) = match self.queue.receive(buffer) {
-                Ok(None) => break,
-                Ok(Some(found)) => found,
-                Err(_) => (0, Vec::new()),
-            };
-            self.messages.fetch_sub(1, Ordering::Relaxed);
-            let bytes = buffer.get(..len).unwrap_or_default();
-            let name = Name::of(bytes).filter(|name| self.state(*name).is_some());
-            let Some(name) = name else { continue };
-            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            if !fds.is_empty() && matches!(self.queue.send(bytes, &fds), Ok(Sent::Whole)) {
-                self.messages.fetch_add(1, Ordering::Relaxed);
-            } else {
-                // No room in the kernel.
-                self.free(name);
+            let mut start = [0; START_BYTES];
+            // recv(2) fails with EAGAIN only, which is the end.
+            let Ok(Some(len)) = self.queue.peek(&mut start) else { break };
+            let name = start.get(..len).and_then(Name::of);
+            match name.filter(|name| self.state(*name).is_some()) {
+                Some(name) => self.move_to_the_end(name, buffer),
+                None => {
+                    let _there = self.queue.drop_next();
+                    self.messages.fetch_sub(1, Ordering::Relaxed);
+                }
             }
         }
         // Not those that have become stale meanwhile. Nobody else takes any away, nor counts one twice.
         self.stale.fetch_sub(stale, Ordering::Relaxed);
+    }
+
+    /// The next message, that of `name`, goes to the end. For a moment it lies there twice: while it lay
+    /// nowhere, a kill would close the connection.
+    fn move_to_the_end(&self, name: Name, buffer: &mut [u8]) {
+        if matches!(self.queue.copy(buffer), Ok(Some((len, fds))) if self.put_back(buffer.get(..len), &fds))
+        {
+            let _there = self.queue.drop_next();
+            return;
+        }
+        // There is no room in the kernel for both. An error: it had no descriptor to give, and has dropped
+        // the message.
+        if !matches!(self.queue.receive(buffer), Ok(Some((len, fds))) if self.put_back(buffer.get(..len), &fds))
+        {
+            self.messages.fetch_sub(1, Ordering::Relaxed);
+            self.free(name);
+        }
+    }
+
+    fn put_back(&self, message: Option<&[u8]>, fds: &[OwnedFd]) -> bool {
+        let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
+        let Some(message) = message.filter(|_| !fds.is_empty()) else { return false };
+        matches!(self.queue.send(message, &fds), Ok(Sent::Whole))
     }
 
     /// Gives everything back to the kernel that lies there. By the one thread that deposits. True if
