@@ -187,8 +187,9 @@ impl<A: App> Conn<A> {
 
     /// The same when somebody takes it back from the application. Who sends or receives more on it does it again.
     #[inline]
-    pub(super) fn lift_unless_sent(&self) {
-        if let Some(deposit) = self.deposit.as_ref().filter(|it| it.stand.get() != Stand::Sent) {
+    pub(super) fn lift_unless_done(&self) {
+        let is_done = |it: &Deposit| matches!(it.stand.get(), Stand::Sent | Stand::Held);
+        if let Some(deposit) = self.deposit.as_ref().filter(|it| !is_done(it)) {
             deposit.lift();
         }
     }

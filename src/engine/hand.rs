@@ -89,8 +89,9 @@ impl<'a, A: App> Hand<'a, A> {
                     if self.crew.must_ring() {
                         engine.secure(&mut job);
                     }
+                    let flight = self.take_up(&mut job);
                     self.crew.leave_in_seat(engine);
-                    let done = self.perform(job);
+                    let done = self.run(job, flight);
                     match self.crew.take_seat() {
                         Some(back) => engine = back,
                         None => {
@@ -127,8 +128,15 @@ impl<'a, A: App> Hand<'a, A> {
     }
 
     /// Runs one request, and sends what the client takes at once.
-    pub(super) fn perform(&mut self, job: Job<A>) -> Done<A> {
-        let Job { mut conn, work, .. } = job;
+    fn perform(&mut self, mut job: Job<A>) -> Done<A> {
+        let flight = self.take_up(&mut job);
+        self.run(job, flight)
+    }
+
+    /// A request is about to run, here: from now on it is told of. To be called before the engine is left to others, who
+    /// may read somebody else where all there is of this request lies.
+    pub(super) fn take_up(&mut self, job: &mut Job<A>) -> Option<Flight<'a>> {
+        let Job { conn, work, .. } = job;
         self.clock.tick();
         let shared = &self.crew.shared;
         let begun_ns = self.clock.now_ns();
@@ -140,18 +148,25 @@ impl<'a, A: App> Hand<'a, A> {
         if work.has_request() {
             conn.name_request(shared.options.id_header.as_ref());
         }
-        let flight = match &work {
-            Work::Request => self.depart(&conn),
+        let flight = match work {
+            Work::Request => self.depart(conn),
             Work::Refusal(_) => None,
         };
         if flight.is_some() {
             conn.note_flight(flight.map(Flight::name));
         }
         conn.booking = None;
-        if flight.is_none() || shared.timekeeper.is_some() {
+        if flight.is_none() || self.crew.shared.timekeeper.is_some() {
             // The watch over its time may answer it before the application begins.
             conn.lift();
         }
+        flight
+    }
+
+    /// Runs a request that was [taken up](Self::take_up) as `flight`.
+    pub(super) fn run(&mut self, job: Job<A>, flight: Option<Flight<'a>>) -> Done<A> {
+        let Job { mut conn, work, .. } = job;
+        let (shared, begun_ns) = (&self.crew.shared, self.clock.now_ns());
         let (clock, stopwatch) = (&mut self.clock, &mut self.stopwatch);
         let mut exchange = Exchange::new(shared, clock, stopwatch, &mut conn, flight);
         let mut verdict = match work {

@@ -89,7 +89,7 @@ impl<A: App> Engine<A> {
     pub(super) fn take_back(&mut self, done: Done<A>) {
         let Done { mut conn, verdict, rest, ended_ns, lap } = done;
         match verdict {
-            Verdict::Keep => conn.lift_unless_sent(),
+            Verdict::Keep => conn.lift_unless_done(),
             Verdict::Close | Verdict::Drop => conn.lift(),
         }
         self.reading.end_of(&conn);

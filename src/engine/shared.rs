@@ -100,6 +100,11 @@ impl Shared {
         !self.news.load(Ordering::SeqCst) && !idled
     }
 
+    /// Whether the leader sleeps, as far as is known.
+    pub(super) fn dozes(&self) -> bool {
+        self.dozing.load(Ordering::Relaxed)
+    }
+
     /// The leader is awake, and looks at everything before it sleeps again.
     pub(super) fn rise(&self) {
         self.dozing.store(false, Ordering::SeqCst);

@@ -167,16 +167,17 @@ fn run_ready<A: App + 'static>(
                     engine.notices.push(Notice::NoWatcher { error: error.to_string() });
                     false
                 }));
+        if watched && crew.must_ring() {
+            engine.secure(&mut job);
+        }
+        let flight = hand.take_up(&mut job);
         if watched {
-            if crew.must_ring() {
-                engine.secure(&mut job);
-            }
             crew.leave_in_seat(engine);
         } else {
             crew.leave_quietly(engine);
         }
         crew.calling.store(true, Ordering::Relaxed);
-        let done = hand.perform(job);
+        let done = hand.run(job, flight);
         crew.calling.store(false, Ordering::Relaxed);
         engine = match crew.take_seat() {
             Some(engine) => engine,

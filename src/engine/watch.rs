@@ -22,8 +22,8 @@ const LASTS: Duration = Duration::from_millis(1);
 /// The same while no call has lasted of late. Each look takes the CPU away from the application, where
 /// there is one CPU for both.
 const LASTS_SELDOM: Duration = Duration::from_millis(2);
-/// By so much such a look may be late. At 250 ticks a second that is long enough for one of them: an
-/// interrupt for the look alone takes as long as two requests.
+/// By so much such a look may be late, where there is more than enough to do: an interrupt for the look alone
+/// would take the time of a request or two. At 250 ticks a second that is long enough for one of them.
 const SLACK: Duration = Duration::from_millis(2);
 /// Looks one after the other, each at another call, after which that is so.
 const CALM_AFTER: u32 = 16;
@@ -43,6 +43,8 @@ struct Lookout {
     quiet: u32,
     /// How often it was another one.
     calm: u32,
+    /// Whether the leader had something to do.
+    busy: bool,
 }
 
 impl Lookout {
@@ -61,11 +63,12 @@ impl Lookout {
                 timeout = crew.shared.options.tick;
             }
         }
-        let woken = match is_calm {
+        let woken = match is_calm && self.busy {
             true => thread::roughly(SLACK, || crew.watcher.wait(other, timeout)),
             false => crew.watcher.wait(other, timeout),
         };
         crew.wake_up();
+        self.busy = !crew.shared.dozes();
         let call = crew.call();
         let lasts = call == self.call && !crew.is_wanted();
         (self.quiet, self.calm) = match call == self.call {
