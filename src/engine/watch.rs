@@ -64,7 +64,7 @@ impl Lookout {
             }
         }
         let woken = match is_calm && self.busy {
-            true => thread::roughly(SLACK, || crew.watcher.wait(other, timeout)),
+            true => crew.watcher.wait_roughly(other, timeout, SLACK),
             false => crew.watcher.wait(other, timeout),
         };
         crew.wake_up();

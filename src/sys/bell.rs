@@ -9,6 +9,8 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 
+use super::thread::roughly;
+
 /// An eventfd(2).
 #[derive(Debug)]
 pub struct Bell {
@@ -60,6 +62,16 @@ impl Bell {
             self.hush();
         }
         Woken { rung, other: signal || second && other.is_some() }
+    }
+
+    /// The same; without a ring it may last longer by up to `slack`, see [`roughly`].
+    pub fn wait_roughly(
+        &self,
+        other: Option<BorrowedFd<'_>>,
+        timeout: Duration,
+        slack: Duration,
+    ) -> Woken {
+        roughly(slack, || self.wait(other, timeout))
     }
 }
 

@@ -37,7 +37,7 @@ fn main() {
 
     let crew = source("engine/crew.rs");
     let shared = source("engine/shared.rs");
-    let shared = methods(&shared, &["wake", "doze", "rise", "murmur"]);
+    let shared = methods(&shared, &["wake", "doze", "dozes", "rise", "murmur"]);
     write("shared.rs", &format!("impl Shared {{\n{shared}}}\n"));
     let moves = methods(
         &crew,

@@ -108,10 +108,15 @@ impl Ear {
         }
         Woken { other: false }
     }
+
+    fn wait_roughly(&self, other: Option<BorrowedFd<'_>>, timeout: Duration, _: Duration) -> Woken {
+        self.wait(other, timeout)
+    }
 }
 
 const LASTS: Duration = Duration::from_millis(1);
 const LASTS_SELDOM: Duration = Duration::from_millis(2);
+const SLACK: Duration = Duration::from_millis(2);
 const CALM_AFTER: u32 = 1;
 /// Here the watcher waits to be told as soon as it has looked once.
 const QUIET_AFTER: u32 = 1;
