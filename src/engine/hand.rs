@@ -156,7 +156,7 @@ impl<'a, A: App> Hand<'a, A> {
             conn.note_flight(flight.map(Flight::name));
         }
         conn.booking = None;
-        if flight.is_none() || self.crew.shared.timekeeper.is_some() {
+        if flight.is_none() || shared.timekeeper.is_some() {
             // The watch over its time may answer it before the application begins.
             conn.lift();
         }
